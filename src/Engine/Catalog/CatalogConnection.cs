@@ -1,0 +1,35 @@
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Catalog;
+
+/// <summary>
+/// How the console reaches its own database. The owner changes its shape, the application role only its rows;
+/// with an external database one connection string may serve both.
+/// </summary>
+/// <param name="Application">Connection string of the role that the console works with.</param>
+/// <param name="Owner">Connection string of the role that owns the schema.</param>
+public sealed record CatalogConnection(string Application, string Owner)
+{
+    /// <summary>The schema that holds the catalog.</summary>
+    public const string Schema = "console";
+
+    /// <summary>The schema that holds Hangfire's tables.</summary>
+    public const string JobsSchema = "jobs";
+
+    /// <summary>The application role's name, for grants.</summary>
+    public string ApplicationRole => new NpgsqlConnectionStringBuilder(Application).Username
+        ?? throw new EngineException("catalog-no-user", ErrorKind.Input, "the console's connection string names no user", "Add Username=… to ConnectionStrings:Console.");
+
+    /// <summary>Opens a pool for the application role whose sessions find the catalog's tables by their bare names.</summary>
+    public NpgsqlDataSource OpenPool()
+    {
+        var builder = new NpgsqlConnectionStringBuilder(Application)
+        {
+            SearchPath = Schema,
+            ApplicationName = "drconsole",
+            MaxPoolSize = 40,
+            IncludeErrorDetail = false,
+        };
+        return NpgsqlDataSource.Create(builder.ConnectionString);
+    }
+}

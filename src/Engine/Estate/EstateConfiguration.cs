@@ -1,0 +1,150 @@
+using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Strategies;
+using Microsoft.Extensions.Configuration;
+
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>Turns the configuration's <c>DrConsole</c> section into a checked <see cref="ProtectedEstate"/>.</summary>
+public static partial class EstateConfiguration
+{
+    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources"];
+
+    /// <summary>Reads and checks everything; nothing is created or changed.</summary>
+    /// <param name="configuration">All providers, a file given by <c>--config</c> among them.</param>
+    /// <param name="dataDirectory">The folder given on the command line, or null.</param>
+    /// <exception cref="EngineException">Code <c>configuration</c>: every mistake, one a line, each with its key.</exception>
+    public static ProtectedEstate Read(IConfigurationRoot configuration, string? dataDirectory)
+    {
+        var problems = new List<string>();
+        var warnings = new List<string>();
+        var reader = new ConfigurationReader(configuration, configuration.GetSection("DrConsole"), problems);
+        reader.AllowOnly(RootKeys);
+        var data = dataDirectory is not null ? Path.GetFullPath(dataDirectory) : reader.FilePath("DataDirectory") ?? DefaultDataDirectory();
+        var classes = ReadClasses(reader);
+        var tiers = ReadTiers(reader, data);
+        var sources = SourceConfiguration.Read(reader, classes, warnings);
+        ReportRepeats(tiers.Select(tier => tier.Name), "DrConsole:Tiers", "tier", problems);
+        ReportRepeats(tiers.Select(tier => tier.Store.TrimEnd('/')), "DrConsole:Tiers", "store", problems);
+        ReportRepeats(sources.Select(source => source.Name), "DrConsole:Sources", "source", problems);
+        WarnOfFewTiers(classes, tiers, sources, warnings);
+        if (problems.Count > 0)
+        {
+            throw new EngineException("configuration", ErrorKind.Input,
+                $"the configuration has {problems.Count} mistake{(problems.Count == 1 ? "" : "s")}:\n{string.Join('\n', problems.Select(problem => "  - " + problem))}",
+                "Correct them and start again; nothing was changed.");
+        }
+
+        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings);
+    }
+
+    /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>
+    public static string DefaultDataDirectory()
+    {
+        if (Environment.UserName == "root")
+        {
+            return "/var/lib/hexabase-drconsole";
+        }
+
+        var home = Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+        return Path.Combine(home.Length > 0 ? home : Directory.GetCurrentDirectory(), "hexabase-drconsole");
+    }
+
+    private static Dictionary<string, ProtectionClass> ReadClasses(ConfigurationReader reader)
+    {
+        var classes = new Dictionary<string, ProtectionClass>(ProtectionClass.Defaults);
+        foreach (var entry in reader.Items("Classes"))
+        {
+            entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays");
+            var basis = classes.GetValueOrDefault(entry.Key, classes["standard"]);
+            var ladder = entry.Section("Retention");
+            ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly");
+            var days = entry.Has("Tiers")
+                ? entry.Items("Tiers").ToDictionary(tier => tier.Key, tier => entry.Section("Tiers").Number(tier.Key, 0, 1, 36500))
+                : basis.TierDays;
+            classes[entry.Key] = new ProtectionClass(
+                entry.Key,
+                entry.Duration("Rto", basis.Rto),
+                entry.Duration("Rpo", basis.Rpo),
+                new RetentionPolicy(
+                    ladder.Number("Hourly", basis.Retention.Hourly, 0, 10000),
+                    ladder.Number("Daily", basis.Retention.Daily, 0, 10000),
+                    ladder.Number("Weekly", basis.Retention.Weekly, 0, 10000),
+                    ladder.Number("Monthly", basis.Retention.Monthly, 0, 10000),
+                    ladder.Number("Yearly", basis.Retention.Yearly, 0, 1000)),
+                days,
+                entry.Number("MinimumTiers", basis.MinimumTiers, 1, 10),
+                entry.Number("ProofDays", basis.ProofDays, 1, 3650));
+        }
+
+        return classes;
+    }
+
+    private static List<StorageTier> ReadTiers(ConfigurationReader reader, string data)
+    {
+        var tiers = new List<StorageTier>();
+        foreach (var entry in reader.Items("Tiers"))
+        {
+            entry.AllowOnly("Name", "Store", "KeyFile", "Location");
+            var name = entry.RequiredText("Name");
+            if (name.Length > 0 && !NameShape().IsMatch(name))
+            {
+                entry.Problem("Name", $"'{name}' is not a name; use lower-case letters, digits, '.', '_' and '-'");
+            }
+
+            var keyFile = entry.FilePath("KeyFile");
+            if (keyFile is null)
+            {
+                entry.Problem("KeyFile", "is missing; name a file whose first line is the repository's passphrase");
+            }
+            else if (!File.Exists(keyFile))
+            {
+                entry.Problem("KeyFile", $"there is no file {keyFile}");
+            }
+
+            tiers.Add(new StorageTier(name, ReadStore(entry), keyFile ?? "", entry.Text("Location")));
+        }
+
+        if (tiers.Count == 0)
+        {
+            // Without any configuration the data folder itself holds the hot tier, and its key is made at the first start.
+            tiers.Add(new StorageTier("hot", new Uri(Path.Combine(data, "tiers", "hot")).AbsoluteUri, Path.Combine(data, "keys", "repository.key"), "this machine"));
+        }
+
+        return tiers;
+    }
+
+    private static string ReadStore(ConfigurationReader entry)
+    {
+        var store = entry.RequiredText("Store");
+        if (store.StartsWith("s3://", StringComparison.Ordinal) || store.StartsWith("sftp://", StringComparison.Ordinal))
+        {
+            entry.Problem("Store", $"{store[..store.IndexOf(':', StringComparison.Ordinal)]} stores are not supported by this version; use file:///path");
+        }
+        else if (store.Length > 0 && !(Uri.TryCreate(store, UriKind.Absolute, out var url) && url.IsFile && url.AbsolutePath.Length > 1 && url.Host.Length == 0))
+        {
+            entry.Problem("Store", $"'{store}' is not a store URL; write file:///absolute/path");
+        }
+
+        return store;
+    }
+
+    private static void ReportRepeats(IEnumerable<string> names, string key, string what, List<string> problems) =>
+        problems.AddRange(names.Where(name => name.Length > 0).GroupBy(name => name).Where(group => group.Count() > 1)
+            .Select(group => $"{key}: the {what} '{group.Key}' is given {group.Count()} times"));
+
+    private static void WarnOfFewTiers(
+        IReadOnlyDictionary<string, ProtectionClass> classes, List<StorageTier> tiers, List<Source> sources, List<string> warnings)
+    {
+        foreach (var source in sources)
+        {
+            var wanted = classes.TryGetValue(source.Class, out var found) ? found.MinimumTiers : 1;
+            if (tiers.Count < wanted)
+            {
+                warnings.Add($"{source.Name} is {source.Class}: its restore points count only in {wanted} tiers, and {tiers.Count} is configured; it stays degraded");
+            }
+        }
+    }
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9._-]{0,62}$")]
+    internal static partial Regex NameShape();
+}

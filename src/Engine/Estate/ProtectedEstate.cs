@@ -1,0 +1,24 @@
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>Everything that the configuration declares, checked and complete.</summary>
+/// <param name="Name">The estate's name in the app bar.</param>
+/// <param name="DataDirectory">Absolute path of the console's data folder.</param>
+/// <param name="Classes">Protection classes by name.</param>
+/// <param name="Tiers">Tiers, the first written first. Never empty.</param>
+/// <param name="Sources">Sources in the order of the configuration.</param>
+/// <param name="Warnings">What is odd but usable, each a sentence.</param>
+public sealed record ProtectedEstate(
+    string Name, string DataDirectory, IReadOnlyDictionary<string, ProtectionClass> Classes,
+    IReadOnlyList<StorageTier> Tiers, IReadOnlyList<Source> Sources, IReadOnlyList<string> Warnings)
+{
+    /// <summary>The source of that name.</summary>
+    /// <exception cref="EngineException">The configuration declares none.</exception>
+    public Source SourceNamed(string name) => Sources.FirstOrDefault(source => source.Name == name)
+        ?? throw new EngineException("source-unknown", ErrorKind.NotFound, $"there is no source named '{name}'",
+            Sources.Count == 0 ? "Declare sources in the configuration first." : $"The configuration declares: {string.Join(", ", Sources.Select(source => source.Name))}.");
+
+    /// <summary>The class of a source; unknown classes fall back to <c>standard</c>.</summary>
+    public ProtectionClass ClassOf(Source source) => Classes.TryGetValue(source.Class, out var found) ? found : Classes["standard"];
+}

@@ -1,0 +1,108 @@
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>Reads the <c>Sources</c> of the configuration.</summary>
+internal static class SourceConfiguration
+{
+    private static readonly string[] Sections = ["Postgres", "Redis", "Volume", "VCluster"];
+
+    public static List<Source> Read(ConfigurationReader root, IReadOnlyDictionary<string, ProtectionClass> classes, List<string> warnings)
+    {
+        var sources = new List<Source>();
+        foreach (var entry in root.Items("Sources"))
+        {
+            entry.AllowOnly(["Name", "Kind", "Class", "Workspace", .. Sections]);
+            var name = entry.RequiredText("Name");
+            var workspace = entry.Text("Workspace") ?? "default";
+            foreach (var (key, value) in new[] { ("Name", name), ("Workspace", workspace) })
+            {
+                if (value.Length > 0 && !EstateConfiguration.NameShape().IsMatch(value))
+                {
+                    entry.Problem(key, $"'{value}' is not a name; use lower-case letters, digits, '.', '_' and '-'");
+                }
+            }
+
+            var chosen = entry.Text("Class") ?? "standard";
+            if (!classes.ContainsKey(chosen))
+            {
+                warnings.Add($"{name}: class '{chosen}' is unknown and treated as standard; known are {string.Join(", ", classes.Keys)}");
+                chosen = "standard";
+            }
+
+            sources.Add(WithSettings(entry, new Source(name, entry.Choice<SourceKind>("Kind", null), chosen, workspace), warnings));
+        }
+
+        return sources;
+    }
+
+    private static Source WithSettings(ConfigurationReader entry, Source source, List<string> warnings)
+    {
+        var wanted = source.Kind.ToString();
+        foreach (var other in Sections.Where(section => section != wanted && entry.Has(section)))
+        {
+            entry.Problem(other, $"does not belong to a source of kind {wanted.ToLowerInvariant()}");
+        }
+
+        if (entry.Text("Kind") is not null && !entry.Has(wanted))
+        {
+            entry.Problem(wanted, "is missing; it says how to reach the source");
+            return source;
+        }
+
+        var settings = entry.Section(wanted);
+        return source.Kind switch
+        {
+            SourceKind.Postgres => source with { Postgres = ReadPostgres(settings, source.Name, warnings) },
+            SourceKind.Redis => source with { Redis = ReadRedis(settings) },
+            SourceKind.Volume => source with { Volume = ReadVolume(settings) },
+            _ => source with { VCluster = ReadVCluster(settings) },
+        };
+    }
+
+    private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
+    {
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "Tables");
+        var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical);
+        if (mode != PostgresMode.Logical)
+        {
+            warnings.Add($"{source}: mode '{mode.ToString().ToLowerInvariant()}' asks for physical backups, which this version cannot make; it is protected by logical dumps alone");
+        }
+
+        return new PostgresSettings(
+            settings.RequiredText("Host"), settings.Number("Port", 5432, 1, 65535), settings.RequiredText("Database"),
+            settings.RequiredText("Username"), Secret(settings), mode,
+            [.. settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0)]);
+    }
+
+    private static RedisSettings ReadRedis(ConfigurationReader settings)
+    {
+        settings.AllowOnly("Host", "Port", "PasswordFile", "Tls");
+        return new RedisSettings(settings.RequiredText("Host"), settings.Number("Port", 6379, 1, 65535), Secret(settings), settings.Flag("Tls", false));
+    }
+
+    private static VolumeSettings ReadVolume(ConfigurationReader settings)
+    {
+        settings.AllowOnly("Path");
+        settings.RequiredText("Path");
+        return new VolumeSettings(settings.FilePath("Path") ?? "");
+    }
+
+    private static VClusterSettings ReadVCluster(ConfigurationReader settings)
+    {
+        settings.AllowOnly("Namespace", "Kubeconfig", "PauseForBackup");
+        settings.RequiredText("Kubeconfig");
+        return new VClusterSettings(settings.RequiredText("Namespace"), settings.FilePath("Kubeconfig") ?? "", settings.Flag("PauseForBackup", false));
+    }
+
+    private static string? Secret(ConfigurationReader settings)
+    {
+        var path = settings.FilePath("PasswordFile");
+        if (path is not null && !File.Exists(path))
+        {
+            settings.Problem("PasswordFile", $"there is no file {path}");
+        }
+
+        return path;
+    }
+}

@@ -1,0 +1,70 @@
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>What sort of thing a source is; decides the driver that captures and restores it.</summary>
+public enum SourceKind
+{
+    /// <summary>A PostgreSQL database.</summary>
+    Postgres,
+
+    /// <summary>A Redis server.</summary>
+    Redis,
+
+    /// <summary>A virtual Kubernetes cluster.</summary>
+    VCluster,
+
+    /// <summary>A persistent volume or directory.</summary>
+    Volume,
+}
+
+/// <summary>How a PostgreSQL source is captured.</summary>
+public enum PostgresMode
+{
+    /// <summary>A dump per restore point.</summary>
+    Logical,
+
+    /// <summary>Base backups and WAL.</summary>
+    Physical,
+
+    /// <summary>Both, side by side.</summary>
+    Both,
+}
+
+/// <summary>A PostgreSQL source's settings.</summary>
+/// <param name="Host">Host name or address.</param>
+/// <param name="Port">TCP port.</param>
+/// <param name="Database">The database to protect.</param>
+/// <param name="Username">The role that backs up; needs read access to everything, and BYPASSRLS where policies exist.</param>
+/// <param name="PasswordFile">Absolute path of a file whose first line is the password, or null.</param>
+/// <param name="Mode">Logical, physical or both.</param>
+/// <param name="Tables">Only these tables (<c>schema.table</c>), or empty for the whole database.</param>
+public sealed record PostgresSettings(
+    string Host, int Port, string Database, string Username, string? PasswordFile, PostgresMode Mode, IReadOnlyList<string> Tables);
+
+/// <summary>A Redis source's settings.</summary>
+public sealed record RedisSettings(string Host, int Port, string? PasswordFile, bool Tls);
+
+/// <summary>A volume source's settings.</summary>
+public sealed record VolumeSettings(string Path);
+
+/// <summary>A virtual cluster source's settings.</summary>
+public sealed record VClusterSettings(string Namespace, string Kubeconfig, bool PauseForBackup);
+
+/// <summary>A thing to protect.</summary>
+/// <param name="Name">Unique in the estate; lower-case letters, digits, dots and dashes.</param>
+/// <param name="Kind">Decides which one of the settings is set.</param>
+/// <param name="Class">Name of its protection class.</param>
+/// <param name="Workspace">The tenant that it belongs to; each has a repository of its own in every tier.</param>
+public sealed record Source(string Name, SourceKind Kind, string Class, string Workspace)
+{
+    /// <summary>Set for <see cref="SourceKind.Postgres"/>.</summary>
+    public PostgresSettings? Postgres { get; init; }
+
+    /// <summary>Set for <see cref="SourceKind.Redis"/>.</summary>
+    public RedisSettings? Redis { get; init; }
+
+    /// <summary>Set for <see cref="SourceKind.Volume"/>.</summary>
+    public VolumeSettings? Volume { get; init; }
+
+    /// <summary>Set for <see cref="SourceKind.VCluster"/>.</summary>
+    public VClusterSettings? VCluster { get; init; }
+}

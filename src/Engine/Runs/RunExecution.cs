@@ -1,0 +1,151 @@
+using System.Text.Json;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Runs;
+
+/// <summary>Executes one kind of run.</summary>
+public interface IRunHandler
+{
+    /// <summary>One of <see cref="RunKinds"/>.</summary>
+    string Kind { get; }
+
+    /// <summary>Executes or resumes the run; returns its result, which is stored as JSON. Failures are thrown.</summary>
+    Task<object> ExecuteAsync(RunContext context);
+}
+
+/// <summary>
+/// Takes a run's lease and advances it to its end. May be called any number of times, by any process, for any run: who does
+/// not get the lease does nothing.
+/// </summary>
+public sealed class RunExecution(
+    NpgsqlDataSource catalog, IEnumerable<IRunHandler> handlers, LeaseTimes times, TimeProvider time, ILogger<RunExecution> log)
+{
+    private readonly Dictionary<string, IRunHandler> _handlers = handlers.ToDictionary(handler => handler.Kind);
+
+    /// <summary>Advances the run until it ends, is cancelled, or <paramref name="stopping"/> is set (then it goes on later).</summary>
+    public async Task AdvanceAsync(RunId id, CancellationToken stopping)
+    {
+        var hold = await RunHold.AcquireAsync(catalog, times, id, stopping);
+        if (hold is null)
+        {
+            return;
+        }
+
+        using var journal = new RunJournal(hold, time);
+        using var work = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+        using var care = new CancellationTokenSource();
+        var keeper = new LeaseKeeper(hold, times, time, log);
+        var lease = keeper.KeepAsync(work, care.Token);
+        var flush = KeepFlushingAsync(journal, hold.Run.Id, care.Token);
+        try
+        {
+            await ExecuteAsync(hold, journal, keeper, work, stopping);
+        }
+        catch (LeaseLostException lost)
+        {
+            log.LogWarning("{Lost}; another process goes on with it", lost.Message);
+        }
+        finally
+        {
+            await care.CancelAsync();
+            await Task.WhenAll(lease, flush);
+        }
+    }
+
+    private async Task ExecuteAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationTokenSource work, CancellationToken stopping)
+    {
+        var context = new RunContext(hold, journal, work.Token);
+        journal.Log("information", "engine", hold.Run.Attempt == 1
+            ? $"taken up, fence {hold.Run.Fence}, holder {LeaseOwner.Current}"
+            : $"taken up again after an interruption, attempt {hold.Run.Attempt}, fence {hold.Run.Fence}, holder {LeaseOwner.Current}");
+        try
+        {
+            if (hold.Run.CancelRequestedBy is not null)
+            {
+                await EndAsync(hold, journal, RunState.Cancelled, null, null);
+                return;
+            }
+
+            var result = await _handlers[hold.Run.Kind].ExecuteAsync(context);
+            await EndAsync(hold, journal, RunState.Completed, result, null);
+        }
+        catch (OperationCanceledException) when (work.IsCancellationRequested)
+        {
+            await SettleCancelledAsync(hold, journal, keeper, stopping);
+        }
+        catch (NeedsDecisionException unknown)
+        {
+            journal.Log("warning", unknown.Step, unknown.Message);
+            await EndAsync(hold, journal, RunState.NeedsDecision, null, new RunError("needs-decision", unknown.Message, "Look at the target, then start a new run.", unknown.Step));
+        }
+        catch (EngineException fault)
+        {
+            await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep));
+        }
+        catch (Exception fault) when (fault is not LeaseLostException)
+        {
+            // The edge of a run: whatever else went wrong is a bug or a broken server; it is logged whole and shown by its message.
+            log.LogError(fault, "{Run} failed unexpectedly", hold.Run.Id);
+            await FailAsync(hold, journal, new RunError("unexpected", $"{fault.GetType().Name}: {fault.Message}", "The console's log holds the whole trace.", context.CurrentStep));
+        }
+    }
+
+    private static async Task SettleCancelledAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationToken stopping)
+    {
+        if (stopping.IsCancellationRequested)
+        {
+            journal.Log("information", "engine", "the console stops; the run goes on at its next start");
+            await journal.FlushAsync(CancellationToken.None);
+            await hold.ReleaseAsync(CancellationToken.None);
+            return;
+        }
+
+        if (keeper.IsLost)
+        {
+            throw new LeaseLostException(hold.Run.Id);
+        }
+
+        journal.Log("warning", "engine", "cancelled on request");
+        await EndAsync(hold, journal, RunState.Cancelled, null, null);
+    }
+
+    private static Task FailAsync(RunHold hold, RunJournal journal, RunError error)
+    {
+        journal.Log("error", error.Step ?? "engine", error.Hint is null ? error.Message : $"{error.Message} → {error.Hint}");
+        return EndAsync(hold, journal, RunState.Failed, null, error);
+    }
+
+    private static async Task EndAsync(RunHold hold, RunJournal journal, RunState state, object? result, RunError? error)
+    {
+        // Not cancellable: the work is over, what remains is to say so.
+        journal.Log(state == RunState.Failed ? "error" : "information", "engine", $"ended: {RunStore.Text(state)}");
+        await journal.FlushAsync(CancellationToken.None);
+        await hold.EndAsync(state, Json(result), Json(error), CancellationToken.None);
+    }
+
+    private static string? Json(object? value) => value is null ? null : JsonSerializer.Serialize(value, JsonSerializerOptions.Web);
+
+    private async Task KeepFlushingAsync(RunJournal journal, RunId id, CancellationToken over)
+    {
+        while (!over.IsCancellationRequested)
+        {
+            try
+            {
+                await journal.FlushContinuouslyAsync(over);
+            }
+            catch (OperationCanceledException) when (over.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (LeaseLostException)
+            {
+                return;
+            }
+            catch (NpgsqlException fault)
+            {
+                log.LogWarning(fault, "progress of {Run} could not be written; trying again", id);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Runs;
+
+/// <summary>The runs in the catalog: asking for one, finding them, asking to stop one.</summary>
+public sealed class RunStore(NpgsqlDataSource catalog)
+{
+    internal const string Columns =
+        "id, kind, source, restore_point, request::text, request_hash, state, fence, attempt, requested_by, cancel_by, parent, created_at, started_at, ended_at, progress::text, result::text, error::text";
+
+    private static readonly RunState[] States = Enum.GetValues<RunState>();
+
+    /// <summary>
+    /// Asks for a run: one row and its audit event in one transaction. Whoever triggers it afterwards may be lost; the
+    /// reconciler finds a queued run without a holder.
+    /// </summary>
+    /// <exception cref="EngineException">Code <c>run-already-open</c>: a backup of that source is queued or running.</exception>
+    public async Task<Run> RequestAsync(
+        string kind, string source, string? restorePoint, object request, string requestedBy, RunId? parent, CancellationToken cancellationToken)
+    {
+        var json = JsonSerializer.Serialize(request, JsonSerializerOptions.Web);
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        try
+        {
+            var run = await transaction.Command(
+                $"INSERT INTO run (kind, source, restore_point, request, request_hash, requested_by, parent) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {Columns}",
+                kind, source, restorePoint, new Jsonb(json), hash, requestedBy, parent?.Value).FirstAsync(Map, cancellationToken);
+            await AuditLog.AppendAsync(transaction, requestedBy, "run.requested", run!.Id.ToString(), new { kind, source, restorePoint, hash }, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            return run;
+        }
+        catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation && fault.ConstraintName == "run_one_backup_at_a_time")
+        {
+            throw new EngineException("run-already-open", ErrorKind.Conflict, $"a backup of {source} is already queued or running",
+                "Wait for it or cancel it; its run is on the Runs page.", fault);
+        }
+    }
+
+    /// <summary>The run, or null.</summary>
+    public Task<Run?> FindAsync(RunId id, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM run WHERE id = $1", id.Value).FirstAsync(Map, cancellationToken);
+
+    /// <summary>Newest first; the filters that are null do not filter.</summary>
+    public Task<IReadOnlyList<Run>> ListAsync(string? source, string? kind, RunState? state, int limit, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"""
+            SELECT {Columns} FROM run
+            WHERE ($1::text IS NULL OR source = $1) AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3)
+            ORDER BY id DESC LIMIT $4
+            """, source, kind, state is { } one ? Text(one) : null, limit).ListAsync(Map, cancellationToken);
+
+    /// <summary>Log lines after <paramref name="afterSeq"/>, oldest first.</summary>
+    public Task<IReadOnlyList<RunEvent>> EventsAsync(RunId id, long afterSeq, int limit, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT seq, at, level, phase, text FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3", id.Value, afterSeq, limit)
+            .ListAsync(row => new RunEvent(row.GetInt64(0), row.Time(1), row.GetString(2), row.GetString(3), row.GetString(4)), cancellationToken);
+
+    /// <summary>The journal's steps in order.</summary>
+    public Task<IReadOnlyList<RunStep>> StepsAsync(RunId id, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT name, position, state, attempt, intent::text, intent_at, result::text, ended_at FROM run_step WHERE run_id = $1 ORDER BY position", id.Value)
+            .ListAsync(MapStep, cancellationToken);
+
+    /// <summary>
+    /// Asks to stop a run. A queued one is cancelled at once, a running one when its holder hears of it (within seconds).
+    /// </summary>
+    /// <returns>False where it has already ended.</returns>
+    public async Task<bool> CancelAsync(RunId id, string actor, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var changed = await transaction.Command(
+            """
+            UPDATE run SET cancel_by = $2, cancel_at = clock_timestamp(),
+              state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
+              ended_at = CASE WHEN state = 'queued' THEN clock_timestamp() ELSE ended_at END
+            WHERE id = $1 AND state IN ('queued', 'running') AND cancel_at IS NULL
+            """, id.Value, actor).RunAsync(cancellationToken);
+        if (changed == 0)
+        {
+            return false;
+        }
+
+        await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, Invariant(id.Value)).RunAsync(cancellationToken);
+        await AuditLog.AppendAsync(transaction, actor, "run.cancel-requested", id.ToString(), new { }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    internal static Run Map(NpgsqlDataReader row) => new(
+        new RunId(row.GetInt64(0)), row.GetString(1), row.GetString(2), row.TextOrNull(3), row.GetString(4), row.GetString(5),
+        Parse(row.GetString(6)), row.GetInt64(7), row.GetInt32(8), row.GetString(9), row.TextOrNull(10),
+        row.LongOrNull(11) is { } parent ? new RunId(parent) : null)
+    {
+        CreatedAt = row.Time(12),
+        StartedAt = row.TimeOrNull(13),
+        EndedAt = row.TimeOrNull(14),
+        ProgressJson = row.TextOrNull(15),
+        ResultJson = row.TextOrNull(16),
+        ErrorJson = row.TextOrNull(17),
+    };
+
+    internal static RunStep MapStep(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetInt32(1), row.GetString(2), row.GetInt32(3), row.TextOrNull(4), row.Time(5), row.TextOrNull(6), row.TimeOrNull(7));
+
+    internal static string Text(RunState state) => state == RunState.NeedsDecision ? "needs_decision" : state.ToString().ToLowerInvariant();
+
+    internal static string Invariant(long value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
+
+    private static RunState Parse(string text) => States.First(state => Text(state) == text);
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+
+namespace Hexabase.DrConsole.Engine.Strategies;
+
+/// <summary>When a source is backed up, in UTC.</summary>
+/// <param name="Cron">Five-field cron expression.</param>
+/// <param name="Interval">The longest time between two starts of that expression.</param>
+/// <param name="Explanation">Why it is so, for the source's page.</param>
+public sealed record BackupSchedule(string Cron, TimeSpan Interval, string Explanation)
+{
+    private static readonly int[] MinuteSteps = [30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1];
+    private static readonly int[] HourSteps = [24, 12, 8, 6, 4, 3, 2, 1];
+
+    /// <summary>
+    /// The schedule of a class. A restore point is as old as its snapshot when the run that made it ends, so the interval
+    /// leaves room for the run: at most RPO − expected duration, and for a class without continuous capture whose RPO
+    /// is 15 minutes or less, at most RPO / 2. Cron divides hours and days evenly only by their divisors: the largest that fits.
+    /// </summary>
+    /// <param name="protection">The class.</param>
+    /// <param name="expectedDuration">Measured duration of a run, or null while none has been measured (a tenth of the RPO is assumed).</param>
+    /// <param name="spread">Any number that differs between sources, so that they do not all start in the same minute.</param>
+    public static BackupSchedule For(ProtectionClass protection, TimeSpan? expectedDuration, int spread)
+    {
+        var room = protection.Rpo - (expectedDuration ?? protection.Rpo / 10);
+        var longest = protection.Rpo <= TimeSpan.FromMinutes(15) ? Min(protection.Rpo / 2, room) : room;
+        var minute = Math.Abs(spread % 50);
+        if (longest >= TimeSpan.FromDays(4))
+        {
+            return new BackupSchedule(Format($"{minute} 2 * * 1,4"), TimeSpan.FromDays(4), Why(protection, "twice a week"));
+        }
+
+        if (longest >= TimeSpan.FromHours(1))
+        {
+            var hours = HourSteps.First(step => TimeSpan.FromHours(step) <= longest);
+            var field = hours == 24 ? "2" : hours == 1 ? "*" : $"*/{hours}";
+            return new BackupSchedule(Format($"{minute} {field} * * *"), TimeSpan.FromHours(hours), Why(protection, hours == 24 ? "daily" : $"every {hours} h"));
+        }
+
+        var minutes = MinuteSteps.FirstOrDefault(step => TimeSpan.FromMinutes(step) <= longest, 1);
+        var start = Math.Abs(spread % minutes);
+        var expression = minutes == 1 ? "* * * * *" : start == 0 ? $"*/{minutes} * * * *" : $"{start}-59/{minutes} * * * *";
+        return new BackupSchedule(expression, TimeSpan.FromMinutes(minutes), Why(protection, $"every {minutes} min"));
+    }
+
+    private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
+
+    private static string Format(FormattableString expression) => expression.ToString(CultureInfo.InvariantCulture);
+
+    private static string Why(ProtectionClass protection, string often) =>
+        string.Create(CultureInfo.InvariantCulture, $"{often}: an RPO of {protection.Rpo:c} less the time of the run itself");
+}
