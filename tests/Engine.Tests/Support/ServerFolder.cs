@@ -1,0 +1,52 @@
+using System.Security.Cryptography;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Tests.Support;
+
+/// <summary>A folder below /tmp that server users may pass through, with a process registry; all of it ends with the test.</summary>
+public sealed class ServerFolder : IAsyncDisposable
+{
+    /// <summary>A console that died: no process has this identity.</summary>
+    public static readonly ProcessIdentity DeadConsole = new(int.MaxValue, 1, "an earlier boot");
+
+    public ServerFolder()
+    {
+        Path = System.IO.Path.Combine("/tmp", "drconsole-tests-" + RandomNumberGenerator.GetHexString(8, lowercase: true));
+        LocalFolder.CreatePassage(Path);
+        Registry = new ProcessRegistry(Combine("process-records"));
+    }
+
+    public string Path { get; }
+
+    public ProcessRegistry Registry { get; }
+
+    public string Combine(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>The registry as a console that is dead by now used it.</summary>
+    public ProcessRegistry RegistryOfDeadConsole() => new(Registry.Folder, owner: DeadConsole);
+
+    public PostgresClusterOptions ClusterOptions(string name = "catalog") => new()
+    {
+        Name = name,
+        DataFolder = Combine(name),
+        SocketFolder = Combine(name + "-run"),
+        LogFile = Combine(name + ".log"),
+        Password = "a password",
+        IsDurable = false,
+        Settings = new Dictionary<string, string> { ["fsync"] = "off" },
+    };
+
+    public async ValueTask DisposeAsync()
+    {
+        // Whatever a failed test left running is ended as a crashed console's leftovers would be.
+        foreach (var record in Registry.List())
+        {
+            if (record.Child is { } child)
+            {
+                await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, TimeProvider.System, CancellationToken.None);
+            }
+        }
+
+        await LocalFolder.RemoveAsync(Path, TimeProvider.System, CancellationToken.None);
+    }
+}
