@@ -1,0 +1,76 @@
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.AspNetCore.Components.Authorization;
+using Microsoft.AspNetCore.DataProtection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Hexabase.DrConsole.Dashboard.Access;
+
+internal static class AccessServices
+{
+    /// <summary>Cookie sign-in, the policies, lock-out and the keys that seal cookies. Needs an <see cref="IUserDirectory"/>.</summary>
+    public static void AddAccess(this IServiceCollection services, DashboardOptions options)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(LockOutPolicy.Default);
+        services.TryAddSingleton(PasswordCost.Default);
+        services.AddSingleton<PasswordHasher>();
+        services.AddSingleton<UnknownNameAttempts>();
+        services.AddScoped<SignInDesk>();
+        services.AddScoped<SessionCookieEvents>();
+        services.AddScoped<AuthenticationStateProvider, CircuitSession>();
+        services.AddCascadingAuthenticationState();
+        services.AddAuthorization(Policies.Add);
+        services.AddAuthentication(CookieAuthenticationDefaults.AuthenticationScheme).AddCookie(cookie =>
+        {
+            cookie.Cookie.Name = "drconsole-session";
+            cookie.Cookie.HttpOnly = true;
+            // Lax, not Strict: a link in a mail must open the run that it names. Every change is a POST or a circuit.
+            cookie.Cookie.SameSite = SameSiteMode.Lax;
+            cookie.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+            cookie.ExpireTimeSpan = options.SessionLifetime;
+            cookie.SlidingExpiration = true;
+            cookie.LoginPath = AccessPaths.SignIn;
+            cookie.LogoutPath = AccessPaths.SignOut;
+            cookie.AccessDeniedPath = AccessPaths.Denied;
+            cookie.ReturnUrlParameter = "returnUrl";
+            cookie.EventsType = typeof(SessionCookieEvents);
+        });
+        services.AddAntiforgery(antiforgery =>
+        {
+            antiforgery.Cookie.Name = "drconsole-antiforgery";
+            antiforgery.Cookie.SameSite = SameSiteMode.Strict;
+            antiforgery.Cookie.SecurePolicy = CookieSecurePolicy.SameAsRequest;
+        });
+        services.AddDataProtection()
+            .SetApplicationName("drconsole")
+            .PersistKeysToFileSystem(PrivateDirectory(options.DataProtectionKeysDirectory));
+    }
+
+    public static void MapAccess(this IEndpointRouteBuilder endpoints)
+        => endpoints.MapPost(AccessPaths.SignOut, SignOutAsync).AllowAnonymous().DisableAntiforgery();
+
+    // The token is checked here and not by the framework, which would answer a stale form (a console that was
+    // restarted with other keys) with a bare 400 instead of the sign-in page.
+    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery antiforgery)
+    {
+        if (await antiforgery.IsRequestValidAsync(context))
+        {
+            await context.SignOutAsync(CookieAuthenticationDefaults.AuthenticationScheme);
+        }
+
+        return Results.LocalRedirect(AccessPaths.SignIn);
+    }
+
+    private static DirectoryInfo PrivateDirectory(string path)
+    {
+        var directory = Directory.CreateDirectory(path);
+        if (!OperatingSystem.IsWindows())
+        {
+            directory.UnixFileMode = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        }
+
+        return directory;
+    }
+}

@@ -1,0 +1,35 @@
+using System.Security.Claims;
+using Microsoft.AspNetCore.Authentication.Cookies;
+
+namespace Hexabase.DrConsole.Dashboard.Access;
+
+/// <summary>What the cookie says about the person, and whether that is still true.</summary>
+public static class ConsoleSession
+{
+    internal const string StampClaim = "drconsole:stamp";
+
+    /// <summary>The identity that the cookie carries for <paramref name="user"/>.</summary>
+    public static ClaimsPrincipal PrincipalOf(ConsoleUser user)
+    {
+        Claim[] claims =
+        [
+            new(ClaimTypes.Name, user.Name),
+            new(ClaimTypes.Role, user.Role.ToString()),
+            new(StampClaim, user.SessionStamp()),
+        ];
+        return new ClaimsPrincipal(new ClaimsIdentity(claims, CookieAuthenticationDefaults.AuthenticationScheme));
+    }
+
+    /// <summary>True while the user exists, is enabled and has the role and password of when they signed in.</summary>
+    public static async Task<bool> HoldsAsync(
+        ClaimsPrincipal principal, IUserDirectory users, CancellationToken cancellationToken)
+    {
+        if (principal.Identity is not { IsAuthenticated: true, Name: { } name })
+        {
+            return false;
+        }
+
+        var user = await users.FindAsync(name, cancellationToken);
+        return user is { IsDisabled: false } && user.SessionStamp() == principal.FindFirstValue(StampClaim);
+    }
+}

@@ -1,0 +1,88 @@
+namespace Hexabase.DrConsole.Dashboard.Access;
+
+/// <summary>How an attempt to sign in ended.</summary>
+public abstract record SignInOutcome
+{
+    /// <summary>Name and password are right.</summary>
+    public sealed record Accepted(ConsoleUser User) : SignInOutcome;
+
+    /// <summary>Wrong name, wrong password or a disabled account: the three are not told apart.</summary>
+    public sealed record Refused : SignInOutcome;
+
+    /// <summary>Too many failures for this name. The password was not looked at.</summary>
+    /// <param name="Left">How long the name stays locked.</param>
+    public sealed record LockedOut(TimeSpan Left) : SignInOutcome;
+}
+
+/// <summary>
+/// Decides about names and passwords. Says the same, after the same time, about a name that nobody has as about one
+/// that exists.
+/// </summary>
+public sealed class SignInDesk(
+    IUserDirectory users, PasswordHasher passwords, LockOutPolicy policy, UnknownNameAttempts unknownNames, TimeProvider time)
+{
+    /// <summary>Longer input is refused unread: hashing it would only cost time.</summary>
+    public const int MaxPasswordLength = 256;
+
+    /// <summary>Longer names are refused unread.</summary>
+    public const int MaxNameLength = 128;
+
+    // Argon2id takes 64 MiB a time: a flood of attempts must queue, not exhaust the machine.
+    private static readonly SemaphoreSlim HashingSlots = new(2);
+
+    /// <summary>Checks one attempt and records how it ended.</summary>
+    /// <exception cref="Engine.EngineException">The directory does not answer.</exception>
+    public async Task<SignInOutcome> TryAsync(string? name, string? password, CancellationToken cancellationToken)
+    {
+        if (string.IsNullOrWhiteSpace(name) || string.IsNullOrEmpty(password)
+            || name.Length > MaxNameLength || password.Length > MaxPasswordLength)
+        {
+            return new SignInOutcome.Refused();
+        }
+
+        var normalized = ConsoleUser.Normalize(name);
+        var user = await users.FindAsync(normalized, cancellationToken);
+        var lockedUntil = user is null ? unknownNames.LockedUntil(normalized) : user.LockedUntil;
+        if (LeftOf(lockedUntil) is { } left)
+        {
+            return new SignInOutcome.LockedOut(left);
+        }
+
+        var isRight = await VerifyAsync(user?.PasswordHash, password, cancellationToken);
+        if (user is not null && isRight && !user.IsDisabled)
+        {
+            var renewed = passwords.NeedsRenewal(user.PasswordHash) ? passwords.Hash(password) : null;
+            await users.RecordSuccessAsync(user.Name, renewed, cancellationToken);
+            return new SignInOutcome.Accepted(user with { PasswordHash = renewed ?? user.PasswordHash });
+        }
+
+        return await RecordFailureAsync(user, normalized, cancellationToken);
+    }
+
+    private async Task<SignInOutcome> RecordFailureAsync(ConsoleUser? user, string name, CancellationToken cancellationToken)
+    {
+        var lockedUntil = user is null
+            ? unknownNames.Record(name)
+            : (await users.RecordFailureAsync(user.Name, LockedUntil, cancellationToken))?.LockedUntil;
+        return LeftOf(lockedUntil) is { } left ? new SignInOutcome.LockedOut(left) : new SignInOutcome.Refused();
+    }
+
+    private async Task<bool> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
+    {
+        await HashingSlots.WaitAsync(cancellationToken);
+        try
+        {
+            return passwords.Verify(hash, password);
+        }
+        finally
+        {
+            HashingSlots.Release();
+        }
+    }
+
+    private DateTimeOffset? LockedUntil(int failures)
+        => policy.LockFor(failures) is { } length ? time.GetUtcNow() + length : null;
+
+    private TimeSpan? LeftOf(DateTimeOffset? lockedUntil)
+        => lockedUntil - time.GetUtcNow() is { } left && left > TimeSpan.Zero ? left : null;
+}

@@ -1,0 +1,20 @@
+namespace Hexabase.DrConsole.Dashboard;
+
+/// <summary>What the web app needs to know at start.</summary>
+public sealed class DashboardOptions
+{
+    /// <summary>
+    /// Where the keys that seal cookies are kept (mode 0700, made where missing). All web processes of one console
+    /// share it; losing it only signs everybody out.
+    /// </summary>
+    public required string DataProtectionKeysDirectory { get; set; }
+
+    /// <summary>What the app bar calls this console's estate; the machine's name where nothing better is known.</summary>
+    public string EstateName { get; set; } = Environment.MachineName;
+
+    /// <summary>How long a session lives without a request.</summary>
+    public TimeSpan SessionLifetime { get; set; } = TimeSpan.FromHours(8);
+
+    /// <summary>How soon a changed role or password, or a disabled account, ends a session.</summary>
+    public TimeSpan SessionCheckInterval { get; set; } = TimeSpan.FromSeconds(30);
+}

@@ -1,0 +1,111 @@
+// What only the browser can do: keys, the clock's hands, menus that close, the theme's cookie, a log that follows.
+(() => {
+  "use strict";
+
+  const two = (number) => String(number).padStart(2, "0");
+
+  function tick() {
+    for (const clock of document.querySelectorAll("[data-clock]")) {
+      const hands = clock.querySelector("[data-clock-time]");
+      const now = new Date(Number(clock.dataset.clock) + (Date.now() - (clock.startedAt ??= Date.now())));
+      const local = new Date(now.getTime() + Number(clock.dataset.offset) * 60000);
+      hands.textContent = `${two(local.getUTCHours())}:${two(local.getUTCMinutes())}:${two(local.getUTCSeconds())}`;
+      clock.dateTime = now.toISOString();
+      clock.title = `${now.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    }
+  }
+
+  setInterval(tick, 1000);
+  new MutationObserver((_, observer) => {
+    if (document.querySelector("[data-clock]")) {
+      tick();
+      observer.disconnect();
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
+
+  // The "skip to content" link: an address with "#" would leave the page, because of its base address.
+  document.addEventListener("click", (event) => {
+    const skip = event.target.closest("[data-focus]");
+    if (skip) {
+      event.preventDefault();
+      document.getElementById(skip.dataset.focus)?.focus();
+    }
+  });
+
+  const closeMenus = (except) => {
+    for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+      if (menu !== except) {
+        menu.open = false;
+      }
+    }
+  };
+
+  document.addEventListener("click", (event) => {
+    const menu = event.target.closest("details[data-menu]");
+    // A choice closes its own menu; the summary opens and closes it by itself.
+    closeMenus(menu && event.target.closest("summary") ? menu : null);
+  });
+
+  let page = null;
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") {
+      const open = document.querySelector("details[data-menu][open]");
+      closeMenus(null);
+      open?.querySelector("summary")?.focus();
+      return;
+    }
+
+    if (!page || event.defaultPrevented) {
+      return;
+    }
+
+    const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+    if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "k") {
+      event.preventDefault();
+      page.invokeMethodAsync("OpenPaletteAsync");
+    } else if (event.key === "?" && !isTyping) {
+      event.preventDefault();
+      page.invokeMethodAsync("OpenHelpAsync");
+    }
+  });
+
+  // A log follows its end until the reader scrolls up, and again when they come back to the end.
+  const logs = new WeakMap();
+  const isAtEnd = (element) => element.scrollHeight - element.scrollTop - element.clientHeight < 24;
+
+  window.drconsole = {
+    startKeys(reference) { page = reference; },
+    stopKeys() { page = null; },
+
+    setTheme(preference) {
+      document.documentElement.dataset.theme = preference;
+      document.cookie = `drconsole-theme=${preference}; path=/; max-age=31536000; samesite=lax`;
+    },
+
+    startLog(element, reference) {
+      let wasAtEnd = true;
+      const onScroll = () => {
+        const atEnd = isAtEnd(element);
+        if (atEnd !== wasAtEnd) {
+          wasAtEnd = atEnd;
+          reference.invokeMethodAsync("OnScrolledAsync", atEnd);
+        }
+      };
+      element.addEventListener("scroll", onScroll, { passive: true });
+      logs.set(element, onScroll);
+      element.scrollTop = element.scrollHeight;
+    },
+
+    stopLog(element) {
+      if (element && logs.has(element)) {
+        element.removeEventListener("scroll", logs.get(element));
+        logs.delete(element);
+      }
+    },
+
+    toEnd(element) { element.scrollTop = element.scrollHeight; },
+
+    focusById(id) { document.getElementById(id)?.focus(); },
+  };
+})();
