@@ -1,0 +1,217 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Streams;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository;
+
+/// <summary>
+/// An open repository of format version 1 in a store: restore points of deduplicated, compressed, encrypted chunks.
+/// Any number of processes may read and write one at the same time; there are no locks and no mutable objects.
+/// The store is the caller's and is not disposed.
+/// </summary>
+public sealed partial class BackupRepository : IAsyncDisposable
+{
+    private readonly RepositoryParts _parts;
+
+    private BackupRepository(RepositoryParts parts)
+    {
+        _parts = parts;
+        Info = new RepositoryInfo(parts.Keys.RepositoryId, RepositoryFormat.Version, parts.Store.Url);
+    }
+
+    /// <summary>Id, format version and URL.</summary>
+    public RepositoryInfo Info { get; }
+
+    internal RepositoryParts Parts => _parts;
+
+    /// <summary>True where the store holds a repository, whole or not.</summary>
+    public static async Task<bool> ExistsAsync(IObjectStore store, CancellationToken cancellationToken = default)
+    {
+        foreach (var prefix in (string[])[KeySlotStore.Prefix, ManifestStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix])
+        {
+            if (await store.AnyAsync(prefix, cancellationToken))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Makes a repository with a random id and master key.</summary>
+    /// <exception cref="EngineException">Kind Conflict where the store holds a repository already.</exception>
+    public static async Task<BackupRepository> InitializeAsync(
+        IObjectStore store, RepositoryKey key, RepositoryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        options ??= new RepositoryOptions();
+        await RefuseExistingAsync(store, cancellationToken);
+        var master = RandomNumberGenerator.GetBytes(32);
+        var id = Guid.NewGuid();
+        var slot = KeySlot.Create(id, master, key.Passphrase, options.KeyDerivation, options.Time.GetUtcNow());
+        await KeySlotStore.WriteAsync(store, slot, cancellationToken);
+        return new BackupRepository(new RepositoryParts(store, new KeyRing(id, master), options));
+    }
+
+    /// <summary>Makes a new tier of <paramref name="from"/>: the same repository id, master key and key slots, no restore points yet.</summary>
+    /// <exception cref="EngineException">Kind Conflict where the store holds a repository already.</exception>
+    public static async Task<BackupRepository> InitializeFromAsync(
+        IObjectStore store, BackupRepository from, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(from);
+        await RefuseExistingAsync(store, cancellationToken);
+        var (slots, _) = await KeySlotStore.ReadAsync(from._parts.Store, cancellationToken);
+        foreach (var slot in slots)
+        {
+            await KeySlotStore.WriteAsync(store, slot, cancellationToken);
+        }
+
+        return new BackupRepository(new RepositoryParts(store, from._parts.Keys.Copy(), from._parts.Options));
+    }
+
+    /// <summary>Opens a repository.</summary>
+    /// <exception cref="EngineException">
+    /// Kind NotFound where the store holds none, Denied for a wrong passphrase, Damaged where no key slot is whole,
+    /// Unsupported for another format version.
+    /// </exception>
+    public static async Task<BackupRepository> OpenAsync(
+        IObjectStore store, RepositoryKey key, RepositoryOptions? options = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var (slots, damaged) = await KeySlotStore.ReadAsync(store, cancellationToken);
+        if (slots.Count == 0)
+        {
+            throw damaged.Count > 0 || await ExistsAsync(store, cancellationToken)
+                ? new EngineException(
+                    "key-slots-damaged", ErrorKind.Damaged, $"no key slot of the repository in {store.Url} is whole",
+                    "copy the folder 'keys' from another tier of this repository")
+                : new EngineException(
+                    "repository-missing", ErrorKind.NotFound, $"there is no repository in {store.Url}",
+                    "check the URL, or make one with 'drconsole repository init'");
+        }
+
+        foreach (var slot in slots)
+        {
+            if (slot.TryUnwrap(key.Passphrase) is { } master)
+            {
+                return new BackupRepository(new RepositoryParts(store, new KeyRing(slot.RepositoryId, master), options ?? new RepositoryOptions()));
+            }
+        }
+
+        throw new EngineException(
+            "wrong-passphrase", ErrorKind.Denied, $"the passphrase does not open the repository in {store.Url}",
+            "use the key file that the repository was made with; nothing was changed");
+    }
+
+    /// <summary>Begins a backup: loads the index and proves which packs are present.</summary>
+    public async Task<BackupSession> BeginAsync(BackupDescription description, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(description);
+        await _parts.Index.RefreshAsync(cancellationToken);
+        return new BackupSession(_parts, description);
+    }
+
+    /// <summary>All restore points, oldest first. Manifests that cannot be read are named, the others still show.</summary>
+    /// <exception cref="EngineException">Kind Unsupported for a manifest of another version.</exception>
+    public Task<RestorePointList> ListAsync(CancellationToken cancellationToken = default) => _parts.Manifests.ListAsync(cancellationToken);
+
+    /// <summary>Reads a restore point's manifest.</summary>
+    /// <exception cref="EngineException">Kind NotFound, Damaged or Unsupported.</exception>
+    public async Task<Manifest> ReadManifestAsync(RestorePointId id, CancellationToken cancellationToken = default)
+    {
+        if (!Guid.TryParseExact(id.Value, "N", out _) || await _parts.Store.StatAsync(ManifestStore.KeyOf(id), cancellationToken) is null)
+        {
+            throw NoSuchPoint(id.Value);
+        }
+
+        return await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), cancellationToken);
+    }
+
+    /// <summary>The restore point that an id or the unique beginning of one means.</summary>
+    /// <exception cref="EngineException">Kind NotFound for none, Input for several.</exception>
+    public async Task<RestorePointId> ResolveAsync(string idOrPrefix, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(idOrPrefix);
+        var found = (await _parts.Manifests.KeysAsync(cancellationToken)).Select(key => key[ManifestStore.Prefix.Length..])
+            .Where(id => idOrPrefix.Length > 0 && id.StartsWith(idOrPrefix, StringComparison.OrdinalIgnoreCase)).ToList();
+        return found switch
+        {
+            [var one] => new RestorePointId(one),
+            [] => throw NoSuchPoint(idOrPrefix),
+            _ => throw new EngineException(
+                "restore-point-ambiguous", ErrorKind.Input, $"'{idOrPrefix}' begins {found.Count} restore points: {string.Join(", ", found.Take(5))}",
+                "give more digits of the id"),
+        };
+    }
+
+    /// <summary>Writes an artifact that is a stream. Every chunk is verified, and at the end the whole stream's SHA-256.</summary>
+    /// <exception cref="EngineException">Kind Damaged naming the pack; the destination then holds only a part.</exception>
+    public async Task ReadStreamAsync(
+        Manifest manifest, string artifact, Stream destination, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(destination);
+        var stored = FindArtifact(manifest, artifact);
+        if (stored.Type != StoredArtifact.StreamType)
+        {
+            throw stored.Type == StoredArtifact.TreeType
+                ? new EngineException("artifact-is-tree", ErrorKind.Input, $"'{artifact}' is a file tree", "restore it into a directory")
+                : RepositoryFormat.UnknownType($"artifact '{artifact}'", $"'{stored.Type}'");
+        }
+
+        var meter = new ProgressMeter(progress, _parts.Options.Time, artifact, 1, stored.Length);
+        await _parts.ReadHashedAsync(
+            stored, ObjectType.Stream,
+            async bytes =>
+            {
+                await destination.WriteAsync(bytes, cancellationToken);
+                meter.Add(0, bytes.Length);
+            },
+            cancellationToken);
+        await destination.FlushAsync(cancellationToken);
+        meter.Add(1, 0);
+        meter.Finish();
+    }
+
+    /// <summary>Writes an immutable note about a restore point, or about the repository, and returns its id.</summary>
+    public Task<string> WriteAttestationAsync(
+        string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken cancellationToken = default) =>
+        _parts.Attestations.WriteAsync(kind, restorePoint, content, cancellationToken);
+
+    /// <summary>All attestations, oldest first; of one kind where <paramref name="kind"/> is given.</summary>
+    /// <exception cref="EngineException">Kind Damaged where one cannot be read: holds must never be overlooked.</exception>
+    public Task<IReadOnlyList<Attestation>> ListAttestationsAsync(string? kind = null, CancellationToken cancellationToken = default) =>
+        _parts.Attestations.ListAsync(kind, cancellationToken);
+
+    /// <summary>Writes index segments for all packs that no segment covers; returns how many packs those were.</summary>
+    public Task<int> RebuildIndexAsync(CancellationToken cancellationToken = default) => _parts.Index.StoreMissingSegmentsAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _parts.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    internal static StoredArtifact FindArtifact(Manifest manifest, string name) =>
+        manifest.Artifacts.FirstOrDefault(a => a.Name == name) ?? throw new EngineException(
+            "artifact-missing", ErrorKind.NotFound, $"restore point {manifest.Id.Short} has no artifact '{name}'",
+            $"it has: {string.Join(", ", manifest.Artifacts.Select(a => a.Name))}");
+
+    private static EngineException NoSuchPoint(string id) => new(
+        "restore-point-missing", ErrorKind.NotFound, $"there is no restore point '{id}'", "see 'drconsole repository list'");
+
+    private static async Task RefuseExistingAsync(IObjectStore store, CancellationToken ct)
+    {
+        if (await ExistsAsync(store, ct))
+        {
+            throw new EngineException(
+                "repository-exists", ErrorKind.Conflict, $"{store.Url} holds a repository already", "name another directory; nothing was changed");
+        }
+    }
+}

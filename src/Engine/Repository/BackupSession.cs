@@ -1,0 +1,169 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository.Chunking;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Streams;
+
+namespace Hexabase.DrConsole.Engine.Repository;
+
+/// <summary>
+/// One backup in the making. Artifacts are written one after the other; <see cref="CommitAsync"/> makes the restore point.
+/// Without it nothing shows in the repository: chunks that were stored lie there unreferenced and are found again by the
+/// next backup.
+/// </summary>
+public sealed class BackupSession : IAsyncDisposable
+{
+    private readonly RepositoryParts _parts;
+    private readonly BackupDescription _description;
+    private readonly BlobWriter _blobs;
+    private readonly ContentWriter _contents;
+    private readonly List<StoredArtifact> _artifacts = [];
+    private readonly DateTimeOffset _createdAt;
+    private bool _ended;
+
+    internal BackupSession(RepositoryParts parts, BackupDescription description)
+    {
+        _parts = parts;
+        _description = description;
+        _createdAt = description.CreatedAt ?? parts.Options.Time.GetUtcNow();
+        Id = new RestorePointId(Guid.CreateVersion7(_createdAt).ToString("N"));
+        _blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store);
+        _contents = new ContentWriter(_blobs, parts.Keys, parts.Options.Workers);
+    }
+
+    /// <summary>The id of the restore point that a commit will make.</summary>
+    public RestorePointId Id { get; }
+
+    /// <summary>Stores a stream, read once from its position to its end. Memory does not grow with its length.</summary>
+    /// <param name="name">Unique in this restore point; a file name, since restores write it as one.</param>
+    /// <param name="kind">What it is, for example <c>pg_dump custom</c>.</param>
+    /// <param name="content">The bytes; not disposed. What it throws ends the writing and comes through unchanged.</param>
+    /// <param name="progress">Told the bytes read.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <exception cref="EngineException">Whatever the store says; kind OutOfSpace where it is full.</exception>
+    public async Task<StoredArtifact> WriteStreamAsync(
+        string name, string kind, Stream content, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(content);
+        CheckName(name);
+        var tally = new StoredTally();
+        var meter = new ProgressMeter(progress, _parts.Options.Time, name);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        var root = await _contents.WriteAsync(
+            content, ObjectType.Stream, ChunkerProfile.Content, tally, hash, read => meter.Add(0, read), cancellationToken);
+        meter.Add(1, 0);
+        meter.Finish();
+        var artifact = new StoredArtifact
+        {
+            Name = name,
+            Kind = kind,
+            Type = StoredArtifact.StreamType,
+            Length = root.Length,
+            Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset()),
+            StoredBytes = tally.Bytes,
+            Root = ArtifactRoot.From(root),
+        };
+        _artifacts.Add(artifact);
+        return artifact;
+    }
+
+    /// <summary>
+    /// Makes the restore point: packs, index, manifest, each durable before the next, then a check that every pack that it
+    /// leans on is listed by the store. Only when this returns does the restore point count.
+    /// </summary>
+    /// <param name="facts">What the source said about its content; null where it said nothing.</param>
+    /// <param name="properties">Further facts by name; never secrets.</param>
+    /// <param name="cancellationToken">Ends the commit; then there is no restore point.</param>
+    public async Task<Manifest> CommitAsync(
+        JsonElement? facts, IReadOnlyDictionary<string, string>? properties, CancellationToken cancellationToken)
+    {
+        ObjectDisposedException.ThrowIf(_ended, this);
+        _ended = true;
+        await _blobs.FlushAsync(cancellationToken);
+        if (_blobs.Uploaded.Count > 0)
+        {
+            await _parts.Index.WriteSegmentsAsync(_blobs.Uploaded, _blobs.Fresh, cancellationToken);
+        }
+
+        // Before the manifest, so that a pack that vanished under a long backup costs no manifest that would have to go again.
+        await CheckClosureAsync(cancellationToken);
+        var manifest = new Manifest
+        {
+            Id = Id,
+            Source = _description.Source,
+            Kind = _description.Kind,
+            Workspace = _description.Workspace,
+            Class = _description.Class,
+            Strategy = _description.Strategy,
+            HostName = _description.HostName,
+            ToolVersions = _description.ToolVersions,
+            Parent = _description.Parent,
+            CreatedAt = _createdAt,
+            CompletedAt = _parts.Options.Time.GetUtcNow(),
+            Bytes = _artifacts.Sum(a => a.Length),
+            StoredBytes = _artifacts.Sum(a => a.StoredBytes),
+            Artifacts = [.. _artifacts],
+            Facts = facts,
+            Properties = properties ?? new Dictionary<string, string>(),
+        };
+        await _parts.Manifests.WriteAsync(manifest, cancellationToken);
+        var proven = false;
+        try
+        {
+            await CheckClosureAsync(cancellationToken);
+            manifest = await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(Id), cancellationToken);
+            proven = true;
+            return manifest;
+        }
+        finally
+        {
+            if (!proven)
+            {
+                // It must not show as a restore point, whatever ended the check.
+                await _parts.Store.DeleteAsync(ManifestStore.KeyOf(Id), CancellationToken.None);
+            }
+        }
+    }
+
+    /// <summary>Ends the session; without a commit there is no restore point.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        _ended = true;
+        await _blobs.DisposeAsync();
+        _contents.Dispose();
+    }
+
+    private async Task CheckClosureAsync(CancellationToken ct)
+    {
+        await _parts.Index.RefreshAsync(ct);
+        var missing = _blobs.LeanedOn.Select(pack => pack.Name).Concat(_blobs.Uploaded.Select(pack => pack.Name))
+            .Where(name => _parts.Index.Index.FindPack(name) is not { IsPresent: true }).ToList();
+        if (missing.Count > 0)
+        {
+            throw new EngineException(
+                "pack-vanished", ErrorKind.Damaged,
+                $"{missing.Count} packs that this backup leans on are no longer in the store, the first is {missing[0]}",
+                "run the backup again: it stores the missing chunks anew")
+            {
+                Context = new Dictionary<string, string> { ["packs"] = string.Join(',', missing) },
+            };
+        }
+    }
+
+    private void CheckName(string name)
+    {
+        if (name.Length is 0 or > 200 || name is "." or ".." || name.Any(c => c is '/' or '\0' || char.IsControl(c)))
+        {
+            throw new EngineException("artifact-name-invalid", ErrorKind.Input, $"'{name}' cannot name an artifact", "use a plain file name");
+        }
+
+        if (_artifacts.Any(a => a.Name == name))
+        {
+            throw new EngineException(
+                "artifact-name-taken", ErrorKind.Conflict, $"two artifacts of this restore point would be restored as '{name}'",
+                "back them up as separate restore points");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Hexabase.DrConsole.Engine.Repository.Format;
+
+namespace Hexabase.DrConsole.Engine.Repository.Crypto;
+
+/// <summary>What is wrong with a stored blob; the layers are told apart because validation reports them apart.</summary>
+public enum BlobFault
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>No pack that is present holds it.</summary>
+    Missing,
+
+    /// <summary>The AES-GCM tag does not fit: a byte was changed, or the key is another.</summary>
+    Encryption,
+
+    /// <summary>Decrypted well, but the zstd frame or its length is wrong.</summary>
+    Compression,
+
+    /// <summary>Decompressed well, but the HMAC is not the chunk's id.</summary>
+    Identity,
+}
+
+/// <summary>A pooled buffer with the bytes of a blob. Dispose it once, when nothing reads <see cref="Memory"/> any more.</summary>
+internal readonly struct PooledBytes(byte[] buffer, int length) : IDisposable
+{
+    public ReadOnlyMemory<byte> Memory => buffer.AsMemory(0, length);
+
+    public ReadOnlySpan<byte> Span => buffer.AsSpan(0, length);
+
+    public int Length => length;
+
+    public void Dispose() => ArrayPool<byte>.Shared.Return(buffer);
+}
+
+/// <summary>A stored blob: epoch (u32), nonce (12), ciphertext, tag (16). AAD = version ‖ type ‖ chunk id.</summary>
+internal static class BlobCodec
+{
+    private const int NonceAt = 4;
+    private const int BodyAt = 16;
+    private const int TagLength = 16;
+
+    /// <summary>Bytes that a stored blob has beyond the content, uncompressed.</summary>
+    public const int Overhead = BodyAt + Payload.HeaderLength + TagLength;
+
+    /// <summary>Compresses and encrypts into a pooled buffer.</summary>
+    public static PooledBytes Seal(KeyRing keys, ObjectType type, ChunkId id, ReadOnlySpan<byte> plain)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent(BodyAt + Payload.Bound(plain.Length) + TagLength);
+        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
+        BinaryPrimitives.WriteUInt32LittleEndian(buffer, RepositoryFormat.Epoch);
+        RandomNumberGenerator.Fill(buffer.AsSpan(NonceAt, BodyAt - NonceAt));
+
+        Span<byte> associated = stackalloc byte[AssociatedLength];
+        WriteAssociated(associated, type, id);
+        using var aes = keys.BlobCipher(id, RepositoryFormat.Epoch);
+        var body = buffer.AsSpan(BodyAt, length);
+        aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), associated);
+        return new PooledBytes(buffer, BodyAt + length + TagLength);
+    }
+
+    /// <summary>
+    /// Decrypts (in place: <paramref name="stored"/> is overwritten), decompresses and compares the id.
+    /// On <see cref="BlobFault.None"/> the caller owns <paramref name="plain"/>.
+    /// </summary>
+    public static BlobFault TryOpen(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored, out PooledBytes plain)
+    {
+        plain = default;
+        if (stored.Length < Overhead)
+        {
+            return BlobFault.Encryption;
+        }
+
+        var epoch = BinaryPrimitives.ReadUInt32LittleEndian(stored);
+        if (epoch != RepositoryFormat.Epoch)
+        {
+            return BlobFault.Encryption;
+        }
+
+        Span<byte> associated = stackalloc byte[AssociatedLength];
+        WriteAssociated(associated, type, id);
+        var body = stored[BodyAt..^TagLength];
+        using (var aes = keys.BlobCipher(id, epoch))
+        {
+            try
+            {
+                aes.Decrypt(stored.Slice(NonceAt, 12), body, stored[^TagLength..], body, associated);
+            }
+            catch (AuthenticationTagMismatchException)
+            {
+                return BlobFault.Encryption;
+            }
+        }
+
+        var length = Payload.DeclaredLength(body, RepositoryFormat.MaxBlobLength);
+        if (length < 0)
+        {
+            return BlobFault.Compression;
+        }
+
+        var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(1, length));
+        if (!Payload.TryDecode(body, buffer.AsSpan(0, length)))
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            return BlobFault.Compression;
+        }
+
+        if (keys.IdentityOf(buffer.AsSpan(0, length)) != id)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+            return BlobFault.Identity;
+        }
+
+        plain = new PooledBytes(buffer, length);
+        return BlobFault.None;
+    }
+
+    private const int AssociatedLength = sizeof(ushort) + 1 + ChunkId.Length;
+
+    private static void WriteAssociated(Span<byte> destination, ObjectType type, ChunkId id)
+    {
+        BinaryPrimitives.WriteUInt16LittleEndian(destination, RepositoryFormat.Version);
+        destination[2] = (byte)type;
+        id.CopyTo(destination[3..]);
+    }
+}

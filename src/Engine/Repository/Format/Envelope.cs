@@ -1,0 +1,123 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+
+namespace Hexabase.DrConsole.Engine.Repository.Format;
+
+/// <summary>
+/// The encrypted form of every object that is not a pack or a key slot: header, id, salt, nonce, ciphertext, tag, and a
+/// SHA-256 of all of it, by which the object can be checked without keys. The id is authenticated, so an object that was
+/// renamed is found.
+/// </summary>
+internal static class Envelope
+{
+    private const int IdAt = 12;
+    private const int SaltAt = 28;
+    private const int NonceAt = 60;
+    private const int BodyAt = 72;
+    private const int TagLength = 16;
+    private const int ChecksumLength = 32;
+    private const int MaxPlainLength = 1 << 30;
+
+    /// <summary>Bytes around the payload.</summary>
+    public const int Overhead = BodyAt + TagLength + ChecksumLength;
+
+    public static byte[] Seal(KeyRing keys, ObjectType type, Guid id, ReadOnlySpan<byte> plain)
+    {
+        var buffer = new byte[Overhead + Payload.Bound(plain.Length)];
+        RepositoryFormat.ObjectMagic.CopyTo(buffer);
+        BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(8), RepositoryFormat.Version);
+        buffer[10] = (byte)type;
+        id.TryWriteBytes(buffer.AsSpan(IdAt), bigEndian: true, out _);
+        RandomNumberGenerator.Fill(buffer.AsSpan(SaltAt, BodyAt - SaltAt));
+
+        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
+        var body = buffer.AsSpan(BodyAt, length);
+        using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32)))
+        {
+            aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), buffer.AsSpan(0, NonceAt));
+        }
+
+        var end = BodyAt + length + TagLength;
+        SHA256.HashData(buffer.AsSpan(0, end), buffer.AsSpan(end));
+        Array.Resize(ref buffer, end + ChecksumLength);
+        return buffer;
+    }
+
+    /// <summary>True where the bytes are whole by their own checksum; needs no key.</summary>
+    public static bool IsWhole(ReadOnlySpan<byte> sealedBytes)
+    {
+        if (sealedBytes.Length < Overhead + Payload.HeaderLength)
+        {
+            return false;
+        }
+
+        Span<byte> digest = stackalloc byte[ChecksumLength];
+        SHA256.HashData(sealedBytes[..^ChecksumLength], digest);
+        return digest.SequenceEqual(sealedBytes[^ChecksumLength..]);
+    }
+
+    /// <summary>Decrypts an object.</summary>
+    /// <param name="keys">The repository's keys.</param>
+    /// <param name="type">The type that the caller expects at this place.</param>
+    /// <param name="id">The id that the object's name carries, or null where the name carries none.</param>
+    /// <param name="name">The object's key, for messages.</param>
+    /// <param name="sealedBytes">The object's bytes.</param>
+    /// <exception cref="EngineException">Kind Damaged where a byte is not as written, Unsupported for another version or type.</exception>
+    public static byte[] Open(KeyRing keys, ObjectType type, Guid? id, string name, ReadOnlySpan<byte> sealedBytes)
+    {
+        if (!IsWhole(sealedBytes))
+        {
+            throw Damaged(name, "is cut or has a changed byte");
+        }
+
+        if (!sealedBytes.StartsWith(RepositoryFormat.ObjectMagic))
+        {
+            throw Damaged(name, "is not an object of a repository");
+        }
+
+        var version = BinaryPrimitives.ReadUInt16LittleEndian(sealedBytes[8..]);
+        if (version != RepositoryFormat.Version)
+        {
+            throw RepositoryFormat.UnknownVersion(name, version);
+        }
+
+        if (sealedBytes[10] != (byte)type)
+        {
+            throw RepositoryFormat.UnknownType(name, $"{sealedBytes[10]} where {(byte)type} belongs");
+        }
+
+        if (id is { } expected && new Guid(sealedBytes.Slice(IdAt, 16), bigEndian: true) != expected)
+        {
+            throw Damaged(name, "carries another object's id");
+        }
+
+        var payload = new byte[sealedBytes.Length - Overhead];
+        using (var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32)))
+        {
+            try
+            {
+                aes.Decrypt(
+                    sealedBytes.Slice(NonceAt, 12), sealedBytes[BodyAt..^(TagLength + ChecksumLength)],
+                    sealedBytes[^(TagLength + ChecksumLength)..^ChecksumLength], payload, sealedBytes[..NonceAt]);
+            }
+            catch (AuthenticationTagMismatchException)
+            {
+                throw Damaged(name, "does not decrypt with this repository's key");
+            }
+        }
+
+        var length = Payload.DeclaredLength(payload, MaxPlainLength);
+        var plain = length < 0 ? throw Damaged(name, "declares an impossible length") : new byte[length];
+        return Payload.TryDecode(payload, plain) ? plain : throw Damaged(name, "does not decompress");
+    }
+
+    private static EngineException Damaged(string name, string cause) => new(
+        "object-damaged",
+        ErrorKind.Damaged,
+        $"{name} {cause}",
+        "run 'drconsole repository check' to see what it touches, and copy the restore points from another tier")
+    {
+        Context = new Dictionary<string, string> { ["object"] = name },
+    };
+}

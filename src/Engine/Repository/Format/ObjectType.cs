@@ -1,0 +1,57 @@
+namespace Hexabase.DrConsole.Engine.Repository.Format;
+
+/// <summary>
+/// What a blob or an object holds. The number is part of the authenticated data, so one kind cannot be passed off as another.
+/// Numbers are never used again for something else.
+/// </summary>
+internal enum ObjectType : byte
+{
+    /// <summary>A piece of a stream's or a file's content.</summary>
+    Stream = 1,
+
+    /// <summary>A list of chunks, or of further lists.</summary>
+    ChunkList = 2,
+
+    /// <summary>A piece of the node stream of a file tree.</summary>
+    FileTree = 3,
+
+    /// <summary>Reserved: a piece of write-ahead log that is not yet a full segment.</summary>
+    WalStream = 4,
+
+    /// <summary>Reserved: changed pages against a parent's chunk.</summary>
+    PageDelta = 5,
+
+    /// <summary>The blob table at the end of a pack.</summary>
+    PackTrailer = 16,
+
+    /// <summary>A sorted segment of the index.</summary>
+    IndexSegment = 17,
+
+    /// <summary>The manifest of a restore point.</summary>
+    Manifest = 18,
+
+    /// <summary>A validation, a hold or a drill's use, kept beside the restore points.</summary>
+    Attestation = 19,
+
+    /// <summary>Reserved: a writer's session, for prune.</summary>
+    Session = 20,
+
+    /// <summary>Reserved: packs that prune found unreferenced.</summary>
+    PruneMark = 21,
+}
+
+internal static class ObjectTypes
+{
+    /// <summary>True for what version 1 may find inside a pack.</summary>
+    public static bool IsBlob(ObjectType type) => type is ObjectType.Stream or ObjectType.ChunkList or ObjectType.FileTree;
+
+    /// <summary>Content goes to data packs; lists and trees, which every walk needs, to metadata packs.</summary>
+    public static PackKind PackOf(ObjectType type) => type == ObjectType.Stream ? PackKind.Data : PackKind.Metadata;
+}
+
+/// <summary>Which of the two sorts of pack a blob lies in.</summary>
+internal enum PackKind : byte
+{
+    Data = 1,
+    Metadata = 2,
+}

@@ -1,0 +1,240 @@
+using System.Numerics;
+using Hexabase.DrConsole.Engine.Repository.Format;
+
+namespace Hexabase.DrConsole.Engine.Repository.Index;
+
+/// <summary>A pack that the index knows.</summary>
+/// <param name="Ordinal">Its number in this process.</param>
+/// <param name="Name">Hex SHA-256 of its bytes.</param>
+/// <param name="Kind">Data or metadata.</param>
+/// <param name="Length">Its length in bytes.</param>
+internal sealed record IndexedPack(int Ordinal, string Name, PackKind Kind, long Length)
+{
+    /// <summary>True where the last listing of the store showed it with this length.</summary>
+    public bool IsPresent { get; set; }
+
+    /// <summary>True where a segment of the stored index covers it; false for a pack known by its trailer only.</summary>
+    public bool IsIndexed { get; set; }
+}
+
+/// <summary>Where a chunk lies.</summary>
+internal readonly record struct BlobLocation(ChunkId Id, ObjectType Type, int Pack, uint Offset, uint StoredLength, uint RawLength);
+
+/// <summary>
+/// All chunks of a repository in memory: 48 bytes an entry and about 6 of hash table. A chunk may lie in several packs (after
+/// damage, or when two writers stored it at once); all its places are kept. Thread-safe.
+/// </summary>
+internal sealed class ChunkIndex
+{
+    private const int PageBits = 12;
+    private const int PageLength = 1 << PageBits;
+    private const int MaxPacks = 1 << 24;
+    private readonly Lock _lock = new();
+    private readonly List<Entry[]> _pages = [];
+    private readonly List<IndexedPack> _packs = [];
+    private readonly Dictionary<string, IndexedPack> _packsByName = new(StringComparer.Ordinal);
+    private int[] _buckets = new int[1024];
+
+    public int Count { get; private set; }
+
+    public IReadOnlyList<IndexedPack> Packs
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _packs];
+            }
+        }
+    }
+
+    public IndexedPack Pack(int ordinal)
+    {
+        lock (_lock)
+        {
+            return _packs[ordinal];
+        }
+    }
+
+    public IndexedPack? FindPack(string name)
+    {
+        lock (_lock)
+        {
+            return _packsByName.GetValueOrDefault(name);
+        }
+    }
+
+    /// <summary>Adds a pack, or finds the one of that name.</summary>
+    public IndexedPack AddPack(string name, PackKind kind, long length)
+    {
+        lock (_lock)
+        {
+            if (_packsByName.TryGetValue(name, out var known))
+            {
+                return known;
+            }
+
+            if (_packs.Count == MaxPacks)
+            {
+                throw new EngineException(
+                    "too-many-packs", ErrorKind.Unsupported, $"the repository has more than {MaxPacks} packs", "begin another repository");
+            }
+
+            var pack = new IndexedPack(_packs.Count, name, kind, length);
+            _packs.Add(pack);
+            _packsByName.Add(name, pack);
+            return pack;
+        }
+    }
+
+    /// <summary>
+    /// Claims a chunk for the caller, who must store it and then call <see cref="Place"/>.
+    /// Returns 0 where somebody claimed or stored it before.
+    /// </summary>
+    public int TryClaim(ChunkId id, ObjectType type)
+    {
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                if (entry.Id == id && entry.Type == type)
+                {
+                    return 0;
+                }
+            }
+
+            Add(new BlobLocation(id, type, 0, 0, 0, 0));
+            return Count;
+        }
+    }
+
+    /// <summary>Tells where a claimed chunk went.</summary>
+    public void Place(int claim, in BlobLocation location)
+    {
+        lock (_lock)
+        {
+            ref var entry = ref At(claim);
+            entry = new Entry(location, entry.Next);
+        }
+    }
+
+    /// <summary>Adds a place of a chunk. Adding a pack's entries twice keeps them twice: callers add a pack once.</summary>
+    public void Add(in BlobLocation location)
+    {
+        lock (_lock)
+        {
+            if (Count >= _buckets.Length)
+            {
+                Grow();
+            }
+
+            if (Count >> PageBits == _pages.Count)
+            {
+                _pages.Add(new Entry[PageLength]);
+            }
+
+            ref var bucket = ref _buckets[BucketOf(location.Id)];
+            _pages[Count >> PageBits][Count & (PageLength - 1)] = new Entry(location, bucket);
+            bucket = ++Count;
+        }
+    }
+
+    /// <summary>True where a pack that is present holds the chunk.</summary>
+    public bool TryFindPresent(ChunkId id, ObjectType type, out BlobLocation location)
+    {
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                if (entry.Id == id && entry.Type == type && _packs[entry.Pack].IsPresent)
+                {
+                    location = entry.ToLocation();
+                    return true;
+                }
+            }
+        }
+
+        location = default;
+        return false;
+    }
+
+    /// <summary>Every place of the chunk, present or not.</summary>
+    public IReadOnlyList<BlobLocation> Find(ChunkId id, ObjectType type)
+    {
+        List<BlobLocation>? found = null;
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                if (entry.Id == id && entry.Type == type)
+                {
+                    (found ??= []).Add(entry.ToLocation());
+                }
+            }
+        }
+
+        return found ?? (IReadOnlyList<BlobLocation>)[];
+    }
+
+    /// <summary>All entries in the order of their adding.</summary>
+    public IEnumerable<BlobLocation> All()
+    {
+        for (var i = 1; i <= Count; i++)
+        {
+            BlobLocation location;
+            lock (_lock)
+            {
+                location = At(i).ToLocation();
+            }
+
+            yield return location;
+        }
+    }
+
+    private ref Entry At(int number) => ref _pages[(number - 1) >> PageBits][(number - 1) & (PageLength - 1)];
+
+    private int BucketOf(ChunkId id) => (int)(id.Head & (uint)(_buckets.Length - 1));
+
+    private void Grow()
+    {
+        _buckets = new int[BitOperations.RoundUpToPowerOf2((uint)Count + 1)];
+        for (var number = 1; number <= Count; number++)
+        {
+            ref var entry = ref At(number);
+            ref var bucket = ref _buckets[BucketOf(entry.Id)];
+            entry = entry with { Next = bucket };
+            bucket = number;
+        }
+    }
+
+    private readonly record struct Entry
+    {
+        private readonly uint _packAndType;
+        private readonly uint _offset;
+        private readonly uint _storedLength;
+        private readonly uint _rawLength;
+
+        public Entry(in BlobLocation location, int next)
+        {
+            Id = location.Id;
+            _packAndType = ((uint)location.Pack << 8) | (byte)location.Type;
+            _offset = location.Offset;
+            _storedLength = location.StoredLength;
+            _rawLength = location.RawLength;
+            Next = next;
+        }
+
+        public ChunkId Id { get; }
+
+        public int Next { get; init; }
+
+        public int Pack => (int)(_packAndType >> 8);
+
+        public ObjectType Type => (ObjectType)(byte)_packAndType;
+
+        public BlobLocation ToLocation() => new(Id, Type, Pack, _offset, _storedLength, _rawLength);
+    }
+}

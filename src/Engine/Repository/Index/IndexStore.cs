@@ -1,0 +1,193 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Index;
+
+/// <summary>An object of the store that cannot be used, and why.</summary>
+internal readonly record struct DamagedObject(string Key, string Reason);
+
+/// <summary>
+/// The index in memory and what of the store it reflects. Segments are immutable, so a refresh loads only new ones. A pack
+/// that no readable segment covers is read by its trailer: a lost index and the packs of a killed writer both heal by that.
+/// </summary>
+internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
+{
+    public const string PackPrefix = "packs/";
+    private const int ParallelReads = 4;
+    private readonly SemaphoreSlim _gate = new(1);
+    private readonly HashSet<string> _segments = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DamagedObject> _damage = new(StringComparer.Ordinal);
+
+    public ChunkIndex Index { get; } = new();
+
+    /// <summary>True after the first refresh.</summary>
+    public bool IsLoaded { get; private set; }
+
+    /// <summary>Segments and pack trailers that could not be read at the last refresh.</summary>
+    public IReadOnlyList<DamagedObject> Damage { get; private set; } = [];
+
+    public async Task EnsureLoadedAsync(CancellationToken ct)
+    {
+        if (!IsLoaded)
+        {
+            await RefreshAsync(ct);
+        }
+    }
+
+    /// <summary>Lists the store anew, loads what is new and marks which packs are present.</summary>
+    public async Task RefreshAsync(CancellationToken ct)
+    {
+        await _gate.WaitAsync(ct);
+        try
+        {
+            _damage.Clear();
+            // Segments before packs: a segment's packs were durable before it, so this listing of packs must show them.
+            await LoadSegmentsAsync(ct);
+            await MarkPresentAsync(ct);
+            Damage = [.. _damage.Values.OrderBy(d => d.Key, StringComparer.Ordinal)];
+            IsLoaded = true;
+        }
+        finally
+        {
+            _gate.Release();
+        }
+    }
+
+    /// <summary>Writes segments for all packs that no segment covers; returns how many packs those were.</summary>
+    public async Task<int> StoreMissingSegmentsAsync(CancellationToken ct)
+    {
+        await RefreshAsync(ct);
+        var uncovered = Index.Packs.Where(p => p.IsPresent && !p.IsIndexed).ToList();
+        if (uncovered.Count > 0)
+        {
+            var ordinals = uncovered.Select(p => p.Ordinal).ToHashSet();
+            await WriteSegmentsAsync(uncovered, [.. Index.All().Where(e => ordinals.Contains(e.Pack))], ct);
+            await RefreshAsync(ct);
+        }
+
+        return uncovered.Count;
+    }
+
+    /// <summary>Writes segments in which each pack stands whole.</summary>
+    public async Task WriteSegmentsAsync(IReadOnlyList<IndexedPack> packs, IReadOnlyList<BlobLocation> entries, CancellationToken ct)
+    {
+        var byPack = entries.GroupBy(e => e.Pack).ToDictionary(g => g.Key, g => g.ToList());
+        var segmentPacks = new List<IndexedPack>();
+        var segment = new List<BlobLocation>();
+        foreach (var pack in packs)
+        {
+            var blobs = byPack.GetValueOrDefault(pack.Ordinal, []);
+            if (segment.Count > 0 && segment.Count + blobs.Count > RepositoryFormat.SegmentMaxEntries)
+            {
+                await WriteSegmentAsync(segmentPacks, segment, ct);
+                segmentPacks.Clear();
+                segment.Clear();
+            }
+
+            segmentPacks.Add(pack);
+            segment.AddRange(blobs);
+        }
+
+        if (segmentPacks.Count > 0)
+        {
+            await WriteSegmentAsync(segmentPacks, segment, ct);
+        }
+    }
+
+    public void Dispose() => _gate.Dispose();
+
+    private async Task WriteSegmentAsync(List<IndexedPack> packs, List<BlobLocation> entries, CancellationToken ct)
+    {
+        entries.Sort((left, right) => left.Id.CompareTo(right.Id) is var order and not 0 ? order : left.Type.CompareTo(right.Type));
+        var id = Guid.NewGuid();
+        await store.PutAsync(IndexSegment.KeyOf(id), IndexSegment.Encode(keys, id, packs, entries), ct);
+    }
+
+    private async Task LoadSegmentsAsync(CancellationToken ct)
+    {
+        var fresh = new List<ObjectInfo>();
+        await foreach (var item in store.ListAsync(IndexSegment.Prefix, ct))
+        {
+            if (!_segments.Contains(item.Key))
+            {
+                fresh.Add(item);
+            }
+        }
+
+        foreach (var batch in fresh.Chunk(ParallelReads))
+        {
+            var contents = await Task.WhenAll(batch.Select(item => TryAsync(item.Key, () => store.ReadAllAsync(item.Key, ct))));
+            for (var i = 0; i < batch.Length; i++)
+            {
+                var key = batch[i].Key;
+                if (contents[i] is { } content && Guid.TryParseExact(key[IndexSegment.Prefix.Length..], "N", out var id)
+                    && await TryAsync(key, () => { IndexSegment.AddTo(Index, keys, id, key, content); return Task.FromResult(key); }) is not null)
+                {
+                    _segments.Add(key);
+                }
+            }
+        }
+    }
+
+    private async Task MarkPresentAsync(CancellationToken ct)
+    {
+        var present = new HashSet<int>();
+        await foreach (var item in store.ListAsync(PackPrefix, ct))
+        {
+            var name = item.Key[(item.Key.LastIndexOf('/') + 1)..];
+            var pack = Index.FindPack(name) ?? await TryAsync(item.Key, () => LoadTrailerAsync(item, name, ct));
+            if (pack is null)
+            {
+                continue;
+            }
+
+            if (pack.Length == item.Length)
+            {
+                present.Add(pack.Ordinal);
+            }
+            else
+            {
+                _damage[item.Key] = new DamagedObject(item.Key, $"has {item.Length} bytes where {pack.Length} were written");
+            }
+        }
+
+        foreach (var pack in Index.Packs)
+        {
+            pack.IsPresent = present.Contains(pack.Ordinal);
+        }
+    }
+
+    private async Task<IndexedPack> LoadTrailerAsync(ObjectInfo item, string name, CancellationToken ct)
+    {
+        var entries = await PackTrailer.ReadAsync(keys, store, item.Key, item.Length, ct);
+        var kind = entries.Count > 0 ? ObjectTypes.PackOf(entries[0].Type) : PackKind.Data;
+        var pack = Index.AddPack(name, kind, item.Length);
+        foreach (var entry in entries)
+        {
+            Index.Add(new BlobLocation(entry.Id, entry.Type, pack.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength));
+        }
+
+        return pack;
+    }
+
+    /// <summary>Runs a read; damage is noted, since the rest of the repository may well do without this object.</summary>
+    private async Task<T?> TryAsync<T>(string key, Func<Task<T>> read)
+        where T : class
+    {
+        try
+        {
+            return await read();
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        {
+            lock (_damage)
+            {
+                _damage[key] = new DamagedObject(key, error.Message);
+            }
+
+            return null;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Manifests;
+
+/// <summary>The encrypted attestations, named by ids that begin with their time.</summary>
+internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimeProvider time)
+{
+    public const string Prefix = "attestations/";
+
+    public async Task<string> WriteAsync(string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        var id = Guid.CreateVersion7(now);
+        var attestation = new Attestation(id.ToString("N"), kind, restorePoint, now, content);
+        var json = JsonSerializer.SerializeToUtf8Bytes(attestation, RepositoryJson.Default.Attestation);
+        await store.PutAsync(Prefix + attestation.Id, Envelope.Seal(keys, ObjectType.Attestation, id, json), ct);
+        return attestation.Id;
+    }
+
+    public async Task<Attestation> ReadAsync(string key, CancellationToken ct)
+    {
+        Guid? id = Guid.TryParseExact(key[Prefix.Length..], "N", out var parsed) ? parsed : Guid.Empty;
+        var json = Envelope.Open(keys, ObjectType.Attestation, id, key, await store.ReadAllAsync(key, ct));
+        try
+        {
+            return JsonSerializer.Deserialize(json, RepositoryJson.Default.Attestation) ?? throw new JsonException("empty");
+        }
+        catch (JsonException error)
+        {
+            throw new EngineException(
+                "attestation-invalid", ErrorKind.Damaged, $"{key} is not an attestation of this format", "run 'drconsole repository check'", error);
+        }
+    }
+
+    /// <summary>All keys, oldest first.</summary>
+    public async Task<List<string>> KeysAsync(CancellationToken ct)
+    {
+        var found = new List<string>();
+        await foreach (var item in store.ListAsync(Prefix, ct))
+        {
+            found.Add(item.Key);
+        }
+
+        return found;
+    }
+
+    public async Task<IReadOnlyList<Attestation>> ListAsync(string? kind, CancellationToken ct)
+    {
+        var found = new List<Attestation>();
+        foreach (var key in await KeysAsync(ct))
+        {
+            var attestation = await ReadAsync(key, ct);
+            if (kind is null || attestation.Kind == kind)
+            {
+                found.Add(attestation);
+            }
+        }
+
+        return found;
+    }
+}

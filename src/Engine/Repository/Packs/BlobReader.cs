@@ -1,0 +1,95 @@
+using System.Buffers;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Packs;
+
+/// <summary>How the reading of one blob went.</summary>
+/// <param name="Fault">What was wrong, or None.</param>
+/// <param name="Pack">The pack in question; null where no pack was known.</param>
+internal readonly record struct BlobReadOutcome(BlobFault Fault, string? Pack);
+
+/// <summary>Reads and verifies blobs by chunk id, from whichever pack has them whole.</summary>
+internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore index)
+{
+    /// <summary>The chunk's bytes, verified. The caller disposes them.</summary>
+    /// <exception cref="EngineException">Kind Damaged where no pack has it whole; the pack is named.</exception>
+    public async Task<PooledBytes> ReadAsync(ChunkId id, ObjectType type, CancellationToken ct)
+    {
+        var (outcome, plain) = await TryReadAsync(id, type, ct);
+        if (outcome.Fault == BlobFault.None)
+        {
+            return plain;
+        }
+
+        var cause = outcome.Fault switch
+        {
+            BlobFault.Missing when outcome.Pack is null => "is in no pack that the index knows",
+            BlobFault.Missing => $"is missing: pack {outcome.Pack} is gone or cut",
+            BlobFault.Encryption => $"does not decrypt: pack {outcome.Pack} is damaged",
+            BlobFault.Compression => $"does not decompress: pack {outcome.Pack} is damaged",
+            _ => $"has other content than its id says: pack {outcome.Pack} is damaged",
+        };
+        throw new EngineException(
+            "chunk-unreadable", ErrorKind.Damaged, $"chunk {id.ToString()[..16]} {cause}",
+            "run 'drconsole repository check' to see what it touches, and restore from another tier")
+        {
+            Context = outcome.Pack is null ? new Dictionary<string, string>() : new Dictionary<string, string> { ["pack"] = outcome.Pack },
+        };
+    }
+
+    /// <summary>The same with the fault as a value, for verification. The bytes are the caller's only without a fault.</summary>
+    public async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryReadAsync(ChunkId id, ObjectType type, CancellationToken ct)
+    {
+        await index.EnsureLoadedAsync(ct);
+        var result = await TryPlacesAsync(index.Index.Find(id, type), ct);
+        if (result.Outcome is { Fault: BlobFault.Missing, Pack: null })
+        {
+            // Another process may have written it after this one loaded the index.
+            await index.RefreshAsync(ct);
+            result = await TryPlacesAsync(index.Index.Find(id, type), ct);
+        }
+
+        return result;
+    }
+
+    private async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryPlacesAsync(IReadOnlyList<BlobLocation> places, CancellationToken ct)
+    {
+        var worst = new BlobReadOutcome(BlobFault.Missing, null);
+        foreach (var place in places)
+        {
+            var (fault, plain) = await TryReadAtAsync(place, ct);
+            if (fault == BlobFault.None)
+            {
+                return (new BlobReadOutcome(BlobFault.None, null), plain);
+            }
+
+            worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
+        }
+
+        return (worst, default);
+    }
+
+    /// <summary>Reads a blob at one place.</summary>
+    public async Task<(BlobFault Fault, PooledBytes Plain)> TryReadAtAsync(BlobLocation place, CancellationToken ct)
+    {
+        var buffer = ArrayPool<byte>.Shared.Rent((int)place.StoredLength);
+        try
+        {
+            var stored = buffer.AsMemory(0, (int)place.StoredLength);
+            await store.ReadAsync(PackBuilder.KeyOf(index.Index.Pack(place.Pack).Name), place.Offset, stored, ct);
+            var fault = BlobCodec.TryOpen(keys, place.Type, place.Id, stored.Span, out var plain);
+            return (fault, plain);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return (BlobFault.Missing, default);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+}

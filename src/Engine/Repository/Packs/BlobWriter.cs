@@ -1,0 +1,210 @@
+using System.Runtime.ExceptionServices;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Packs;
+
+/// <summary>Counts what was stored for one artifact. Thread-safe.</summary>
+internal sealed class StoredTally
+{
+    private long _bytes;
+
+    /// <summary>New bytes in packs, after compression and encryption.</summary>
+    public long Bytes => Interlocked.Read(ref _bytes);
+
+    public void Add(long bytes) => Interlocked.Add(ref _bytes, bytes);
+}
+
+/// <summary>
+/// Turns plaintext into stored blobs: identity, known already?, compress, encrypt, append to a pack, upload full packs in
+/// the background. Called from as many threads as there are workers; at most two packs are on their way at a time.
+/// </summary>
+internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore store) : IAsyncDisposable
+{
+    private const int ParallelUploads = 2;
+    private readonly Lock _lock = new();
+    private readonly ChunkIndex _fresh = new();
+    private readonly Dictionary<int, IndexedPack> _uploaded = [];
+    private readonly HashSet<int> _leanedOn = [];
+    private readonly Stack<PackBuilder> _spare = new();
+    private readonly SemaphoreSlim _slots = new(ParallelUploads);
+    private readonly List<Task> _uploads = [];
+    private readonly CancellationTokenSource _abandoned = new();
+    private PackBuilder? _data;
+    private PackBuilder? _metadata;
+    private ExceptionDispatchInfo? _failure;
+    private int _packCount;
+
+    /// <summary>Packs that this session wrote; complete after <see cref="FlushAsync"/>.</summary>
+    public IReadOnlyList<IndexedPack> Uploaded => [.. _uploaded.Values.OrderBy(p => p.Ordinal)];
+
+    /// <summary>Where the new chunks lie; complete after <see cref="FlushAsync"/>.</summary>
+    public IReadOnlyList<BlobLocation> Fresh => [.. _fresh.All()];
+
+    /// <summary>Older packs that chunks of this session were found in.</summary>
+    public IReadOnlyList<IndexedPack> LeanedOn => [.. _leanedOn.Select(known.Pack)];
+
+    /// <summary>Stores a chunk, or finds that it is stored. The bytes are not used after the task ends.</summary>
+    public async ValueTask<ChunkId> StoreAsync(ObjectType type, ReadOnlyMemory<byte> plain, StoredTally tally, CancellationToken ct)
+    {
+        _failure?.Throw();
+        var id = keys.IdentityOf(plain.Span);
+        if (TryLeanOn(id, type))
+        {
+            return id;
+        }
+
+        var claim = _fresh.TryClaim(id, type);
+        if (claim > 0)
+        {
+            using var blob = BlobCodec.Seal(keys, type, id, plain.Span);
+            await AppendAsync(claim, id, type, blob.Memory, plain.Length, tally, ct);
+        }
+
+        return id;
+    }
+
+    /// <summary>Stores a blob that is sealed already, as copying between tiers does. True where it was not there.</summary>
+    public async ValueTask<bool> StoreSealedAsync(
+        ChunkId id, ObjectType type, ReadOnlyMemory<byte> stored, int rawLength, StoredTally tally, CancellationToken ct)
+    {
+        _failure?.Throw();
+        if (TryLeanOn(id, type) || _fresh.TryClaim(id, type) is not (> 0 and var claim))
+        {
+            return false;
+        }
+
+        await AppendAsync(claim, id, type, stored, rawLength, tally, ct);
+        return true;
+    }
+
+    /// <summary>True where a pack proven present holds the chunk; the session then depends on that pack.</summary>
+    public bool TryLeanOn(ChunkId id, ObjectType type)
+    {
+        if (!known.TryFindPresent(id, type, out var location))
+        {
+            return false;
+        }
+
+        lock (_lock)
+        {
+            _leanedOn.Add(location.Pack);
+        }
+
+        return true;
+    }
+
+    /// <summary>Uploads what is left and waits until all packs are durable.</summary>
+    public async Task FlushAsync(CancellationToken ct)
+    {
+        foreach (var kind in (PackKind[])[PackKind.Data, PackKind.Metadata])
+        {
+            PackBuilder? last;
+            lock (_lock)
+            {
+                ref var current = ref Current(kind);
+                (last, current) = (current, null);
+            }
+
+            if (last is { IsEmpty: false })
+            {
+                await UploadAsync(last, ct);
+            }
+        }
+
+        await Task.WhenAll(_uploads).WaitAsync(ct);
+        _failure?.Throw();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _abandoned.CancelAsync();
+        await Task.WhenAll(_uploads);
+        _abandoned.Dispose();
+        _slots.Dispose();
+    }
+
+    private async ValueTask AppendAsync(
+        int claim, ChunkId id, ObjectType type, ReadOnlyMemory<byte> stored, int rawLength, StoredTally tally, CancellationToken ct)
+    {
+        var full = Append(claim, id, type, stored.Span, rawLength);
+        tally.Add(stored.Length);
+        if (full is not null)
+        {
+            await UploadAsync(full, ct);
+        }
+    }
+
+    private PackBuilder? Append(int claim, ChunkId id, ObjectType type, ReadOnlySpan<byte> stored, int rawLength)
+    {
+        lock (_lock)
+        {
+            var kind = ObjectTypes.PackOf(type);
+            ref var current = ref Current(kind);
+            current ??= Begin(kind);
+            var entry = current.Append(id, type, stored, rawLength);
+            _fresh.Place(claim, new BlobLocation(id, type, current.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength));
+            if (!current.IsFull)
+            {
+                return null;
+            }
+
+            var full = current;
+            current = null;
+            return full;
+        }
+    }
+
+    private ref PackBuilder? Current(PackKind kind) => ref kind == PackKind.Data ? ref _data : ref _metadata;
+
+    private PackBuilder Begin(PackKind kind)
+    {
+        if (kind == PackKind.Data && _spare.TryPop(out var spare))
+        {
+            spare.Reset(_packCount++);
+            return spare;
+        }
+
+        return new PackBuilder(kind, _packCount++);
+    }
+
+    private async Task UploadAsync(PackBuilder pack, CancellationToken ct)
+    {
+        await _slots.WaitAsync(ct);
+        var upload = Task.Run(() => PutAsync(pack), CancellationToken.None);
+        lock (_lock)
+        {
+            _uploads.RemoveAll(task => task.IsCompleted);
+            _uploads.Add(upload);
+        }
+    }
+
+    private async Task PutAsync(PackBuilder pack)
+    {
+        try
+        {
+            var bytes = pack.Close(keys);
+            var name = PackBuilder.NameOf(bytes.Span);
+            await store.PutAsync(PackBuilder.KeyOf(name), bytes, _abandoned.Token);
+            lock (_lock)
+            {
+                _uploaded.Add(pack.Ordinal, new IndexedPack(pack.Ordinal, name, pack.Kind, bytes.Length) { IsPresent = true });
+                if (pack.Kind == PackKind.Data && _spare.Count < ParallelUploads)
+                {
+                    _spare.Push(pack);
+                }
+            }
+        }
+        catch (Exception error) when (error is EngineException or OperationCanceledException or IOException)
+        {
+            // The writer's next call throws it: a chunk of this pack may have been promised to it already.
+            _failure = ExceptionDispatchInfo.Capture(error);
+        }
+        finally
+        {
+            _slots.Release();
+        }
+    }
+}

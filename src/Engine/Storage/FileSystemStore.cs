@@ -1,0 +1,258 @@
+using System.Runtime.CompilerServices;
+
+namespace Hexabase.DrConsole.Engine.Storage;
+
+/// <summary>
+/// A store in a local directory. An object is written to <c>tmp/</c>, synced, renamed, and its directory synced: after a
+/// crash at any instant it is either whole or absent.
+/// </summary>
+public sealed class FileSystemStore : IObjectStore
+{
+    private const string TemporaryFolder = "tmp";
+    private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
+    private readonly string _root;
+    private readonly string _prefix;
+    private readonly TimeProvider _time;
+    private readonly Lock _folders = new();
+    private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+
+    /// <param name="root">The directory; made at the first write.</param>
+    /// <param name="time">The clock by which abandoned temporary files are swept.</param>
+    public FileSystemStore(string root, TimeProvider? time = null)
+    {
+        _root = Path.GetFullPath(root);
+        _prefix = _root.EndsWith('/') ? _root : _root + "/";
+        _time = time ?? TimeProvider.System;
+        Url = new StoreUrl(_root).ToString();
+    }
+
+    /// <inheritdoc/>
+    public string Url { get; }
+
+    /// <inheritdoc/>
+    public async Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var target = PathOf(key);
+        var temporary = Path.Combine(_root, TemporaryFolder, Guid.NewGuid().ToString("N"));
+        var written = false;
+        try
+        {
+            EnsureFolder(Path.GetDirectoryName(temporary)!);
+            EnsureFolder(Path.GetDirectoryName(target)!);
+            using (var handle = File.OpenHandle(temporary, FileMode.CreateNew, FileAccess.Write))
+            {
+                written = true;
+                if (!OperatingSystem.IsWindows())
+                {
+                    File.SetUnixFileMode(handle, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                }
+
+                await RandomAccess.WriteAsync(handle, content, 0, cancellationToken);
+                RandomAccess.FlushToDisk(handle);
+            }
+
+            File.Move(temporary, target, overwrite: true);
+            written = false;
+            Durability.SyncDirectory(Path.GetDirectoryName(target)!);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, target);
+        }
+        finally
+        {
+            if (written)
+            {
+                // A full disk must not stay full of half an object.
+                File.Delete(temporary);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public async Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        var path = PathOf(key);
+        try
+        {
+            using var handle = File.OpenHandle(path);
+            while (buffer.Length > 0)
+            {
+                var read = await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken);
+                if (read == 0)
+                {
+                    throw StoreFaults.TooShort(Url, key);
+                }
+
+                offset += read;
+                buffer = buffer[read..];
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Translate(error, key, path);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var path = PathOf(key);
+        try
+        {
+            return Task.FromResult<Stream>(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Translate(error, key, path);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<ObjectInfo?> StatAsync(string key, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var file = new FileInfo(PathOf(key));
+        return Task.FromResult<ObjectInfo?>(file.Exists ? new ObjectInfo(key, file.Length, file.LastWriteTimeUtc) : null);
+    }
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ObjectInfo> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask;
+        foreach (var item in Enumerate(prefix, cancellationToken))
+        {
+            yield return item;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteAsync(string key, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        var path = PathOf(key);
+        try
+        {
+            if (File.Exists(path))
+            {
+                File.Delete(path);
+                Durability.SyncDirectory(Path.GetDirectoryName(path)!);
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, path);
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+
+    private List<ObjectInfo> Enumerate(string prefix, CancellationToken cancellationToken)
+    {
+        var found = new List<ObjectInfo>();
+        // Only the folder that the prefix names is walked, so a listing of manifests does not read every pack's folder.
+        var slash = prefix.LastIndexOf('/');
+        var folder = slash < 0 ? _root : Path.Combine(_root, prefix[..slash]);
+        try
+        {
+            if (!Directory.Exists(folder))
+            {
+                return found;
+            }
+
+            foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories))
+            {
+                cancellationToken.ThrowIfCancellationRequested();
+                var key = file.FullName[_prefix.Length..];
+                if (key.StartsWith(prefix, StringComparison.Ordinal) && !key.StartsWith(TemporaryFolder + "/", StringComparison.Ordinal))
+                {
+                    found.Add(new ObjectInfo(key, file.Length, file.LastWriteTimeUtc));
+                }
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, folder);
+        }
+
+        found.Sort((left, right) => string.CompareOrdinal(left.Key, right.Key));
+        return found;
+    }
+
+    private void EnsureFolder(string folder)
+    {
+        lock (_folders)
+        {
+            if (_known.Contains(folder))
+            {
+                return;
+            }
+
+            CreateFolder(folder);
+            if (folder == Path.Combine(_root, TemporaryFolder))
+            {
+                SweepAbandoned(folder);
+            }
+
+            _known.Add(folder);
+        }
+    }
+
+    private static void CreateFolder(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            return;
+        }
+
+        var parent = Path.GetDirectoryName(folder);
+        if (parent is not null)
+        {
+            CreateFolder(parent);
+        }
+
+        if (OperatingSystem.IsWindows())
+        {
+            Directory.CreateDirectory(folder);
+            return;
+        }
+
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Durability.SyncDirectory(parent!);
+    }
+
+    /// <summary>A killed writer leaves temporary files. Those of a day ago belong to nobody who is still writing them.</summary>
+    private void SweepAbandoned(string folder)
+    {
+        foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
+        {
+            if (_time.GetUtcNow() - file.LastWriteTimeUtc > AbandonedAge)
+            {
+                file.Delete();
+            }
+        }
+    }
+
+    private EngineException Translate(Exception error, string key, string path) =>
+        error is FileNotFoundException or DirectoryNotFoundException ? StoreFaults.NotFound(Url, key, error) : StoreFaults.From(error, path);
+
+    private string PathOf(string key)
+    {
+        foreach (var letter in key)
+        {
+            if (!char.IsAsciiLetterLower(letter) && !char.IsAsciiDigit(letter) && letter is not ('-' or '_' or '.' or '/'))
+            {
+                throw new ArgumentException($"'{key}' is no object key", nameof(key));
+            }
+        }
+
+        return key.Length == 0 || key.StartsWith('/') || key.EndsWith('/') || key.Split('/').Any(part => part is "" or "." or "..")
+            || key.StartsWith(TemporaryFolder + "/", StringComparison.Ordinal)
+                ? throw new ArgumentException($"'{key}' is no object key", nameof(key))
+                : Path.Combine(_root, key);
+    }
+}

@@ -1,0 +1,51 @@
+using System.Runtime.InteropServices;
+
+namespace Hexabase.DrConsole.Engine.Storage;
+
+/// <summary>Turns what the operating system says into what a person can act on.</summary>
+internal static class StoreFaults
+{
+    private const int NoSpace = 28;
+    private const int QuotaExceeded = 122;
+    private const int ReadOnlyFileSystem = 30;
+    private const int PermissionDenied = 13;
+    private const int NotPermitted = 1;
+
+    public static EngineException NotFound(string url, string key, Exception? inner = null) => new(
+        "object-missing", ErrorKind.NotFound, $"{key} does not exist in {url}", "run 'drconsole repository check' on this store", inner)
+    {
+        Context = new Dictionary<string, string> { ["object"] = key },
+    };
+
+    public static EngineException TooShort(string url, string key) => new(
+        "object-cut", ErrorKind.Damaged, $"{key} in {url} is shorter than it was written", "run 'drconsole repository check' on this store")
+    {
+        Context = new Dictionary<string, string> { ["object"] = key },
+    };
+
+    /// <summary>An operational failure at <paramref name="path"/>.</summary>
+    public static EngineException From(Exception error, string path) => error switch
+    {
+        UnauthorizedAccessException => Denied(path, error),
+        IOException { HResult: NoSpace or QuotaExceeded } => Full(path, error),
+        IOException { HResult: ReadOnlyFileSystem } => Denied(path, error),
+        _ => new EngineException(
+            "store-failed", ErrorKind.Unavailable, $"{path}: {error.Message}", "look at the disk or mount behind this store, then run the command again", error)
+        {
+            IsTransient = true,
+        },
+    };
+
+    public static EngineException FromErrno(int errno, string path)
+    {
+        var error = new IOException(Marshal.GetPInvokeErrorMessage(errno), errno);
+        return errno is PermissionDenied or NotPermitted ? Denied(path, error) : From(error, path);
+    }
+
+    private static EngineException Full(string path, Exception error) => new(
+        "store-full", ErrorKind.OutOfSpace, $"no space is left for {path}",
+        "free space or enlarge the store, then run the backup again; what was stored is used again", error);
+
+    private static EngineException Denied(string path, Exception error) => new(
+        "store-denied", ErrorKind.Denied, $"{path} refuses access", "give this user read and write rights to the store's directory", error);
+}
