@@ -99,7 +99,8 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
         return fallback;
     }
 
-    public T Choice<T>(string key, T? fallback)
+    /// <summary>One of an enumeration's names, in any case; null after a problem was reported.</summary>
+    public T? Choice<T>(string key, T? fallback)
         where T : struct, Enum
     {
         var text = Text(key);
@@ -115,7 +116,7 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
 
         var known = string.Join(", ", Enum.GetNames<T>().Select(name => name.ToLowerInvariant()));
         Problem(key, text is null ? $"is missing; one of {known}" : $"'{text}' is not one of {known}");
-        return default;
+        return null;
     }
 
     /// <summary>A path made absolute: one from a file starts at that file's folder, any other at the working directory.</summary>

@@ -120,7 +120,7 @@ public static partial class EstateConfiguration
         {
             entry.Problem("Store", $"{store[..store.IndexOf(':', StringComparison.Ordinal)]} stores are not supported by this version; use file:///path");
         }
-        else if (store.Length > 0 && !(Uri.TryCreate(store, UriKind.Absolute, out var url) && url.IsFile && url.AbsolutePath.Length > 1 && url.Host.Length == 0))
+        else if (store.Length > 0 && !(store.StartsWith("file:///", StringComparison.Ordinal) && store.Length > "file:///".Length))
         {
             entry.Problem("Store", $"'{store}' is not a store URL; write file:///absolute/path");
         }

@@ -30,7 +30,10 @@ internal static class SourceConfiguration
                 chosen = "standard";
             }
 
-            sources.Add(WithSettings(entry, new Source(name, entry.Choice<SourceKind>("Kind", null), chosen, workspace), warnings));
+            if (entry.Choice<SourceKind>("Kind", null) is { } kind)
+            {
+                sources.Add(WithSettings(entry, new Source(name, kind, chosen, workspace), warnings));
+            }
         }
 
         return sources;
@@ -44,7 +47,7 @@ internal static class SourceConfiguration
             entry.Problem(other, $"does not belong to a source of kind {wanted.ToLowerInvariant()}");
         }
 
-        if (entry.Text("Kind") is not null && !entry.Has(wanted))
+        if (!entry.Has(wanted))
         {
             entry.Problem(wanted, "is missing; it says how to reach the source");
             return source;
@@ -63,7 +66,7 @@ internal static class SourceConfiguration
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
         settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "Tables");
-        var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical);
+        var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
         if (mode != PostgresMode.Logical)
         {
             warnings.Add($"{source}: mode '{mode.ToString().ToLowerInvariant()}' asks for physical backups, which this version cannot make; it is protected by logical dumps alone");

@@ -1,5 +1,5 @@
-using System.Diagnostics;
 using System.Globalization;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Runs;
 
@@ -12,37 +12,21 @@ public sealed record LeaseTimes(TimeSpan Duration, TimeSpan RenewEvery)
 }
 
 /// <summary>
-/// Names this process as a holder of leases: machine, pid and start time. A console that starts on the same machine can
-/// tell from it that a holder is dead and need not wait for its leases to run out.
+/// Names this process as a holder of leases: machine, boot, pid and start time. A console that starts on the same machine
+/// can tell from it that a holder is dead and need not wait for its leases to run out.
 /// </summary>
 public static class LeaseOwner
 {
-    /// <summary>This process: <c>machine/pid/start-ticks</c>.</summary>
+    /// <summary>This process: <c>machine/boot/pid/start-ticks</c>.</summary>
     public static string Current { get; } = string.Create(
-        CultureInfo.InvariantCulture, $"{Environment.MachineName}/{Environment.ProcessId}/{StartTicks(Environment.ProcessId)}");
+        CultureInfo.InvariantCulture,
+        $"{Environment.MachineName}/{ProcessIdentity.Current.BootId}/{ProcessIdentity.Current.Pid}/{ProcessIdentity.Current.StartTicks}");
 
     /// <summary>True where the owner ran on this machine and is certainly gone.</summary>
-    public static bool IsDead(string owner)
-    {
-        var parts = owner.Split('/');
-        return parts.Length == 3
-            && parts[0] == Environment.MachineName
-            && int.TryParse(parts[1], CultureInfo.InvariantCulture, out var pid)
-            && StartTicks(pid) != parts[2];
-    }
-
-    private static string? StartTicks(int pid)
-    {
-        try
-        {
-            using var process = Process.GetProcessById(pid);
-            // Field 22 of /proc/PID/stat counts from boot and is the same for every reader; the name before it may hold spaces.
-            var stat = File.ReadAllText($"/proc/{pid.ToString(CultureInfo.InvariantCulture)}/stat");
-            return stat[(stat.LastIndexOf(')') + 2)..].Split(' ')[19];
-        }
-        catch (Exception fault) when (fault is ArgumentException or IOException or InvalidOperationException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
+    public static bool IsDead(string owner) =>
+        owner.Split('/') is [var machine, var boot, var pid, var ticks]
+        && machine == Environment.MachineName
+        && int.TryParse(pid, CultureInfo.InvariantCulture, out var number)
+        && long.TryParse(ticks, CultureInfo.InvariantCulture, out var start)
+        && !new ProcessIdentity(number, start, boot).IsAlive();
 }

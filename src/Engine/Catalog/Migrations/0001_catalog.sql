@@ -119,7 +119,6 @@ CREATE TABLE app_user (
   role            text NOT NULL CHECK (role IN ('Viewer', 'Operator', 'Approver', 'Admin')),
   failed_attempts integer NOT NULL DEFAULT 0,
   locked_until    timestamptz,
-  security_stamp  text NOT NULL,
   disabled        boolean NOT NULL DEFAULT false,
   created_by      text NOT NULL,
   created_at      timestamptz NOT NULL DEFAULT now()

@@ -1,0 +1,52 @@
+# Shared by ./run and ./test: finds or installs what this project needs from the system. Sourced, not run.
+
+require_dotnet() {
+  if ! command -v dotnet >/dev/null || ! dotnet --list-sdks | grep -q '^10\.'; then
+    echo "The .NET 10 SDK is missing. Install it (package dotnet-sdk-10.0), then start again." >&2
+    exit 1
+  fi
+  export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+}
+
+# Debian's packages, without starting the services that some of them bring.
+install_packages() {
+  local sudo=() policy=/usr/sbin/policy-rc.d made_policy=false
+  if [ "$(id -u)" != 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+      echo "Missing: $*. Install with: sudo apt-get install --no-install-recommends $*" >&2
+      exit 1
+    fi
+    sudo=(sudo -n)
+  fi
+  echo "Installing $*…" >&2
+  if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+    "${sudo[@]}" chmod 755 "$policy"
+    made_policy=true
+  fi
+  local code=0
+  {
+    "${sudo[@]}" apt-get -qq update &&
+      "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
+  } >&2 || code=$?
+  if $made_policy; then "${sudo[@]}" rm -f "$policy"; fi
+  if [ "$code" != 0 ]; then
+    echo "Could not install $*. Check the network and the package lists, then start again." >&2
+    exit 1
+  fi
+}
+
+require_postgres() {
+  local found=(/usr/lib/postgresql/*/bin/postgres)
+  if [ ! -x "${found[0]}" ] && ! command -v postgres >/dev/null; then
+    install_packages postgresql postgresql-client
+  fi
+}
+
+# Browser tests draw pages in Chromium; Japanese text needs its fonts.
+require_browser() {
+  local missing=()
+  command -v chromium >/dev/null || missing+=(chromium)
+  [ -d /usr/share/fonts/opentype/noto ] || missing+=(fonts-noto-cjk)
+  if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+}

@@ -1,0 +1,50 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>What a backup run is asked for.</summary>
+/// <param name="Source">The source's name.</param>
+public sealed record BackupRequest(string Source);
+
+/// <summary>What a validation run is asked for.</summary>
+/// <param name="RestorePoint">The restore point's full id.</param>
+public sealed record ValidationRequest(string RestorePoint);
+
+/// <summary>
+/// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
+/// at once, writes the request with its audit event, and hands it over.
+/// </summary>
+public sealed class RunRequests(RunStore runs, RestorePointCatalog points, IRunTrigger trigger, ProtectedEstate estate)
+{
+    /// <summary>Asks for a backup of a source.</summary>
+    /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
+    public Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken)
+    {
+        var found = estate.SourceNamed(source);
+        if (found.Kind != SourceKind.Postgres)
+        {
+            throw new EngineException("kind-not-supported", ErrorKind.Unsupported,
+                $"{source} is of kind {found.Kind.ToString().ToLowerInvariant()}, which this version cannot back up", "PostgreSQL is supported; the source stays listed as unprotected.");
+        }
+
+        return RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source), actor, null, cancellationToken);
+    }
+
+    /// <summary>Asks for a validation of a restore point, named by its id or the beginning of it.</summary>
+    public async Task<Run> ValidateAsync(string restorePoint, string actor, RunId? parent, CancellationToken cancellationToken)
+    {
+        var point = await points.ResolveAsync(restorePoint, cancellationToken);
+        return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id), actor, parent, cancellationToken);
+    }
+
+    /// <summary>Writes the request and hands it over.</summary>
+    internal async Task<Run> RequestAsync(
+        string kind, string source, string? restorePoint, object request, string actor, RunId? parent, CancellationToken cancellationToken)
+    {
+        var run = await runs.RequestAsync(kind, source, restorePoint, request, actor, parent, cancellationToken);
+        await trigger.TriggerAsync(run.Id, cancellationToken);
+        return run;
+    }
+}

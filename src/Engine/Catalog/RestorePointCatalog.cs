@@ -1,0 +1,105 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Catalog;
+
+/// <summary>A restore point as the catalog holds it.</summary>
+/// <param name="Id">32 hex digits.</param>
+/// <param name="CreatedAt">When its content was true.</param>
+/// <param name="CompletedAt">When its manifest was stored.</param>
+/// <param name="Bytes">Size of its artifacts.</param>
+/// <param name="StoredBytes">What it added to the first tier.</param>
+public sealed record RestorePointRow(
+    string Id, string Source, string Kind, string Class, string Workspace, DateTimeOffset CreatedAt, DateTimeOffset CompletedAt,
+    long Bytes, long StoredBytes, string ArtifactsJson, string? FactsJson, string PropertiesJson, long? RunId)
+{
+    /// <summary>The typed id.</summary>
+    public RestorePointId PointId => new(Id);
+}
+
+/// <summary>Where one tier stands with a restore point.</summary>
+/// <param name="State"><c>stored</c> (not read back yet), <c>verified</c>, <c>damaged</c> or <c>behind</c>.</param>
+public sealed record RestorePointTierRow(string RestorePoint, string Tier, string State, DateTimeOffset StoredAt, DateTimeOffset? VerifiedAt, string? Detail);
+
+/// <summary>A validation that ended.</summary>
+/// <param name="StepsJson">JSON array of the five steps.</param>
+/// <param name="RestoreSeconds">Measured time of the restore, where step five ran.</param>
+public sealed record ValidationRow(
+    long Id, string RestorePoint, long? RunId, string Tier, bool Passed, string StepsJson, string? ComparisonJson,
+    double? RestoreSeconds, string? IsolationJson, DateTimeOffset ValidatedAt);
+
+/// <summary>The catalog's cache of restore points and validations; the repositories hold the truth.</summary>
+public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
+{
+    private const string Columns =
+        "id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts::text, facts::text, properties::text, run_id";
+
+    /// <summary>The restore point of that id or unique beginning of an id.</summary>
+    /// <exception cref="EngineException">None, or several, begin so.</exception>
+    public async Task<RestorePointRow> ResolveAsync(string id, CancellationToken cancellationToken)
+    {
+        var isHex = id.Length is > 0 and <= 32 && id.All(char.IsAsciiHexDigitLower);
+        var found = isHex
+            ? await catalog.Command($"SELECT {Columns} FROM restore_point WHERE id LIKE $1 || '%' LIMIT 3", id).ListAsync(Map, cancellationToken)
+            : [];
+        return found switch
+        {
+            [var one] => one,
+            [] => throw new EngineException("restore-point-unknown", ErrorKind.NotFound, $"there is no restore point '{id}'", "List them with: drconsole restore-points"),
+            _ => throw new EngineException("restore-point-ambiguous", ErrorKind.Input, $"several restore points begin with '{id}'", "Give more digits of the id."),
+        };
+    }
+
+    /// <summary>Newest first; a null source means all.</summary>
+    public Task<IReadOnlyList<RestorePointRow>> ListAsync(string? source, int limit, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM restore_point WHERE $1::text IS NULL OR source = $1 ORDER BY created_at DESC, id LIMIT $2", source, limit)
+            .ListAsync(Map, cancellationToken);
+
+    /// <summary>The tiers that hold a point.</summary>
+    public Task<IReadOnlyList<RestorePointTierRow>> TiersAsync(string restorePoint, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
+            .ListAsync(MapTier, cancellationToken);
+
+    /// <summary>Validations of a point, newest first.</summary>
+    public Task<IReadOnlyList<ValidationRow>> ValidationsAsync(string restorePoint, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {ValidationColumns} FROM validation WHERE restore_point = $1 ORDER BY validated_at DESC, id DESC", restorePoint)
+            .ListAsync(MapValidation, cancellationToken);
+
+    /// <summary>Records a restore point. Repeatable: a resumed run, or a rebuild, may find it there already.</summary>
+    public static Task RecordAsync(NpgsqlTransaction transaction, Manifest manifest, long? runId, CancellationToken cancellationToken) =>
+        transaction.Command(
+            """
+            INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, facts, properties, run_id)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING
+            """,
+            manifest.Id.Value, manifest.Source, manifest.Kind, manifest.Class, manifest.Workspace, manifest.CreatedAt.ToUniversalTime(), manifest.CompletedAt.ToUniversalTime(),
+            manifest.Bytes, manifest.StoredBytes, Json(manifest.Artifacts), new Jsonb(manifest.Facts?.GetRawText()), Json(manifest.Properties), runId).RunAsync(cancellationToken);
+
+    /// <summary>Records where a tier stands with a point.</summary>
+    public static Task RecordTierAsync(
+        NpgsqlTransaction transaction, RestorePointId point, string tier, string state, string? detail, CancellationToken cancellationToken) =>
+        transaction.Command(
+            """
+            INSERT INTO restore_point_tier (restore_point, tier, state, stored_at, verified_at, detail)
+            VALUES ($1, $2, $3, clock_timestamp(), CASE WHEN $3 = 'verified' THEN clock_timestamp() END, $4)
+            ON CONFLICT (restore_point, tier) DO UPDATE SET state = $3, detail = $4,
+              verified_at = CASE WHEN $3 = 'verified' THEN clock_timestamp() ELSE restore_point_tier.verified_at END
+            """, point.Value, tier, state, detail).RunAsync(cancellationToken);
+
+    internal const string ValidationColumns =
+        "id, restore_point, run_id, tier, passed, steps::text, comparison::text, restore_seconds, isolation::text, validated_at";
+
+    internal static ValidationRow MapValidation(NpgsqlDataReader row) => new(
+        row.GetInt64(0), row.GetString(1), row.LongOrNull(2), row.GetString(3), row.GetBoolean(4), row.GetString(5),
+        row.TextOrNull(6), row.DoubleOrNull(7), row.TextOrNull(8), row.Time(9));
+
+    private static Jsonb Json<T>(T value) => new(JsonSerializer.Serialize(value, JsonSerializerOptions.Web));
+
+    private static RestorePointRow Map(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4), row.Time(5), row.Time(6),
+        row.GetInt64(7), row.GetInt64(8), row.GetString(9), row.TextOrNull(10), row.GetString(11), row.LongOrNull(12));
+
+    private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>
+        new(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.TimeOrNull(4), row.TextOrNull(5));
+}

@@ -1,0 +1,30 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Jobs;
+
+/// <summary>The queues of the job server: restores before anything else, then by class.</summary>
+public static class JobQueues
+{
+    private const string Restores = "a-restore";
+    private const string Others = "z-other";
+    private static readonly string[] Classes = ["critical", "important", "standard", "archive"];
+
+    /// <summary>All queues in the order in which Hangfire empties them (it sorts by name).</summary>
+    public static string[] All { get; } = [Restores, .. Classes.Select((name, rank) => QueueOf(name, rank)), Others];
+
+    /// <summary>The queue for a run.</summary>
+    public static string For(Run run, ProtectedEstate estate)
+    {
+        if (run.Kind == RunKinds.Restore)
+        {
+            return Restores;
+        }
+
+        var name = estate.Sources.FirstOrDefault(source => source.Name == run.Source)?.Class;
+        var rank = Array.IndexOf(Classes, name);
+        return rank < 0 ? Others : QueueOf(Classes[rank], rank);
+    }
+
+    private static string QueueOf(string name, int rank) => $"{(char)('b' + rank)}-{name}";
+}

@@ -1,0 +1,38 @@
+using Hangfire;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.Extensions.Logging;
+
+namespace Hexabase.DrConsole.Engine.Jobs;
+
+/// <summary>
+/// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
+/// have leases and the reconciler hands over again.
+/// </summary>
+public sealed class RunJobs(RunExecution execution, RunRequests requests, ILogger<RunJobs> log)
+{
+    /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
+    [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
+    [JobDisplayName("R-{0}: {1} of {2}")]
+    public Task AdvanceAsync(long run, string kind, string source, CancellationToken stopping)
+    {
+        // The names are for the job's title; what is done stands in the run itself.
+        log.LogDebug("advancing R-{Run}, {Kind} of {Source}", run, kind, source);
+        return execution.AdvanceAsync(new RunId(run), stopping);
+    }
+
+    /// <summary>The recurring job of a source: asks for a backup unless one is still open.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled backup of {0}")]
+    public async Task StartBackupAsync(string source, CancellationToken stopping)
+    {
+        try
+        {
+            await requests.BackupAsync(source, "schedule", stopping);
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            log.LogInformation("the scheduled backup of {Source} is skipped: one is still open", source);
+        }
+    }
+}

@@ -1,0 +1,111 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Microsoft.Extensions.Configuration;
+
+namespace Hexabase.DrConsole.Engine.Tests.Estate;
+
+public sealed class EstateConfigurationTests : IDisposable
+{
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("drconsole-config-");
+
+    public void Dispose() => _folder.Delete(recursive: true);
+
+    [Fact]
+    public void Read_nothing_configured_gives_a_hot_tier_in_the_data_folder()
+    {
+        var estate = EstateConfiguration.Read(Load("{}"), "/srv/data");
+
+        var tier = Assert.Single(estate.Tiers);
+        Assert.Equal(("hot", "file:///srv/data/tiers/hot", "/srv/data/keys/repository.key"), (tier.Name, tier.Store, tier.KeyFile));
+        Assert.Empty(estate.Sources);
+        Assert.Equal(["archive", "critical", "important", "standard"], estate.Classes.Keys.Order());
+    }
+
+    [Fact]
+    public void Read_the_documented_example_gives_all_of_it()
+    {
+        Touch("keys/repository.key", "keys/orders.pw", "keys/host.kubeconfig");
+        var estate = EstateConfiguration.Read(Load("""
+            { "DrConsole": {
+              "DataDirectory": "data",
+              "Classes": { "critical": { "Rto": "00:15:00", "Rpo": "00:05:00", "Retention": { "Hourly": 24, "Daily": 30, "Weekly": 12, "Monthly": 12, "Yearly": 7 },
+                                         "Tiers": { "hot": 7, "warm": 90, "cold": 2555 }, "MinimumTiers": 2, "ProofDays": 7 } },
+              "Tiers":   [ { "Name": "hot",  "Store": "file:///var/backups/hot",  "KeyFile": "keys/repository.key", "Location": "local" } ],
+              "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "critical", "Workspace": "shop",
+                             "Postgres": { "Host": "127.0.0.1", "Port": 5433, "Database": "orders", "Username": "backup", "PasswordFile": "keys/orders.pw", "Mode": "logical", "Tables": [] } },
+                           { "Name": "cache", "Kind": "redis", "Class": "important", "Redis": { "Host": "127.0.0.1", "Port": 6380, "PasswordFile": null, "Tls": false } },
+                           { "Name": "uploads", "Kind": "volume", "Class": "standard", "Volume": { "Path": "/srv/uploads" } },
+                           { "Name": "tenant-a", "Kind": "vcluster", "Class": "critical", "VCluster": { "Namespace": "vcluster-tenant-a", "Kubeconfig": "keys/host.kubeconfig", "PauseForBackup": false } } ] } }
+            """), null);
+
+        Assert.Equal(Path.Combine(_folder.FullName, "data"), estate.DataDirectory);
+        Assert.Equal(Path.Combine(_folder.FullName, "keys/orders.pw"), estate.SourceNamed("orders").Postgres!.PasswordFile);
+        Assert.Equal(4, estate.Sources.Count);
+        Assert.Equal(["orders", "tenant-a"], estate.Warnings.Select(warning => warning.Split(' ')[0]));
+    }
+
+    [Fact]
+    public void Read_three_mistakes_reports_all_three_with_their_keys()
+    {
+        Touch("key");
+        var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""
+            { "DrConsole": {
+              "Tiers": [ { "Name": "hot", "Store": "file:///var/backups/hot", "KeyFile": "missing.key" } ],
+              "Sources": [ { "Name": "orders", "Kind": "oracle", "Class": "critical" },
+                           { "Name": "crm", "Kind": "postgres", "Postgres": { "Host": "db", "Port": "high", "Database": "crm", "Username": "b" } } ] } }
+            """), null));
+
+        Assert.Equal("configuration", fault.Code);
+        Assert.Contains("3 mistakes", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("DrConsole:Tiers:0:KeyFile: there is no file", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("DrConsole:Sources:0:Kind: 'oracle' is not one of postgres", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("DrConsole:Sources:1:Postgres:Port: 'high'", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{ "DrConsole": { "Surces": [] , "Nmae": "x" } }""", "DrConsole:Nmae: unknown key")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "s3://b/p", "KeyFile": "key" } ] } }""", "s3 stores are not supported")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "/var/x", "KeyFile": "key" } ] } }""", "is not a store URL")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key" }, { "Name": "b", "Store": "file:///x/", "KeyFile": "key" } ] } }""", "the store 'file:///x' is given 2 times")]
+    [InlineData("""{ "DrConsole": { "Classes": { "critical": { "Rpo": "five" } } } }""", "'five' is not a duration")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "Orders DB", "Kind": "volume", "Volume": { "Path": "/x" } } ] } }""", "is not a name")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Postgres": { } } ] } }""", "Volume: is missing")]
+    public void Read_a_mistake_is_named(string json, string expected)
+    {
+        Touch("key");
+        var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(json), null));
+        Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
+        Assert.NotNull(fault.Hint);
+    }
+
+    [Fact]
+    public void Read_unknown_class_is_standard_with_a_warning()
+    {
+        var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Class": "gold", "Volume": { "Path": "/x" } } ] } }"""), null);
+        Assert.Equal("standard", estate.Sources[0].Class);
+        Assert.Contains(estate.Warnings, warning => warning.Contains("'gold'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void RepositoryUrl_puts_the_workspace_before_the_query()
+    {
+        var tier = new StorageTier("warm", "s3://b/warm/?region=r", "k", null);
+        Assert.Equal("s3://b/warm/shop?region=r", tier.RepositoryUrl("shop"));
+    }
+
+    private IConfigurationRoot Load(string json)
+    {
+        var path = Path.Combine(_folder.FullName, "drconsole.json");
+        File.WriteAllText(path, json);
+        return new ConfigurationBuilder().AddJsonFile(path, optional: false, reloadOnChange: false).Build();
+    }
+
+    private void Touch(params string[] names)
+    {
+        foreach (var name in names)
+        {
+            var path = Path.Combine(_folder.FullName, name);
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.WriteAllText(path, "secret\n");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+using CsCheck;
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Engine.Tests.Strategies;
+
+public sealed class BackupScheduleTests
+{
+    [Theory]
+    [InlineData("critical", "*/2 * * * *")]
+    [InlineData("important", "*/30 * * * *")]
+    [InlineData("standard", "0 */12 * * *")]
+    [InlineData("archive", "0 2 * * 1,4")]
+    public void For_default_classes_gives_the_documented_schedule(string name, string cron) =>
+        Assert.Equal(cron, BackupSchedule.For(ProtectionClass.Defaults[name], null, 0).Cron);
+
+    [Fact]
+    public void For_any_class_leaves_room_for_the_run_itself() =>
+        Gen.Select(Gen.Int[3, 20_000], Gen.Double[0.01, 0.6], Gen.Int[0, 5_000]).Sample((minutes, share, spread) =>
+        {
+            var protection = ProtectionClass.Defaults["standard"] with { Rpo = TimeSpan.FromMinutes(minutes) };
+            var duration = protection.Rpo * share;
+            var schedule = BackupSchedule.For(protection, duration, spread);
+            // Below a minute cron has nothing to offer; above it, start to start plus the run stays within the RPO.
+            return schedule.Interval == TimeSpan.FromMinutes(1) || schedule.Interval + duration <= protection.Rpo;
+        });
+}
