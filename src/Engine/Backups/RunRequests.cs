@@ -39,6 +39,9 @@ public sealed class RunRequests(RunStore runs, RestorePointCatalog points, IRunT
         return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id), actor, parent, cancellationToken);
     }
 
+    /// <summary>Hands over a run that was written elsewhere.</summary>
+    internal Task HandOverAsync(RunId run, CancellationToken cancellationToken) => trigger.TriggerAsync(run, cancellationToken);
+
     /// <summary>Writes the request and hands it over.</summary>
     internal async Task<Run> RequestAsync(
         string kind, string source, string? restorePoint, object request, string actor, RunId? parent, CancellationToken cancellationToken)

@@ -73,7 +73,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, facts, properties, run_id)
             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT (id) DO NOTHING
             """,
-            manifest.Id.Value, manifest.Source, manifest.Kind, manifest.Class, manifest.Workspace, manifest.CreatedAt.ToUniversalTime(), manifest.CompletedAt.ToUniversalTime(),
+            manifest.Id.Value, manifest.Source, manifest.Kind, manifest.Class ?? "standard", manifest.Workspace ?? "default", manifest.CreatedAt.ToUniversalTime(), manifest.CompletedAt.ToUniversalTime(),
             manifest.Bytes, manifest.StoredBytes, Json(manifest.Artifacts), new Jsonb(manifest.Facts?.GetRawText()), Json(manifest.Properties), runId).RunAsync(cancellationToken);
 
     /// <summary>Records where a tier stands with a point.</summary>

@@ -12,8 +12,8 @@ public abstract record StepProbe<T>
     {
     }
 
-    /// <summary>It took effect; this is its result.</summary>
-    public sealed record Done(T Result) : StepProbe<T>;
+    /// <summary>It took effect; this is its result, and what else its commit would have written.</summary>
+    public sealed record Done(T Result, Action<StepHandle>? Attach = null) : StepProbe<T>;
 
     /// <summary>It did not, or it is safe to do again.</summary>
     public sealed record NotDone : StepProbe<T>;
@@ -80,6 +80,7 @@ public sealed class RunContext
             {
                 case StepProbe<T>.Done done:
                     Log(name, "done before the interruption; its effect was found");
+                    done.Attach?.Invoke(handle);
                     await CompleteAsync(name, handle, done.Result);
                     return done.Result;
                 case StepProbe<T>.Unknown unknown:

@@ -23,16 +23,11 @@ public sealed class RunStore(NpgsqlDataSource catalog)
     public async Task<Run> RequestAsync(
         string kind, string source, string? restorePoint, object request, string requestedBy, RunId? parent, CancellationToken cancellationToken)
     {
-        var json = JsonSerializer.Serialize(request, JsonSerializerOptions.Web);
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         try
         {
-            var run = await transaction.Command(
-                $"INSERT INTO run (kind, source, restore_point, request, request_hash, requested_by, parent) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {Columns}",
-                kind, source, restorePoint, new Jsonb(json), hash, requestedBy, parent?.Value).FirstAsync(Map, cancellationToken);
-            await AuditLog.AppendAsync(transaction, requestedBy, "run.requested", run!.Id.ToString(), new { kind, source, restorePoint, hash }, cancellationToken);
+            var run = await InsertAsync(transaction, kind, source, restorePoint, request, requestedBy, parent, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             return run;
         }
@@ -41,6 +36,20 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             throw new EngineException("run-already-open", ErrorKind.Conflict, $"a backup of {source} is already queued or running",
                 "Wait for it or cancel it; its run is on the Runs page.", fault);
         }
+    }
+
+    /// <summary>The same inside the caller's transaction, so that a step and the run that follows from it are one change.</summary>
+    public static async Task<Run> InsertAsync(
+        NpgsqlTransaction transaction, string kind, string source, string? restorePoint, object request, string requestedBy, RunId? parent, CancellationToken cancellationToken)
+    {
+        var json = JsonSerializer.Serialize(request, JsonSerializerOptions.Web);
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(json)));
+        var run = await transaction.Command(
+            $"INSERT INTO run (kind, source, restore_point, request, request_hash, requested_by, parent) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING {Columns}",
+            kind, source, restorePoint, new Jsonb(json), hash, requestedBy, parent?.Value).FirstAsync(Map, cancellationToken);
+        await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, Invariant(run!.Id.Value)).RunAsync(cancellationToken);
+        await AuditLog.AppendAsync(transaction, requestedBy, "run.requested", run.Id.ToString(), new { kind, source, restorePoint, hash }, cancellationToken);
+        return run;
     }
 
     /// <summary>The run, or null.</summary>

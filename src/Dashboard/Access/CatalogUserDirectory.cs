@@ -1,0 +1,107 @@
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Dashboard.Access;
+
+/// <summary>The users in the catalog's <c>app_user</c> table. Every change is an audit event in its own transaction.</summary>
+public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirectory
+{
+    private const string Columns = "name, password_hash, role, failed_attempts, locked_until, disabled";
+
+    /// <inheritdoc/>
+    public async Task<ConsoleUser?> FindAsync(string name, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await catalog.Command($"SELECT {Columns} FROM app_user WHERE name = $1", name).FirstAsync(Map, cancellationToken);
+        }
+        catch (NpgsqlException fault)
+        {
+            throw Unavailable(fault);
+        }
+    }
+
+    /// <summary>Everybody, by name.</summary>
+    public Task<IReadOnlyList<ConsoleUser>> ListAsync(CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM app_user ORDER BY name").ListAsync(Map, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<ConsoleUser?> RecordFailureAsync(string name, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken) =>
+        ChangeAsync(name, async transaction =>
+        {
+            // One statement counts; parallel guesses wait for its row and each counts. The lock follows in the same transaction.
+            var user = await transaction.Command($"UPDATE app_user SET failed_attempts = failed_attempts + 1 WHERE name = $1 RETURNING {Columns}", name)
+                .FirstAsync(Map, cancellationToken);
+            if (user is not null && lockedUntil(user.FailedAttempts) is { } until)
+            {
+                user = await transaction.Command($"UPDATE app_user SET locked_until = $2 WHERE name = $1 RETURNING {Columns}", name, until.ToUniversalTime())
+                    .FirstAsync(Map, cancellationToken);
+            }
+
+            return user;
+        }, user => ("access.sign-in-failed", new { user.FailedAttempts, user.LockedUntil }), name, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RecordSuccessAsync(string name, string? renewedPasswordHash, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            name,
+            transaction => transaction.Command(
+                $"UPDATE app_user SET failed_attempts = 0, locked_until = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1 RETURNING {Columns}",
+                name, renewedPasswordHash).FirstAsync(Map, cancellationToken),
+            _ => ("access.signed-in", new { }), name, cancellationToken);
+
+    /// <summary>Adds a user, or none where the name is taken.</summary>
+    /// <returns>False where the name is taken.</returns>
+    public async Task<bool> AddAsync(string name, string passwordHash, ConsoleRole role, string actor, CancellationToken cancellationToken) =>
+        await ChangeAsync(
+            name,
+            transaction => transaction.Command(
+                $"INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING RETURNING {Columns}",
+                name, passwordHash, role.ToString(), actor).FirstAsync(Map, cancellationToken),
+            _ => ("user.added", new { role = role.ToString() }), actor, cancellationToken) is not null;
+
+    /// <summary>Changes what is not null; the session of a changed user ends soon.</summary>
+    /// <returns>False where there is no such user.</returns>
+    public async Task<bool> ChangeAsync(string name, string? passwordHash, ConsoleRole? role, bool? disabled, string actor, CancellationToken cancellationToken) =>
+        await ChangeAsync(
+            name,
+            transaction => transaction.Command(
+                $"""
+                UPDATE app_user SET password_hash = coalesce($2, password_hash), role = coalesce($3, role), disabled = coalesce($4, disabled),
+                  failed_attempts = 0, locked_until = NULL
+                WHERE name = $1 RETURNING {Columns}
+                """, name, passwordHash, role?.ToString(), disabled).FirstAsync(Map, cancellationToken),
+            _ => ("user.changed", new { password = passwordHash is not null, role = role?.ToString(), disabled }), actor, cancellationToken) is not null;
+
+    private async Task<ConsoleUser?> ChangeAsync(
+        string name, Func<NpgsqlTransaction, Task<ConsoleUser?>> change, Func<ConsoleUser, (string Action, object Details)> audit, string actor, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            var user = await change(transaction);
+            if (user is not null)
+            {
+                var (action, details) = audit(user);
+                await AuditLog.AppendAsync(transaction, actor, action, name, details, cancellationToken);
+                await transaction.CommitAsync(cancellationToken);
+            }
+
+            return user;
+        }
+        catch (NpgsqlException fault)
+        {
+            throw Unavailable(fault);
+        }
+    }
+
+    private static ConsoleUser Map(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetString(1), Enum.Parse<ConsoleRole>(row.GetString(2)), row.GetInt32(3), row.TimeOrNull(4), row.GetBoolean(5));
+
+    private static EngineException Unavailable(NpgsqlException fault) => new(
+        "catalog-unavailable", ErrorKind.Unavailable, "the console's database does not answer", "Look at its log in the data folder; sign-in works again when it is back.", fault)
+    { IsTransient = true };
+}

@@ -1,0 +1,61 @@
+using Hangfire;
+using Hangfire.Dashboard;
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Dashboard;
+
+/// <summary>The console's composition: engine, jobs and pages in one process.</summary>
+internal static class ConsoleServices
+{
+    /// <summary>Everything that <c>serve</c> runs.</summary>
+    public static void AddConsole(this IServiceCollection services, EngineSetup setup)
+    {
+        services.AddEngine(setup);
+        services.AddJobClient(setup.Connection);
+        services.AddJobWorker(JobQueues.All);
+        services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
+        services.AddSingleton<RunFeed>();
+        services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
+        services.AddSingleton<CatalogUserDirectory>();
+        services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
+        services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });
+        // Workers give running steps this long to let go of their runs; the next start goes on with them.
+        services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
+    }
+
+    /// <summary>The pages, the job console and the two probes.</summary>
+    public static void MapConsole(this WebApplication app)
+    {
+        app.MapDashboard();
+        app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
+        app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
+        app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions
+        {
+            DisplayStorageConnectionString = false,
+            DashboardTitle = "DrConsole jobs",
+            AppPath = "/",
+            IsReadOnlyFunc = context => !MayOperate(context.GetHttpContext()),
+        });
+    }
+
+    private static bool MayOperate(HttpContext context) =>
+        context.User.IsInRole(nameof(ConsoleRole.Operator)) || context.User.IsInRole(nameof(ConsoleRole.Admin));
+
+    private static async Task<IResult> IsReadyAsync(NpgsqlDataSource catalog, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = catalog.CreateCommand("SELECT 1");
+            await command.ExecuteScalarAsync(cancellationToken);
+            return Results.Text("ready");
+        }
+        catch (NpgsqlException)
+        {
+            return Results.Text("the catalog does not answer", statusCode: StatusCodes.Status503ServiceUnavailable);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>
+/// Opens a workspace's repository in a tier. All tiers of a workspace share one repository id and its key slots, so a tier
+/// that is new begins from one that has it already.
+/// </summary>
+public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) : IDisposable
+{
+    private readonly SemaphoreSlim _oneInitialisation = new(1, 1);
+
+    /// <summary>All tiers in the order of the configuration; the first is written first.</summary>
+    public IReadOnlyList<StorageTier> Tiers => estate.Tiers;
+
+    /// <summary>Opens an existing repository.</summary>
+    /// <exception cref="EngineException">There is none, its store does not answer, or the key does not open it.</exception>
+    public async Task<BackupRepository> OpenAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
+        return await BackupRepository.OpenAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+    }
+
+    /// <summary>True where the tier holds a repository of that workspace.</summary>
+    public async Task<bool> ExistsAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        await using var store = StoreOf(tier, workspace);
+        return await BackupRepository.ExistsAsync(store, cancellationToken);
+    }
+
+    /// <summary>Opens the workspace's repository in a tier, making it where it is missing.</summary>
+    /// <exception cref="EngineException">Also <c>tier-holds-another-repository</c>: it belongs to another repository id.</exception>
+    public async Task<BackupRepository> OpenOrCreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        await _oneInitialisation.WaitAsync(cancellationToken);
+        try
+        {
+            if (await ExistsAsync(tier, workspace, cancellationToken))
+            {
+                return await OpenAsync(tier, workspace, cancellationToken);
+            }
+
+            foreach (var other in estate.Tiers.Where(other => other != tier))
+            {
+                if (await ExistsAsync(other, workspace, cancellationToken))
+                {
+                    await using var from = await OpenAsync(other, workspace, cancellationToken);
+                    return await BackupRepository.InitializeFromAsync(StoreOf(tier, workspace), from, cancellationToken);
+                }
+            }
+
+            using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
+            return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+        }
+        finally
+        {
+            _oneInitialisation.Release();
+        }
+    }
+
+    /// <summary>Makes the default hot tier's key at the first start; a tier that the configuration declares brings its own.</summary>
+    /// <returns>The file's path where it was made now.</returns>
+    public static string? EnsureDefaultKey(ProtectedEstate estate, DataFolder data)
+    {
+        var path = Path.Combine(data.Keys, "repository.key");
+        if (File.Exists(path) || !estate.Tiers.Any(tier => tier.KeyFile == path))
+        {
+            return null;
+        }
+
+        LocalFolder.WritePrivateFile(path, Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true) + "\n"));
+        return path;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _oneInitialisation.Dispose();
+
+    private IObjectStore StoreOf(StorageTier tier, string workspace) => StoreUrl.Parse(tier.RepositoryUrl(workspace)).Open(time);
+}

@@ -1,0 +1,103 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Servers;
+using Microsoft.Extensions.Configuration;
+
+namespace Hexabase.DrConsole.Engine;
+
+/// <summary>
+/// The engine's ground: the data folder (taken, or shared with a console that has it), the processes of earlier starts
+/// settled, and the catalog running at this build's version. Disposing stops what was started, in reverse.
+/// </summary>
+public sealed class EngineSetup : IAsyncDisposable
+{
+    private readonly IDisposable? _lock;
+    private readonly PrivateCatalog? _private;
+
+    private EngineSetup(ProtectedEstate estate, DataFolder data, ProcessRegistry registry, IDisposable? taken, PrivateCatalog? catalog, CatalogConnection connection)
+    {
+        (Estate, Data, Registry, Connection) = (estate, data, registry, connection);
+        (_lock, _private) = (taken, catalog);
+    }
+
+    public ProtectedEstate Estate { get; }
+
+    public DataFolder Data { get; }
+
+    public ProcessRegistry Registry { get; }
+
+    public CatalogConnection Connection { get; }
+
+    /// <summary>What was found of earlier starts.</summary>
+    public SettleReport? Settled { get; private init; }
+
+    /// <summary>The repository key that was made now, or null.</summary>
+    public string? NewKeyFile { get; private init; }
+
+    /// <summary>True where another console has the data folder and executes the runs.</summary>
+    public bool IsGuest => _lock is null;
+
+    /// <summary>How the private catalog came to run; null with an external one.</summary>
+    public ClusterStart? CatalogStart => _private?.Start;
+
+    /// <summary>Takes the data folder and starts everything below the pages.</summary>
+    /// <param name="configuration">All configuration; <c>ConnectionStrings:Console</c> and <c>:ConsoleOwner</c> name an external catalog.</param>
+    /// <param name="dataDirectory">The folder from the command line, or null.</param>
+    /// <param name="mayBeGuest">True for commands, which may work beside a console; false for the console itself.</param>
+    /// <exception cref="EngineException">Anything that is missing, wrong or taken, with what to do.</exception>
+    public static async Task<EngineSetup> StartAsync(
+        IConfigurationRoot configuration, string? dataDirectory, bool mayBeGuest, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var estate = EstateConfiguration.Read(configuration, dataDirectory);
+        var data = DataFolder.Open(estate.DataDirectory);
+        var taken = mayBeGuest ? data.TryLock() : data.Lock();
+        PrivateCatalog? catalog = null;
+        try
+        {
+            var registry = new ProcessRegistry(data.Processes, time);
+            var settled = taken is null ? null : await registry.SettleAsync(cancellationToken);
+            var made = TierRepositories.EnsureDefaultKey(estate, data);
+            CatalogConnection connection;
+            if (configuration.GetConnectionString("Console") is { Length: > 0 } external)
+            {
+                connection = new CatalogConnection(external, configuration.GetConnectionString("ConsoleOwner") is { Length: > 0 } owner ? owner : external);
+            }
+            else
+            {
+                catalog = await PrivateCatalog.StartAsync(data, registry, taken is null ? ClusterClaim.Share : ClusterClaim.Own, time, cancellationToken);
+                connection = catalog.Connection;
+            }
+
+            if (taken is not null)
+            {
+                await CatalogMigration.ApplyAsync(connection, cancellationToken);
+                await JobStorageSchema.InstallAsync(connection, cancellationToken);
+            }
+
+            return new EngineSetup(estate, data, registry, taken, catalog, connection) { Settled = settled, NewKeyFile = made };
+        }
+        catch
+        {
+            if (catalog is not null)
+            {
+                await catalog.DisposeAsync();
+            }
+
+            taken?.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (_private is not null)
+        {
+            await _private.DisposeAsync();
+        }
+
+        _lock?.Dispose();
+    }
+}
