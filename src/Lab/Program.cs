@@ -1,1 +1,1 @@
-Console.WriteLine("lab");
+return await Hexabase.DrConsole.Lab.LabCommands.RunAsync(args).ConfigureAwait(false);

@@ -32,16 +32,24 @@ public static class LocalFolder
 
     /// <summary>
     /// Creates a folder that its owner uses and others may only pass through (0711): they can open what they know the name of
-    /// and have a right to, and list nothing.
+    /// and have a right to, and list nothing. An existing one, which may be anybody's, only gains the right to pass.
     /// </summary>
     public static void CreatePassage(string path)
     {
-        if (!Directory.Exists(path))
+        const UnixFileMode Pass = UnixFileMode.GroupExecute | UnixFileMode.OtherExecute;
+        if (Directory.Exists(path))
         {
-            Directory.CreateDirectory(path);
+            File.SetUnixFileMode(path, File.GetUnixFileMode(path) | Pass);
+            return;
         }
 
-        File.SetUnixFileMode(path, OwnerOnly | UnixFileMode.GroupExecute | UnixFileMode.OtherExecute);
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } parent && !Directory.Exists(parent))
+        {
+            CreatePassage(parent);
+        }
+
+        Directory.CreateDirectory(path, OwnerOnly | Pass);
+        File.SetUnixFileMode(path, OwnerOnly | Pass);
     }
 
     /// <summary>

@@ -122,8 +122,7 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// </summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
-        var taken = _registry.Find(_options.Name) is { } record && record.Owner != _registry.Owner && ProcessRegistry.IsHeld(record);
-        if (_postmaster is { } postmaster && !_isShared && !taken)
+        if (_postmaster is { } postmaster && !_isShared && !_registry.IsHeldByAnother(_options.Name))
         {
             var ladder = _options.IsScratch ? ProcessEnding.ScratchServer : ProcessEnding.Server(_options.StopPatience);
             await ProcessEnding.EndAsync(postmaster, ladder, _time, cancellationToken).ConfigureAwait(false);
@@ -131,6 +130,19 @@ public sealed class PostgresCluster : IAsyncDisposable
         }
 
         Forget();
+    }
+
+    /// <summary>Stops a server that runs on the data folder though this object did not start it. True where there was one.</summary>
+    public async Task<bool> StopLeftoverAsync(CancellationToken cancellationToken)
+    {
+        if (PostmasterFile.FindLiving(DataFolder) is not { } living || _registry.IsHeldByAnother(_options.Name))
+        {
+            return false;
+        }
+
+        Join(living, ClusterClaim.Own);
+        await StopAsync(cancellationToken).ConfigureAwait(false);
+        return true;
     }
 
     /// <summary>Ends the postmaster by KILL, as a crash would; its record and files stay. For fault tests and the lab.</summary>
@@ -161,10 +173,9 @@ public sealed class PostgresCluster : IAsyncDisposable
 
     private ClusterStart Join(PostmasterFile living, ClusterClaim claim)
     {
-        var record = _registry.Find(_options.Name);
         _postmaster = living.Process;
         Port = living.Port;
-        _isShared = claim == ClusterClaim.Share && record is not null && record.Owner != _registry.Owner && ProcessRegistry.IsHeld(record);
+        _isShared = claim == ClusterClaim.Share && _registry.IsHeldByAnother(_options.Name);
         if (_isShared)
         {
             return ClusterStart.Shared;

@@ -94,6 +94,9 @@ public sealed partial class ProcessRegistry(
         return new SettleReport(adoptable, ended, gone, unreadable);
     }
 
+    /// <summary>True where the process of that name is in the hands of another living console or command.</summary>
+    public bool IsHeldByAnother(string name) => Find(name) is { } record && record.Owner != Owner && IsHeld(record);
+
     /// <summary>True where a living process owns the record: this one, or a console or command beside it.</summary>
     internal static bool IsHeld(ProcessRecord record) => record.Owner.IsAlive();
 

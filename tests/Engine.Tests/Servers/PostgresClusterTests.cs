@@ -4,7 +4,7 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Servers;
 
-public sealed class PostgresClusterTests : IAsyncDisposable
+public sealed class PostgresClusterTests(ClusterSeed seed) : IAsyncDisposable
 {
     private readonly ServerFolder _folder = new();
 
@@ -43,6 +43,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_after_console_death_adopts_the_same_process_and_stops_it()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         var before = new PostgresCluster(_folder.ClusterOptions(), _folder.RegistryOfDeadConsole());
         await before.StartAsync(Cancel);
 
@@ -62,6 +63,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_server_of_a_living_console_is_shared_and_not_stopped()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         await using var console = new PostgresCluster(_folder.ClusterOptions(), _folder.Registry);
         await console.StartAsync(Cancel);
         var command = new PostgresCluster(_folder.ClusterOptions(), _folder.RegistryOfDeadConsole());
@@ -76,6 +78,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_adopted_server_on_another_port_than_wanted_is_restarted()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         var before = new PostgresCluster(_folder.ClusterOptions(), _folder.RegistryOfDeadConsole());
         await before.StartAsync(Cancel);
         var wanted = FreePort.Choose();
@@ -91,6 +94,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_after_a_crash_ignores_the_stale_file_even_when_its_process_id_is_a_strangers()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         await using var cluster = new PostgresCluster(_folder.ClusterOptions(), _folder.Registry);
         await cluster.StartAsync(Cancel);
         await cluster.KillAsync(Cancel);
@@ -158,6 +162,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_bad_setting_fails_with_the_servers_own_words()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         var options = _folder.ClusterOptions() with
         {
             Settings = new Dictionary<string, string> { ["shared_buffers"] = "rather many" },
@@ -174,6 +179,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_password_of_another_time_is_named_as_the_fault()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         await using var cluster = new PostgresCluster(_folder.ClusterOptions(), _folder.Registry);
         await cluster.StartAsync(Cancel);
 
@@ -188,6 +194,7 @@ public sealed class PostgresClusterTests : IAsyncDisposable
     [Fact]
     public async Task StartAsync_port_that_somebody_holds_is_named()
     {
+        await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
         using var holder = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
         holder.Start();
         var port = ((System.Net.IPEndPoint)holder.LocalEndpoint).Port;

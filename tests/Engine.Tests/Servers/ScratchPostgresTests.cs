@@ -35,7 +35,9 @@ public sealed class ScratchPostgresTests : IAsyncDisposable
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         var port = ((IPEndPoint)listener.LocalEndpoint).Port;
-        await using var scratch = await ScratchPostgres.StartAsync(Options, _folder.Registry, TimeProvider.System, Cancel);
+        await using var scratch = await ScratchPostgres.StartAsync(
+            Options with { Settings = new Dictionary<string, string> { ["archive_mode"] = "on", ["shared_buffers"] = "64MB" } },
+            _folder.Registry, TimeProvider.System, Cancel);
         await using var source = NpgsqlDataSource.Create(scratch.ConnectionString());
 
         Assert.True(scratch.Isolation.IsComplete, scratch.Isolation.Reason);
@@ -47,16 +49,8 @@ public sealed class ScratchPostgresTests : IAsyncDisposable
             () => ReadAsync(source, $"copy (select 1) to program 'bash -c \"exec 3<>/dev/tcp/127.0.0.1/{port}\"'"));
         Assert.Equal("38000", connecting.SqlState);
         Assert.False(listener.Pending());
-    }
 
-    [Fact]
-    public async Task StartAsync_nothing_runs_by_itself_and_only_the_socket_answers()
-    {
-        await using var scratch = await ScratchPostgres.StartAsync(
-            Options with { Settings = new Dictionary<string, string> { ["archive_mode"] = "on", ["shared_buffers"] = "64MB" } },
-            _folder.Registry, TimeProvider.System, Cancel);
-        await using var source = NpgsqlDataSource.Create(scratch.ConnectionString());
-
+        // Nothing runs by itself, and settings cannot loosen it.
         Assert.Equal("off", await ReadAsync(source, "show archive_mode"));
         Assert.Equal("64MB", await ReadAsync(source, "show shared_buffers"));
         Assert.Equal("0", await ReadAsync(source, "show max_logical_replication_workers"));
@@ -66,26 +60,18 @@ public sealed class ScratchPostgresTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task StartAsync_readable_secret_is_reported_instead_of_promised()
+    public async Task StartAsync_readable_secret_is_reported_and_after_dispose_nothing_is_left()
     {
         var open = _folder.Combine("open.key");
         await File.WriteAllTextAsync(open, "world-readable", Cancel);
 
-        await using var scratch = await ScratchPostgres.StartAsync(
+        var scratch = await ScratchPostgres.StartAsync(
             Options with { ProtectedPaths = [open] }, _folder.Registry, TimeProvider.System, Cancel);
+        var postmaster = scratch.Postmaster!.Value;
+        await scratch.DisposeAsync();
 
         Assert.False(scratch.Isolation.UserSeparated);
         Assert.Contains(open, scratch.Isolation.Reason, StringComparison.Ordinal);
-    }
-
-    [Fact]
-    public async Task DisposeAsync_server_folder_and_record_are_gone()
-    {
-        var scratch = await ScratchPostgres.StartAsync(Options, _folder.Registry, TimeProvider.System, Cancel);
-        var postmaster = scratch.Postmaster!.Value;
-
-        await scratch.DisposeAsync();
-
         Assert.False(postmaster.IsAlive());
         Assert.Empty(Directory.EnumerateFileSystemEntries(Options.Root));
         Assert.Empty(_folder.Registry.List());

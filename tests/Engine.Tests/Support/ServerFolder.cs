@@ -9,9 +9,11 @@ public sealed class ServerFolder : IAsyncDisposable
     /// <summary>A console that died: no process has this identity.</summary>
     public static readonly ProcessIdentity DeadConsole = new(int.MaxValue, 1, "an earlier boot");
 
+    private const string Prefix = "drconsole-tests-";
+
     public ServerFolder()
     {
-        Path = System.IO.Path.Combine("/tmp", "drconsole-tests-" + RandomNumberGenerator.GetHexString(8, lowercase: true));
+        Path = System.IO.Path.Combine("/tmp", Prefix + RandomNumberGenerator.GetHexString(8, lowercase: true));
         LocalFolder.CreatePassage(Path);
         Registry = new ProcessRegistry(Combine("process-records"));
     }
@@ -36,17 +38,40 @@ public sealed class ServerFolder : IAsyncDisposable
         Settings = new Dictionary<string, string> { ["fsync"] = "off" },
     };
 
+    /// <summary>
+    /// Removes the folders that killed test runs left, with the servers that still run in them. A folder whose records name a
+    /// living test run is left alone, and so is one without records: its run may be about to write the first.
+    /// </summary>
+    public static async Task RemoveAbandonedAsync()
+    {
+        foreach (var path in Directory.EnumerateDirectories("/tmp", Prefix + "*"))
+        {
+            var records = Directory.EnumerateDirectories(path, "process-records", SearchOption.AllDirectories)
+                .SelectMany(folder => new ProcessRegistry(folder).List())
+                .ToList();
+            if (records.Count > 0 && !records.Any(ProcessRegistry.IsHeld))
+            {
+                await EndAsync(records);
+                await LocalFolder.RemoveAsync(path, TimeProvider.System, CancellationToken.None);
+            }
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
         // Whatever a failed test left running is ended as a crashed console's leftovers would be.
-        foreach (var record in Registry.List())
+        await EndAsync(Registry.List());
+        await LocalFolder.RemoveAsync(Path, TimeProvider.System, CancellationToken.None);
+    }
+
+    private static async Task EndAsync(IEnumerable<ProcessRecord> records)
+    {
+        foreach (var record in records)
         {
             if (record.Child is { } child)
             {
                 await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, TimeProvider.System, CancellationToken.None);
             }
         }
-
-        await LocalFolder.RemoveAsync(Path, TimeProvider.System, CancellationToken.None);
     }
 }

@@ -1,0 +1,140 @@
+using System.CommandLine;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Lab.Postgres;
+using Microsoft.Extensions.Logging;
+
+namespace Hexabase.DrConsole.Lab;
+
+/// <summary>The command line of <c>drconsole-lab</c>. Exit codes: 0 done, 1 failed, 2 usage.</summary>
+internal static class LabCommands
+{
+    internal static async Task<int> RunAsync(string[] arguments)
+    {
+        var directory = new Option<string>("--dir")
+        {
+            Description = "Folder of the lab",
+            DefaultValueFactory = _ => LabFolder.DefaultPath,
+        };
+        var size = new Option<string>("--size")
+        {
+            Description = "How much data: small (5 MB) or demo (300 MB)",
+            DefaultValueFactory = _ => LabSize.Demo.Name,
+        };
+        size.AcceptOnlyFromAmong(LabSize.Small.Name, LabSize.Demo.Name);
+        var readyFile = new Option<string?>("--ready-file") { Description = "File that appears when the lab is up: its facts as JSON" };
+
+        var up = new Command("up", "Start the lab's servers, write the console's configuration, and write to the database until stopped")
+        {
+            directory, size, readyFile,
+        };
+        up.SetAction((result, _) => GuardAsync(() => UpAsync(
+            new LabFolder(result.GetValue(directory)!), LabSize.Parse(result.GetValue(size)!), result.GetValue(readyFile))));
+        var wipe = new Command("wipe", "Remove what the lab made") { directory };
+        wipe.SetAction((result, cancellation) => GuardAsync(() => WipeAsync(new LabFolder(result.GetValue(directory)!), cancellation)));
+
+        var root = new RootCommand("Real servers on loopback for the demo and the tests of the disaster recovery console") { up, wipe };
+        var parsed = root.Parse(arguments);
+        var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }).ConfigureAwait(false);
+        return parsed.Errors.Count > 0 ? 2 : code;
+    }
+
+    private static async Task UpAsync(LabFolder folder, LabSize size, string? readyFile)
+    {
+        using var stop = new CancellationTokenSource();
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        using var hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
+        if (readyFile is not null)
+        {
+            File.Delete(readyFile);
+        }
+
+        folder.EnsureNotRunning();
+        await folder.Registry.SettleAsync(stop.Token).ConfigureAwait(false);
+        var postgres = new LabPostgres(folder, new LabPostgresOptions { Size = size });
+        await using (postgres.ConfigureAwait(false))
+        {
+            try
+            {
+                await ServeAsync(folder, postgres, readyFile, stop.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                await Console.Error.WriteLineAsync("stopped while starting").ConfigureAwait(false);
+            }
+        }
+
+        if (readyFile is not null)
+        {
+            File.Delete(readyFile);
+        }
+
+        await Console.Error.WriteLineAsync("the lab is down").ConfigureAwait(false);
+
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            stop.Cancel();
+        }
+    }
+
+    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, string? readyFile, CancellationToken cancellationToken)
+    {
+        await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
+        var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
+        LabConfiguration.Write(folder, postgres);
+        await Console.Out.WriteLineAsync(
+            $"""
+            configuration  {folder.ConfigurationFile}
+            source         postgres://{LabPostgres.BackupRole}@{LabPostgres.Host}:{postgres.Port}/{LabPostgres.Orders} ({(isNew ? "new" : "reused")})
+            backup role    password in {postgres.BackupPasswordFile}
+            superuser      postgres, password in {postgres.AdminPasswordFile}
+            passphrase     in {Path.Combine(folder.Keys, "repository.key")}
+            """).ConfigureAwait(false);
+        if (readyFile is not null)
+        {
+            var facts = JsonSerializer.SerializeToUtf8Bytes(new
+            {
+                configuration = folder.ConfigurationFile,
+                host = LabPostgres.Host,
+                port = postgres.Port,
+                pid = Environment.ProcessId,
+            });
+            LocalFolder.WritePrivateFile(Path.GetFullPath(readyFile), facts);
+        }
+
+        using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(console => console.SingleLine = true));
+        var load = new WriteLoad(postgres.ApplicationConnection(), TimeProvider.System, logging.CreateLogger<WriteLoad>());
+        await load.RunAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    private static async Task WipeAsync(LabFolder folder, CancellationToken cancellationToken)
+    {
+        if (folder.Exists)
+        {
+            folder.EnsureNotRunning();
+            await folder.Registry.SettleAsync(cancellationToken).ConfigureAwait(false);
+            await new LabPostgres(folder).WipeAsync(cancellationToken).ConfigureAwait(false);
+        }
+
+        await folder.WipeAsync(cancellationToken).ConfigureAwait(false);
+        await Console.Error.WriteLineAsync($"{folder.Path}: the lab is gone").ConfigureAwait(false);
+    }
+
+    private static async Task<int> GuardAsync(Func<Task> command)
+    {
+        try
+        {
+            await command().ConfigureAwait(false);
+            return 0;
+        }
+        catch (EngineException exception)
+        {
+            await Console.Error.WriteLineAsync(exception.ToText()).ConfigureAwait(false);
+            return 1;
+        }
+    }
+}

@@ -1,0 +1,173 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab;
+using Hexabase.DrConsole.Lab.Postgres;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Tests.Lab;
+
+public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
+{
+    private static readonly LabPostgresOptions s_options = new() { IsDurable = false, IsScratch = true };
+    private readonly ServerFolder _folder = new();
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public ValueTask DisposeAsync() => _folder.DisposeAsync();
+
+    [Theory]
+    [InlineData("partitions", "select count(*) > 15 from pg_inherits where inhparent = 'orders'::regclass")]
+    [InlineData("default partition with rows", "select count(*) > 0 from orders_older")]
+    [InlineData("large objects", "select count(*) >= 8 from pg_largeobject_metadata")]
+    [InlineData("sequence with a gap", "select last_value - (select max(number) from billing.invoices) = 137 from billing.invoices_number_seq")]
+    [InlineData("sequence in a circle", "select cycle and max_value - last_value < 7 from pg_sequences where sequencename = 'voucher_numbers'")]
+    [InlineData("sequence never asked", "select not is_called from never_asked")]
+    [InlineData("generated columns", "select bool_and(amount = quantity * unit_price) from order_items")]
+    [InlineData("row-level security", "select relrowsecurity and relforcerowsecurity from pg_class where oid = 'customer_notes'::regclass")]
+    [InlineData("not a number and infinity", "select count(*) = 3 from curiosities where exact in ('NaN', 'Infinity', '-Infinity')")]
+    [InlineData("days before Christ", "select count(*) = 1 from curiosities where day = '4713-01-01 BC'")]
+    [InlineData("quoted and non-ASCII names", "select count(*) = 200 from \"Ordré 表\" where \"select\" like 'row %'")]
+    [InlineData("keyword as a name", "select count(*) = 4 from \"select\"")]
+    [InlineData("json that only text keeps", "select document::text = '{\"b\": 1, \"a\": 2, \"b\": 3}' from curiosities where id = 1")]
+    [InlineData("equal rows without a key", "select count(*) > 100 from (select path, seen_on, count(*) from page_views group by 1, 2 having count(*) > 1) d, generate_series(1, d.count)")]
+    [InlineData("empty table", "select count(*) = 0 from wishlists")]
+    [InlineData("unlogged table", "select relpersistence = 'u' from pg_class where oid = 'sessions'::regclass")]
+    [InlineData("extensions", "select count(*) >= 5 from pg_extension where extname <> 'plpgsql'")]
+    [InlineData("materialized view", "select count(*) > 0 from sales_by_month")]
+    [InlineData("deferred foreign keys", "select count(*) >= 4 from pg_constraint where contype = 'f' and condeferrable")]
+    [InlineData("triggers", "select count(*) > 0 from pg_trigger where tgname = 'orders_touch'")]
+    [InlineData("roles with grants", "select has_column_privilege('app_reader', 'customers', 'full_name', 'select') and not has_column_privilege('app_reader', 'customers', 'email', 'select')")]
+    [InlineData("heartbeat", "select count(*) >= 60 from heartbeat")]
+    [InlineData("owner that cannot sign in", "select count(*) = 0 from pg_tables where schemaname in ('public', 'billing') and tableowner <> 'shop_owner'")]
+    public async Task Orders_has_what_backups_stumble_over(string what, string query)
+    {
+        var server = await lab.GetServerAsync(Cancel);
+
+        Assert.True(await ReadAsync(server.AdminConnection(), query) is true, what);
+    }
+
+    [Fact]
+    public async Task BackupRole_dumps_everything_and_changes_nothing()
+    {
+        await using var database = await lab.CreateDatabaseAsync(Cancel);
+        var server = database.Server;
+        using var password = PasswordFile.Create(
+            lab.Folder.Registry, LabPostgres.Host, server.Port, LabPostgres.BackupRole, database.Backup.Password!);
+        var dump = _folder.Combine("orders.dump");
+
+        var result = await ToolProcess.RunAsync(
+            new ToolCommand(server.Binaries.PathOf("pg_dump"),
+            [
+                "--format=custom", "--compress=0", "--no-password", "--host", LabPostgres.Host, "--port", $"{server.Port}",
+                "--username", LabPostgres.BackupRole, "--file", dump, database.Name,
+            ])
+            { Environment = new Dictionary<string, string> { ["PGPASSFILE"] = password.Path } },
+            lab.Folder.Registry, Cancel);
+        var writing = await Assert.ThrowsAsync<PostgresException>(
+            () => ReadAsync(database.Backup, "delete from heartbeat returning id"));
+
+        Assert.True(result.ExitCode == 0, result.ErrorTail);
+        Assert.InRange(new FileInfo(dump).Length, 1_000_000, 20_000_000);
+        Assert.Equal(PostgresErrorCodes.InsufficientPrivilege, writing.SqlState);
+        Assert.Equal(100L, await ReadAsync(database.Backup, "select count(*) from customer_notes"));
+    }
+
+    [Fact]
+    public async Task StartAsync_twice_keeps_data_port_and_passwords_and_a_wipe_removes_them()
+    {
+        var first = new LabPostgres(new LabFolder(_folder.Combine("lab")), s_options);
+        var wasNew = await first.StartAsync(Cancel);
+        await ReadAsync(first.AdminConnection(), "insert into wishlists values (1, 1000) returning 1");
+        var port = first.Port;
+        await first.StopAsync(Cancel);
+        await using var second = new LabPostgres(new LabFolder(_folder.Combine("lab")), s_options);
+
+        var isNew = await second.StartAsync(Cancel);
+
+        Assert.True(wasNew);
+        Assert.False(isNew);
+        Assert.Equal(port, second.Port);
+        Assert.Equal(1L, await ReadAsync(second.BackupConnection(), "select count(*) from wishlists"));
+        await second.WipeAsync(Cancel);
+        Assert.False(Directory.Exists(_folder.Combine("lab/postgres")));
+    }
+
+    [Fact]
+    public async Task StartAsync_after_a_kill_recovers_and_the_write_load_goes_on()
+    {
+        await using var server = new LabPostgres(new LabFolder(_folder.Combine("lab")), s_options);
+        await server.StartAsync(Cancel);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
+        var load = new WriteLoad(server.ApplicationConnection(), TimeProvider.System, NullLogger<WriteLoad>.Instance);
+        var running = load.RunAsync(stop.Token);
+        await UntilAsync(() => load.Rounds > 0);
+
+        await server.KillAsync(Cancel);
+        var isNew = await server.StartAsync(Cancel);
+        var rounds = load.Rounds;
+        await UntilAsync(() => load.Rounds > rounds);
+        await stop.CancelAsync();
+        await running;
+
+        Assert.False(isNew);
+        Assert.True(await ReadAsync(server.BackupConnection(), "select count(*) > 61 from heartbeat") is true);
+        Assert.True(await ReadAsync(server.BackupConnection(), "select count(*) > 2000 from orders") is true);
+    }
+
+    [Fact]
+    public async Task Configuration_is_one_that_the_console_accepts_and_holds_no_secret()
+    {
+        var server = await lab.GetServerAsync(Cancel);
+
+        LabConfiguration.Write(lab.Folder, server);
+
+        var configuration = new ConfigurationBuilder().AddJsonFile(lab.Folder.ConfigurationFile).Build();
+        var estate = EstateConfiguration.Read(configuration, dataDirectory: null);
+        Assert.Empty(estate.Warnings);
+        Assert.Equal(lab.Folder.Combine("data"), estate.DataDirectory);
+        Assert.Equal(["hot", "warm"], estate.Tiers.Select(tier => tier.Name));
+        Assert.All(estate.Tiers, tier => Assert.True(File.Exists(tier.KeyFile)));
+        var source = Assert.Single(estate.Sources);
+        Assert.Equal(("orders", "critical", "shop"), (source.Name, source.Class, source.Workspace));
+        Assert.Equal(server.Port, source.Postgres!.Port);
+        Assert.Equal(server.BackupPasswordFile, source.Postgres.PasswordFile);
+        var text = await File.ReadAllTextAsync(lab.Folder.ConfigurationFile, Cancel);
+        Assert.All(
+            Directory.EnumerateFiles(lab.Folder.Keys),
+            secret => Assert.DoesNotContain(File.ReadAllText(secret), text, StringComparison.Ordinal));
+        Assert.All(
+            Directory.EnumerateFiles(lab.Folder.Keys),
+            secret => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(secret)));
+    }
+
+    [Fact]
+    public async Task Folder_of_something_else_is_neither_used_nor_wiped()
+    {
+        Directory.CreateDirectory(_folder.Combine("photos"));
+        await File.WriteAllTextAsync(_folder.Combine("photos/1.jpg"), "a picture", Cancel);
+        var folder = new LabFolder(_folder.Combine("photos"));
+
+        Assert.Equal("not-a-lab", Assert.Throws<EngineException>(folder.Create).Code);
+        Assert.Equal("not-a-lab", (await Assert.ThrowsAsync<EngineException>(() => folder.WipeAsync(Cancel))).Code);
+        Assert.True(File.Exists(_folder.Combine("photos/1.jpg")));
+    }
+
+    private static async Task UntilAsync(Func<bool> condition)
+    {
+        while (!condition())
+        {
+            await Task.Delay(20, Cancel);
+        }
+    }
+
+    private static async Task<object?> ReadAsync(NpgsqlConnectionStringBuilder settings, string query)
+    {
+        settings.Pooling = false;
+        await using var source = NpgsqlDataSource.Create(settings);
+        await using var command = source.CreateCommand(query);
+        return await command.ExecuteScalarAsync(Cancel);
+    }
+}
