@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
-using System.Text.Json;
+using System.Text;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Lab.Postgres;
@@ -24,7 +24,7 @@ internal static class LabCommands
             DefaultValueFactory = _ => LabSize.Demo.Name,
         };
         size.AcceptOnlyFromAmong(LabSize.Small.Name, LabSize.Demo.Name);
-        var readyFile = new Option<string?>("--ready-file") { Description = "File that appears when the lab is up: its facts as JSON" };
+        var readyFile = new Option<string?>("--ready-file") { Description = "File that appears when the lab is up: it holds the path of the console's configuration" };
 
         var up = new Command("up", "Start the lab's servers, write the console's configuration, and write to the database until stopped")
         {
@@ -96,14 +96,7 @@ internal static class LabCommands
             """).ConfigureAwait(false);
         if (readyFile is not null)
         {
-            var facts = JsonSerializer.SerializeToUtf8Bytes(new
-            {
-                configuration = folder.ConfigurationFile,
-                host = LabPostgres.Host,
-                port = postgres.Port,
-                pid = Environment.ProcessId,
-            });
-            LocalFolder.WritePrivateFile(Path.GetFullPath(readyFile), facts);
+            LocalFolder.WritePrivateFile(Path.GetFullPath(readyFile), Encoding.UTF8.GetBytes(folder.ConfigurationFile + "\n"));
         }
 
         using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(console => console.SingleLine = true));

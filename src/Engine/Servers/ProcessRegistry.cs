@@ -128,6 +128,7 @@ public sealed partial class ProcessRegistry(
     private static ProcessIdentity? FindByMark(string mark)
     {
         var wanted = $"{MarkVariable}={mark}";
+        ProcessIdentity? oldest = null;
         foreach (var process in Directory.EnumerateDirectories("/proc"))
         {
             if (!int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid))
@@ -137,9 +138,12 @@ public sealed partial class ProcessRegistry(
 
             try
             {
-                if (File.ReadAllText(Path.Combine(process, "environ")).Split('\0').Contains(wanted))
+                // What the child started inherits the mark: the oldest is the child itself.
+                if (File.ReadAllText(Path.Combine(process, "environ")).Split('\0').Contains(wanted)
+                    && ProcessIdentity.Read(pid) is { } marked
+                    && (oldest is null || marked.StartTicks < oldest.Value.StartTicks))
                 {
-                    return ProcessIdentity.Read(pid);
+                    oldest = marked;
                 }
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -148,7 +152,7 @@ public sealed partial class ProcessRegistry(
             }
         }
 
-        return null;
+        return oldest;
     }
 
     private static ProcessRecord? TryRead(string path)

@@ -125,6 +125,9 @@ public sealed class ScratchPostgres : IAsyncDisposable
         if (record.Child is { } child)
         {
             await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, registry.Time, CancellationToken.None).ConfigureAwait(false);
+
+            // Where a sandbox stood between, the server may outlive it.
+            LibC.SignalGroup(child.Pid, UnixSignal.Kill);
         }
 
         await LocalFolder.RemoveAsync(record.Folder!, registry.Time, CancellationToken.None).ConfigureAwait(false);
