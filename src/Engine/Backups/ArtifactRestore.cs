@@ -1,0 +1,111 @@
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>Writes the raw artifacts of a restore point of any kind into a new directory.</summary>
+public sealed class ArtifactRestore(TimeProvider time)
+{
+    /// <summary>The kind of its plans.</summary>
+    public const string Kind = "artifacts";
+
+    /// <summary>Checks the target, changes nothing, and says what a restore would do.</summary>
+    /// <exception cref="EngineException"><c>directory-not-empty</c>.</exception>
+    public static RestorePlan Plan(Manifest manifest, DirectoryTarget target)
+    {
+        RequireNew(target);
+        return LogicalRestore.Plan(manifest, target, Kind, []);
+    }
+
+    /// <summary>Executes a plan. The directory gets its name only when everything is in it.</summary>
+    /// <exception cref="EngineException">
+    /// <c>plan-changed</c>, <c>directory-not-empty</c>, <c>directory-full</c>, <c>directory-not-writable</c>, or what the repository says.
+    /// </exception>
+    public async Task<RestoreResult> ExecuteAsync(
+        BackupRepository repository, Manifest manifest, RestorePlan plan, string approvedHash, string operation,
+        IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        LogicalRestore.RequireSame(plan, approvedHash, manifest);
+        var target = RestoreTarget.Parse(plan.Target, "/") as DirectoryTarget ?? throw new EngineException(
+            "restore-target-unsupported", ErrorKind.Unsupported, $"{plan.Target} is no directory", "make the plan again");
+        RequireNew(target);
+        var began = time.GetTimestamp();
+        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
+        var staging = $"{target.Path.TrimEnd('/')}.drconsole-{hash}";
+        try
+        {
+            await WriteAllAsync(repository, manifest, staging, progress, log, cancellationToken);
+            if (Directory.Exists(target.Path))
+            {
+                Directory.Delete(target.Path);
+            }
+
+            Directory.Move(staging, target.Path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            Remove(staging);
+            throw Fault(target, exception);
+        }
+        catch
+        {
+            Remove(staging);
+            throw;
+        }
+
+        return new RestoreResult(plan.Target, time.GetElapsedTime(began), manifest.Bytes, []);
+    }
+
+    private static async Task WriteAllAsync(
+        BackupRepository repository, Manifest manifest, string folder, IProgress<TransferProgress>? progress, Action<string, string>? log,
+        CancellationToken cancellationToken)
+    {
+        // What a killed attempt of the same operation left is not trusted.
+        Remove(folder);
+        Directory.CreateDirectory(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        foreach (var artifact in manifest.Artifacts)
+        {
+            log?.Invoke("restore", $"{artifact.Name}, {artifact.Length} bytes");
+            if (artifact.Type != StoredArtifact.StreamType)
+            {
+                throw new EngineException("artifact-is-tree", ErrorKind.Unsupported, $"artifact {artifact.Name} is a file tree",
+                    "restore it with 'drconsole repository restore'");
+            }
+
+            await using var file = new FileStream(Path.Combine(folder, artifact.Name), new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew,
+                Access = FileAccess.Write,
+                UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+                Options = FileOptions.Asynchronous,
+            });
+            await repository.ReadStreamAsync(manifest, artifact.Name, file, progress, cancellationToken);
+            file.Flush(flushToDisk: true);
+        }
+    }
+
+    private static void RequireNew(DirectoryTarget target)
+    {
+        if (File.Exists(target.Path) || (Directory.Exists(target.Path) && Directory.EnumerateFileSystemEntries(target.Path).Any()))
+        {
+            throw new EngineException("directory-not-empty", ErrorKind.Conflict, $"{target.Path} exists and is not empty; it was not touched",
+                "name a directory that does not exist");
+        }
+    }
+
+    private static void Remove(string folder)
+    {
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    // ENOSPC as .NET shows it on Linux.
+    private static EngineException Fault(DirectoryTarget target, Exception exception) => exception.HResult == 28
+        ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left for {target.Path}", "free space, or name another place", exception)
+        : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}",
+            "name a directory below one that you may write", exception);
+}

@@ -1,0 +1,193 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>
+/// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>) or a new directory for the
+/// raw artifacts (<c>dir:/path</c>).
+/// </summary>
+public abstract record RestoreTarget
+{
+    private static readonly string[] s_otherKinds = ["pgdata", "redis", "vcluster"];
+
+    /// <summary>The target as one line: what a plan's hash covers and pages show. Holds no secret.</summary>
+    public abstract string ToText();
+
+    /// <summary>Reads a target.</summary>
+    /// <param name="text">The URL.</param>
+    /// <param name="baseFolder">Where relative paths in it start: the working directory for a command.</param>
+    /// <exception cref="EngineException"><c>restore-target-invalid</c>, naming every mistake at once; <c>restore-target-unsupported</c>.</exception>
+    public static RestoreTarget Parse(string text, string baseFolder)
+    {
+        var colon = text.IndexOf(':', StringComparison.Ordinal);
+        var kind = colon > 0 ? text[..colon].ToLowerInvariant() : "";
+        return kind switch
+        {
+            "postgres" or "postgresql" => ParsePostgres(text, baseFolder),
+            "dir" => text.Length > 4
+                ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
+                : throw Invalid(text, ["a path is missing after dir:"]),
+            _ when s_otherKinds.Contains(kind) => throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
+                $"a target of kind {kind} cannot take this restore point",
+                "use postgres://user@host:port/newdb?passwordFile=F or dir:/path"),
+            _ => throw Invalid(text, [$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, dir"]),
+        };
+    }
+
+    private static PostgresTarget ParsePostgres(string text, string baseFolder)
+    {
+        if (!Uri.TryCreate(text, UriKind.Absolute, out var uri))
+        {
+            throw Invalid(text, ["it is not a URL"]);
+        }
+
+        var faults = new List<string>();
+        var user = Uri.UnescapeDataString(uri.UserInfo);
+        if (user.Contains(':', StringComparison.Ordinal))
+        {
+            // Its text would be in process lists and shells' histories: never accepted, never repeated.
+            throw new EngineException("restore-target-invalid", ErrorKind.Input, "the restore target carries a password in its URL",
+                "write the password into a file that only you can read and name it with passwordFile=");
+        }
+
+        var options = ReadOptions(uri.Query, faults);
+        var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
+        var host = options.GetValueOrDefault("host") ?? uri.Host.Trim('[', ']');
+        Require(user, "the user is missing (postgres://USER@…)", faults);
+        Require(host, "the host is missing", faults);
+        Require(database, "the new database's name is missing (…/NEWDB)", faults);
+        if (System.Text.Encoding.UTF8.GetByteCount(database) > StagingDatabase.MaximumNameBytes)
+        {
+            faults.Add($"the database's name is longer than {StagingDatabase.MaximumNameBytes} bytes");
+        }
+
+        if (options.GetValueOrDefault("sslMode") is { } mode && !PostgresSource.SslModes.Contains(mode))
+        {
+            faults.Add($"sslMode {mode} is none of {string.Join(", ", PostgresSource.SslModes)}");
+        }
+
+        var target = new PostgresTarget(
+            host, uri.Port > 0 ? uri.Port : 5432, database, user,
+            options.GetValueOrDefault("passwordFile") is { } file ? Path.GetFullPath(file, baseFolder) : null,
+            Flag(options, "noOwner", faults), Flag(options, "noPrivileges", faults), Flag(options, "createRoles", faults),
+            options.GetValueOrDefault("sslMode"));
+        return faults.Count == 0 ? target : throw Invalid(text, faults);
+    }
+
+    private static Dictionary<string, string> ReadOptions(string query, List<string> faults)
+    {
+        string[] known = ["passwordFile", "noOwner", "noPrivileges", "createRoles", "sslMode", "host"];
+        var options = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var pair in query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
+        {
+            var parts = pair.Split('=', 2);
+            var name = Uri.UnescapeDataString(parts[0]);
+            if (!known.Contains(name))
+            {
+                faults.Add($"option {name} is none of {string.Join(", ", known)}");
+            }
+            else if (!options.TryAdd(name, parts.Length == 2 ? Uri.UnescapeDataString(parts[1]) : "true"))
+            {
+                faults.Add($"option {name} is given twice");
+            }
+        }
+
+        return options;
+    }
+
+    private static bool Flag(Dictionary<string, string> options, string name, List<string> faults)
+    {
+        switch (options.GetValueOrDefault(name))
+        {
+            case null or "false":
+                return false;
+            case "true":
+                return true;
+            case var other:
+                faults.Add($"option {name} is {other}, not true or false");
+                return false;
+        }
+    }
+
+    private static void Require(string value, string fault, List<string> faults)
+    {
+        if (value.Length == 0)
+        {
+            faults.Add(fault);
+        }
+    }
+
+    private static EngineException Invalid(string text, IReadOnlyList<string> faults) => new(
+        "restore-target-invalid", ErrorKind.Input, $"restore target {text}: {string.Join("; ", faults)}",
+        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true or dir:/path");
+}
+
+/// <summary>A new database on a server that runs.</summary>
+/// <param name="Host">Host name, address or socket folder.</param>
+/// <param name="Port">TCP port.</param>
+/// <param name="Database">The database to make; it must not exist.</param>
+/// <param name="Username">Who makes it; needs CREATEDB, and to keep foreign owners a superuser's rights.</param>
+/// <param name="PasswordFile">Absolute path, or null.</param>
+/// <param name="NoOwner">True: everything belongs to <paramref name="Username"/>.</param>
+/// <param name="NoPrivileges">True: grants stay out.</param>
+/// <param name="CreateRoles">True: roles that the server lacks are made from the restore point, without powers over the server.</param>
+/// <param name="SslMode">As in <see cref="PostgresSource.SslMode"/>.</param>
+public sealed record PostgresTarget(
+    string Host, int Port, string Database, string Username, string? PasswordFile, bool NoOwner = false, bool NoPrivileges = false,
+    bool CreateRoles = false, string? SslMode = null) : RestoreTarget
+{
+    /// <inheritdoc/>
+    public override string ToText()
+    {
+        var options = new List<string>();
+        Add("createRoles", CreateRoles);
+        Add("noOwner", NoOwner);
+        Add("noPrivileges", NoPrivileges);
+        if (PasswordFile is not null)
+        {
+            options.Add($"passwordFile={Uri.EscapeDataString(PasswordFile)}");
+        }
+
+        if (SslMode is not null)
+        {
+            options.Add($"sslMode={SslMode}");
+        }
+
+        var isSocket = Host.StartsWith('/');
+        if (isSocket)
+        {
+            options.Insert(0, $"host={Uri.EscapeDataString(Host)}");
+        }
+
+        var host = isSocket ? "localhost" : Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host;
+        return string.Create(CultureInfo.InvariantCulture,
+            $"postgres://{Uri.EscapeDataString(Username)}@{host}:{Port}/{Uri.EscapeDataString(Database)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}");
+
+        void Add(string name, bool value)
+        {
+            if (value)
+            {
+                options.Add($"{name}=true");
+            }
+        }
+    }
+
+    /// <summary>The target's server, signed in to one of its databases.</summary>
+    internal PostgresSource Server(string database) => new()
+    {
+        Host = Host,
+        Port = Port,
+        Database = database,
+        Username = Username,
+        PasswordFile = PasswordFile,
+        SslMode = SslMode,
+    };
+}
+
+/// <summary>A directory that does not exist or is empty; it gets the raw artifacts.</summary>
+public sealed record DirectoryTarget(string Path) : RestoreTarget
+{
+    /// <inheritdoc/>
+    public override string ToText() => $"dir:{Path}";
+}
