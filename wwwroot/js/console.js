@@ -70,6 +70,33 @@
     }
   });
 
+  // Arrow keys inside a graph: to the nearest node in that direction.
+  document.addEventListener("keydown", (event) => {
+    const node = event.target.closest?.("[data-flow] a");
+    const way = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] }[event.key];
+    if (!node || !way) {
+      return;
+    }
+
+    event.preventDefault();
+    const centre = (element) => {
+      const box = element.getBoundingClientRect();
+      return [box.left + box.width / 2, box.top + box.height / 2];
+    };
+    const [x, y] = centre(node);
+    let nearest = null;
+    let least = Infinity;
+    for (const other of node.closest("[data-flow]").querySelectorAll("a")) {
+      const [dx, dy] = [centre(other)[0] - x, centre(other)[1] - y];
+      const along = dx * way[0] + dy * way[1];
+      const aside = Math.abs(way[0] ? dy : dx);
+      if (along > 4 && along + 3 * aside < least) {
+        [nearest, least] = [other, along + 3 * aside];
+      }
+    }
+    nearest?.focus();
+  });
+
   // A log follows its end until the reader scrolls up, and again when they come back to the end.
   const logs = new WeakMap();
   const isAtEnd = (element) => element.scrollHeight - element.scrollTop - element.clientHeight < 24;
@@ -106,6 +133,7 @@
 
     toEnd(element) { element.scrollTop = element.scrollHeight; },
 
-    focusById(id) { document.getElementById(id)?.focus(); },
+    // Two frames later: MudBlazor's focus trap takes the focus in the frame after a dialog's first render.
+    focusById(id) { requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(id)?.focus())); },
   };
 })();

@@ -67,6 +67,14 @@ public static class Figures
         return $"{value.ToString(pattern, CultureInfo.CurrentCulture)} {ByteUnits[unit]}";
     }
 
+    /// <summary><c>318.6 of 404.2 GB</c>; the first unit is said where it is another: <c>88 MB of 1.2 GB</c>.</summary>
+    public static string BytesOf(long part, long whole)
+    {
+        var (partText, wholeText) = (Bytes(part), Bytes(whole));
+        var isSameUnit = partText[partText.IndexOf(' ')..] == wholeText[wholeText.IndexOf(' ')..];
+        return Format(Texts.UsedOf, isSameUnit ? partText[..partText.IndexOf(' ')] : partText, wholeText);
+    }
+
     /// <summary><c>812 MB/s</c>.</summary>
     public static string Rate(double bytesPerSecond) => $"{Bytes((long)bytesPerSecond)}/s";
 

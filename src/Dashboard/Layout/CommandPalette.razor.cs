@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Web;
+using Microsoft.JSInterop;
 using MudBlazor;
 
 namespace Hexabase.DrConsole.Dashboard.Layout;
@@ -37,6 +38,9 @@ public partial class CommandPalette : IDisposable
     private NavigationManager Navigation { get; set; } = default!;
 
     [Inject]
+    private IJSRuntime Js { get; set; } = default!;
+
+    [Inject]
     private IEnumerable<IPaletteSource> More { get; set; } = [];
 
     private string ActiveId => string.Create(CultureInfo.InvariantCulture, $"palette-{_active}");
@@ -53,6 +57,15 @@ public partial class CommandPalette : IDisposable
 
     /// <inheritdoc/>
     protected override Task OnInitializedAsync() => FindAsync();
+
+    /// <inheritdoc/>
+    protected override async Task OnAfterRenderAsync(bool firstRender)
+    {
+        if (firstRender)
+        {
+            await Js.InvokeVoidAsync("drconsole.focusById", "palette-input");
+        }
+    }
 
     private Task OnInputAsync(ChangeEventArgs args)
     {

@@ -36,7 +36,7 @@ public partial class MainLayout
     /// <summary>Called by js/console.js on Ctrl-K.</summary>
     [JSInvokable]
     public Task OpenPaletteAsync() => OpenAsync<CommandPalette>(
-        Texts.PaletteTitle, Floating with { BackgroundClass = "dialog-palette", NoHeader = true, DefaultFocus = DefaultFocus.FirstChild });
+        Texts.PaletteTitle, Floating with { BackgroundClass = "dialog-palette", NoHeader = true, DefaultFocus = DefaultFocus.None });
 
     /// <summary>Called by js/console.js on "?" outside of a field.</summary>
     [JSInvokable]

@@ -1,0 +1,44 @@
+using Hexabase.DrConsole.Dashboard.Access;
+
+namespace Hexabase.DrConsole.Dashboard.Tests.Access;
+
+/// <summary>The user directory's contract, in memory.</summary>
+internal sealed class MemoryUserDirectory : IUserDirectory
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, ConsoleUser> _users = new(StringComparer.Ordinal);
+
+    public ConsoleUser this[string name] => _users[name];
+
+    public void Put(ConsoleUser user) => _users[user.Name] = user;
+
+    public Task<ConsoleUser?> FindAsync(string name, CancellationToken cancellationToken)
+        => Task.FromResult(_users.GetValueOrDefault(name));
+
+    public Task<ConsoleUser?> RecordFailureAsync(
+        string name, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (!_users.TryGetValue(name, out var user))
+            {
+                return Task.FromResult<ConsoleUser?>(null);
+            }
+
+            var failures = user.FailedAttempts + 1;
+            _users[name] = user with { FailedAttempts = failures, LockedUntil = lockedUntil(failures) };
+            return Task.FromResult<ConsoleUser?>(_users[name]);
+        }
+    }
+
+    public Task RecordSuccessAsync(string name, string? renewedPasswordHash, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            var user = _users[name];
+            _users[name] = user with { FailedAttempts = 0, LockedUntil = null, PasswordHash = renewedPasswordHash ?? user.PasswordHash };
+        }
+
+        return Task.CompletedTask;
+    }
+}

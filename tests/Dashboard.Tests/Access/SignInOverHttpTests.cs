@@ -1,0 +1,173 @@
+using System.Net;
+using Hexabase.DrConsole.Dashboard.Access;
+
+namespace Hexabase.DrConsole.Dashboard.Tests.Access;
+
+public sealed class SignInOverHttpTests : IAsyncLifetime
+{
+    private ConsoleHost _host = default!;
+    private HttpClient _browser = default!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _host = await ConsoleHost.StartAsync(Cancel);
+        _browser = _host.Browse();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        _browser.Dispose();
+        await _host.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("/")]
+    [InlineData("/runs/R-58?tab=log")]
+    [InlineData("/probe/nothing-said")]
+    [InlineData("/no-such-page")]
+    public async Task Any_address_unsigned_leads_to_sign_in_and_back(string path)
+    {
+        using var answer = await GetAsync(path);
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+        Assert.Equal($"/sign-in?returnUrl={Uri.EscapeDataString(path)}", answer.Headers.Location?.PathAndQuery, ignoreCase: true);
+    }
+
+    [Theory]
+    [InlineData("/sign-in")]
+    [InlineData("/css/absent.css")]
+    [InlineData("/probe/nothing-said")]
+    public async Task Any_answer_carries_the_security_headers(string path)
+    {
+        using var answer = await GetAsync(path);
+        Assert.Equal([SecurityHeaders.ContentSecurityPolicy], answer.Headers.GetValues("Content-Security-Policy"));
+        Assert.Equal(["nosniff"], answer.Headers.GetValues("X-Content-Type-Options"));
+        Assert.Equal(["same-origin"], answer.Headers.GetValues("Referrer-Policy"));
+    }
+
+    [Fact]
+    public async Task Sign_in_page_has_no_inline_script_and_is_not_cached()
+    {
+        using var answer = await GetAsync("/sign-in");
+        var html = await answer.Content.ReadAsStringAsync(Cancel);
+        Assert.DoesNotContain("<script>", html, StringComparison.Ordinal);
+        Assert.DoesNotContain("importmap", html, StringComparison.Ordinal);
+        Assert.True(answer.Headers.CacheControl?.NoStore);
+    }
+
+    [Fact]
+    public async Task Sign_in_right_password_sets_a_guarded_cookie_and_goes_back()
+    {
+        using var answer = await ConsoleHost.SignInAsync(_browser, "operator", ConsoleHost.Password, "/runs?tab=all", Cancel);
+
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+        Assert.EndsWith("/runs?tab=all", answer.Headers.Location?.ToString(), StringComparison.Ordinal);
+        var cookie = answer.Headers.GetValues("Set-Cookie").Single(value => value.StartsWith("drconsole-session", StringComparison.Ordinal));
+        Assert.Contains("httponly", cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.Contains("samesite=lax", cookie, StringComparison.OrdinalIgnoreCase);
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+    }
+
+    [Fact]
+    public async Task Sign_in_foreign_return_url_leads_to_the_root()
+    {
+        using var answer = await ConsoleHost.SignInAsync(_browser, "viewer", ConsoleHost.Password, "//evil.example", Cancel);
+        Assert.Equal("/", new Uri(_host.Address, answer.Headers.Location!).PathAndQuery);
+        Assert.Equal(_host.Address.Host, new Uri(_host.Address, answer.Headers.Location!).Host);
+    }
+
+    [Fact]
+    public async Task Sign_in_without_antiforgery_token_is_refused()
+    {
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["_handler"] = "sign-in", ["Input.Name"] = "operator", ["Input.Password"] = ConsoleHost.Password,
+        });
+        using var answer = await _browser.PostAsync(Relative("/sign-in"), form, Cancel);
+        Assert.Equal(HttpStatusCode.BadRequest, answer.StatusCode);
+        Assert.False(answer.Headers.TryGetValues("Set-Cookie", out var cookies)
+            && cookies.Any(cookie => cookie.StartsWith("drconsole-session", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Sign_in_unknown_name_and_wrong_password_answer_alike()
+    {
+        var known = await RefusalAsync("operator");
+        var unknown = await RefusalAsync("nobody");
+        Assert.Equal(known.Replace("operator", "…", StringComparison.Ordinal), unknown.Replace("nobody", "…", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Sign_in_repeated_failures_tell_the_time_left()
+    {
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            using var refused = await ConsoleHost.SignInAsync(_browser, "admin", "wrong", null, Cancel);
+        }
+
+        _host.Time.Advance(TimeSpan.FromSeconds(17));
+        using var locked = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        Assert.Equal(HttpStatusCode.TooManyRequests, locked.StatusCode);
+        Assert.Contains("Locked for 43s.", await locked.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("viewer", Policies.CanView)]
+    [InlineData("operator", Policies.CanView, Policies.CanOperate)]
+    [InlineData("approver", Policies.CanView, Policies.CanApprove)]
+    [InlineData("admin", Policies.CanView, Policies.CanOperate, Policies.CanApprove, Policies.CanAdminister)]
+    public async Task Role_opens_exactly_its_policies(string name, params string[] opened)
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, name, ConsoleHost.Password, null, Cancel);
+        foreach (var policy in new[] { Policies.CanView, Policies.CanOperate, Policies.CanApprove, Policies.CanAdminister })
+        {
+            using var answer = await GetAsync($"/probe/{policy}");
+            Assert.Equal(opened.Contains(policy), answer.StatusCode == HttpStatusCode.OK);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Session_of_a_changed_user_ends_at_the_next_check(bool isDisabled)
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        _host.Users.Put(_host.Users["admin"] with { IsDisabled = isDisabled, Role = isDisabled ? ConsoleRole.Admin : ConsoleRole.Viewer });
+        _host.Time.Advance(TimeSpan.FromSeconds(31));
+
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Session_without_requests_ends_after_its_lifetime()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        _host.Time.Advance(TimeSpan.FromHours(8) + TimeSpan.FromSeconds(1));
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Sign_out_without_token_keeps_the_session()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "viewer", ConsoleHost.Password, null, Cancel);
+        using var form = new FormUrlEncodedContent([]);
+        using var answer = await _browser.PostAsync(Relative("/sign-out"), form, Cancel);
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+    }
+
+    private static Uri Relative(string path) => new(path, UriKind.Relative);
+
+    private Task<HttpResponseMessage> GetAsync(string path) => _browser.GetAsync(Relative(path), Cancel);
+
+    private async Task<string> RefusalAsync(string name)
+    {
+        using var browser = _host.Browse();
+        using var answer = await ConsoleHost.SignInAsync(browser, name, "wrong", null, Cancel);
+        Assert.Equal(HttpStatusCode.Unauthorized, answer.StatusCode);
+        var html = await answer.Content.ReadAsStringAsync(Cancel);
+        return html[..html.IndexOf("<!--Blazor", StringComparison.Ordinal)].Replace(ConsoleHost.TokenOf(html), string.Empty, StringComparison.Ordinal);
+    }
+}
