@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
 using Hexabase.DrConsole.Engine.Repository.Streams;
+using Hexabase.DrConsole.Engine.Repository.Trees;
 
 namespace Hexabase.DrConsole.Engine.Repository;
 
@@ -65,6 +66,30 @@ public sealed class BackupSession : IAsyncDisposable
             StoredBytes = tally.Bytes,
             Root = ArtifactRoot.From(root),
         };
+        _artifacts.Add(artifact);
+        return artifact;
+    }
+
+    /// <summary>
+    /// Stores a file tree: modes, times, owners, links, holes, extended attributes, names of any bytes. One path becomes the
+    /// tree's root; several stand side by side under their last names. Files that cannot be read are left out, counted in
+    /// <see cref="StoredArtifact.Unreadable"/> and named in <see cref="StoredArtifact.Warnings"/>.
+    /// </summary>
+    /// <param name="name">Unique in this restore point; the directory's or file's name when it is restored.</param>
+    /// <param name="paths">Files or directories that exist.</param>
+    /// <param name="options">How to read them.</param>
+    /// <param name="progress">Told files and bytes.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <exception cref="EngineException">Kind NotFound or Denied where a path cannot be read at all, or whatever the store says.</exception>
+    public async Task<StoredArtifact> WriteTreeAsync(
+        string name, IReadOnlyList<string> paths, TreeOptions options, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        CheckName(name);
+        RequireLinux();
+        var parent = _description.Parent is { } id && options.ParentArtifact is not null
+            ? await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), cancellationToken) : null;
+        var artifact = await new TreeWriter(_parts, _blobs, _contents).WriteAsync(name, paths, options, parent, progress, cancellationToken);
         _artifacts.Add(artifact);
         return artifact;
     }
@@ -135,20 +160,15 @@ public sealed class BackupSession : IAsyncDisposable
         _contents.Dispose();
     }
 
-    private async Task CheckClosureAsync(CancellationToken ct)
+    private Task CheckClosureAsync(CancellationToken ct) =>
+        _parts.Index.RequirePresentAsync(_blobs.LeanedOn.Concat(_blobs.Uploaded).Select(pack => pack.Name), ct);
+
+    internal static void RequireLinux()
     {
-        await _parts.Index.RefreshAsync(ct);
-        var missing = _blobs.LeanedOn.Select(pack => pack.Name).Concat(_blobs.Uploaded.Select(pack => pack.Name))
-            .Where(name => _parts.Index.Index.FindPack(name) is not { IsPresent: true }).ToList();
-        if (missing.Count > 0)
+        if (!OperatingSystem.IsLinux())
         {
             throw new EngineException(
-                "pack-vanished", ErrorKind.Damaged,
-                $"{missing.Count} packs that this backup leans on are no longer in the store, the first is {missing[0]}",
-                "run the backup again: it stores the missing chunks anew")
-            {
-                Context = new Dictionary<string, string> { ["packs"] = string.Join(',', missing) },
-            };
+                "trees-need-linux", ErrorKind.Unsupported, "file trees can be backed up and restored on Linux only", "run drconsole on Linux");
         }
     }
 

@@ -29,6 +29,10 @@ internal readonly struct PooledBytes(byte[] buffer, int length) : IDisposable
 {
     public ReadOnlyMemory<byte> Memory => buffer.AsMemory(0, length);
 
+    public Memory<byte> WritableMemory => buffer.AsMemory(0, length);
+
+    public Span<byte> Writable => buffer.AsSpan(0, length);
+
     public ReadOnlySpan<byte> Span => buffer.AsSpan(0, length);
 
     public int Length => length;
@@ -69,32 +73,12 @@ internal static class BlobCodec
     public static BlobFault TryOpen(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored, out PooledBytes plain)
     {
         plain = default;
-        if (stored.Length < Overhead)
+        if (!TryDecrypt(keys, type, id, stored))
         {
             return BlobFault.Encryption;
         }
 
-        var epoch = BinaryPrimitives.ReadUInt32LittleEndian(stored);
-        if (epoch != RepositoryFormat.Epoch)
-        {
-            return BlobFault.Encryption;
-        }
-
-        Span<byte> associated = stackalloc byte[AssociatedLength];
-        WriteAssociated(associated, type, id);
         var body = stored[BodyAt..^TagLength];
-        using (var aes = keys.BlobCipher(id, epoch))
-        {
-            try
-            {
-                aes.Decrypt(stored.Slice(NonceAt, 12), body, stored[^TagLength..], body, associated);
-            }
-            catch (AuthenticationTagMismatchException)
-            {
-                return BlobFault.Encryption;
-            }
-        }
-
         var length = Payload.DeclaredLength(body, RepositoryFormat.MaxBlobLength);
         if (length < 0)
         {
@@ -102,20 +86,42 @@ internal static class BlobCodec
         }
 
         var buffer = ArrayPool<byte>.Shared.Rent(Math.Max(1, length));
-        if (!Payload.TryDecode(body, buffer.AsSpan(0, length)))
+        var fault = !Payload.TryDecode(body, buffer.AsSpan(0, length)) ? BlobFault.Compression
+            : keys.IdentityOf(buffer.AsSpan(0, length)) != id ? BlobFault.Identity
+            : BlobFault.None;
+        if (fault == BlobFault.None)
+        {
+            plain = new PooledBytes(buffer, length);
+        }
+        else
         {
             ArrayPool<byte>.Shared.Return(buffer);
-            return BlobFault.Compression;
         }
 
-        if (keys.IdentityOf(buffer.AsSpan(0, length)) != id)
+        return fault;
+    }
+
+    /// <summary>Decrypts in place; false where the tag does not fit.</summary>
+    public static bool TryDecrypt(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored)
+    {
+        if (stored.Length < Overhead || BinaryPrimitives.ReadUInt32LittleEndian(stored) is var epoch && epoch != RepositoryFormat.Epoch)
         {
-            ArrayPool<byte>.Shared.Return(buffer);
-            return BlobFault.Identity;
+            return false;
         }
 
-        plain = new PooledBytes(buffer, length);
-        return BlobFault.None;
+        Span<byte> associated = stackalloc byte[AssociatedLength];
+        WriteAssociated(associated, type, id);
+        var body = stored[BodyAt..^TagLength];
+        using var aes = keys.BlobCipher(id, RepositoryFormat.Epoch);
+        try
+        {
+            aes.Decrypt(stored.Slice(NonceAt, 12), body, stored[^TagLength..], body, associated);
+            return true;
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            return false;
+        }
     }
 
     private const int AssociatedLength = sizeof(ushort) + 1 + ChunkId.Length;

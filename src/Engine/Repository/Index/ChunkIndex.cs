@@ -88,7 +88,7 @@ internal sealed class ChunkIndex
     }
 
     /// <summary>
-    /// Claims a chunk for the caller, who must store it and then call <see cref="Place"/>.
+    /// Claims a chunk for the caller, who must store it and then call <see cref="SetPlace"/>.
     /// Returns 0 where somebody claimed or stored it before.
     /// </summary>
     public int TryClaim(ChunkId id, ObjectType type)
@@ -110,7 +110,7 @@ internal sealed class ChunkIndex
     }
 
     /// <summary>Tells where a claimed chunk went.</summary>
-    public void Place(int claim, in BlobLocation location)
+    public void SetPlace(int claim, in BlobLocation location)
     {
         lock (_lock)
         {
@@ -158,6 +158,33 @@ internal sealed class ChunkIndex
 
         location = default;
         return false;
+    }
+
+    /// <summary>The number of the chunk's first place in a pack that is present, from 1; 0 where there is none.</summary>
+    public int FindNumber(ChunkId id, ObjectType type)
+    {
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                if (entry.Id == id && entry.Type == type && _packs[entry.Pack].IsPresent)
+                {
+                    return at;
+                }
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>The place with a number that <see cref="FindNumber"/> gave.</summary>
+    public BlobLocation Place(int number)
+    {
+        lock (_lock)
+        {
+            return At(number).ToLocation();
+        }
     }
 
     /// <summary>Every place of the chunk, present or not.</summary>

@@ -55,6 +55,24 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         }
     }
 
+    /// <summary>Lists the store anew and throws where one of these packs is not there in its length.</summary>
+    /// <exception cref="EngineException">Kind Damaged, naming the packs.</exception>
+    public async Task RequirePresentAsync(IEnumerable<string> names, CancellationToken ct)
+    {
+        await RefreshAsync(ct);
+        var missing = names.Where(name => Index.FindPack(name) is not { IsPresent: true }).ToList();
+        if (missing.Count > 0)
+        {
+            throw new EngineException(
+                "pack-vanished", ErrorKind.Damaged,
+                $"{missing.Count} packs that this restore point leans on are no longer in the store, the first is {missing[0]}",
+                "run it again: what is missing is stored anew")
+            {
+                Context = new Dictionary<string, string> { ["packs"] = string.Join(',', missing) },
+            };
+        }
+    }
+
     /// <summary>Writes segments for all packs that no segment covers; returns how many packs those were.</summary>
     public async Task<int> StoreMissingSegmentsAsync(CancellationToken ct)
     {

@@ -75,21 +75,52 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
     /// <summary>Reads a blob at one place.</summary>
     public async Task<(BlobFault Fault, PooledBytes Plain)> TryReadAtAsync(BlobLocation place, CancellationToken ct)
     {
-        var buffer = ArrayPool<byte>.Shared.Rent((int)place.StoredLength);
-        try
-        {
-            var stored = buffer.AsMemory(0, (int)place.StoredLength);
-            await store.ReadAsync(PackBuilder.KeyOf(index.Index.Pack(place.Pack).Name), place.Offset, stored, ct);
-            var fault = BlobCodec.TryOpen(keys, place.Type, place.Id, stored.Span, out var plain);
-            return (fault, plain);
-        }
-        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        if (await TryReadStoredAtAsync(place, ct) is not { } stored)
         {
             return (BlobFault.Missing, default);
         }
+
+        using (stored)
+        {
+            return (BlobCodec.TryOpen(keys, place.Type, place.Id, stored.Writable, out var plain), plain);
+        }
+    }
+
+    /// <summary>Reads a blob at one place and looks at its tag only.</summary>
+    public async Task<BlobFault> TryDecryptAtAsync(BlobLocation place, CancellationToken ct)
+    {
+        if (await TryReadStoredAtAsync(place, ct) is not { } stored)
+        {
+            return BlobFault.Missing;
+        }
+
+        using (stored)
+        {
+            return BlobCodec.TryDecrypt(keys, place.Type, place.Id, stored.Writable) ? BlobFault.None : BlobFault.Encryption;
+        }
+    }
+
+    /// <summary>The stored bytes at one place; null where the pack is gone or too short. The caller disposes them.</summary>
+    public async Task<PooledBytes?> TryReadStoredAtAsync(BlobLocation place, CancellationToken ct)
+    {
+        var stored = new PooledBytes(ArrayPool<byte>.Shared.Rent((int)place.StoredLength), (int)place.StoredLength);
+        var isRead = false;
+        try
+        {
+            await store.ReadAsync(PackBuilder.KeyOf(index.Index.Pack(place.Pack).Name), place.Offset, stored.WritableMemory, ct);
+            isRead = true;
+            return stored;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return null;
+        }
         finally
         {
-            ArrayPool<byte>.Shared.Return(buffer);
+            if (!isRead)
+            {
+                stored.Dispose();
+            }
         }
     }
 }

@@ -145,7 +145,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
             ref var current = ref Current(kind);
             current ??= Begin(kind);
             var entry = current.Append(id, type, stored, rawLength);
-            _fresh.Place(claim, new BlobLocation(id, type, current.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength));
+            _fresh.SetPlace(claim, new BlobLocation(id, type, current.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength));
             if (!current.IsFull)
             {
                 return null;

@@ -1,0 +1,74 @@
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Verification;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository;
+
+public sealed partial class BackupRepository
+{
+    /// <summary>Reads every pack that a restore point uses: name = SHA-256 of the bytes, and the length. Damage is a value.</summary>
+    public Task<PackReport> VerifyPacksAsync(
+        Manifest manifest, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        new PointVerifier(_parts).VerifyPacksAsync(manifest, progress, cancellationToken);
+
+    /// <summary>Opens every chunk that a restore point uses, down to a layer; the report tells the layers apart.</summary>
+    public Task<ChunkReport> VerifyChunksAsync(
+        Manifest manifest, ChunkLayer layer = ChunkLayer.Content, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        new PointVerifier(_parts).VerifyChunksAsync(manifest, layer, progress, cancellationToken);
+
+    /// <summary>Checks the repository. Damage is a value, with the restore points that each damaged object hurts.</summary>
+    /// <exception cref="EngineException">Kind Unsupported for a version or type this build does not know; Unavailable.</exception>
+    public async Task<CheckReport> CheckAsync(
+        CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        using var fresh = _parts.Fresh();
+        return await new RepositoryCheck(fresh, level, slice, progress).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Compares every object of a store with its checksum; needs no key.</summary>
+    public static Task<ScrubReport> ScrubAsync(
+        IObjectStore store, CheckSlice slice, IProgress<TransferProgress>? progress = null, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
+        PackScrub.ScrubAsync(store, slice, new ProgressMeter(progress, time ?? TimeProvider.System, "scrub"), cancellationToken);
+
+    /// <summary>Copies restore points (all where <paramref name="which"/> is null) and all attestations into another tier.</summary>
+    /// <exception cref="EngineException">Kind Input where it is no tier of this repository, Damaged where a chunk cannot be copied whole.</exception>
+    public Task<CopyReport> CopyAsync(
+        BackupRepository to, IReadOnlyCollection<RestorePointId>? which = null, IProgress<TransferProgress>? progress = null,
+        CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        return new TierCopy(_parts, to._parts, progress).RunAsync(which, cancellationToken);
+    }
+
+    /// <summary>Counts restore points, chunks and space.</summary>
+    public async Task<RepositoryStats> StatsAsync(CancellationToken cancellationToken = default)
+    {
+        await _parts.Index.RefreshAsync(cancellationToken);
+        var points = (await ListAsync(cancellationToken)).Points;
+        var sizes = new Dictionary<string, (int Count, long Bytes)>(StringComparer.Ordinal);
+        await foreach (var item in _parts.Store.ListAsync("", cancellationToken))
+        {
+            var room = item.Key[..(item.Key.IndexOf('/', StringComparison.Ordinal) + 1)];
+            var (count, bytes) = sizes.GetValueOrDefault(room);
+            sizes[room] = (count + 1, bytes + item.Length);
+        }
+
+        var seen = new HashSet<(ChunkId Id, ObjectType Type)>();
+        var unique = _parts.Index.Index.All().Where(entry => seen.Add((entry.Id, entry.Type))).Sum(entry => (long)entry.RawLength);
+        return new RepositoryStats
+        {
+            RestorePoints = points.Count,
+            Bytes = points.Sum(p => p.Bytes),
+            Chunks = seen.Count,
+            UniqueBytes = unique,
+            Packs = sizes.GetValueOrDefault(IndexStore.PackPrefix).Count,
+            PackBytes = sizes.GetValueOrDefault(IndexStore.PackPrefix).Bytes,
+            IndexBytes = sizes.GetValueOrDefault(IndexSegment.Prefix).Bytes,
+            ManifestBytes = sizes.GetValueOrDefault(ManifestStore.Prefix).Bytes,
+            Attestations = sizes.GetValueOrDefault(AttestationStore.Prefix).Count,
+            TotalBytes = sizes.Values.Sum(size => size.Bytes),
+        };
+    }
+}

@@ -1,0 +1,250 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Security.Cryptography;
+using System.Threading.Channels;
+using Hexabase.DrConsole.Engine.Repository.Chunking;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Streams;
+
+namespace Hexabase.DrConsole.Engine.Repository.Trees;
+
+/// <summary>
+/// Stores a file tree: one walker, several file readers, and the nodes written in the walker's order into one stream that is
+/// chunked like any other. The parent's nodes come in the same order, so both are merged without holding either in memory.
+/// </summary>
+internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, ContentWriter contents)
+{
+    private const int NodesAhead = 2048;
+    private readonly StoredTally _tally = new();
+    private readonly TreeWarnings _warnings = new();
+    private readonly Dictionary<(ulong Device, ulong Inode), byte[]> _linked = [];
+    private long _items;
+    private long _bytes;
+
+    public async Task<StoredArtifact> WriteAsync(
+        string name, IReadOnlyList<string> paths, TreeOptions options, Manifest? parent, IProgress<TransferProgress>? progress, CancellationToken ct)
+    {
+        var roots = Roots(paths);
+        var meter = new ProgressMeter(progress, parts.Options.Time, name);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var nodes = Channel.CreateBounded<Task<TreeNode?>>(new BoundedChannelOptions(NodesAhead) { SingleReader = true, SingleWriter = true });
+        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+
+        var walking = GuardAsync(Task.Run(() => WalkAsync(roots, options, parent, meter, nodes.Writer, stop.Token), CancellationToken.None), stop);
+        var encoding = GuardAsync(Task.Run(() => EncodeAsync(nodes.Reader, pipe.Writer, stop.Token), CancellationToken.None), stop);
+        var root = ContentRoot.Empty;
+        var storing = GuardAsync(StoreNodesAsync(), stop);
+        var all = new[] { walking, encoding, storing };
+        await Task.WhenAll(all).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await DrainAsync(nodes.Reader);
+        var failed = all.FirstOrDefault(task => task.IsFaulted) ?? all.FirstOrDefault(task => task.IsCanceled);
+        if (failed is not null)
+        {
+            await failed;
+        }
+
+        meter.Finish();
+        return new StoredArtifact
+        {
+            Name = name,
+            Kind = "file tree",
+            Type = StoredArtifact.TreeType,
+            Length = _bytes,
+            Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset()),
+            StoredBytes = _tally.Bytes,
+            Items = _items,
+            Warnings = _warnings.Lines,
+            Unreadable = _warnings.UnreadableCount,
+            Root = ArtifactRoot.From(root),
+        };
+
+        async Task StoreNodesAsync() => root = await contents.WriteAsync(
+            pipe.Reader.AsStream(), ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, stop.Token);
+    }
+
+    /// <summary>The first stage to fail stops the others; its fault is the one that the caller sees.</summary>
+    private static async Task GuardAsync(Task stage, CancellationTokenSource stop)
+    {
+        var isDone = false;
+        try
+        {
+            await stage;
+            isDone = true;
+        }
+        finally
+        {
+            if (!isDone)
+            {
+                await stop.CancelAsync();
+            }
+        }
+    }
+
+    /// <summary>One path is the tree's root itself; several stand side by side under their last names.</summary>
+    private static List<(byte[] Prefix, byte[] FullPath)> Roots(IReadOnlyList<string> paths)
+    {
+        var roots = new List<(byte[] Prefix, byte[] FullPath)>();
+        foreach (var path in paths.Select(Path.GetFullPath))
+        {
+            var fullPath = Posix.ToPath(path.Length > 1 ? path.TrimEnd('/') : path);
+            try
+            {
+                _ = Posix.Stat(fullPath, follow: true);
+            }
+            catch (PosixException error)
+            {
+                throw new EngineException(
+                    "path-unreadable", error.Errno == PosixException.NoEntry ? ErrorKind.NotFound : ErrorKind.Denied, $"cannot back up {error.Message}",
+                    "check the path and the rights of this user; no restore point was made", error);
+            }
+
+            roots.Add((paths.Count == 1 ? [] : Posix.ToPath(Path.GetFileName(path.TrimEnd('/')))[..^1], fullPath));
+        }
+
+        roots.Sort((left, right) => TreeNode.ComparePaths(left.Prefix, right.Prefix));
+        for (var i = 1; i < roots.Count; i++)
+        {
+            if (roots[i].Prefix.AsSpan().SequenceEqual(roots[i - 1].Prefix))
+            {
+                throw new EngineException(
+                    "path-name-taken", ErrorKind.Conflict, $"two paths would be restored as '{Posix.Show(roots[i].Prefix)}'",
+                    "back them up as separate restore points");
+            }
+        }
+
+        return roots;
+    }
+
+    private async Task WalkAsync(
+        List<(byte[] Prefix, byte[] FullPath)> roots, TreeOptions options, Manifest? parent, ProgressMeter meter,
+        ChannelWriter<Task<TreeNode?>> output, CancellationToken ct)
+    {
+        using var readers = new SemaphoreSlim(parts.Options.Workers);
+        var storer = new FileStorer(blobs, contents, parts.Contents, _tally, _warnings, meter);
+        await using var before = ParentNodes.Open(parts, parent, options.ParentArtifact, _warnings, ct);
+        var parentSeconds = parent?.CreatedAt.ToUnixTimeSeconds() ?? 0;
+        try
+        {
+            foreach (var item in roots.SelectMany(root => new TreeWalker(_warnings, options.Excluded).Walk(root.Prefix, root.FullPath)))
+            {
+                ct.ThrowIfCancellationRequested();
+                if (TryDescribe(item) is not { } node)
+                {
+                    continue;
+                }
+
+                if (node.Kind != TreeNodeKind.File)
+                {
+                    meter.Add(1, 0);
+                    await output.WriteAsync(Task.FromResult<TreeNode?>(node), ct);
+                    continue;
+                }
+
+                var known = await before.FindAsync(item.Path);
+                await readers.WaitAsync(ct);
+                await output.WriteAsync(Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, readers, ct), CancellationToken.None), ct);
+            }
+        }
+        finally
+        {
+            // All readers are back before the semaphore goes.
+            for (var i = 0; i < parts.Options.Workers; i++)
+            {
+                await readers.WaitAsync(CancellationToken.None);
+            }
+
+            output.TryComplete();
+        }
+    }
+
+    private static async Task<TreeNode?> StoreAsync(
+        FileStorer storer, WalkedItem item, TreeNode node, TreeNode? known, long parentSeconds, SemaphoreSlim readers, CancellationToken ct)
+    {
+        try
+        {
+            return await storer.StoreAsync(item, node, known, parentSeconds, ct);
+        }
+        finally
+        {
+            readers.Release();
+        }
+    }
+
+    /// <summary>The node without content; null where it cannot be read.</summary>
+    private TreeNode? TryDescribe(WalkedItem item)
+    {
+        try
+        {
+            var node = TreeNode.From(item.Path, item.Stat) with { Attributes = Posix.Attributes(item.FullPath) };
+            if (node.Kind == TreeNodeKind.SymbolicLink)
+            {
+                return node with { Target = Posix.ReadLink(item.FullPath) };
+            }
+
+            if (node.Kind != TreeNodeKind.Directory && node.Links > 1 && !_linked.TryAdd((node.Device, node.Inode), item.Path))
+            {
+                return node with { Kind = TreeNodeKind.HardLink, Target = _linked[(node.Device, node.Inode)], Size = 0 };
+            }
+
+            return node;
+        }
+        catch (PosixException error) when (error.Errno == PosixException.NoEntry)
+        {
+            _warnings.Note($"{Posix.Show(item.FullPath)}: removed meanwhile");
+        }
+        catch (PosixException error)
+        {
+            _warnings.Unreadable(error.Message);
+        }
+
+        return null;
+    }
+
+    private async Task EncodeAsync(ChannelReader<Task<TreeNode?>> nodes, PipeWriter output, CancellationToken ct)
+    {
+        Exception? failure = null;
+        try
+        {
+            await foreach (var task in nodes.ReadAllAsync(ct))
+            {
+                if (await task is not { } node)
+                {
+                    continue;
+                }
+
+                _items++;
+                _bytes += node.Size;
+                TreeNodeCodec.Write(output, node);
+                if (output.UnflushedBytes > 64 * 1024)
+                {
+                    await output.FlushAsync(ct);
+                }
+            }
+        }
+        catch (Exception error) when (Remember(error, out failure))
+        {
+            throw;
+        }
+        finally
+        {
+            await output.CompleteAsync(failure);
+        }
+    }
+
+    /// <summary>An exception filter that lets everything pass: the reader of the pipe must see why it ended.</summary>
+    private static bool Remember(Exception error, out Exception failure)
+    {
+        failure = error;
+        return false;
+    }
+
+    private static async Task DrainAsync(ChannelReader<Task<TreeNode?>> nodes)
+    {
+        while (nodes.TryRead(out var task))
+        {
+            await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+}

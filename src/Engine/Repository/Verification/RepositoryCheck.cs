@@ -1,0 +1,266 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Verification;
+
+/// <summary>
+/// Checks a whole repository. Works on parts whose index was not loaded yet, so that every segment is read now. Damage is
+/// collected by object; at the end each is matched with the restore points that lean on it.
+/// </summary>
+internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress)
+{
+    private readonly ConcurrentDictionary<string, string> _damaged = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, HashSet<RestorePointId>> _hurt = new(StringComparer.Ordinal);
+    private readonly List<string> _notes = [];
+    private int _packsRead;
+    private long _chunksRead;
+    private long _bytesRead;
+
+    public async Task<CheckReport> RunAsync(CancellationToken ct)
+    {
+        foreach (var key in (await KeySlotStore.ReadAsync(parts.Store, ct)).Damaged)
+        {
+            _damaged[key] = "this copy of the key slot is missing, cut or has a changed byte; its twin still opens the repository";
+        }
+
+        await parts.Index.RefreshAsync(ct);
+        foreach (var damage in parts.Index.Damage)
+        {
+            _damaged[damage.Key] = damage.Reason;
+        }
+
+        await CheckObjectsAsync(ct);
+        NoteUnindexed();
+        if (level >= CheckLevel.L2)
+        {
+            await ReadPacksAsync(ct);
+        }
+
+        var points = await CheckPointsAsync(ct);
+        return new CheckReport
+        {
+            Level = level,
+            RestorePoints = points,
+            Packs = parts.Index.Index.Packs.Count(p => p.IsPresent),
+            PacksRead = _packsRead,
+            ChunksRead = _chunksRead,
+            BytesRead = _bytesRead,
+            Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
+            Notes = _notes,
+        };
+    }
+
+    /// <summary>Attestations, and objects that belong to nothing.</summary>
+    private async Task CheckObjectsAsync(CancellationToken ct)
+    {
+        foreach (var key in await parts.Attestations.KeysAsync(ct))
+        {
+            await NotingAsync(key, () => parts.Attestations.ReadAsync(key, ct));
+        }
+
+        string[] known = [KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix];
+        await foreach (var item in parts.Store.ListAsync("", ct))
+        {
+            if (!known.Any(prefix => item.Key.StartsWith(prefix, StringComparison.Ordinal)))
+            {
+                _notes.Add($"{item.Key} is no object of this format version");
+            }
+        }
+    }
+
+    private void NoteUnindexed()
+    {
+        var index = parts.Index.Index;
+        var unindexed = index.Packs.Count(pack => pack.IsPresent && !pack.IsIndexed);
+        if (unindexed > 0)
+        {
+            _notes.Add($"{unindexed} packs are in no index segment (a backup was interrupted, or a segment was lost); they were read by their trailers");
+        }
+
+        var absent = index.Packs.Where(pack => !pack.IsPresent).ToDictionary(pack => pack.Ordinal);
+        if (absent.Count == 0)
+        {
+            return;
+        }
+
+        // A pack whose chunks were all stored anew elsewhere is missed by nobody.
+        var missed = index.All().Where(e => absent.ContainsKey(e.Pack) && index.FindNumber(e.Id, e.Type) == 0).Select(e => e.Pack).ToHashSet();
+        foreach (var pack in absent.Values)
+        {
+            if (missed.Contains(pack.Ordinal))
+            {
+                _damaged.TryAdd(PackBuilder.KeyOf(pack.Name), "is missing");
+            }
+            else
+            {
+                _notes.Add($"pack {pack.Name} is missing, but all its chunks lie in other packs too");
+            }
+        }
+    }
+
+    private async Task ReadPacksAsync(CancellationToken ct)
+    {
+        var packs = parts.Index.Index.Packs.Where(p => p.IsPresent && slice.Contains(p.Name)).ToList();
+        var meter = new ProgressMeter(progress, parts.Options.Time, "check", packs.Count, packs.Sum(p => p.Length));
+        var entries = level == CheckLevel.L3 ? parts.Index.Index.All().ToLookup(e => e.Pack) : null;
+        foreach (var pack in packs)
+        {
+            var fault = entries is null
+                ? await HashAsync(pack, meter, ct)
+                : await OpenAsync(pack, [.. entries[pack.Ordinal]], meter, ct);
+            if (fault is not null)
+            {
+                _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
+            }
+
+            _packsRead++;
+            meter.Add(1, 0);
+        }
+
+        meter.Finish();
+    }
+
+    private async Task<string?> HashAsync(IndexedPack pack, ProgressMeter meter, CancellationToken ct)
+    {
+        var (fault, bytes) = await PackScrub.HashAsync(parts.Store, pack.Name, read => meter.Add(0, read), ct);
+        _bytesRead += bytes;
+        return fault;
+    }
+
+    /// <summary>One read of the pack serves its SHA-256, its table and every chunk in it.</summary>
+    private async Task<string?> OpenAsync(IndexedPack pack, BlobLocation[] entries, ProgressMeter meter, CancellationToken ct)
+    {
+        var key = PackBuilder.KeyOf(pack.Name);
+        var buffer = ArrayPool<byte>.Shared.Rent((int)pack.Length);
+        try
+        {
+            var bytes = buffer.AsMemory(0, (int)pack.Length);
+            await parts.Store.ReadAsync(key, 0, bytes, ct);
+            _bytesRead += pack.Length;
+            meter.Add(0, pack.Length);
+            var fault = PackBuilder.NameOf(bytes.Span) == pack.Name ? null : "has another SHA-256 than its name";
+            var table = await TryReadTrailerAsync(pack, key, ct);
+            if (fault is null && (table is null || !Matches(table, entries)))
+            {
+                fault = "has another blob table than the index";
+            }
+
+            var faults = new ConcurrentBag<string>();
+            await Parallel.ForEachAsync(
+                entries, new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct },
+                (entry, _) =>
+                {
+                    if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
+                    {
+                        faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");
+                    }
+
+                    return ValueTask.CompletedTask;
+                });
+            _chunksRead += entries.Length;
+            return faults.IsEmpty ? fault : string.Join("; ", new[] { fault }.Concat(faults.Order(StringComparer.Ordinal).Take(5)).Where(f => f is not null));
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return error.Message;
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private BlobFault Open(BlobLocation entry, Span<byte> stored)
+    {
+        var fault = BlobCodec.TryOpen(parts.Keys, entry.Type, entry.Id, stored, out var plain);
+        if (fault != BlobFault.None)
+        {
+            return fault;
+        }
+
+        using (plain)
+        {
+            return plain.Length == entry.RawLength ? BlobFault.None : BlobFault.Compression;
+        }
+    }
+
+    private async Task<List<PackEntry>?> TryReadTrailerAsync(IndexedPack pack, string key, CancellationToken ct)
+    {
+        try
+        {
+            return await PackTrailer.ReadAsync(parts.Keys, parts.Store, key, pack.Length, ct);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return null;
+        }
+    }
+
+    private static bool Matches(List<PackEntry> table, BlobLocation[] entries) =>
+        table.Count == entries.Length
+        && table.ToHashSet().SetEquals(entries.Select(e => new PackEntry(e.Id, e.Type, e.Offset, e.StoredLength, e.RawLength)));
+
+    private async Task<int> CheckPointsAsync(CancellationToken ct)
+    {
+        var index = parts.Index.Index;
+        var points = 0;
+        foreach (var key in await parts.Manifests.KeysAsync(ct))
+        {
+            if (await NotingAsync(key, () => parts.Manifests.ReadAsync(key, ct)) is not { } manifest)
+            {
+                Hurt(key, new RestorePointId(key[Manifests.ManifestStore.Prefix.Length..]));
+                continue;
+            }
+
+            points++;
+            var closure = await Closure.CollectAsync(parts, manifest, ct);
+            foreach (var fault in closure.Faults)
+            {
+                _damaged.TryAdd(fault.Name, fault.Reason);
+                Hurt(fault.Name, manifest.Id);
+            }
+
+            foreach (var ordinal in closure.Entries.Select(number => index.Place(number).Pack).Distinct())
+            {
+                Hurt(PackBuilder.KeyOf(index.Pack(ordinal).Name), manifest.Id);
+            }
+        }
+
+        return points;
+    }
+
+    private void Hurt(string name, RestorePointId point)
+    {
+        if (_damaged.ContainsKey(name))
+        {
+            if (!_hurt.TryGetValue(name, out var points))
+            {
+                _hurt.Add(name, points = []);
+            }
+
+            points.Add(point);
+        }
+    }
+
+    private RestorePointId[] HurtBy(string name) =>
+        _hurt.TryGetValue(name, out var points) ? [.. points.OrderBy(p => p.Value, StringComparer.Ordinal)] : [];
+
+    private async Task<T?> NotingAsync<T>(string key, Func<Task<T>> read)
+        where T : class
+    {
+        try
+        {
+            return await read();
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        {
+            _damaged[key] = error.Message;
+            return null;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Verification;
+
+/// <summary>
+/// Copies restore points into another tier, chunk by chunk: ciphertext unchanged into the tier's own packs, then index, then
+/// manifests. Every chunk is verified on the way, every new pack is read back. A copy that was cut off goes on where it
+/// stopped, since chunks that are there are skipped.
+/// </summary>
+internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, IProgress<TransferProgress>? progress)
+{
+    private readonly StoredTally _tally = new();
+    private long _chunks;
+    private long _chunksThere;
+
+    public async Task<CopyReport> RunAsync(IReadOnlyCollection<RestorePointId>? which, CancellationToken ct)
+    {
+        if (source.Keys.RepositoryId != target.Keys.RepositoryId)
+        {
+            throw new EngineException(
+                "other-repository", ErrorKind.Input, $"{target.Store.Url} is no tier of the repository in {source.Store.Url}",
+                "make the tier with 'drconsole repository init --from'");
+        }
+
+        await source.Index.RefreshAsync(ct);
+        await target.Index.RefreshAsync(ct);
+        var there = (await target.Manifests.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
+        var wanted = which is null ? await source.Manifests.KeysAsync(ct) : [.. which.Select(ManifestStore.KeyOf)];
+        var keys = wanted.Where(key => !there.Contains(key)).ToList();
+
+        await using var blobs = new BlobWriter(target.Keys, target.Index.Index, target.Store);
+        var meter = new ProgressMeter(progress, source.Options.Time, "copy");
+        foreach (var key in keys)
+        {
+            await CopyChunksAsync(await source.Manifests.ReadAsync(key, ct), blobs, meter, ct);
+        }
+
+        await StoreAsync(blobs, ct);
+        foreach (var key in keys)
+        {
+            await CopyObjectAsync(key, ct);
+            _ = await target.Manifests.ReadAsync(key, ct);
+        }
+
+        var attestations = await CopyAttestationsAsync(ct);
+        meter.Finish();
+        return new CopyReport(keys.Count, wanted.Count - keys.Count, _chunks, _chunksThere, _tally.Bytes, attestations);
+    }
+
+    private async Task CopyChunksAsync(Manifest manifest, BlobWriter blobs, ProgressMeter meter, CancellationToken ct)
+    {
+        var closure = await Closure.CollectAsync(source, manifest, ct);
+        if (closure.Faults is [var first, ..])
+        {
+            throw new EngineException(
+                "copy-source-damaged", ErrorKind.Damaged, $"restore point {manifest.Id.Short} cannot be copied: {first.Name}: {first.Reason}",
+                "run 'drconsole repository check' on the source");
+        }
+
+        var options = new ParallelOptions { MaxDegreeOfParallelism = source.Options.Workers, CancellationToken = ct };
+        await Parallel.ForEachAsync(closure.Entries, options, async (number, token) =>
+        {
+            var place = source.Index.Index.Place(number);
+            if (blobs.TryLeanOn(place.Id, place.Type))
+            {
+                Interlocked.Increment(ref _chunksThere);
+                return;
+            }
+
+            using var stored = await ReadVerifiedAsync(place, token);
+            if (await blobs.StoreSealedAsync(place.Id, place.Type, stored.Memory, (int)place.RawLength, _tally, token))
+            {
+                Interlocked.Increment(ref _chunks);
+            }
+
+            meter.Add(1, place.StoredLength);
+        });
+    }
+
+    /// <summary>The stored bytes, which were opened once: damage must not travel into another tier.</summary>
+    private async Task<PooledBytes> ReadVerifiedAsync(BlobLocation place, CancellationToken ct)
+    {
+        var stored = await source.Blobs.TryReadStoredAtAsync(place, ct);
+        var fault = stored is { } bytes ? Verify(place, bytes.Span) : BlobFault.Missing;
+        if (stored is { } whole && fault == BlobFault.None)
+        {
+            return whole;
+        }
+
+        stored?.Dispose();
+        throw new EngineException(
+            "copy-source-damaged", ErrorKind.Damaged,
+            $"chunk {place.Id.ToString()[..16]} in pack {source.Index.Index.Pack(place.Pack).Name} fails at {fault.ToString().ToLowerInvariant()}",
+            "run 'drconsole repository check' on the source; what was copied so far is kept and used");
+    }
+
+    private BlobFault Verify(BlobLocation place, ReadOnlySpan<byte> stored)
+    {
+        // Opening overwrites, and the ciphertext is what travels.
+        using var copy = new PooledBytes(System.Buffers.ArrayPool<byte>.Shared.Rent(stored.Length), stored.Length);
+        stored.CopyTo(copy.Writable);
+        var fault = BlobCodec.TryOpen(source.Keys, place.Type, place.Id, copy.Writable, out var plain);
+        if (fault == BlobFault.None)
+        {
+            plain.Dispose();
+        }
+
+        return fault;
+    }
+
+    private async Task StoreAsync(BlobWriter blobs, CancellationToken ct)
+    {
+        await blobs.FlushAsync(ct);
+        foreach (var pack in blobs.Uploaded)
+        {
+            var (fault, length) = await PackScrub.HashAsync(target.Store, pack.Name, null, ct);
+            if (fault is not null || length != pack.Length)
+            {
+                throw new EngineException(
+                    "copy-not-read-back", ErrorKind.Damaged, $"pack {pack.Name} in {target.Store.Url} {fault ?? "has another length"} right after it was written",
+                    "check the disk or server behind that store, then copy again");
+            }
+        }
+
+        if (blobs.Uploaded.Count > 0)
+        {
+            await target.Index.WriteSegmentsAsync(blobs.Uploaded, blobs.Fresh, ct);
+        }
+
+        await target.Index.RequirePresentAsync(blobs.LeanedOn.Concat(blobs.Uploaded).Select(pack => pack.Name), ct);
+    }
+
+    private async Task<int> CopyAttestationsAsync(CancellationToken ct)
+    {
+        var there = (await target.Attestations.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
+        var copied = 0;
+        foreach (var key in (await source.Attestations.KeysAsync(ct)).Where(key => !there.Contains(key)))
+        {
+            _ = await source.Attestations.ReadAsync(key, ct);
+            await CopyObjectAsync(key, ct);
+            copied++;
+        }
+
+        return copied;
+    }
+
+    private async Task CopyObjectAsync(string key, CancellationToken ct) =>
+        await target.Store.PutAsync(key, await source.Store.ReadAllAsync(key, ct), ct);
+}
