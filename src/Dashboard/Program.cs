@@ -6,6 +6,7 @@ var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, vo
     ServeCommand.Create(),
     UserCommand.Create(),
     AuditCommand.Create(),
+    RepositoryCommand.Create(),
 };
 var parsed = root.Parse(args);
 // System.CommandLine would end "serve" two seconds after SIGTERM; the host stops in its own order instead.

@@ -4,7 +4,6 @@ using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
-using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository;
@@ -176,33 +175,6 @@ public sealed partial class BackupRepository : IAsyncDisposable
         await destination.FlushAsync(cancellationToken);
         meter.Add(1, 0);
         meter.Finish();
-    }
-
-    /// <summary>Makes a tree artifact anew at a path where nothing is yet, or an empty directory.</summary>
-    /// <param name="manifest">The restore point.</param>
-    /// <param name="artifact">The tree's name.</param>
-    /// <param name="target">What the tree's root becomes; its parent directory must exist.</param>
-    /// <param name="progress">Told files and bytes.</param>
-    /// <param name="cancellationToken">Ends the restore, which then leaves what it made so far.</param>
-    /// <exception cref="EngineException">Kind Conflict where the target holds something; Damaged naming the pack; OutOfSpace.</exception>
-    public async Task<TreeRestoreResult> RestoreTreeAsync(
-        Manifest manifest, string artifact, string target, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
-    {
-        ArgumentNullException.ThrowIfNull(manifest);
-        BackupSession.RequireLinux();
-        var stored = FindArtifact(manifest, artifact);
-        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(target));
-        if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
-        {
-            throw new EngineException(
-                "target-not-empty", ErrorKind.Conflict, $"{path} exists and is not empty", "name a new or empty directory; nothing was changed");
-        }
-
-        var meter = new ProgressMeter(progress, _parts.Options.Time, artifact, stored.Items, stored.Length);
-        using var restorer = new TreeRestorer(_parts, path, meter, cancellationToken);
-        var result = await restorer.RestoreAsync(stored);
-        meter.Finish();
-        return result;
     }
 
     /// <summary>Writes an immutable note about a restore point, or about the repository, and returns its id.</summary>

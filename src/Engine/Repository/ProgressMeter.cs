@@ -4,9 +4,18 @@ namespace Hexabase.DrConsole.Engine.Repository;
 internal sealed class ProgressMeter(IProgress<TransferProgress>? progress, TimeProvider time, string phase, long? itemsTotal = null, long? bytesTotal = null)
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
+    private long? _itemsTotal = itemsTotal;
+    private long? _bytesTotal = bytesTotal;
+    private bool _isEstimate;
     private long _items;
     private long _bytes;
     private long _next = time.GetTimestamp();
+
+    /// <summary>True where somebody looks at the progress.</summary>
+    public bool IsWatched => progress is not null;
+
+    /// <summary>Tells the totals, once they are known or can be guessed.</summary>
+    public void Expect(long items, long bytes, bool isEstimate) => (_itemsTotal, _bytesTotal, _isEstimate) = (items, bytes, isEstimate);
 
     public void Add(long items, long bytes)
     {
@@ -17,10 +26,10 @@ internal sealed class ProgressMeter(IProgress<TransferProgress>? progress, TimeP
         if (progress is not null && now >= next
             && Interlocked.CompareExchange(ref _next, now + (long)(Interval.TotalSeconds * time.TimestampFrequency), next) == next)
         {
-            progress.Report(new TransferProgress(phase, itemsNow, itemsTotal, bytesNow, bytesTotal));
+            progress.Report(new TransferProgress(phase, itemsNow, _itemsTotal, bytesNow, _bytesTotal, _isEstimate));
         }
     }
 
     public void Finish() => progress?.Report(
-        new TransferProgress(phase, Interlocked.Read(ref _items), itemsTotal, Interlocked.Read(ref _bytes), bytesTotal));
+        new TransferProgress(phase, Interlocked.Read(ref _items), _itemsTotal, Interlocked.Read(ref _bytes), _bytesTotal, _isEstimate));
 }

@@ -28,6 +28,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         var roots = Roots(paths);
         var meter = new ProgressMeter(progress, parts.Options.Time, name);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        var counting = ExpectAsync(meter, roots, options, parent, stop.Token);
         var nodes = Channel.CreateBounded<Task<TreeNode?>>(new BoundedChannelOptions(NodesAhead) { SingleReader = true, SingleWriter = true });
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -39,6 +40,8 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         var all = new[] { walking, encoding, storing };
         await Task.WhenAll(all).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await DrainAsync(nodes.Reader);
+        await stop.CancelAsync();
+        await counting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         var failed = all.FirstOrDefault(task => task.IsFaulted) ?? all.FirstOrDefault(task => task.IsCanceled);
         if (failed is not null)
         {
@@ -62,6 +65,40 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
 
         async Task StoreNodesAsync() => root = await contents.WriteAsync(
             pipe.Reader.AsStream(), ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, stop.Token);
+    }
+
+    /// <summary>
+    /// Tells how much there is: the parent's sizes where there is one, else a count that runs beside the backup. Only where
+    /// somebody looks.
+    /// </summary>
+    private static Task ExpectAsync(
+        ProgressMeter meter, List<(byte[] Prefix, byte[] FullPath)> roots, TreeOptions options, Manifest? parent, CancellationToken ct)
+    {
+        if (!meter.IsWatched)
+        {
+            return Task.CompletedTask;
+        }
+
+        if (parent?.Artifacts.FirstOrDefault(a => a.Name == options.ParentArtifact) is { Items: { } known } before)
+        {
+            meter.Expect(known, before.Length, isEstimate: true);
+            return Task.CompletedTask;
+        }
+
+        return Task.Run(
+            () =>
+            {
+                var (items, bytes) = (0L, 0L);
+                foreach (var item in roots.SelectMany(root => new TreeWalker(new TreeWarnings(), options.Excluded).Walk(root.Prefix, root.FullPath)))
+                {
+                    ct.ThrowIfCancellationRequested();
+                    items++;
+                    bytes += item.Stat.Kind == TreeNodeKind.File ? item.Stat.Size : 0;
+                }
+
+                meter.Expect(items, bytes, isEstimate: false);
+            },
+            ct);
     }
 
     /// <summary>The first stage to fail stops the others; its fault is the one that the caller sees.</summary>
