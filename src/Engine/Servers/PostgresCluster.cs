@@ -58,9 +58,8 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// </exception>
     public async Task<bool> InitializeAsync(CancellationToken cancellationToken)
     {
-        var initialization = new PostgresInitialization(_options, _user, _registry);
-        (Binaries, var isNew) = await initialization.EnsureAsync(cancellationToken).ConfigureAwait(false);
-        return isNew;
+        using var gate = await StartGate.EnterAsync(_registry, _options.Name, _options.StartTimeout, cancellationToken).ConfigureAwait(false);
+        return await EnsureDataAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <summary>
@@ -69,11 +68,12 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// </summary>
     /// <exception cref="EngineException">
     /// As <see cref="InitializeAsync"/>; <c>postgres-start-failed</c> with the end of its log; <c>port-in-use</c>;
-    /// <c>postgres-password</c>: the data folder was made with another password; <c>socket-path-too-long</c>.
+    /// <c>postgres-start-busy</c>; <c>postgres-password</c>: the data folder was made with another password; <c>socket-path-too-long</c>.
     /// </exception>
     public async Task<ClusterStart> StartAsync(CancellationToken cancellationToken, ClusterClaim claim = ClusterClaim.Own)
     {
-        await InitializeAsync(cancellationToken).ConfigureAwait(false);
+        using var gate = await StartGate.EnterAsync(_registry, _options.Name, _options.StartTimeout, cancellationToken).ConfigureAwait(false);
+        await EnsureDataAsync(cancellationToken).ConfigureAwait(false);
         var deadline = new Deadline(_time, _options.StartTimeout);
         while (true)
         {
@@ -170,6 +170,13 @@ public sealed class PostgresCluster : IAsyncDisposable
 
     /// <summary>Stops the server where this object runs it.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None).ConfigureAwait(false);
+
+    private async Task<bool> EnsureDataAsync(CancellationToken cancellationToken)
+    {
+        var initialization = new PostgresInitialization(_options, _user, _registry);
+        (Binaries, var isNew) = await initialization.EnsureAsync(cancellationToken).ConfigureAwait(false);
+        return isNew;
+    }
 
     private ClusterStart Join(PostmasterFile living, ClusterClaim claim)
     {

@@ -80,7 +80,7 @@ public sealed partial class ProcessRegistry(
                 await LocalFolder.RemoveAsync(left, _time, cancellationToken).ConfigureAwait(false);
             }
 
-            Remove(record.Name);
+            RemoveForGood(record.Name);
             (alive ? ended : gone).Add(record);
         }
 
@@ -121,6 +121,13 @@ public sealed partial class ProcessRegistry(
     }
 
     internal void Remove(string name) => File.Delete(PathOf(name));
+
+    /// <summary>Removes the record of a server that never comes back, with the lock file of its starts.</summary>
+    internal void RemoveForGood(string name)
+    {
+        Remove(name);
+        File.Delete(Path.Combine(Folder, name + ".gate"));
+    }
 
     internal static string NewName(string stem) => string.Create(
         CultureInfo.InvariantCulture, $"{stem.Replace('_', '-')}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");

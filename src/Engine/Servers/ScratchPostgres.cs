@@ -131,7 +131,7 @@ public sealed class ScratchPostgres : IAsyncDisposable
         }
 
         await LocalFolder.RemoveAsync(record.Folder!, registry.Time, CancellationToken.None).ConfigureAwait(false);
-        registry.Remove(name);
+        registry.RemoveForGood(name);
     }
 
     private static PostgresClusterOptions Describe(

@@ -76,6 +76,19 @@ public sealed class PostgresClusterTests(ClusterSeed seed) : IAsyncDisposable
     }
 
     [Fact]
+    public async Task StartAsync_console_and_command_at_once_start_one_server()
+    {
+        await using var console = new PostgresCluster(_folder.ClusterOptions(), _folder.Registry);
+        var command = new PostgresCluster(_folder.ClusterOptions(), _folder.RegistryOfDeadConsole());
+
+        var starts = await Task.WhenAll(console.StartAsync(Cancel), command.StartAsync(Cancel, ClusterClaim.Share));
+
+        Assert.Single(starts, start => start == ClusterStart.Started);
+        Assert.Equal(console.Postmaster, command.Postmaster);
+        Assert.True(await console.ProbeAsync(Cancel));
+    }
+
+    [Fact]
     public async Task StartAsync_adopted_server_on_another_port_than_wanted_is_restarted()
     {
         await seed.PlantAsync(_folder.ClusterOptions(), Cancel);
