@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using System.Globalization;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Servers;
@@ -107,7 +105,7 @@ public sealed class PostgresCluster : IAsyncDisposable
     {
         try
         {
-            await QueryAsync(cancellationToken).ConfigureAwait(false);
+            await PostgresLaunch.QueryAsync(ConnectionString(), cancellationToken).ConfigureAwait(false);
             return true;
         }
         catch (NpgsqlException)
@@ -202,38 +200,11 @@ public sealed class PostgresCluster : IAsyncDisposable
         PostmasterFile.RemoveStale(DataFolder, SocketFolder);
         LocalFolder.CreatePrivate(SocketFolder, _user);
         Port = _options.Port == 0 ? FreePort.Choose() : _options.Port;
-        EnsureSocketPathFits();
+        var command = PostgresLaunch.Describe(_options, Binaries!, Port, _user, _log.Path);
         _log.Open();
-        var command = new ToolCommand(Binaries!.PathOf("postgres"), Arguments())
-        {
-            RunAs = _user,
-            WorkingFolder = DataFolder,
-            Isolation = _options.Isolation,
-            OutputFile = _log.Path,
-            Purpose = $"PostgreSQL server {_options.Name}",
-        };
         _child = ChildProcess.Start(command, NewRecord(), _registry);
         _postmaster = _child.Identity;
         _isShared = false;
-    }
-
-    private List<string> Arguments()
-    {
-        var settings = new Dictionary<string, string>(_options.Settings, StringComparer.Ordinal)
-        {
-            ["port"] = Port.ToString(CultureInfo.InvariantCulture),
-            ["listen_addresses"] = _options.ListenAddress ?? "",
-            ["unix_socket_directories"] = SocketFolder,
-            ["logging_collector"] = "off",
-            ["log_destination"] = "stderr",
-        };
-        List<string> arguments = ["-D", DataFolder];
-        foreach (var (name, value) in settings)
-        {
-            arguments.AddRange(["-c", $"{name}={value}"]);
-        }
-
-        return arguments;
     }
 
     /// <summary>True when it answers; false where the start is worth another try (a port just taken, an old backend still ending).</summary>
@@ -244,7 +215,7 @@ public sealed class PostgresCluster : IAsyncDisposable
             var isAlive = _postmaster?.IsAlive() == true;
             try
             {
-                await QueryAsync(cancellationToken).ConfigureAwait(false);
+                await PostgresLaunch.QueryAsync(ConnectionString(), cancellationToken).ConfigureAwait(false);
                 RecordRealPostmaster();
                 return true;
             }
@@ -312,24 +283,6 @@ public sealed class PostgresCluster : IAsyncDisposable
                 $"the whole log is {_log.Path}", exception);
     }
 
-    private async Task QueryAsync(CancellationToken cancellationToken)
-    {
-        var settings = ConnectionString();
-        settings.Pooling = false;
-        settings.Timeout = 10;
-        settings.ApplicationName = "drconsole probe";
-        var connection = new NpgsqlConnection(settings.ConnectionString);
-        await using (connection.ConfigureAwait(false))
-        {
-            await connection.OpenAsync(cancellationToken).ConfigureAwait(false);
-            var command = new NpgsqlCommand("select 1", connection);
-            await using (command.ConfigureAwait(false))
-            {
-                await command.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false);
-            }
-        }
-    }
-
     private ProcessRecord NewRecord() => _registry.NewRecord(
         _options.Name, $"PostgreSQL server {_options.Name}", _options.IsScratch ? Afterlife.Ended : Afterlife.Adopted,
         _options.ScratchFolder, isServer: true);
@@ -343,29 +296,11 @@ public sealed class PostgresCluster : IAsyncDisposable
         }
     }
 
-    private void EnsureSocketPathFits()
-    {
-        var socket = string.Create(CultureInfo.InvariantCulture, $"{SocketFolder}/.s.PGSQL.{Port}");
-        if (System.Text.Encoding.UTF8.GetByteCount(socket) > 107)
-        {
-            throw new EngineException(
-                "socket-path-too-long", ErrorKind.Input, $"{socket} is too long for a unix socket (107 bytes at most)",
-                "choose a data folder with a shorter path");
-        }
-    }
-
     private void Forget()
     {
         _postmaster = null;
         _isShared = false;
         _child?.Dispose();
         _child = null;
-    }
-
-    private readonly struct Deadline(TimeProvider time, TimeSpan limit)
-    {
-        private readonly long _start = time.GetTimestamp();
-
-        public bool IsOver => time.GetElapsedTime(_start) > limit;
     }
 }
