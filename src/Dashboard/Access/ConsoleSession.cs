@@ -1,4 +1,5 @@
 using System.Security.Claims;
+using Hexabase.DrConsole.Engine;
 using Microsoft.AspNetCore.Authentication.Cookies;
 
 namespace Hexabase.DrConsole.Dashboard.Access;
@@ -20,7 +21,11 @@ public static class ConsoleSession
         return new ClaimsPrincipal(new ClaimsIdentity(claims, CookieAuthenticationDefaults.AuthenticationScheme));
     }
 
-    /// <summary>True while the user exists, is enabled and has the role and password of when they signed in.</summary>
+    /// <summary>
+    /// True while the user exists, is enabled and has the role and password of when they signed in. While the directory
+    /// does not answer, a session goes on: its pages show what they last knew, and nothing can be changed without the
+    /// catalog anyway. It is asked again at the next interval.
+    /// </summary>
     public static async Task<bool> HoldsAsync(
         ClaimsPrincipal principal, IUserDirectory users, CancellationToken cancellationToken)
     {
@@ -29,7 +34,14 @@ public static class ConsoleSession
             return false;
         }
 
-        var user = await users.FindAsync(name, cancellationToken);
-        return user is { IsDisabled: false } && user.SessionStamp() == principal.FindFirstValue(StampClaim);
+        try
+        {
+            var user = await users.FindAsync(name, cancellationToken);
+            return user is { IsDisabled: false } && user.SessionStamp() == principal.FindFirstValue(StampClaim);
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+        {
+            return true;
+        }
     }
 }

@@ -20,7 +20,7 @@ public partial class FlowGraph
     public string? SelectedId { get; set; }
 
     /// <inheritdoc/>
-    protected override void OnParametersSet() => _layout = FlowLayout.Of(Model);
+    protected override void OnParametersSet() => _layout = FlowLayout.Of(FlowBundle.Of(Model));
 
     internal static string Css(FlowState state) => state switch
     {

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Engine;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Access;
 
@@ -12,8 +13,12 @@ internal sealed class MemoryUserDirectory : IUserDirectory
 
     public void Put(ConsoleUser user) => _users[user.Name] = user;
 
-    public Task<ConsoleUser?> FindAsync(string name, CancellationToken cancellationToken)
-        => Task.FromResult(_users.GetValueOrDefault(name));
+    /// <summary>False: it does not answer.</summary>
+    public bool IsUp { get; set; } = true;
+
+    public Task<ConsoleUser?> FindAsync(string name, CancellationToken cancellationToken) => IsUp
+        ? Task.FromResult(_users.GetValueOrDefault(name))
+        : throw new EngineException("catalog-unavailable", ErrorKind.Unavailable, "the catalog does not answer", "start PostgreSQL again");
 
     public Task<ConsoleUser?> RecordFailureAsync(
         string name, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken)

@@ -141,6 +141,20 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Session_outlives_a_directory_that_does_not_answer_and_sign_in_tells_so()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        _host.Users.IsUp = false;
+        _host.Time.Advance(TimeSpan.FromSeconds(31));
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+
+        using var other = _host.Browse();
+        using var refused = await ConsoleHost.SignInAsync(other, "viewer", ConsoleHost.Password, null, Cancel);
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+        Assert.Contains("start PostgreSQL again", await refused.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Session_without_requests_ends_after_its_lifetime()
     {
         using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);

@@ -46,6 +46,26 @@ public sealed class FlowGraphTests : ControlTests
     }
 
     [Fact]
+    public void Bundle_of_a_large_estate_shows_each_workspace_at_its_worst_and_lists_every_source()
+    {
+        var model = Model(150);
+        model = model with { Nodes = [.. model.Nodes.Select(node => node.Id == "s4" ? node with { Status = Status.Breached } : node)] };
+        var graph = Graph(model);
+        Assert.Equal(50 + 3, graph.FindAll("[data-flow] a").Count);
+        Assert.Contains("3 sources, 1 breached", graph.Find("#flow-bundle-w1").TextContent, StringComparison.Ordinal);
+        Assert.Equal(153, graph.FindAll(".flow-list li").Count);
+    }
+
+    [Fact]
+    public void Bundle_adds_volumes_and_keeps_a_failing_flow_failing()
+    {
+        var model = Model(21);
+        model = model with { Edges = [.. model.Edges.Select(edge => edge.To == "engine" ? edge with { BytesInDay = 10, State = edge.From == "s2" ? FlowState.Failing : FlowState.Live } : edge)] };
+        var bundled = FlowBundle.Of(model).Edges.Single(edge => edge.From == "bundle-w0");
+        Assert.Equal((30, FlowState.Failing), (bundled.BytesInDay, bundled.State));
+    }
+
+    [Fact]
     public void Layout_wider_line_carries_more()
     {
         var layout = FlowLayout.Of(Model(1));
