@@ -120,6 +120,17 @@ public sealed class TreeBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task Unreadable_file_is_left_out_and_counted()
+    {
+        // The address space of a process is a regular file that cannot be read at its beginning, even by root.
+        await using var repository = await InitializeAsync(new CrashStore());
+        await using var session = await repository.BeginAsync(Describe(), Ct);
+        var artifact = await session.WriteTreeAsync("mem", ["/proc/self/mem"], new TreeOptions(), null, Ct);
+        Assert.Equal((1, 0), (artifact.Unreadable, artifact.Items));
+        Assert.Contains("mem", Assert.Single(artifact.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Excluded_path_is_left_out_and_named()
     {
         var source = MakeAwkwardTree();

@@ -1,0 +1,106 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace Hexabase.DrConsole.Dashboard.Tests.Commands;
+
+/// <summary>The contract of the command line, kept by the real executable.</summary>
+public sealed class RepositoryCommandTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("drc-").FullName;
+
+    public RepositoryCommandTests()
+    {
+        File.WriteAllText(Path.Combine(_folder, "key"), "secret\n");
+        Directory.CreateDirectory(Path.Combine(_folder, "src", "dir"));
+        File.WriteAllText(Path.Combine(_folder, "src", "dir", "a.txt"), "hello");
+    }
+
+    private string Store => $"file://{_folder}/store";
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Fact]
+    public async Task Init_backup_list_check_restore_copy_and_stats_keep_the_contract()
+    {
+        Assert.Equal(0, (await RunAsync("init", "--store", Store, "--key-file", "key")).Code);
+        var again = await RunAsync("init", "--store", Store, "--key-file", "key");
+        Assert.Equal((1, true), (again.Code, again.Error.Contains("holds a repository already", StringComparison.Ordinal)));
+
+        var backup = await RunAsync("backup", "src", "--store", Store, "--key-file", "key", "--source", "mine");
+        Assert.Equal(0, backup.Code);
+        var id = backup.Output.Trim();
+        Assert.Matches("^[0-9a-f]{32}$", id);
+
+        var list = await RunAsync("list", "--store", Store, "--key-file", "key", "--json");
+        var point = JsonDocument.Parse(list.Output).RootElement.EnumerateArray().Single();
+        Assert.Equal(["id", "source", "kind", "createdAt", "bytes", "storedBytes"], point.EnumerateObject().Select(p => p.Name));
+        Assert.Equal((id, "mine", 5L), (point.GetProperty("id").GetString(), point.GetProperty("source").GetString(), point.GetProperty("bytes").GetInt64()));
+
+        Assert.Equal(0, (await RunAsync("check", "--store", Store, "--key-file", "key", "--level", "L3")).Code);
+        Assert.Equal(0, (await RunAsync("restore", id[..12], "--to", "out", "--store", Store, "--key-file", "key")).Code);
+        Assert.Equal("hello", await File.ReadAllTextAsync(Path.Combine(_folder, "out", "src", "dir", "a.txt"), TestContext.Current.CancellationToken));
+        var refused = await RunAsync("restore", id, "--to", "out", "--store", Store, "--key-file", "key");
+        Assert.Equal((1, true), (refused.Code, refused.Error.Contains("not empty", StringComparison.Ordinal)));
+
+        Assert.Equal(0, (await RunAsync("init", "--store", Store + "2", "--key-file", "key", "--from", Store)).Code);
+        Assert.Equal(0, (await RunAsync("copy", "--from", Store, "--to", Store + "2", "--key-file", "key")).Code);
+        var stats = await RunAsync("stats", "--store", Store + "2", "--key-file", "key", "--json");
+        Assert.Equal(1, JsonDocument.Parse(stats.Output).RootElement.GetProperty("restorePoints").GetInt32());
+    }
+
+    [Fact]
+    public async Task Damage_ends_with_exit_code_3_and_the_names()
+    {
+        await RunAsync("init", "--store", Store, "--key-file", "key");
+        await RunAsync("backup", "src", "--store", Store, "--key-file", "key");
+        var pack = Directory.GetFiles(Path.Combine(_folder, "store", "packs"), "*", SearchOption.AllDirectories)[0];
+        var bytes = await File.ReadAllBytesAsync(pack, TestContext.Current.CancellationToken);
+        bytes[30] ^= 1;
+        await File.WriteAllBytesAsync(pack, bytes, TestContext.Current.CancellationToken);
+        var check = await RunAsync("check", "--store", Store, "--key-file", "key", "--json");
+        Assert.Equal(3, check.Code);
+        var damaged = JsonDocument.Parse(check.Output).RootElement.GetProperty("damaged")[0];
+        Assert.EndsWith(Path.GetFileName(pack), damaged.GetProperty("name").GetString(), StringComparison.Ordinal);
+        Assert.Equal(1, damaged.GetProperty("restorePoints").GetArrayLength());
+        var scrub = await RunAsync("scrub", "--store", Store);
+        Assert.Equal((3, true), (scrub.Code, scrub.Output.Contains(Path.GetFileName(pack), StringComparison.Ordinal)));
+    }
+
+    [Theory]
+    [InlineData(2, "part of a later version", "list", "--store", "s3://bucket/x", "--key-file", "key")]
+    [InlineData(2, "file:///absolute/path", "list", "--store", "/plain", "--key-file", "key")]
+    [InlineData(2, "--store", "list", "--key-file", "key")]
+    [InlineData(1, "key file", "list", "--store", "file:store", "--key-file", "missing")]
+    [InlineData(1, "there is no repository", "list", "--store", "file:store", "--key-file", "key")]
+    public async Task Bad_input_gets_one_message_and_an_exit_code(int code, string text, params string[] arguments)
+    {
+        var result = await RunAsync(arguments);
+        Assert.Equal((code, true), (result.Code, result.Error.Contains(text, StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task Wrong_passphrase_is_explained()
+    {
+        await RunAsync("init", "--store", Store, "--key-file", "key");
+        await File.WriteAllTextAsync(Path.Combine(_folder, "other"), "guess", TestContext.Current.CancellationToken);
+        var result = await RunAsync("list", "--store", Store, "--key-file", "other");
+        Assert.Equal((1, ""), (result.Code, result.Output));
+        Assert.Contains("the passphrase does not open the repository", result.Error, StringComparison.Ordinal);
+        Assert.Contains("→", result.Error, StringComparison.Ordinal);
+    }
+
+    private async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "drconsole.dll"), "repository", .. arguments])
+        {
+            WorkingDirectory = _folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using var process = Process.Start(start)!;
+        var output = process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, await output, await error);
+    }
+}
