@@ -22,6 +22,7 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly ContentWriter _contents;
     private readonly List<StoredArtifact> _artifacts = [];
     private readonly DateTimeOffset _createdAt;
+    private string? _unfinished;
     private bool _ended;
 
     internal BackupSession(RepositoryParts parts, BackupDescription description)
@@ -52,6 +53,7 @@ public sealed class BackupSession : IAsyncDisposable
         var tally = new StoredTally();
         var meter = new ProgressMeter(progress, _parts.Options.Time, name);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        _unfinished = name;
         var root = await _contents.WriteAsync(
             content, ObjectType.Stream, ChunkerProfile.Content, tally, hash, read => meter.Add(0, read), cancellationToken);
         meter.Add(1, 0);
@@ -67,6 +69,7 @@ public sealed class BackupSession : IAsyncDisposable
             Root = ArtifactRoot.From(root),
         };
         _artifacts.Add(artifact);
+        _unfinished = null;
         return artifact;
     }
 
@@ -89,8 +92,10 @@ public sealed class BackupSession : IAsyncDisposable
         RequireLinux();
         var parent = _description.Parent is { } id && options.ParentArtifact is not null
             ? await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), cancellationToken) : null;
+        _unfinished = name;
         var artifact = await new TreeWriter(_parts, _blobs, _contents).WriteAsync(name, paths, options, parent, progress, cancellationToken);
         _artifacts.Add(artifact);
+        _unfinished = null;
         return artifact;
     }
 
@@ -106,6 +111,13 @@ public sealed class BackupSession : IAsyncDisposable
     {
         ObjectDisposedException.ThrowIf(_ended, this);
         _ended = true;
+        if (_unfinished is not null)
+        {
+            // A dump that failed half-way must never look like a backup, whatever its driver does afterwards.
+            throw new EngineException(
+                "artifact-unfinished", ErrorKind.Conflict, $"artifact '{_unfinished}' was not written to its end, so there is no restore point", "run the backup again");
+        }
+
         await _blobs.FlushAsync(cancellationToken);
         if (_blobs.Uploaded.Count > 0)
         {

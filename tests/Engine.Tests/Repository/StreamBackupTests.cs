@@ -80,6 +80,7 @@ public sealed class StreamBackupTests
         await using (var session = await repository.BeginAsync(Describe(), Ct))
         {
             await Assert.ThrowsAsync<InvalidDataException>(() => session.WriteStreamAsync("dump", "test", new FailingStream(5_000_000), null, Ct));
+            Assert.Equal("artifact-unfinished", (await Assert.ThrowsAsync<EngineException>(() => session.CommitAsync(null, null, Ct))).Code);
         }
 
         Assert.Empty((await repository.ListAsync(Ct)).Points);

@@ -59,8 +59,17 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
         var claim = _fresh.TryClaim(id, type);
         if (claim > 0)
         {
-            using var blob = BlobCodec.Seal(keys, type, id, plain.Span);
-            await AppendAsync(claim, id, type, blob.Memory, plain.Length, tally, ct);
+            var isStored = false;
+            try
+            {
+                using var blob = BlobCodec.Seal(keys, type, id, plain.Span);
+                await AppendAsync(claim, id, type, blob.Memory, plain.Length, tally, ct);
+                isStored = true;
+            }
+            finally
+            {
+                BreakUnless(isStored);
+            }
         }
 
         return id;
@@ -76,7 +85,17 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
             return false;
         }
 
-        await AppendAsync(claim, id, type, stored, rawLength, tally, ct);
+        var isStored = false;
+        try
+        {
+            await AppendAsync(claim, id, type, stored, rawLength, tally, ct);
+            isStored = true;
+        }
+        finally
+        {
+            BreakUnless(isStored);
+        }
+
         return true;
     }
 
@@ -124,6 +143,16 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
         await Task.WhenAll(_uploads);
         _abandoned.Dispose();
         _slots.Dispose();
+    }
+
+    /// <summary>A claimed chunk that was not stored would be found as known by the next: nothing may be committed any more.</summary>
+    private void BreakUnless(bool isStored)
+    {
+        if (!isStored)
+        {
+            _failure ??= ExceptionDispatchInfo.Capture(new EngineException(
+                "backup-interrupted", ErrorKind.Unavailable, "this backup was interrupted, so it makes no restore point", "run it again"));
+        }
     }
 
     private async ValueTask AppendAsync(
@@ -176,7 +205,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
         var upload = Task.Run(() => PutAsync(pack), CancellationToken.None);
         lock (_lock)
         {
-            _uploads.RemoveAll(task => task.IsCompleted);
+            _uploads.RemoveAll(task => task.IsCompletedSuccessfully);
             _uploads.Add(upload);
         }
     }
