@@ -40,14 +40,12 @@ public sealed record FactsComparison(IReadOnlyList<FactResult> Results)
     public int EqualCount => Results.Count(result => result.Outcome == FactOutcome.Equal);
 
     /// <summary>The same with at most <paramref name="maximum"/> results, faults first, notes next: what an attestation carries.</summary>
-    public FactsComparison Bounded(int maximum) => Results.Count <= maximum
-        ? this
-        : new FactsComparison([.. Results.OrderBy(result => result.Outcome switch
-        {
-            FactOutcome.Equal => 2,
-            FactOutcome.Noted => 1,
-            _ => 0,
-        }).Take(maximum)]);
+    public FactsComparison Bounded(int maximum) => new([.. Results.OrderBy(result => result.Outcome switch
+    {
+        FactOutcome.Equal => 2,
+        FactOutcome.Noted => 1,
+        _ => 0,
+    }).Take(maximum)]);
 
     /// <summary>
     /// Compares a source's facts with those of a database restored from it; without owners and grants where the restore

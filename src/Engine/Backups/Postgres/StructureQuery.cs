@@ -18,8 +18,13 @@ internal static class StructureQuery
     public const string UserSchema = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'";
 
     /// <summary>A condition that is true for what no extension owns: those objects come with CREATE EXTENSION.</summary>
-    public static string NotOfExtension(string catalog, string oid) =>
-        $"NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_catalog.{catalog}'::regclass AND d.objid = {oid} AND d.deptype = 'e')";
+    public static string NotOfExtension(string catalog, string oid) => NotDependent(catalog, oid, "'e'");
+
+    // A range type's constructors come with the type and belong to whoever restored it.
+    private static string NotMadeByServer(string catalog, string oid) => NotDependent(catalog, oid, "'e', 'i'");
+
+    private static string NotDependent(string catalog, string oid, string kinds) =>
+        $"NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_catalog.{catalog}'::regclass AND d.objid = {oid} AND d.deptype IN ({kinds}))";
 
     /// <summary>
     /// Rows of (kind, name). Definitions are not compared, only existence and identity: the server writes some of them
@@ -44,7 +49,7 @@ internal static class StructureQuery
          WHERE c.relispartition AND c.relkind IN ('r', 'p', 'f') AND {UserSchema}
         UNION ALL
         SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, p.oid::regprocedure::text
-          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {UserSchema} AND {NotOfExtension("pg_proc", "p.oid")}
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {UserSchema} AND {NotMadeByServer("pg_proc", "p.oid")}
         UNION ALL
         SELECT CASE t.typtype WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE 'range type' END,
                t.oid::regtype::text || coalesce(' ' || (SELECT string_agg(quote_literal(e.enumlabel), ' ' ORDER BY e.enumsortorder)
@@ -95,7 +100,7 @@ internal static class StructureQuery
          WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relpersistence <> 't' AND {UserSchema} AND {NotOfExtension("pg_class", "c.oid")}
         UNION ALL
         SELECT '{OwnerKind}', p.oid::regprocedure::text || ' ' || pg_get_userbyid(p.proowner)
-          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {UserSchema} AND {NotOfExtension("pg_proc", "p.oid")}
+          FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE {UserSchema} AND {NotMadeByServer("pg_proc", "p.oid")}
         UNION ALL
         SELECT '{GrantKind}', n.nspname || '.' || c.relname || ' ' || g.privilege_type || ' to ' || {Grantee} || CASE WHEN g.is_grantable THEN ' with grant' ELSE '' END
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -111,7 +116,7 @@ internal static class StructureQuery
         SELECT '{GrantKind}', p.oid::regprocedure::text || ' ' || g.privilege_type || ' to ' || {Grantee}
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
          CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) g
-         WHERE g.grantee <> p.proowner AND {UserSchema} AND {NotOfExtension("pg_proc", "p.oid")}
+         WHERE g.grantee <> p.proowner AND {UserSchema} AND {NotMadeByServer("pg_proc", "p.oid")}
         UNION ALL
         SELECT '{GrantKind}', n.nspname || ' ' || g.privilege_type || ' to ' || {Grantee}
           FROM pg_namespace n CROSS JOIN LATERAL aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) g
@@ -122,14 +127,35 @@ internal static class StructureQuery
           FROM pg_default_acl a LEFT JOIN pg_namespace n ON n.oid = a.defaclnamespace CROSS JOIN LATERAL aclexplode(a.defaclacl) g
         """;
 
-    /// <summary>Roles that own or were granted something in this database, but those that every server has.</summary>
+    /// <summary>
+    /// Roles that own or were granted something in this database, but those that every server has. The server keeps no
+    /// dependencies on its first superuser, so that owners are read from the catalogs too.
+    /// </summary>
     public const string RolesText = """
         SELECT DISTINCT r.rolname::text FROM pg_shdepend s JOIN pg_roles r ON r.oid = s.refobjid
          WHERE s.refclassid = 'pg_authid'::regclass AND s.dbid IN ((SELECT oid FROM pg_database WHERE datname = current_database()), 0)
            AND (s.dbid <> 0 OR s.objid = (SELECT oid FROM pg_database WHERE datname = current_database()))
            AND r.rolname !~ '^pg_'
          UNION SELECT pg_get_userbyid(datdba)::text FROM pg_database WHERE datname = current_database()
-         UNION SELECT pg_get_userbyid(relowner)::text FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+         UNION SELECT pg_get_userbyid(o.owner)::text FROM (
+                 SELECT 'pg_class'::regclass AS class, oid, relowner AS owner FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+                 UNION ALL SELECT 'pg_namespace'::regclass, oid, nspowner FROM pg_namespace
+                 UNION ALL SELECT 'pg_proc'::regclass, oid, proowner FROM pg_proc
+                 UNION ALL SELECT 'pg_type'::regclass, oid, typowner FROM pg_type WHERE typelem = 0 AND typrelid = 0
+                 UNION ALL SELECT 'pg_operator'::regclass, oid, oprowner FROM pg_operator
+                 UNION ALL SELECT 'pg_opclass'::regclass, oid, opcowner FROM pg_opclass
+                 UNION ALL SELECT 'pg_collation'::regclass, oid, collowner FROM pg_collation
+                 UNION ALL SELECT 'pg_conversion'::regclass, oid, conowner FROM pg_conversion
+                 UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgowner FROM pg_ts_config
+                 UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictowner FROM pg_ts_dict
+                 UNION ALL SELECT 'pg_statistic_ext'::regclass, oid, stxowner FROM pg_statistic_ext
+                 UNION ALL SELECT 'pg_event_trigger'::regclass, oid, evtowner FROM pg_event_trigger
+                 UNION ALL SELECT 'pg_publication'::regclass, oid, pubowner FROM pg_publication
+                 UNION ALL SELECT 'pg_foreign_server'::regclass, oid, srvowner FROM pg_foreign_server
+                 UNION ALL SELECT 'pg_default_acl'::regclass, oid, defaclrole FROM pg_default_acl
+                 UNION ALL SELECT 'pg_largeobject'::regclass, oid, lomowner FROM pg_largeobject_metadata) o
+          WHERE o.oid >= 16384
+            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype IN ('e', 'i'))
          ORDER BY 1
         """;
 

@@ -16,9 +16,12 @@ internal sealed class DriverFixture : IAsyncDisposable
     private readonly ServerFolder _folder = new();
     private readonly List<string> _made = [];
 
-    private DriverFixture(LabDatabase database, BackupRepository repository, FileSystemStore store, string folder)
+    private readonly LabDatabase? _own;
+
+    private DriverFixture(LabDatabase database, bool isOwn, BackupRepository repository, FileSystemStore store, string folder)
     {
         Database = database;
+        _own = isOwn ? database : null;
         Repository = repository;
         Store = store;
         StoreFolder = folder;
@@ -53,12 +56,19 @@ internal sealed class DriverFixture : IAsyncDisposable
     /// <summary>The same as the superuser.</summary>
     public PostgresSource AdminSource => Source with { Username = "postgres", PasswordFile = Database.Server.AdminPasswordFile };
 
-    public static async Task<DriverFixture> CreateAsync(PostgresLab lab, string? storeFolder = null)
+    /// <summary>With a database of the test's own, which it may change.</summary>
+    public static async Task<DriverFixture> CreateAsync(PostgresLab lab, string? storeFolder = null) =>
+        await CreateAsync(await lab.CreateDatabaseAsync(Ct), true, storeFolder);
+
+    /// <summary>With the lab's shared database, which the test only reads.</summary>
+    public static async Task<DriverFixture> CreateReadingAsync(PostgresLab lab) =>
+        await CreateAsync(new LabDatabase(await lab.GetServerAsync(Ct), LabPostgres.Orders), false, null);
+
+    private static async Task<DriverFixture> CreateAsync(LabDatabase database, bool isOwn, string? storeFolder)
     {
-        var database = await lab.CreateDatabaseAsync(Ct);
         var folder = storeFolder ?? Directory.CreateTempSubdirectory("drconsole-tier-").FullName;
         var store = new FileSystemStore(folder);
-        return new DriverFixture(database, await RepositoryFixture.InitializeAsync(store), store, folder);
+        return new DriverFixture(database, isOwn, await RepositoryFixture.InitializeAsync(store), store, folder);
     }
 
     public async Task<PostgresBackupResult> CaptureAsync(PostgresSource? source = null, IReadOnlyList<PostgresBinaries>? clients = null) =>
@@ -129,7 +139,11 @@ internal sealed class DriverFixture : IAsyncDisposable
             await Database.Server.DropDatabaseAsync(name, CancellationToken.None);
         }
 
-        await Database.DisposeAsync();
+        if (_own is not null)
+        {
+            await _own.DisposeAsync();
+        }
+
         await _folder.DisposeAsync();
         Directory.Delete(StoreFolder, recursive: true);
     }

@@ -14,7 +14,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_unreachable_server_is_said()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var fault = await driver.FailToCaptureAsync(() => driver.CaptureAsync(driver.Source with { Port = FreePort.Choose() }));
         Assert.Equal(("server-unreachable", ErrorKind.Unavailable, true), (fault.Code, fault.Kind, fault.IsTransient));
     }
@@ -22,7 +22,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_wrong_password_is_said_without_showing_it()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var file = driver.Folder.Combine("wrong.pw");
         await File.WriteAllTextAsync(file, "hunter2\n", Ct);
         var fault = await driver.FailToCaptureAsync(() => driver.CaptureAsync(driver.Source with { PasswordFile = file }));
@@ -33,7 +33,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_missing_password_file_is_named()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var fault = await driver.FailToCaptureAsync(() => driver.CaptureAsync(driver.Source with { PasswordFile = "/nowhere/pw" }));
         Assert.Equal("password-file-unreadable", fault.Code);
         Assert.Contains("/nowhere/pw", fault.Message, StringComparison.Ordinal);
@@ -42,7 +42,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_missing_database_is_named()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var fault = await driver.FailToCaptureAsync(() => driver.CaptureAsync(driver.Source with { Database = "no such thing" }));
         Assert.Equal(("database-missing", ErrorKind.NotFound), (fault.Code, fault.Kind));
         Assert.Contains("no such thing", fault.Message, StringComparison.Ordinal);
@@ -51,7 +51,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_missing_tables_are_all_named_at_once()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var fault = await driver.FailToCaptureAsync(() => driver.CaptureAsync(driver.Source with { Tables = ["orders", "ordres", "billing.\"Nope\""] }));
         Assert.Equal(("tables-missing", ErrorKind.Input), (fault.Code, fault.Kind));
         Assert.EndsWith("no table ordres, billing.\"Nope\"", fault.Message, StringComparison.Ordinal);
@@ -60,14 +60,14 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
     [Fact]
     public async Task Capture_without_pg_dump_says_what_to_install()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         Assert.Equal("pg-dump-missing", (await driver.FailToCaptureAsync(() => driver.CaptureAsync(clients: []))).Code);
     }
 
     [Fact]
     public async Task Capture_with_an_older_pg_dump_is_refused_before_it_starts()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         // No old release can be had here: a program that only says that it is one.
         var folder = Directory.CreateDirectory(driver.Folder.Combine("old")).FullName;
         await WriteProgramAsync(Path.Combine(folder, "pg_dump"), "echo 'pg_dump (PostgreSQL) 9.6.24'");

@@ -25,7 +25,7 @@ public sealed class LogicalRestoreFaultTests(PostgresLab lab)
     [Fact]
     public async Task Execute_name_taken_after_planning_is_refused_and_cleaned_up()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var result = await driver.CaptureAsync();
         var name = driver.NewName();
         var manifest = await driver.Repository.ReadManifestAsync(result.BackupId, Ct);
@@ -54,7 +54,7 @@ public sealed class LogicalRestoreFaultTests(PostgresLab lab)
     [Fact]
     public async Task Execute_resumed_after_a_crash_begins_again_and_after_its_end_does_nothing()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var result = await driver.CaptureAsync();
         var target = driver.Target(driver.NewName());
         await using (var server = await driver.AdminSource.OpenAsync(Ct))
@@ -82,7 +82,7 @@ public sealed class LogicalRestoreFaultTests(PostgresLab lab)
     [Fact]
     public async Task Execute_another_plan_than_approved_is_refused()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var manifest = await driver.Repository.ReadManifestAsync((await driver.CaptureAsync()).BackupId, Ct);
         var restore = new LogicalRestore(driver.Registry, TimeProvider.System);
         var name = driver.NewName();
@@ -157,7 +157,7 @@ public sealed class LogicalRestoreFaultTests(PostgresLab lab)
     [Fact]
     public async Task Restore_from_a_damaged_pack_names_it_and_leaves_no_database()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         var result = await driver.CaptureAsync();
         var target = driver.Target(driver.NewName());
         var manifest = await driver.Repository.ReadManifestAsync(result.BackupId, Ct);
@@ -178,7 +178,7 @@ public sealed class LogicalRestoreFaultTests(PostgresLab lab)
     [Fact]
     public async Task Plan_of_another_kind_of_restore_point_is_refused()
     {
-        await using var driver = await CreateAsync(lab);
+        await using var driver = await CreateReadingAsync(lab);
         await using var session = await driver.Repository.BeginAsync(new() { Source = "files", Kind = "files" }, Ct);
         await session.WriteStreamAsync("a", "test", new MemoryStream([1]), null, Ct);
         var manifest = await session.CommitAsync(null, null, Ct);

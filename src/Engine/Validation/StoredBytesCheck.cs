@@ -1,0 +1,65 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Validation;
+
+/// <summary>
+/// Steps one to three, for restore points of any kind: each reads everything again down to one layer, so that the layer
+/// that fails is the one that is at fault. A pack's SHA-256 finds every changed byte; the two after it find what was
+/// written wrong in the first place.
+/// </summary>
+internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<TransferProgress>? progress)
+{
+    private const int NamesInReason = 3;
+
+    /// <summary>Every pack: its SHA-256 and length.</summary>
+    public async Task<StepOutcome> CheckPacksAsync(Manifest manifest, CancellationToken cancellationToken)
+    {
+        var report = await repository.VerifyPacksAsync(manifest, progress, cancellationToken);
+        return report.IsSound
+            ? StepOutcome.Passed($"{report.Packs} packs, {Bytes(report.Bytes)}")
+            : StepOutcome.Failed(
+                $"{report.Damaged.Count} damaged: {string.Join("; ", report.Damaged.Take(NamesInReason).Select(damage => $"{damage.Name} {damage.Reason}"))}"
+                + "\n  → copy the packs from another tier of this repository, or take a new backup",
+                report.Damaged.Select(damage => damage.Name));
+    }
+
+    /// <summary>Every chunk's authentication tag.</summary>
+    public async Task<StepOutcome> CheckTagsAsync(Manifest manifest, CancellationToken cancellationToken)
+    {
+        var report = await repository.VerifyChunksAsync(manifest, ChunkLayer.Encryption, progress, cancellationToken);
+        return Judge(report, $"{report.Chunks} chunks open with AES-256-GCM");
+    }
+
+    /// <summary>Every chunk's zstd frame, its length, and the HMAC that is its id.</summary>
+    public async Task<StepOutcome> CheckFramesAsync(Manifest manifest, CancellationToken cancellationToken)
+    {
+        var report = await repository.VerifyChunksAsync(manifest, ChunkLayer.Content, progress, cancellationToken);
+        return Judge(report, $"{report.Chunks} chunks unpack to their length and id");
+    }
+
+    internal static StepOutcome Judge(ChunkReport report, string found)
+    {
+        if (report.IsSound)
+        {
+            return StepOutcome.Passed($"{found}, {Bytes(report.Bytes)}");
+        }
+
+        var counts = new (long Count, string What)[]
+        {
+            (report.EncryptionFaults, "fail their authentication tag"),
+            (report.CompressionFaults, "do not unpack to their length"),
+            (report.IdentityFaults, "are other chunks than their id says"),
+            (report.Missing, "are missing"),
+            (report.Unreachable.Count, "lists cannot be followed"),
+        };
+        var names = report.Damaged.Select(chunk => $"{chunk.Chunk} in pack {chunk.Pack ?? "none"}")
+            .Concat(report.Unreachable.Select(damage => $"{damage.Name}: {damage.Reason}")).ToList();
+        return StepOutcome.Failed(
+            $"of {report.Chunks} chunks {string.Join(", ", counts.Where(one => one.Count > 0).Select(one => $"{one.Count} {one.What}"))}: "
+            + string.Join("; ", names.Take(NamesInReason)),
+            names);
+    }
+
+    private static string Bytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.0} MiB");
+}
