@@ -8,6 +8,11 @@ var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, vo
     AuditCommand.Create(),
     RepositoryCommand.Create(),
 };
+foreach (var command in SourceCommands.Create())
+{
+    root.Subcommands.Add(command);
+}
+
 var parsed = root.Parse(args);
 // System.CommandLine would end "serve" two seconds after SIGTERM; the host stops in its own order instead.
 var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });

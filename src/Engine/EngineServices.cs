@@ -1,6 +1,9 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Validation;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -22,10 +25,34 @@ public static class EngineServices
         services.AddSingleton<RunStore>();
         services.AddSingleton<RestorePointCatalog>();
         services.AddSingleton<SourceCatalog>();
+        services.AddSingleton<StandingCatalog>();
         services.AddSingleton<RunRequests>();
         services.AddSingleton<RunExecution>();
         services.AddSingleton<RunReconciler>();
         services.AddSingleton<TierRepositories>();
+        services.AddSingleton<RestorePointAccess>();
+        services.AddSingleton(provider => new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<ArtifactRestore>();
+        services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton<IRunHandler, BackupRun>();
+        services.AddSingleton<IRunHandler, ValidationRun>();
+        services.AddSingleton<IRunHandler, RestoreRun>();
         return services;
     }
+
+    /// <summary>
+    /// Code inside a restored database must not see keys, the data folder or passwords. As root the scratch user needs a way to
+    /// its folder that does not lead through the data folder.
+    /// </summary>
+    private static ValidationOptions ValidationOptionsFor(EngineSetup setup) => new()
+    {
+        ScratchRoot = ServerUser.IsRoot ? "/var/lib/hexabase-drconsole-scratch" : setup.Data.Scratch,
+        ProtectedPaths =
+        [
+            setup.Data.Root,
+            .. setup.Estate.Tiers.Select(tier => tier.KeyFile),
+            .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
+        ],
+    };
 }

@@ -90,6 +90,21 @@ public static class AuditLog
         }
     }
 
+    /// <summary>The last events, newest first.</summary>
+    public static async Task<IReadOnlyList<AuditEvent>> NewestAsync(NpgsqlDataSource catalog, int limit, CancellationToken cancellationToken)
+    {
+        await using var command = catalog.CreateCommand("SELECT coalesce(max(seq), 0) FROM console.audit_event");
+        var newest = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+        var events = new List<AuditEvent>();
+        await foreach (var one in ReadAsync(catalog, newest - limit, limit, cancellationToken))
+        {
+            events.Add(one);
+        }
+
+        events.Reverse();
+        return events;
+    }
+
     private static string? FaultOf(AuditEvent link, long expected, byte[] previous)
     {
         if (link.Seq != expected)

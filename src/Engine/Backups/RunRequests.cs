@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
@@ -10,13 +11,15 @@ public sealed record BackupRequest(string Source);
 
 /// <summary>What a validation run is asked for.</summary>
 /// <param name="RestorePoint">The restore point's full id.</param>
-public sealed record ValidationRequest(string RestorePoint);
+/// <param name="Tier">The tier to read it from; null for the first that holds it undamaged.</param>
+public sealed record ValidationRequest(string RestorePoint, string? Tier = null);
 
 /// <summary>
 /// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
 /// at once, writes the request with its audit event, and hands it over.
 /// </summary>
-public sealed class RunRequests(RunStore runs, RestorePointCatalog points, IRunTrigger trigger, ProtectedEstate estate)
+public sealed class RunRequests(
+    RunStore runs, RestorePointCatalog points, RestorePointAccess access, LogicalRestore logical, IRunTrigger trigger, ProtectedEstate estate)
 {
     /// <summary>Asks for a backup of a source.</summary>
     /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
@@ -33,10 +36,41 @@ public sealed class RunRequests(RunStore runs, RestorePointCatalog points, IRunT
     }
 
     /// <summary>Asks for a validation of a restore point, named by its id or the beginning of it.</summary>
-    public async Task<Run> ValidateAsync(string restorePoint, string actor, RunId? parent, CancellationToken cancellationToken)
+    /// <param name="tier">The tier to read it from; null for the first that holds it undamaged.</param>
+    public async Task<Run> ValidateAsync(string restorePoint, string? tier, string actor, CancellationToken cancellationToken)
     {
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
-        return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id), actor, parent, cancellationToken);
+        return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id, tier), actor, null, cancellationToken);
+    }
+
+    /// <summary>Says what a restore would do; nothing is changed. The plan's hash is what a person confirms.</summary>
+    /// <param name="target">A target's URL, as on the command line.</param>
+    /// <param name="baseFolder">Where relative paths in it start.</param>
+    /// <exception cref="EngineException">The target exists, does not answer or cannot take this point.</exception>
+    public async Task<RestorePlan> PlanRestoreAsync(string restorePoint, string target, string baseFolder, CancellationToken cancellationToken)
+    {
+        var parsed = RestoreTarget.Parse(target, baseFolder);
+        var point = await points.ResolveAsync(restorePoint, cancellationToken);
+        var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            return parsed switch
+            {
+                PostgresTarget postgres => await logical.PlanAsync(repository, manifest, postgres, cancellationToken),
+                DirectoryTarget directory => ArtifactRestore.Plan(manifest, directory),
+                _ => throw new System.Diagnostics.UnreachableException($"no driver plans {parsed.GetType().Name}"),
+            };
+        }
+    }
+
+    /// <summary>Asks for a restore exactly as planned.</summary>
+    /// <param name="confirmedHash">The hash of the plan that the person saw.</param>
+    /// <exception cref="EngineException">Code <c>plan-changed</c>: it is not the hash of that plan.</exception>
+    public Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, string actor, CancellationToken cancellationToken)
+    {
+        plan.RequireHash(confirmedHash);
+        return RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), actor, null, cancellationToken);
     }
 
     /// <summary>Hands over a run that was written elsewhere.</summary>

@@ -29,6 +29,10 @@ public sealed record ValidationRow(
     long Id, string RestorePoint, long? RunId, string Tier, bool Passed, string StepsJson, string? ComparisonJson,
     double? RestoreSeconds, string? IsolationJson, DateTimeOffset ValidatedAt);
 
+/// <summary>A validation to record.</summary>
+public sealed record NewValidation(
+    string RestorePoint, long RunId, string Tier, bool Passed, string StepsJson, string? ComparisonJson, double? RestoreSeconds, string? IsolationJson, DateTimeOffset ValidatedAt);
+
 /// <summary>The catalog's cache of restore points and validations; the repositories hold the truth.</summary>
 public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
 {
@@ -61,6 +65,17 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
             .ListAsync(MapTier, cancellationToken);
 
+    /// <summary>The tiers that hold any of these points.</summary>
+    public Task<IReadOnlyList<RestorePointTierRow>> TiersOfAsync(string[] points, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = ANY ($1) ORDER BY stored_at", (object)points)
+            .ListAsync(MapTier, cancellationToken);
+
+    /// <summary>The last validation of each of these points that has one.</summary>
+    public Task<IReadOnlyList<ValidationRow>> LastValidationsOfAsync(string[] points, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
+            .ListAsync(MapValidation, cancellationToken);
+
     /// <summary>Validations of a point, newest first.</summary>
     public Task<IReadOnlyList<ValidationRow>> ValidationsAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {ValidationColumns} FROM validation WHERE restore_point = $1 ORDER BY validated_at DESC, id DESC", restorePoint)
@@ -86,6 +101,16 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             ON CONFLICT (restore_point, tier) DO UPDATE SET state = $3, detail = $4,
               verified_at = CASE WHEN $3 = 'verified' THEN clock_timestamp() ELSE restore_point_tier.verified_at END
             """, point.Value, tier, state, detail).RunAsync(cancellationToken);
+
+    /// <summary>Records a validation that ended.</summary>
+    public static Task RecordValidationAsync(NpgsqlTransaction transaction, NewValidation validation, CancellationToken cancellationToken) =>
+        transaction.Command(
+            """
+            INSERT INTO validation (restore_point, run_id, tier, passed, steps, comparison, restore_seconds, isolation, validated_at)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            """,
+            validation.RestorePoint, validation.RunId, validation.Tier, validation.Passed, new Jsonb(validation.StepsJson), new Jsonb(validation.ComparisonJson),
+            validation.RestoreSeconds, new Jsonb(validation.IsolationJson), validation.ValidatedAt.ToUniversalTime()).RunAsync(cancellationToken);
 
     internal const string ValidationColumns =
         "id, restore_point, run_id, tier, passed, steps::text, comparison::text, restore_seconds, isolation::text, validated_at";

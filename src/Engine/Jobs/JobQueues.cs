@@ -3,15 +3,18 @@ using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Jobs;
 
-/// <summary>The queues of the job server: restores before anything else, then by class.</summary>
+/// <summary>The queues of the job server: asking for scheduled runs takes milliseconds and goes first, then restores, then by class.</summary>
 public static class JobQueues
 {
-    private const string Restores = "a-restore";
+    /// <summary>Where recurring jobs ask for their runs.</summary>
+    public const string Schedule = "a-schedule";
+
+    private const string Restores = "b-restore";
     private const string Others = "z-other";
     private static readonly string[] Classes = ["critical", "important", "standard", "archive"];
 
     /// <summary>All queues in the order in which Hangfire empties them (it sorts by name).</summary>
-    public static string[] All { get; } = [Restores, .. Classes.Select((name, rank) => QueueOf(name, rank)), Others];
+    public static string[] All { get; } = [Schedule, Restores, .. Classes.Select((name, rank) => QueueOf(name, rank)), Others];
 
     /// <summary>The queue for a run.</summary>
     public static string For(Run run, ProtectedEstate estate)
@@ -26,5 +29,5 @@ public static class JobQueues
         return rank < 0 ? Others : QueueOf(Classes[rank], rank);
     }
 
-    private static string QueueOf(string name, int rank) => $"{(char)('b' + rank)}-{name}";
+    private static string QueueOf(string name, int rank) => $"{(char)('c' + rank)}-{name}";
 }

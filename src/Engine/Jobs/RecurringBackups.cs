@@ -20,6 +20,7 @@ public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage stora
             var expected = expectedDurations.TryGetValue(source.Name, out var measured) ? measured : (TimeSpan?)null;
             jobs.AddOrUpdate<RunJobs>(
                 id,
+                JobQueues.Schedule,
                 target => target.StartBackupAsync(source.Name, CancellationToken.None),
                 ScheduleOf(source, estate, expected).Cron,
                 new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed });

@@ -60,7 +60,7 @@ public sealed record Run(
 
     public DateTimeOffset? EndedAt { get; init; }
 
-    /// <summary>Last progress as JSON of <see cref="RunProgress"/>, or null.</summary>
+    /// <summary>Last progress as JSON of <see cref="RunProgressReport"/>, or null.</summary>
     public string? ProgressJson { get; init; }
 
     /// <summary>The kind's result as JSON, once completed.</summary>
@@ -83,7 +83,7 @@ public sealed record Run(
 /// <param name="BytesPerSecond">Rate over the last seconds, or null while it cannot be told.</param>
 /// <param name="PhaseStartedAt">When this phase began.</param>
 /// <param name="At">When this was measured.</param>
-public sealed record RunProgress(
+public sealed record RunProgressReport(
     string Phase, long ItemsDone, long? ItemsTotal, long BytesDone, long? BytesTotal, bool IsEstimate,
     double? BytesPerSecond, DateTimeOffset PhaseStartedAt, DateTimeOffset At)
 {
@@ -98,7 +98,8 @@ public sealed record RunProgress(
 /// <param name="Message">What happened.</param>
 /// <param name="Hint">What to do.</param>
 /// <param name="Step">The step in which it happened, or null.</param>
-public sealed record RunError(string Code, string Message, string? Hint, string? Step);
+/// <param name="Kind">The engine's kind for it, or null where it was unexpected.</param>
+public sealed record RunError(string Code, string Message, string? Hint, string? Step, string? Kind = null);
 
 /// <summary>One line of a run's log.</summary>
 public sealed record RunEvent(long Seq, DateTimeOffset At, string Level, string Phase, string Text);

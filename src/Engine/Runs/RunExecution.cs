@@ -81,7 +81,7 @@ public sealed class RunExecution(
         }
         catch (EngineException fault)
         {
-            await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep));
+            await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep, fault.Kind.ToString()));
         }
         catch (Exception fault) when (fault is not LeaseLostException)
         {

@@ -14,8 +14,8 @@ internal sealed class RunJournal(RunHold hold, TimeProvider time) : IDisposable
     private readonly Lock _gate = new();
     private readonly SemaphoreSlim _oneFlush = new(1, 1);
     private List<(DateTimeOffset At, string Level, string Phase, string Text)> _lines = [];
-    private RunProgress? _progress;
-    private RunProgress? _rateFrom;
+    private RunProgressReport? _progress;
+    private RunProgressReport? _rateFrom;
     private bool _isProgressNew;
 
     public void Log(string level, string phase, string text)
@@ -34,7 +34,7 @@ internal sealed class RunJournal(RunHold hold, TimeProvider time) : IDisposable
             if (_progress is null || _progress.Phase != report.Phase || report.BytesDone < _progress.BytesDone)
             {
                 _rateFrom = null;
-                _progress = new RunProgress(report.Phase, report.ItemsDone, report.ItemsTotal, report.BytesDone, report.BytesTotal, report.IsEstimate, null, now, now);
+                _progress = new RunProgressReport(report.Phase, report.ItemsDone, report.ItemsTotal, report.BytesDone, report.BytesTotal, report.IsEstimate, null, now, now);
             }
             else
             {
@@ -67,7 +67,7 @@ internal sealed class RunJournal(RunHold hold, TimeProvider time) : IDisposable
     private async Task FlushGatheredAsync(CancellationToken cancellationToken)
     {
         List<(DateTimeOffset At, string Level, string Phase, string Text)> lines;
-        RunProgress? progress;
+        RunProgressReport? progress;
         lock (_gate)
         {
             (lines, _lines) = (_lines, []);
@@ -97,7 +97,7 @@ internal sealed class RunJournal(RunHold hold, TimeProvider time) : IDisposable
     }
 
     private Task WriteAsync(
-        NpgsqlTransaction transaction, List<(DateTimeOffset At, string Level, string Phase, string Text)> lines, RunProgress? progress, CancellationToken cancellationToken) =>
+        NpgsqlTransaction transaction, List<(DateTimeOffset At, string Level, string Phase, string Text)> lines, RunProgressReport? progress, CancellationToken cancellationToken) =>
         transaction.Command(
             """
             WITH numbered AS (

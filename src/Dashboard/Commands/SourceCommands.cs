@@ -1,0 +1,198 @@
+using System.CommandLine;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Validation;
+
+namespace Hexabase.DrConsole.Dashboard.Commands;
+
+/// <summary><c>drconsole backup|validate|restore|sources|restore-points</c>: the engine from the command line.</summary>
+internal static class SourceCommands
+{
+    private const string Actor = "command line";
+
+    public static IEnumerable<Command> Create()
+    {
+        var options = new ConsoleOptions();
+        var noWait = new Option<bool>("--no-wait") { Description = "ask for the run and return" };
+        yield return Backup(options, noWait);
+        yield return Validate(options, noWait);
+        yield return Restore(options, noWait);
+        yield return Sources(options);
+        yield return Points(options);
+    }
+
+    private static Command Backup(ConsoleOptions options, Option<bool> noWait)
+    {
+        var source = new Argument<string>("SOURCE");
+        var command = new Command("backup", "back up a source now") { source };
+        return OnRun(command, options, noWait,
+            (session, parsed, stopping) => session.Get<RunRequests>().BackupAsync(parsed.GetValue(source)!, Actor, stopping),
+            run =>
+            {
+                var result = Result<BackupRunResult>(run);
+                return new BackupReport(run.Id.Value, run.RestorePoint, Status(run), result?.Backup.OriginalBytes, result?.Backup.StoredBytes, result?.Seconds);
+            },
+            report => $"restore point {((BackupReport)report).RestorePointId}",
+            _ => ExitCodes.Done);
+    }
+
+    private static Command Validate(ConsoleOptions options, Option<bool> noWait)
+    {
+        var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
+        var tier = new Option<string?>("--tier") { Description = "read it from this tier", HelpName = "NAME" };
+        var command = new Command("validate", "prove a restore point in five steps") { point, tier };
+        return OnRun(command, options, noWait,
+            (session, parsed, stopping) => session.Get<RunRequests>().ValidateAsync(parsed.GetValue(point)!, parsed.GetValue(tier), Actor, stopping),
+            run => Validation(run) is { } result
+                ? new ValidationReport(result.RestorePointId, result.OverallPassed, [.. result.Steps.Select(step => new StepReport(step.Name, step.Status, step.Seconds, step.Reason))])
+                : new ValidationReport(run.RestorePoint!, false, []),
+            report => string.Join('\n', ((ValidationReport)report).Steps.Select(step => $"{step.Name,-18} {step.Status,-8} {step.Reason}")),
+            run => Validation(run) switch
+            {
+                { OverallPassed: true } => ExitCodes.Done,
+                { Failed.Name: ValidationSteps.FileIntegrity or ValidationSteps.Encryption or ValidationSteps.Compression } => ExitCodes.Damaged,
+                _ => ExitCodes.Failed,
+            });
+    }
+
+    private static Command Restore(ConsoleOptions options, Option<bool> noWait)
+    {
+        var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
+        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F or dir:/path", Required = true, HelpName = "TARGET" };
+        var command = new Command("restore", "restore into a new target") { point, target };
+        return OnRun(command, options, noWait,
+            async (session, parsed, stopping) =>
+            {
+                var requests = session.Get<RunRequests>();
+                var plan = await requests.PlanRestoreAsync(parsed.GetValue(point)!, parsed.GetValue(target)!, Directory.GetCurrentDirectory(), stopping);
+                foreach (var note in plan.Notes)
+                {
+                    await Console.Error.WriteLineAsync($"note: {note}");
+                }
+
+                await Console.Error.WriteLineAsync($"plan {plan.Hash[..12]}: restore point {plan.RestorePointId[..8]} of {plan.Source} to {plan.Target}");
+                return await requests.RestoreAsync(plan, plan.Hash, Actor, stopping);
+            },
+            run => new RestoreReport(run.Id.Value, Status(run), Result<RestoreRunResult>(run)?.Seconds),
+            report => $"{((RestoreReport)report).Status}",
+            _ => ExitCodes.Done);
+    }
+
+    private static Command Sources(ConsoleOptions options)
+    {
+        var command = new Command("sources", "what is protected");
+        options.AddTo(command);
+        command.Options.Add(options.Json);
+        command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
+        {
+            await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
+            var points = session.Get<RestorePointCatalog>();
+            var rows = new List<object>();
+            foreach (var source in session.Get<ProtectedEstate>().Sources)
+            {
+                var newest = await points.ListAsync(source.Name, 1, stopping) is [var one, ..] ? one : null;
+                rows.Add(new { source.Name, Kind = source.Kind.ToString().ToLowerInvariant(), source.Class, source.Workspace, NewestRestorePoint = newest?.Id, NewestAt = newest?.CreatedAt });
+                if (!parsed.GetValue(options.Json))
+                {
+                    Console.WriteLine($"{source.Name,-24} {source.Kind.ToString().ToLowerInvariant(),-10} {source.Class,-10} {newest?.CreatedAt.ToString("u") ?? "no restore point"}");
+                }
+            }
+
+            if (parsed.GetValue(options.Json))
+            {
+                CommandRunner.PrintJson(rows);
+            }
+
+            return ExitCodes.Done;
+        }));
+        return command;
+    }
+
+    private static Command Points(ConsoleOptions options)
+    {
+        var source = new Option<string?>("--source") { Description = "only of this source", HelpName = "NAME" };
+        var command = new Command("restore-points", "restore points, newest first") { source };
+        options.AddTo(command);
+        command.Options.Add(options.Json);
+        command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
+        {
+            await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
+            var catalog = session.Get<RestorePointCatalog>();
+            var rows = new List<object>();
+            foreach (var point in await catalog.ListAsync(parsed.GetValue(source), 10_000, stopping))
+            {
+                var validation = await catalog.ValidationsAsync(point.Id, stopping) is [var last, ..] ? last : null;
+                var tiers = await catalog.TiersAsync(point.Id, stopping);
+                var proof = validation is null ? "unproven" : validation.Passed ? "proven" : "failed";
+                rows.Add(new { point.Id, point.Source, point.Kind, point.CreatedAt, point.Bytes, point.StoredBytes, Proof = proof, Tiers = tiers.ToDictionary(tier => tier.Tier, tier => tier.State) });
+                if (!parsed.GetValue(options.Json))
+                {
+                    Console.WriteLine($"{point.Id} {point.Source,-20} {point.CreatedAt:u} {point.Bytes,14} {proof,-9} {string.Join(' ', tiers.Select(tier => $"{tier.Tier}:{tier.State}"))}");
+                }
+            }
+
+            if (parsed.GetValue(options.Json))
+            {
+                CommandRunner.PrintJson(rows);
+            }
+
+            return ExitCodes.Done;
+        }));
+        return command;
+    }
+
+    private static Command OnRun(
+        Command command, ConsoleOptions options, Option<bool> noWait, Func<CatalogSession, ParseResult, CancellationToken, Task<Run>> request,
+        Func<Run, object> report, Func<object, string> text, Func<Run, int> exitCode)
+    {
+        options.AddTo(command);
+        command.Options.Add(options.Json);
+        command.Options.Add(noWait);
+        command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
+        {
+            await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
+            var run = await request(session, parsed, stopping);
+            if (!parsed.GetValue(noWait))
+            {
+                run = await session.FinishAsync(run.Id, stopping);
+            }
+            else if (!session.IsGuest)
+            {
+                await Console.Error.WriteLineAsync($"{run.Id} waits for the next start of the console.");
+            }
+
+            var result = report(run);
+            if (parsed.GetValue(options.Json))
+            {
+                CommandRunner.PrintJson(result);
+            }
+            else
+            {
+                Console.WriteLine(run.IsOpen ? run.Id.ToString() : text(result));
+            }
+
+            return run.IsOpen ? ExitCodes.Done : run.State == RunState.Completed ? exitCode(run) : CatalogSession.ExitCodeOf(run);
+        }));
+        return command;
+    }
+
+    private static ValidationResult? Validation(Run run) =>
+        run.ResultJson is null ? null : ValidationResult.Parse(JsonElement.Parse(run.ResultJson));
+
+    private static string Status(Run run) => run.State.ToString().ToLowerInvariant();
+
+    private static T? Result<T>(Run run)
+        where T : class => run.ResultJson is null ? null : JsonSerializer.Deserialize<T>(run.ResultJson, JsonSerializerOptions.Web);
+
+    private sealed record BackupReport(long RunId, string? RestorePointId, string Status, long? Bytes, long? StoredBytes, double? Seconds);
+
+    private sealed record RestoreReport(long RunId, string Status, double? Seconds);
+
+    private sealed record StepReport(string Name, ValidationStepStatus Status, double? Seconds, string? Reason);
+
+    private sealed record ValidationReport(string RestorePointId, bool OverallPassed, IReadOnlyList<StepReport> Steps);
+}

@@ -1,0 +1,208 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>What a backup run ends with.</summary>
+/// <param name="Backup">What was captured.</param>
+/// <param name="Tiers">The tiers that hold the restore point, by name, with the URL of its repository.</param>
+/// <param name="Behind">Tiers that could not be written, with the reason; replication catches up later.</param>
+/// <param name="WantedTiers">How many tiers the class asks for before the restore point counts.</param>
+/// <param name="Seconds">From the start of this attempt to the end of replication.</param>
+public sealed record BackupRunResult(
+    PostgresBackupResult Backup, IReadOnlyDictionary<string, string> Tiers, IReadOnlyDictionary<string, string> Behind, int WantedTiers, double Seconds)
+{
+    /// <summary>True where fewer tiers hold it than its class asks for.</summary>
+    public bool IsDegraded => Tiers.Count < WantedTiers;
+}
+
+/// <summary>
+/// A backup as a durable run: capture into the first tier that can be written, replicate to the others, then ask for a
+/// validation. After a crash a restore point whose manifest was stored is found by its run number and taken over; without
+/// one the capture begins again, since its snapshot died with the process.
+/// </summary>
+public sealed class BackupRun(
+    TierRepositories tiers, LogicalBackup logical, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
+{
+    /// <summary>Property of a manifest: the run that made it.</summary>
+    public const string RunProperty = "run";
+
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Backup;
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var began = time.GetTimestamp();
+        var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
+        var captured = await context.StepAsync("capture", step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
+        var held = new Dictionary<string, string> { [captured.Tier] = estate.Tiers.First(tier => tier.Name == captured.Tier).RepositoryUrl(source.Workspace) };
+        var behind = new Dictionary<string, string>();
+        foreach (var tier in estate.Tiers.Where(tier => tier.Name != captured.Tier))
+        {
+            var fault = await context.StepAsync($"replicate to {tier.Name}", step => ReplicateAsync(context, step, source, captured, tier));
+            (fault.Reason is null ? held : behind)[tier.Name] = fault.Reason ?? tier.RepositoryUrl(source.Workspace);
+        }
+
+        await FollowUpAsync(context, source, captured);
+        var wanted = estate.ClassOf(source).MinimumTiers;
+        if (held.Count < wanted)
+        {
+            context.Warn("engine", $"degraded: {held.Count} of {wanted} tiers hold restore point {captured.Backup.BackupId.Short}");
+        }
+
+        return new BackupRunResult(captured.Backup, held, behind, wanted, time.GetElapsedTime(began).TotalSeconds);
+    }
+
+    private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source)
+    {
+        var (tier, repository) = await OpenFirstWritableAsync(context, source);
+        await using (repository)
+        {
+            var request = await RequestFor(context, source);
+            await step.RecordIntentAsync(new { tier = tier.Name });
+            var result = await logical.CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
+            var manifest = await repository.ReadManifestAsync(result.BackupId, context.Cancellation);
+            Record(context, step, manifest, tier.Name);
+            return new Captured(tier.Name, result);
+        }
+    }
+
+    private async Task<LogicalBackupRequest> RequestFor(RunContext context, Source source)
+    {
+        var settings = source.Postgres!;
+        return new LogicalBackupRequest
+        {
+            Description = new BackupDescription
+            {
+                Source = source.Name,
+                Kind = LogicalBackup.Kind,
+                Workspace = source.Workspace,
+                Class = source.Class,
+                HostName = Environment.MachineName,
+                // Before the snapshot is taken: the content is never older than the time that an RPO is counted from.
+                CreatedAt = time.GetUtcNow(),
+            },
+            Source = new PostgresSource
+            {
+                Host = settings.Host,
+                Port = settings.Port,
+                Database = settings.Database,
+                Username = settings.Username,
+                PasswordFile = settings.PasswordFile,
+                Tables = settings.Tables,
+            },
+            PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
+            MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
+            Properties = new Dictionary<string, string> { [RunProperty] = context.Run.Id.ToString() },
+        };
+    }
+
+    /// <summary>Looks in every tier that answers for a restore point of this run.</summary>
+    private async Task<StepProbe<Captured>> FindCapturedAsync(RunContext context, Source source)
+    {
+        foreach (var tier in estate.Tiers)
+        {
+            if (!await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
+            {
+                continue;
+            }
+
+            await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
+            var found = (await repository.ListAsync(context.Cancellation)).Points
+                .LastOrDefault(point => point.Properties.GetValueOrDefault(RunProperty) == context.Run.Id.ToString() && point.CreatedAt >= context.Run.CreatedAt);
+            if (found is not null)
+            {
+                var facts = await LogicalBackup.ReadFactsAsync(repository, found, context.Cancellation);
+                var request = await RequestFor(context, source);
+                var withPasswords = found.Properties.GetValueOrDefault(LogicalBackup.PasswordsProperty) == "true";
+                var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []);
+                return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
+            }
+        }
+
+        context.Log("capture", "no restore point of the interrupted attempt was committed; capturing again");
+        return new StepProbe<Captured>.NotDone();
+    }
+
+    private static void Record(RunContext context, StepHandle step, Manifest manifest, string tier) =>
+        step.OnCommit(async transaction =>
+        {
+            await RestorePointCatalog.RecordAsync(transaction, manifest, context.Run.Id.Value, context.Cancellation);
+            await RestorePointCatalog.RecordTierAsync(transaction, manifest.Id, tier, "stored", null, context.Cancellation);
+            await transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, manifest.Id.Value).RunAsync(context.Cancellation);
+        });
+
+    private async Task<Replicated> ReplicateAsync(RunContext context, StepHandle step, Source source, Captured captured, StorageTier tier)
+    {
+        var id = captured.Backup.BackupId;
+        try
+        {
+            await using var from = await tiers.OpenAsync(estate.Tiers.First(one => one.Name == captured.Tier), source.Workspace, context.Cancellation);
+            await using var to = await tiers.OpenOrCreateAsync(tier, source.Workspace, context.Cancellation);
+            await from.CopyAsync(to, [id], context.Progress, context.Cancellation);
+            // The copy was read back at its destination chunk by chunk: that is what "verified" says of a tier.
+            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, id, tier.Name, "verified", null, context.Cancellation));
+            context.Log("replicate", $"{tier.Name} holds {id.Short}, read back");
+            return new Replicated(null);
+        }
+        catch (EngineException fault)
+        {
+            // A tier that is down must not take the backup down: the point exists, it only counts less.
+            context.Warn("replicate", $"{tier.Name} does not hold {id.Short}: {fault.Message}{(fault.Hint is null ? "" : $" → {fault.Hint}")}");
+            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, id, tier.Name, "behind", fault.Message, context.Cancellation));
+            return new Replicated(fault.Message);
+        }
+    }
+
+    /// <summary>Critical sources are validated at once, others when the newest proof has lived half its life.</summary>
+    private async Task FollowUpAsync(RunContext context, Source source, Captured captured)
+    {
+        RunId? asked = null;
+        await context.StepAsync("ask for validation", async step =>
+        {
+            var needed = await sources.NeedsValidationAsync(source, estate.ClassOf(source), context.Cancellation);
+            if (needed)
+            {
+                var id = captured.Backup.BackupId.Value;
+                step.OnCommit(async transaction => asked = (await RunStore.InsertAsync(
+                    transaction, RunKinds.Validation, source.Name, id, new ValidationRequest(id), "engine", context.Run.Id, context.Cancellation)).Id);
+            }
+
+            return needed;
+        });
+        if (asked is { } run)
+        {
+            // Lost in a crash here, the reconciler hands it over.
+            await requests.HandOverAsync(run, context.Cancellation);
+        }
+    }
+
+    private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFirstWritableAsync(RunContext context, Source source)
+    {
+        EngineException? first = null;
+        foreach (var tier in estate.Tiers)
+        {
+            try
+            {
+                return (tier, await tiers.OpenOrCreateAsync(tier, source.Workspace, context.Cancellation));
+            }
+            catch (EngineException fault) when (tier != estate.Tiers[^1] && fault.Kind is ErrorKind.Unavailable or ErrorKind.OutOfSpace or ErrorKind.NotFound)
+            {
+                context.Warn("capture", $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
+                first ??= fault;
+            }
+        }
+
+        throw first is null ? new System.Diagnostics.UnreachableException("an estate has at least one tier") : first;
+    }
+
+    /// <summary>The result of the capture step.</summary>
+    private sealed record Captured(string Tier, PostgresBackupResult Backup);
+
+    /// <summary>The result of a replication step: null, or why the tier is behind.</summary>
+    private sealed record Replicated(string? Reason);
+}

@@ -1,0 +1,52 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Estate;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Catalog;
+
+/// <summary>Reads the facts about every source and judges them.</summary>
+public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate estate, TimeProvider time)
+{
+    private const int RecentValidations = 8;
+
+    /// <summary>All sources in the order of the configuration.</summary>
+    public async Task<IReadOnlyList<SourceStanding>> ReadAsync(CancellationToken cancellationToken)
+    {
+        var names = estate.Sources.Select(source => source.Name).ToArray();
+        var wanted = estate.Sources.Select(source => estate.ClassOf(source).MinimumTiers).ToArray();
+        var rows = await catalog.Command(
+            """
+            SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text
+            FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
+            LEFT JOIN LATERAL (
+              SELECT id, created_at FROM restore_point WHERE source = s.name ORDER BY created_at DESC LIMIT 1) newest ON true
+            LEFT JOIN LATERAL (
+              SELECT json_agg(json_build_object('tier', tier, 'state', state, 'storedAt', stored_at, 'verifiedAt', verified_at) ORDER BY stored_at) AS json
+              FROM restore_point_tier WHERE restore_point = newest.id) tiers ON true
+            LEFT JOIN LATERAL (
+              SELECT p.created_at FROM restore_point p WHERE p.source = s.name
+                AND (SELECT count(*) FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state IN ('stored', 'verified')) >= s.wanted
+              ORDER BY p.created_at DESC LIMIT 1) counting ON true
+            LEFT JOIN LATERAL (
+              SELECT json_agg(one.json) AS json FROM (
+                SELECT json_build_object('restorePoint', p.id, 'pointCreatedAt', p.created_at, 'at', v.validated_at, 'passed', v.passed,
+                  'restoreSeconds', v.restore_seconds, 'tier', v.tier) AS json
+                FROM validation v JOIN restore_point p ON p.id = v.restore_point WHERE p.source = s.name
+                ORDER BY v.validated_at DESC, v.id DESC LIMIT $3) one) recent ON true
+            LEFT JOIN LATERAL (
+              SELECT json_build_object('restorePoint', p.id, 'pointCreatedAt', p.created_at, 'at', v.validated_at, 'passed', v.passed,
+                'restoreSeconds', v.restore_seconds, 'tier', v.tier) AS json
+              FROM validation v JOIN restore_point p ON p.id = v.restore_point WHERE p.source = s.name AND v.passed
+              ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) proof ON true
+            """, names, wanted, RecentValidations).ListAsync(
+                row => (Name: row.GetString(0), Facts: new SourceFacts(
+                    row.TextOrNull(1), row.TimeOrNull(2), Parse<List<TierStanding>>(row.TextOrNull(3)) ?? [], row.TimeOrNull(4),
+                    Parse<Proof>(row.TextOrNull(6)), Parse<List<Proof>>(row.TextOrNull(5)) ?? [])), cancellationToken);
+        var facts = rows.ToDictionary(row => row.Name, row => row.Facts);
+        var now = time.GetUtcNow();
+        return [.. estate.Sources.Select(source => SourceStanding.Judge(source, estate.ClassOf(source), facts.GetValueOrDefault(source.Name, SourceFacts.None), now))];
+    }
+
+    private static T? Parse<T>(string? json)
+        where T : class => json is null ? null : JsonSerializer.Deserialize<T>(json, JsonSerializerOptions.Web);
+}

@@ -1,0 +1,145 @@
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>The answer to "can we recover now?" in one word.</summary>
+public enum Standing
+{
+    /// <summary>A restore really ran and its proof still holds, within RPO and RTO, in as many tiers as the class asks for.</summary>
+    Proven,
+
+    /// <summary>Proven, but something weakens it: too few tiers, a damaged one, a newer point that failed.</summary>
+    Degraded,
+
+    /// <summary>A restore ran, too long ago.</summary>
+    Stale,
+
+    /// <summary>Nothing was ever restored.</summary>
+    Unproven,
+
+    /// <summary>More would be lost, or it would take longer, than the class promises.</summary>
+    Breached,
+
+    /// <summary>What was validated last does not restore, and nothing older was proven.</summary>
+    Failed,
+}
+
+/// <summary>Why a source stands as it does, for the second line; pages have the words.</summary>
+public enum StandingReason
+{
+    /// <summary>Nothing to add.</summary>
+    None,
+
+    /// <summary>There is no restore point yet.</summary>
+    NoRestorePoint,
+
+    /// <summary>This version has no driver for its kind.</summary>
+    NoDriver,
+
+    /// <summary>The newest restore point that counts is older than the RPO.</summary>
+    RpoExceeded,
+
+    /// <summary>The measured restore takes longer than the RTO.</summary>
+    RtoExceeded,
+
+    /// <summary>The last validation failed.</summary>
+    ValidationFailed,
+
+    /// <summary>The newest restore point is held by fewer tiers than the class asks for.</summary>
+    TooFewTiers,
+
+    /// <summary>A tier's copy of the newest restore point is damaged.</summary>
+    TierDamaged,
+}
+
+/// <summary>A restore that really ran, or tried to.</summary>
+/// <param name="RestorePoint">The point that was restored.</param>
+/// <param name="PointCreatedAt">When its content was true.</param>
+/// <param name="At">When the validation ended.</param>
+/// <param name="Passed">Whether all five steps passed.</param>
+/// <param name="RestoreSeconds">Measured restore time, where a restore ran.</param>
+/// <param name="Tier">The tier that it was read from.</param>
+public sealed record Proof(string RestorePoint, DateTimeOffset PointCreatedAt, DateTimeOffset At, bool Passed, double? RestoreSeconds, string Tier);
+
+/// <summary>Where a tier stands with the newest restore point.</summary>
+public sealed record TierStanding(string Tier, string State, DateTimeOffset StoredAt, DateTimeOffset? VerifiedAt);
+
+/// <summary>The facts about one source from which its standing follows.</summary>
+/// <param name="NewestPoint">Id of the newest restore point, or null.</param>
+/// <param name="NewestAt">When the content of the newest point was true.</param>
+/// <param name="Tiers">The tiers that hold that point.</param>
+/// <param name="CountingAt">When the content of the newest point that enough tiers hold was true.</param>
+/// <param name="LastProof">The newest validation that passed, or null.</param>
+/// <param name="Recent">The last eight validations, newest first.</param>
+public sealed record SourceFacts(
+    string? NewestPoint, DateTimeOffset? NewestAt, IReadOnlyList<TierStanding> Tiers, DateTimeOffset? CountingAt, Proof? LastProof, IReadOnlyList<Proof> Recent)
+{
+    /// <summary>Nothing is known.</summary>
+    public static SourceFacts None { get; } = new(null, null, [], null, null, []);
+}
+
+/// <summary>A source's standing with the figures it follows from.</summary>
+/// <param name="RpoNow">What would be lost now: the age of the newest restore point that counts; null where there is none.</param>
+/// <param name="RestoreTime">Measured time of the last proven restore; null where none was measured.</param>
+/// <param name="ProofAge">How old the last proof is.</param>
+public sealed record SourceStanding(
+    Source Source, ProtectionClass Protection, SourceFacts Facts, Standing Standing, StandingReason Reason, TimeSpan? RpoNow, TimeSpan? RestoreTime, TimeSpan? ProofAge)
+{
+    /// <summary>Judges a source. Unknown is never <see cref="Standing.Proven"/>.</summary>
+    public static SourceStanding Judge(Source source, ProtectionClass protection, SourceFacts facts, DateTimeOffset now)
+    {
+        // A point that too few tiers hold does not count for the class, but it is still what a person could restore.
+        var basis = facts.CountingAt ?? facts.NewestAt;
+        TimeSpan? rpo = basis is { } at ? Positive(now - at) : null;
+        TimeSpan? restore = facts.LastProof?.RestoreSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        TimeSpan? age = facts.LastProof is { } proof ? Positive(now - proof.At) : null;
+        var (standing, reason) = Decide(source, protection, facts, rpo, restore, age);
+        return new SourceStanding(source, protection, facts, standing, reason, rpo, restore, age);
+    }
+
+    private static (Standing, StandingReason) Decide(
+        Source source, ProtectionClass protection, SourceFacts facts, TimeSpan? rpo, TimeSpan? restore, TimeSpan? age)
+    {
+        if (source.Kind != SourceKind.Postgres)
+        {
+            return (Standing.Unproven, StandingReason.NoDriver);
+        }
+
+        if (rpo is null)
+        {
+            return (Standing.Unproven, StandingReason.NoRestorePoint);
+        }
+
+        var lastFailed = facts.Recent.Count > 0 && !facts.Recent[0].Passed;
+        if (lastFailed && facts.LastProof is null)
+        {
+            return (Standing.Failed, StandingReason.ValidationFailed);
+        }
+
+        if (rpo > protection.Rpo)
+        {
+            return (Standing.Breached, StandingReason.RpoExceeded);
+        }
+
+        if (age is null)
+        {
+            return (Standing.Unproven, StandingReason.None);
+        }
+
+        if (restore > protection.Rto)
+        {
+            return (Standing.Breached, StandingReason.RtoExceeded);
+        }
+
+        return (age > protection.ProofLifetime, lastFailed) switch
+        {
+            (true, _) => (Standing.Stale, StandingReason.None),
+            (_, true) => (Standing.Degraded, StandingReason.ValidationFailed),
+            _ when facts.Tiers.Any(tier => tier.State == "damaged") => (Standing.Degraded, StandingReason.TierDamaged),
+            _ when facts.Tiers.Count(tier => tier.State is "stored" or "verified") < protection.MinimumTiers => (Standing.Degraded, StandingReason.TooFewTiers),
+            _ => (Standing.Proven, StandingReason.None),
+        };
+    }
+
+    private static TimeSpan Positive(TimeSpan span) => span < TimeSpan.Zero ? TimeSpan.Zero : span;
+}

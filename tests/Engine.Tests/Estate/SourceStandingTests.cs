@@ -1,0 +1,70 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Engine.Tests.Estate;
+
+public sealed class SourceStandingTests
+{
+    private static readonly DateTimeOffset Now = new(2026, 11, 24, 12, 0, 0, TimeSpan.Zero);
+    private static readonly ProtectionClass Critical = ProtectionClass.Defaults["critical"];
+
+    [Fact]
+    public void Judge_restored_within_everything_is_proven() => Assert.Equal(Standing.Proven, Judge(Facts()));
+
+    [Fact]
+    public void Judge_nothing_known_is_unproven_and_gives_no_figure()
+    {
+        var standing = SourceStanding.Judge(Postgres(), Critical, SourceFacts.None, Now);
+        Assert.Equal((Standing.Unproven, StandingReason.NoRestorePoint), (standing.Standing, standing.Reason));
+        Assert.Null(standing.RpoNow);
+        Assert.Null(standing.RestoreTime);
+        Assert.Null(standing.ProofAge);
+    }
+
+    [Fact]
+    public void Judge_stored_everywhere_but_never_restored_is_unproven() =>
+        Assert.Equal(Standing.Unproven, Judge(Facts() with { LastProof = null, Recent = [] }));
+
+    [Fact]
+    public void Judge_old_proof_is_stale() =>
+        Assert.Equal(Standing.Stale, Judge(Facts() with { LastProof = Proof(TimeSpan.FromDays(8)) }));
+
+    [Fact]
+    public void Judge_points_older_than_the_rpo_are_a_breach() =>
+        Assert.Equal(Standing.Breached, Judge(Facts() with { CountingAt = Now.AddMinutes(-6) }));
+
+    [Fact]
+    public void Judge_restore_slower_than_the_rto_is_a_breach() =>
+        Assert.Equal(Standing.Breached, Judge(Facts() with { LastProof = Proof(TimeSpan.FromHours(1)) with { RestoreSeconds = 901 } }));
+
+    [Fact]
+    public void Judge_one_tier_of_two_is_degraded_never_green()
+    {
+        Assert.Equal(Standing.Degraded, Judge(Facts() with { Tiers = [Tier("hot", "verified")], CountingAt = null }));
+        Assert.Equal(Standing.Degraded, Judge(Facts() with { Tiers = [Tier("hot", "verified"), Tier("warm", "behind")] }));
+        Assert.Equal(Standing.Degraded, Judge(Facts() with { Tiers = [Tier("hot", "verified"), Tier("warm", "damaged")] }));
+    }
+
+    [Fact]
+    public void Judge_last_validation_failed_is_degraded_with_an_older_proof_and_failed_without()
+    {
+        var failed = Proof(TimeSpan.FromMinutes(1)) with { Passed = false, RestoreSeconds = null };
+        Assert.Equal(Standing.Degraded, Judge(Facts() with { Recent = [failed] }));
+        Assert.Equal(Standing.Failed, Judge(Facts() with { Recent = [failed], LastProof = null }));
+    }
+
+    [Fact]
+    public void Judge_kind_without_driver_is_unproven_whatever_else() =>
+        Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("cache", SourceKind.Redis, "critical", "shop"), Critical, Facts(), Now).Reason);
+
+    private static Standing Judge(SourceFacts facts) => SourceStanding.Judge(Postgres(), Critical, facts, Now).Standing;
+
+    private static Source Postgres() => new("orders", SourceKind.Postgres, "critical", "shop");
+
+    private static SourceFacts Facts() => new(
+        "a", Now.AddMinutes(-2), [Tier("hot", "stored"), Tier("warm", "verified")], Now.AddMinutes(-2), Proof(TimeSpan.FromHours(1)), [Proof(TimeSpan.FromHours(1))]);
+
+    private static TierStanding Tier(string name, string state) => new(name, state, Now.AddMinutes(-1), null);
+
+    private static Proof Proof(TimeSpan age) => new("a", Now - age, Now - age, true, 12.5, "hot");
+}
