@@ -1,7 +1,9 @@
 using Hangfire;
 using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -20,6 +22,9 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddSingleton<RunFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
+        services.AddSingleton<TierMonitor>();
+        services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
+        services.AddSingleton<PointRows>();
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
         services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });

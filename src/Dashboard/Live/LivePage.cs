@@ -1,0 +1,106 @@
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+using Microsoft.JSInterop;
+
+namespace Hexabase.DrConsole.Dashboard.Live;
+
+/// <summary>
+/// A page that reads the catalog and reads it again when runs change. After a fault it keeps its last figures and says how
+/// old they are.
+/// </summary>
+public abstract class LivePage : ComponentBase, IAsyncDisposable
+{
+    private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(500);
+    private readonly CancellationTokenSource _left = new();
+    private LiveSignal? _signal;
+
+    [Inject]
+    protected RunFeed Feed { get; set; } = default!;
+
+    [Inject]
+    protected TimeProvider Time { get; set; } = default!;
+
+    /// <summary>Why the last reading failed, or null.</summary>
+    protected Exception? Fault { get; private set; }
+
+    /// <summary>When the figures on the page were read; null before the first.</summary>
+    protected DateTimeOffset? ReadAt { get; private set; }
+
+    /// <summary>Ends when the reader leaves the page.</summary>
+    protected CancellationToken Left => _left.Token;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _left.CancelAsync();
+        if (_signal is not null)
+        {
+            await _signal.DisposeAsync();
+        }
+
+        _left.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Reads what the page shows.</summary>
+    protected abstract Task ReadAsync(CancellationToken cancellationToken);
+
+    /// <summary>Whether a changed run (null: any) concerns this page.</summary>
+    protected virtual bool Concerns(RunId? changed) => true;
+
+    /// <inheritdoc/>
+    protected override async Task OnParametersSetAsync()
+    {
+        await RefreshAsync(Left);
+        // After the first reading, so that a burst of changes cannot read a page that has nothing yet.
+        _signal ??= new LiveSignal(Feed, Concerns, token => InvokeAsync(() => RefreshAsync(token)), RefreshInterval, Time);
+    }
+
+    /// <summary>Reads again and draws.</summary>
+    protected async Task RefreshAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ReadAsync(cancellationToken);
+            (Fault, ReadAt) = (null, Time.GetUtcNow());
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+        catch (JSDisconnectedException)
+        {
+            return;
+        }
+        catch (Exception fault)
+        {
+            // The edge of a page: it stays, with its last figures and what went wrong.
+            Fault = fault;
+        }
+
+        StateHasChanged();
+    }
+
+    /// <summary>Reads again on request of the reader.</summary>
+    protected Task RetryAsync() => RefreshAsync(Left);
+
+    /// <summary>Does something that a person asked for; a fault shows on the page.</summary>
+    protected async Task ActAsync(Func<CancellationToken, Task> act)
+    {
+        try
+        {
+            await act(Left);
+            Fault = null;
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+        catch (Exception fault)
+        {
+            Fault = fault;
+        }
+
+        StateHasChanged();
+    }
+}

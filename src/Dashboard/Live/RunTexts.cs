@@ -1,0 +1,60 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Dashboard.Live;
+
+/// <summary>A run in the reader's words.</summary>
+internal static class RunTexts
+{
+    /// <summary><c>Backup</c>, <c>Validation</c>, <c>Restore</c>.</summary>
+    public static string Kind(string kind) => kind switch
+    {
+        RunKinds.Backup => PageTexts.RunKindBackup,
+        RunKinds.Validation => PageTexts.RunKindValidation,
+        RunKinds.Restore => PageTexts.RunKindRestore,
+        _ => kind,
+    };
+
+    /// <summary>The state; a validation that found a fault is shown by what it found.</summary>
+    public static Status StatusOf(Run run) => run.State switch
+    {
+        RunState.Queued => Status.Queued,
+        RunState.Running => Status.Running,
+        RunState.Completed => Verdict(run) == false ? Status.Failed : Status.Done,
+        RunState.Failed => Status.Failed,
+        RunState.Cancelled => Status.Cancelled,
+        _ => Status.Waiting,
+    };
+
+    /// <summary>What a completed validation found; null for other runs.</summary>
+    public static bool? Verdict(Run run)
+    {
+        if (run.Kind != RunKinds.Validation || run.ResultJson is null)
+        {
+            return null;
+        }
+
+        using var json = JsonDocument.Parse(run.ResultJson);
+        return json.RootElement.TryGetProperty("overallPassed", out var passed) ? passed.GetBoolean() : null;
+    }
+
+    /// <summary>Progress, or null while none was reported.</summary>
+    public static RunProgressReport? Progress(Run run) =>
+        run.ProgressJson is null ? null : JsonSerializer.Deserialize<RunProgressReport>(run.ProgressJson, JsonSerializerOptions.Web);
+
+    /// <summary>Share done, 0 to 1, or null while the total is unknown.</summary>
+    public static double? Share(Run run) =>
+        Progress(run) is { BytesTotal: > 0 and var total } progress ? Math.Clamp((double)progress.BytesDone / total, 0, 1) : null;
+
+    /// <summary>The error, or null.</summary>
+    public static RunError? Error(Run run) =>
+        run.ErrorJson is null ? null : JsonSerializer.Deserialize<RunError>(run.ErrorJson, JsonSerializerOptions.Web);
+
+    /// <summary>From start to end, or to now.</summary>
+    public static TimeSpan? Took(Run run, TimeProvider time) => run.StartedAt is { } started ? (run.EndedAt ?? time.GetUtcNow()) - started : null;
+
+    /// <summary>The run's page.</summary>
+    public static string Href(RunId run) => FormattableString.Invariant($"/runs/{run.Value}");
+}

@@ -1,0 +1,124 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Strategies;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
+
+/// <summary>A source's standing in the reader's words. The one place that maps standings to states.</summary>
+internal static class SourceRows
+{
+    /// <summary>The row of the overview's table.</summary>
+    public static SourceRow From(SourceStanding standing, IReadOnlyList<StorageTier> tiers, TimeProvider time) => new(
+        standing.Source.Workspace, standing.Source.Name, What(standing.Source), Icon(standing.Source.Kind), Href(standing.Source.Name),
+        StatusOf(standing.Standing), How(standing), Rpo(standing, time), standing.Protection.Rto, Drills(standing), RestoreSecond(standing, time), Tiers(standing, tiers))
+    {
+        Word = Word(standing),
+        ProvenAt = standing.Standing is Standing.Proven or Standing.Stale ? standing.Facts.LastProof?.At : null,
+        ProofLeft = ProofLeft(standing),
+    };
+
+    public static Status StatusOf(Standing standing) => standing switch
+    {
+        Standing.Proven => Status.Proven,
+        Standing.Degraded => Status.Degraded,
+        Standing.Stale => Status.Stale,
+        Standing.Breached => Status.Breached,
+        Standing.Failed => Status.Failed,
+        _ => Status.Unproven,
+    };
+
+    public static string Href(string source) => $"/sources/{Uri.EscapeDataString(source)}";
+
+    public static string What(Source source) => Figures.Format(PageTexts.SourceWhat, KindName(source.Kind), source.Class);
+
+    public static string KindName(SourceKind kind) => kind switch
+    {
+        SourceKind.Postgres => PageTexts.KindPostgres,
+        SourceKind.Redis => PageTexts.KindRedis,
+        SourceKind.Volume => PageTexts.KindVolume,
+        _ => PageTexts.KindVCluster,
+    };
+
+    public static string Icon(SourceKind kind) => kind switch
+    {
+        SourceKind.Postgres => IconShape.Postgres,
+        SourceKind.Redis => IconShape.Redis,
+        SourceKind.Volume => IconShape.Volume,
+        _ => IconShape.VCluster,
+    };
+
+    /// <summary>Instead of the state's word, where a sharper one is known.</summary>
+    public static string? Word(SourceStanding standing) => standing.Reason switch
+    {
+        StandingReason.RpoExceeded => PageTexts.WordRpoBreached,
+        StandingReason.RtoExceeded => PageTexts.WordRtoBreached,
+        _ => null,
+    };
+
+    /// <summary>Fact, number, consequence.</summary>
+    public static string? How(SourceStanding standing) => standing switch
+    {
+        { Reason: StandingReason.NoDriver } => Figures.Format(PageTexts.HowNoDriver, KindName(standing.Source.Kind)),
+        { Reason: StandingReason.NoRestorePoint } => PageTexts.HowNoPoint,
+        { Reason: StandingReason.RpoExceeded, ProofAge: null } => Figures.Format(PageTexts.HowRpoUnproven, Figures.Duration(standing.RpoNow!.Value)),
+        { Reason: StandingReason.RpoExceeded } => Figures.Format(PageTexts.HowRpo, Figures.Duration(standing.RpoNow!.Value)),
+        { Reason: StandingReason.RtoExceeded } => Figures.Format(PageTexts.HowRto, Figures.Duration(standing.RestoreTime!.Value), Figures.Target(standing.Protection.Rto)),
+        { Reason: StandingReason.ValidationFailed, Standing: Standing.Failed } => PageTexts.HowFailed,
+        { Reason: StandingReason.ValidationFailed } => Figures.Format(PageTexts.HowFailedNewer, Short(standing.Facts.Recent[0].RestorePoint)),
+        { Reason: StandingReason.TierDamaged } => Figures.Format(PageTexts.HowDamaged, string.Join(", ", standing.Facts.Tiers.Where(tier => tier.State == "damaged").Select(tier => tier.Tier))),
+        { Reason: StandingReason.TooFewTiers } => Figures.Format(PageTexts.HowTiers, Held(standing), standing.Protection.MinimumTiers),
+        { Standing: Standing.Unproven } => PageTexts.HowNeverRestored,
+        { Standing: Standing.Stale } => Figures.Format(PageTexts.HowStale, Figures.Target(standing.Protection.ProofLifetime)),
+        { Standing: Standing.Proven } => PageTexts.HowProven,
+        _ => null,
+    };
+
+    /// <summary>Measured where the newest point was read back in a tier; hatched where it is only stored.</summary>
+    public static TargetFigure Rpo(SourceStanding standing, TimeProvider time)
+    {
+        if (standing.RpoNow is not { } now)
+        {
+            return new TargetFigure(null, standing.Protection.Rpo, Measure.None, PageTexts.RpoNone);
+        }
+
+        var at = standing.Facts.CountingAt ?? standing.Facts.NewestAt!.Value;
+        var isReadBack = standing.Facts.Tiers.Any(tier => tier.State == "verified");
+        return new TargetFigure(now, standing.Protection.Rpo, isReadBack ? Measure.Measured : Measure.Estimated,
+            Figures.Format(isReadBack ? PageTexts.RpoReadBack : PageTexts.RpoStored, Figures.Moment(at, time)));
+    }
+
+    /// <summary>The last validations as columns, oldest first.</summary>
+    public static IReadOnlyList<DrillColumn> Drills(SourceStanding standing) =>
+    [
+        .. standing.Facts.Recent.Reverse().Select(proof => proof is { Passed: true, RestoreSeconds: { } seconds }
+            ? new DrillColumn(TimeSpan.FromSeconds(seconds))
+            : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed)),
+    ];
+
+    public static string RestoreSecond(SourceStanding standing, TimeProvider time) => standing.Facts.LastProof is { RestoreSeconds: not null } proof
+        ? Figures.Format(PageTexts.RestoreMeasured, Figures.Age(time.GetUtcNow() - proof.At))
+        : PageTexts.RestoreNotMeasured;
+
+    public static IReadOnlyList<TierMark> Tiers(SourceStanding standing, IReadOnlyList<StorageTier> tiers) =>
+        [.. tiers.Select(tier => Mark(tier.Name, standing.Facts.Tiers.FirstOrDefault(held => held.Tier == tier.Name)?.State))];
+
+    public static TierMark Mark(string tier, string? state) => state switch
+    {
+        "verified" => new TierMark(tier, Status.ReadBack, PageTexts.TierReadBack),
+        "stored" => new TierMark(tier, Status.Stored, PageTexts.TierStored),
+        "damaged" => new TierMark(tier, Status.Damaged, PageTexts.TierDamaged),
+        "behind" => new TierMark(tier, Status.Behind, PageTexts.TierBehind),
+        _ => new TierMark(tier, Status.NotKept, PageTexts.TierNotKept),
+    };
+
+    public static double? ProofLeft(SourceStanding standing) =>
+        standing.ProofAge is { } age ? Math.Clamp(1 - (age / standing.Protection.ProofLifetime), 0, 1) : null;
+
+    public static string Short(string id) => id.Length > 8 ? id[..8] : id;
+
+    /// <summary>The schedule in words, for pages.</summary>
+    public static string Schedule(BackupSchedule schedule) => Figures.Format(PageTexts.Schedule, Figures.Target(schedule.Interval), schedule.Cron);
+
+    private static int Held(SourceStanding standing) => standing.Facts.Tiers.Count(tier => tier.State is "stored" or "verified");
+}

@@ -1,0 +1,149 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Components.Authorization;
+using MudBlazor;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Points;
+
+/// <summary>One restore point: what it holds, where, and what its validation found.</summary>
+public partial class PointPage : LivePage
+{
+    private RestorePointRow? _point;
+    private Run? _openValidation;
+    private PointView _view = PointView.None;
+    private IReadOnlyList<RestorePointTierRow> _tiers = [];
+    private IReadOnlyList<ValidationRow> _validations = [];
+    private IReadOnlyList<StoredArtifact> _artifacts = [];
+
+    /// <summary>The id, or the beginning of it.</summary>
+    [Parameter]
+    public string Id { get; set; } = "";
+
+    [Inject]
+    private RestorePointCatalog Catalog { get; set; } = default!;
+
+    [Inject]
+    private RunStore Runs { get; set; } = default!;
+
+    [Inject]
+    private RunRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private IDialogService Dialogs { get; set; } = default!;
+
+    [Inject]
+    private NavigationManager Navigation { get; set; } = default!;
+
+    [CascadingParameter]
+    private Task<AuthenticationState> Session { get; set; } = default!;
+
+    private IReadOnlyList<Crumb> Crumbs =>
+        [new Crumb(Texts.NavPoints, "/restore-points"), new Crumb(_point!.Source, SourceRows.Href(_point.Source)), new Crumb(SourceRows.Short(_point.Id))];
+
+    private Status Verdict => _validations switch
+    {
+        [] => Status.Unproven,
+        [{ Passed: true } last, ..] => Time.GetUtcNow() - last.ValidatedAt > ProofLifetime ? Status.Stale : Status.Proven,
+        _ => Status.Failed,
+    };
+
+    private string? VerdictWord => Verdict == Status.Failed ? PageTexts.FailedValidation : null;
+
+    private TimeSpan ProofLifetime =>
+        (Estate.Classes.TryGetValue(_point!.Class, out var found) ? found : Estate.Classes["standard"]).ProofLifetime;
+
+    private IReadOnlyList<Figure> Strip
+    {
+        get
+        {
+            var point = _point!;
+            var last = _validations is [var newest, ..] ? newest : null;
+            var proven = _validations.FirstOrDefault(one => one.Passed);
+            var read = _tiers.Where(tier => tier.VerifiedAt is not null).Max(tier => tier.VerifiedAt);
+            return
+            [
+                new Figure(PageTexts.FigureMade, Figures.Moment(point.CreatedAt, Time), Figures.Format(PageTexts.MadeFrom, point.Source)),
+                new Figure(PageTexts.FigureCommitted, Figures.Moment(point.CompletedAt, Time), Figures.Format(PageTexts.CommittedIn, string.Join(", ", _tiers.Select(tier => tier.Tier)))),
+                new Figure(PageTexts.FigureReadBack, read is { } at ? Figures.Moment(at, Time) : PageTexts.Never, PageTexts.ReadBackHow, read is null ? Status.NotRun : Status.ReadBack),
+                new Figure(PageTexts.FigureRestored, proven is null ? PageTexts.Never : Figures.Moment(proven.ValidatedAt, Time),
+                    proven is { RestoreSeconds: { } seconds } ? Figures.Format(PageTexts.RestoredIn, Figures.Duration(TimeSpan.FromSeconds(seconds))) : PageTexts.StepFiveNotRun,
+                    proven is null ? Status.NotRun : Status.Proven),
+                new Figure(PageTexts.FigureProofUntil, proven is null ? PageTexts.NoProof : Figures.Moment(proven.ValidatedAt + ProofLifetime, Time),
+                    last is { Passed: false } ? PageTexts.LastValidationFailed : Figures.Format(PageTexts.ProofHoldsFor, Figures.Target(ProofLifetime)), null, last is { Passed: false } ? Status.Failed : null),
+            ];
+        }
+    }
+
+    private IEnumerable<NamedFact> Facts
+    {
+        get
+        {
+            var point = _point!;
+            yield return new NamedFact(PageTexts.ColumnSource, $"{point.Workspace} / {point.Source}");
+            yield return new NamedFact(PageTexts.FactClass, point.Class);
+            yield return new NamedFact(PageTexts.FactKind, point.Kind);
+            if (_view.Totals is { } totals)
+            {
+                yield return new NamedFact(PageTexts.FactDatabase, totals.Database);
+                yield return new NamedFact(PageTexts.FactServerVersion, totals.ServerVersion);
+                yield return new NamedFact(PageTexts.FactTables, Figures.Count(totals.Tables));
+                yield return new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows));
+                yield return new NamedFact(PageTexts.FactSequences, Figures.Count(totals.Sequences));
+                yield return new NamedFact(PageTexts.FactLargeObjects, Figures.Count(totals.LargeObjects));
+                yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : string.Join(", ", totals.Extensions));
+            }
+
+            yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(point.Bytes));
+            yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(point.StoredBytes));
+            yield return new NamedFact(PageTexts.FactEncryption, PageTexts.EncryptionWords);
+            yield return new NamedFact(PageTexts.FactId, point.Id);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        var point = await Catalog.ResolveAsync(Id, cancellationToken);
+        _tiers = await Catalog.TiersAsync(point.Id, cancellationToken);
+        _validations = await Catalog.ValidationsAsync(point.Id, cancellationToken);
+        var runs = await Runs.ListAsync(point.Source, RunKinds.Validation, null, 20, cancellationToken);
+        _openValidation = runs.FirstOrDefault(run => run.IsOpen && run.RestorePoint == point.Id);
+        _artifacts = JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!;
+        var totals = point.FactsJson is null ? null : FactsSummary.TryParse(JsonElement.Parse(point.FactsJson));
+        _view = PointView.From(_validations is [var last, ..] ? last : null, totals, Time);
+        _point = point;
+    }
+
+    private Task ValidateAsync() => ActAsync(async token =>
+    {
+        var run = await Requests.ValidateAsync(_point!.Id, null, (await Session).User.Identity!.Name!, token);
+        Navigation.NavigateTo(RunTexts.Href(run.Id));
+    });
+
+    private Task RestoreAsync() => ActAsync(async token =>
+    {
+        var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source)?.Postgres;
+        var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict);
+        if (asked is null)
+        {
+            return;
+        }
+
+        var run = await Requests.RestoreAsync(asked, asked.Hash, (await Session).User.Identity!.Name!, token);
+        Navigation.NavigateTo(RunTexts.Href(run.Id));
+    });
+}

@@ -1,0 +1,107 @@
+using System.Globalization;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Microsoft.AspNetCore.Components;
+using MudBlazor;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Points;
+
+/// <summary>
+/// Asks where to restore, shows the plan that follows, and ends with that plan once the new target's name was typed. Passwords
+/// are named by a file on the console's machine; none is typed here.
+/// </summary>
+public partial class RestoreDialog
+{
+    private readonly RestoreForm _form = new();
+    private Exception? _fault;
+    private bool _isPlanning;
+
+    [Parameter, EditorRequired]
+    public RestorePointRow Point { get; set; } = default!;
+
+    /// <summary>The source's server, to start from; null where the configuration no longer names it.</summary>
+    [Parameter]
+    public PostgresSettings? Source { get; set; }
+
+    /// <summary>What is known of the point.</summary>
+    [Parameter]
+    public Status Verdict { get; set; }
+
+    [Inject]
+    private RunRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private IDialogService Dialogs { get; set; } = default!;
+
+    [CascadingParameter]
+    private IMudDialogInstance? Dialog { get; set; }
+
+    /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
+    public static async Task<RestorePlan?> ShowAsync(IDialogService dialogs, RestorePointRow point, PostgresSettings? source, Status verdict)
+    {
+        var parameters = new DialogParameters<RestoreDialog> { { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict } };
+        var shown = await dialogs.ShowAsync<RestoreDialog>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
+        return await shown.Result is { Canceled: false, Data: RestorePlan plan } ? plan : null;
+    }
+
+    /// <inheritdoc/>
+    protected override void OnInitialized()
+    {
+        if (Source is { } source)
+        {
+            (_form.Host, _form.Port) = (source.Host, source.Port.ToString(CultureInfo.InvariantCulture));
+            _form.Database = $"{source.Database}_{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd_HHmm", CultureInfo.InvariantCulture)}";
+        }
+    }
+
+    private async Task PlanAsync()
+    {
+        (_isPlanning, _fault) = (true, null);
+        try
+        {
+            var plan = await Requests.PlanRestoreAsync(Point.Id, _form.ToTarget(), Estate.DataDirectory, CancellationToken.None);
+            if (await ConfirmAsync(plan))
+            {
+                Dialog?.Close(DialogResult.Ok(plan));
+            }
+        }
+        catch (Exception fault)
+        {
+            // The edge of a dialog: what stands against the restore is shown where the person can correct it.
+            _fault = fault;
+        }
+
+        _isPlanning = false;
+    }
+
+    private async Task<bool> ConfirmAsync(RestorePlan plan)
+    {
+        var parameters = new DialogParameters<TypedConfirmation>
+        {
+            { dialog => dialog.Title, Figures.Format(PageTexts.ConfirmTitle, SourceRows.Short(plan.RestorePointId), _form.Name) },
+            { dialog => dialog.Consequence, _form.IsFolder ? PageTexts.ConfirmFolder : PageTexts.ConfirmDatabase },
+            { dialog => dialog.Word, _form.Name },
+            { dialog => dialog.ActionText, Figures.Format(PageTexts.ConfirmAction, _form.Name) },
+            { dialog => dialog.Facts, Facts(plan) },
+        };
+        var shown = await Dialogs.ShowAsync<TypedConfirmation>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
+        return await shown.Result is { Canceled: false };
+    }
+
+    private static IReadOnlyList<NamedFact> Facts(RestorePlan plan) =>
+    [
+        new NamedFact(PageTexts.FactTarget, plan.Target),
+        new NamedFact(PageTexts.Artifacts, string.Join(", ", plan.Artifacts.Select(artifact => $"{artifact.Name} {Figures.Bytes(artifact.Bytes)}"))),
+        .. plan.Notes.Select(note => new NamedFact(PageTexts.PlanNote, note)),
+        new NamedFact(PageTexts.FactPlanHash, plan.Hash[..16]),
+    ];
+
+    private void Cancel() => Dialog?.Cancel();
+}

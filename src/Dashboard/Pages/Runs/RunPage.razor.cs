@@ -1,0 +1,124 @@
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Components.Authorization;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
+
+/// <summary>One run: progress, steps and log, moving while it moves.</summary>
+public partial class RunPage : LivePage
+{
+    private const int LinesAtOnce = 2_000;
+    private Run? _run;
+    private IReadOnlyList<RunStep> _steps = [];
+    private List<LogLine> _log = [];
+
+    /// <summary>The run's number.</summary>
+    [Parameter]
+    public long Number { get; set; }
+
+    [Inject]
+    private RunStore Store { get; set; } = default!;
+
+    [CascadingParameter]
+    private Task<AuthenticationState> Session { get; set; } = default!;
+
+    private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavRuns, "/runs"), new Crumb(_run!.Source, SourceRows.Href(_run.Source)), new Crumb(_run.Id.ToString())];
+
+    private RunProgressModel? Progress => RunTexts.Progress(_run!) is { } known
+        ? new RunProgressModel(known.Phase, known.BytesDone, known.BytesTotal, known.ItemsDone, known.ItemsTotal, known.BytesPerSecond, known.Remaining, known.IsEstimate, known.At)
+        : null;
+
+    private IReadOnlyList<Figure> Strip
+    {
+        get
+        {
+            var run = _run!;
+            var took = RunTexts.Took(run, Time);
+            var progress = RunTexts.Progress(run);
+            return
+            [
+                new Figure(PageTexts.FigureAsked, Figures.Moment(run.CreatedAt, Time), Figures.Format(PageTexts.AskedBy, run.RequestedBy)),
+                new Figure(PageTexts.FigureStarted, run.StartedAt is { } started ? Figures.Moment(started, Time) : PageTexts.NotStarted, Figures.Format(PageTexts.Attempt, run.Attempt)),
+                new Figure(run.IsOpen ? PageTexts.FigureRunning : PageTexts.FigureTook, took is { } known ? Figures.Duration(known) : PageTexts.NotMeasured,
+                    run.EndedAt is { } ended ? Figures.Format(PageTexts.EndedAt, Figures.Moment(ended, Time)) : PageTexts.StillRunning),
+                new Figure(PageTexts.FigureBytes, progress is null ? PageTexts.NotMeasured : Figures.Bytes(progress.BytesDone),
+                    progress is null ? PageTexts.NothingReported : Figures.Format(PageTexts.BytesIn, progress.Phase, Figures.Moment(progress.At, Time))),
+            ];
+        }
+    }
+
+    private IEnumerable<NamedFact> Facts
+    {
+        get
+        {
+            var run = _run!;
+            yield return new NamedFact(PageTexts.FactRequestHash, run.RequestHash[..12]);
+            yield return new NamedFact(PageTexts.FactFence, Figures.Count(run.Fence));
+            if (run.Parent is { } parent)
+            {
+                yield return new NamedFact(PageTexts.FactParent, parent.ToString());
+            }
+
+            foreach (var fact in RunResultFacts.Of(run))
+            {
+                yield return fact;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override bool Concerns(RunId? changed) => changed is null || changed.Value.Value == Number;
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        var id = new RunId(Number);
+        var run = await Store.FindAsync(id, cancellationToken)
+            ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {id}", "All runs are on the Runs page.");
+        var isOther = _run is { } shown && shown.Id != run.Id;
+        var log = isOther ? [] : _log;
+        // By number, so that a line that was missed is fetched the next time, and none is fetched twice.
+        var lines = await Store.EventsAsync(id, log.Count == 0 ? 0 : log[^1].Number, LinesAtOnce, cancellationToken);
+        if (lines.Count > 0 || isOther)
+        {
+            _log = [.. log, .. lines.Select(line => new LogLine(line.Seq, line.At, line.Phase, line.Text, LevelOf(line.Level)))];
+        }
+
+        _steps = await Store.StepsAsync(id, cancellationToken);
+        _run = run;
+    }
+
+    private Task CancelAsync() => ActAsync(async token =>
+    {
+        await Store.CancelAsync(new RunId(Number), (await Session).User.Identity!.Name!, token);
+        await RefreshAsync(token);
+    });
+
+    private static LogLineLevel LevelOf(string level) => level switch
+    {
+        "error" => LogLineLevel.Error,
+        "warning" => LogLineLevel.Warning,
+        _ => LogLineLevel.Plain,
+    };
+
+    private static Status StatusOf(RunStep step, Run run) => (step.State, run.State) switch
+    {
+        ("done", _) => Status.Done,
+        (_, RunState.Running) => Status.Running,
+        (_, RunState.Queued) => Status.Queued,
+        (_, RunState.Cancelled) => Status.Cancelled,
+        _ => Status.Failed,
+    };
+
+    private string Took(RunStep step, Run run)
+    {
+        var end = step.EndedAt ?? (run.IsOpen ? Time.GetUtcNow() : run.EndedAt);
+        return end is { } known ? Figures.Duration(known - step.IntentAt) : PageTexts.NotMeasuredShort;
+    }
+}

@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Validation;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
+
+/// <summary>What a run ended with, as names and values.</summary>
+internal static class RunResultFacts
+{
+    public static IEnumerable<NamedFact> Of(Run run) => (run.Kind, run.ResultJson) switch
+    {
+        (_, null) => [],
+        (RunKinds.Backup, { } json) => Backup(JsonSerializer.Deserialize<BackupRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
+        _ => [],
+    };
+
+    private static IEnumerable<NamedFact> Backup(BackupRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactType, result.Backup.Type);
+        yield return new NamedFact(PageTexts.FactDatabase, result.Backup.Database);
+        yield return new NamedFact(PageTexts.FactTables, Figures.Count(result.Backup.TableCount));
+        yield return new NamedFact(PageTexts.FactRows, Figures.Count(result.Backup.RowCount));
+        yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Backup.OriginalBytes));
+        yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(result.Backup.StoredBytes));
+        yield return new NamedFact(PageTexts.FactEncryption, result.Backup.Encryption);
+        yield return new NamedFact(PageTexts.FactTiersHeld, Figures.Format(PageTexts.TiersHeld, result.Tiers.Count, result.WantedTiers, string.Join(", ", result.Tiers.Keys)));
+        yield return new NamedFact(PageTexts.FactRpoAchieved, result.Backup.RpoAchieved is { } rpo ? Figures.Duration(rpo) : PageTexts.FirstPoint);
+        yield return new NamedFact(PageTexts.FactRtoExpected, result.Backup.RtoExpected is { } rto ? Figures.Duration(rto) : PageTexts.NotMeasured);
+    }
+
+    private static IEnumerable<NamedFact> Restore(RestoreRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactTarget, result.Target);
+        yield return new NamedFact(PageTexts.FactReadFrom, result.Tier);
+        yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Bytes));
+        yield return new NamedFact(PageTexts.ColumnTook, result.Seconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : PageTexts.NotMeasured);
+    }
+
+    private static IEnumerable<NamedFact> Validation(ValidationResult result)
+    {
+        yield return new NamedFact(PageTexts.FactVerdict, result.OverallPassed ? PageTexts.VerdictPassed : Figures.Format(PageTexts.VerdictFailedAt, result.Failed?.Name ?? PageTexts.VerdictNotProvable));
+        yield return new NamedFact(PageTexts.FigureRestore, result.MeasuredRestoreSeconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : PageTexts.NotMeasured);
+        if (result.Isolation is { } isolation)
+        {
+            yield return new NamedFact(PageTexts.FactIsolation, isolation);
+        }
+    }
+}

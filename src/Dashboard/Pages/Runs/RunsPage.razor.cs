@@ -1,0 +1,36 @@
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
+
+/// <summary>The last runs; the filters are the page's address.</summary>
+public partial class RunsPage : LivePage
+{
+    private const int MostRows = 200;
+    private static readonly string[] Kinds = [RunKinds.Backup, RunKinds.Validation, RunKinds.Restore];
+    private IReadOnlyList<Run>? _runs;
+
+    [SupplyParameterFromQuery]
+    public string? Source { get; set; }
+
+    [SupplyParameterFromQuery]
+    public string? Kind { get; set; }
+
+    [Inject]
+    private RunStore Store { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private NavigationManager Navigation { get; set; } = default!;
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken) =>
+        _runs = await Store.ListAsync(string.IsNullOrEmpty(Source) ? null : Source, string.IsNullOrEmpty(Kind) ? null : Kind, null, MostRows, cancellationToken);
+
+    private void Filter(string name, ChangeEventArgs args) =>
+        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+}

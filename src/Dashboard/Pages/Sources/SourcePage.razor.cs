@@ -1,0 +1,123 @@
+using System.Globalization;
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Components.Authorization;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Sources;
+
+/// <summary>One source: how it stands, its restore points and runs, "back up now".</summary>
+public partial class SourcePage : LivePage
+{
+    private const int RowsShown = 15;
+    private SourceStanding? _standing;
+    private IReadOnlyList<PointRow> _points = [];
+    private IReadOnlyList<Run> _runs = [];
+    private IReadOnlyDictionary<string, TimeSpan> _durations = new Dictionary<string, TimeSpan>();
+
+    /// <summary>The source's name.</summary>
+    [Parameter]
+    public string Name { get; set; } = "";
+
+    [Inject]
+    private StandingCatalog Standings { get; set; } = default!;
+
+    [Inject]
+    private SourceCatalog Sources { get; set; } = default!;
+
+    [Inject]
+    private PointRows Points { get; set; } = default!;
+
+    [Inject]
+    private RunStore Runs { get; set; } = default!;
+
+    [Inject]
+    private RunRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private NavigationManager Navigation { get; set; } = default!;
+
+    [CascadingParameter]
+    private Task<AuthenticationState> Session { get; set; } = default!;
+
+    private Run? OpenBackup => _runs.FirstOrDefault(run => run.Kind == RunKinds.Backup && run.IsOpen);
+
+    private bool CanBackUp => _standing!.Reason != StandingReason.NoDriver;
+
+    private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavSources, "/sources"), new Crumb(_standing!.Source.Workspace), new Crumb(Name)];
+
+    private IReadOnlyList<Figure> Strip
+    {
+        get
+        {
+            var standing = _standing!;
+            var rpo = SourceRows.Rpo(standing, Time);
+            var proof = standing.Facts.LastProof;
+            return
+            [
+                new Figure(PageTexts.FigureRpo, Against(standing.RpoNow, standing.Protection.Rpo), rpo.Second, null, standing.RpoNow > standing.Protection.Rpo ? Status.Breached : null),
+                new Figure(PageTexts.FigureRestore, Against(standing.RestoreTime, standing.Protection.Rto), SourceRows.RestoreSecond(standing, Time), null,
+                    standing.RestoreTime > standing.Protection.Rto ? Status.Breached : null),
+                new Figure(PageTexts.FigureProof, proof is null ? PageTexts.Never : Figures.Age(Time.GetUtcNow() - proof.At),
+                    proof is null ? PageTexts.HowNeverRestored : Figures.Format(PageTexts.ProofOf, SourceRows.Short(proof.RestorePoint), proof.Tier)),
+                new Figure(PageTexts.FigureSchedule, Figures.Target(Schedule.Interval), Figures.Format(PageTexts.ScheduleSecond, Schedule.Cron)),
+            ];
+        }
+    }
+
+    private Engine.Strategies.BackupSchedule Schedule =>
+        RecurringBackups.ScheduleOf(_standing!.Source, Estate, _durations.TryGetValue(Name, out var duration) ? duration : null);
+
+    private IEnumerable<NamedFact> Facts
+    {
+        get
+        {
+            var source = _standing!.Source;
+            yield return new NamedFact(PageTexts.FactWorkspace, source.Workspace);
+            yield return new NamedFact(PageTexts.FactClass, source.Class);
+            if (source.Postgres is { } postgres)
+            {
+                yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{postgres.Host}:{postgres.Port}"));
+                yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
+                yield return new NamedFact(PageTexts.FactUser, postgres.Username);
+                yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : string.Join(", ", postgres.Tables));
+            }
+
+            yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));
+            yield return new NamedFact(PageTexts.FactProofHolds, Figures.Target(_standing.Protection.ProofLifetime));
+            yield return new NamedFact(PageTexts.FactDeclared, PageTexts.DeclaredInFile);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        Estate.SourceNamed(Name);
+        var standing = (await Standings.ReadAsync(cancellationToken)).First(one => one.Source.Name == Name);
+        _points = await Points.ReadAsync(Name, RowsShown, cancellationToken);
+        _runs = await Runs.ListAsync(Name, null, null, RowsShown, cancellationToken);
+        _durations = await Sources.BackupDurationsAsync(cancellationToken);
+        _standing = standing;
+    }
+
+    private Task BackUpAsync() => ActAsync(async token =>
+    {
+        var run = await Requests.BackupAsync(Name, (await Session).User.Identity!.Name!, token);
+        Navigation.NavigateTo(RunTexts.Href(run.Id));
+    });
+
+    private static string Against(TimeSpan? value, TimeSpan target) =>
+        value is { } known ? $"{Figures.Duration(known)} / {Figures.Target(target)}" : $"{PageTexts.NotMeasured} / {Figures.Target(target)}";
+}
