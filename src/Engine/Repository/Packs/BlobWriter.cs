@@ -36,6 +36,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
     private PackBuilder? _metadata;
     private ExceptionDispatchInfo? _failure;
     private int _packCount;
+    private int _waiting;
 
     /// <summary>Packs that this session wrote; complete after <see cref="FlushAsync"/>.</summary>
     public IReadOnlyList<IndexedPack> Uploaded => [.. _uploaded.Values.OrderBy(p => p.Ordinal)];
@@ -158,6 +159,13 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
     private async ValueTask AppendAsync(
         int claim, ChunkId id, ObjectType type, ReadOnlyMemory<byte> stored, int rawLength, StoredTally tally, CancellationToken ct)
     {
+        if (Volatile.Read(ref _waiting) > 0)
+        {
+            // A full pack waits for its upload: filling another one meanwhile would only pile up memory.
+            await _slots.WaitAsync(ct);
+            _slots.Release();
+        }
+
         var full = Append(claim, id, type, stored.Span, rawLength);
         tally.Add(stored.Length);
         if (full is not null)
@@ -201,7 +209,16 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
 
     private async Task UploadAsync(PackBuilder pack, CancellationToken ct)
     {
-        await _slots.WaitAsync(ct);
+        Interlocked.Increment(ref _waiting);
+        try
+        {
+            await _slots.WaitAsync(ct);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _waiting);
+        }
+
         var upload = Task.Run(() => PutAsync(pack), CancellationToken.None);
         lock (_lock)
         {
