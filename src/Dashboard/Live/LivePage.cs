@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Microsoft.JSInterop;
@@ -19,6 +20,9 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
 
     [Inject]
     protected TimeProvider Time { get; set; } = default!;
+
+    [Inject]
+    private ILoggerFactory Logs { get; set; } = default!;
 
     /// <summary>Why the last reading failed, or null.</summary>
     protected Exception? Fault { get; private set; }
@@ -75,7 +79,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         catch (Exception fault)
         {
             // The edge of a page: it stays, with its last figures and what went wrong.
-            Fault = fault;
+            Show(fault);
         }
 
         StateHasChanged();
@@ -98,9 +102,19 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
         }
         catch (Exception fault)
         {
-            Fault = fault;
+            Show(fault);
         }
 
         StateHasChanged();
+    }
+
+    private void Show(Exception fault)
+    {
+        if (fault is not EngineException)
+        {
+            Logs.CreateLogger(GetType()).LogError(fault, "the page met a fault");
+        }
+
+        Fault = fault;
     }
 }

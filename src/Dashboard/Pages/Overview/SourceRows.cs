@@ -1,7 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
-using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 
@@ -116,9 +115,6 @@ internal static class SourceRows
         standing.ProofAge is { } age ? Math.Clamp(1 - (age / standing.Protection.ProofLifetime), 0, 1) : null;
 
     public static string Short(string id) => id.Length > 8 ? id[..8] : id;
-
-    /// <summary>The schedule in words, for pages.</summary>
-    public static string Schedule(BackupSchedule schedule) => Figures.Format(PageTexts.Schedule, Figures.Target(schedule.Interval), schedule.Cron);
 
     private static int Held(SourceStanding standing) => standing.Facts.Tiers.Count(tier => tier.State is "stored" or "verified");
 }

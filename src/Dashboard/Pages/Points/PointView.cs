@@ -18,6 +18,12 @@ internal sealed partial record PointView(
     IReadOnlyList<ValidationStepModel> Steps, string? Summary, ValidationStepModel? Failure, IReadOnlyList<string> Damaged, string Tier,
     IReadOnlyList<ContentFactModel> Tables, string? FactsSummary, string? NotCompared, IReadOnlyList<OtherFact> Others, FactsSummary? Totals)
 {
+    /// <summary>What a reader must see: everything that is not equal.</summary>
+    public IReadOnlyList<OtherFact> Unequal => [.. Others.Where(fact => fact.Status != Status.Equal)];
+
+    /// <summary>What is equal, folded away.</summary>
+    public IReadOnlyList<OtherFact> EqualOnes => [.. Others.Where(fact => fact.Status == Status.Equal)];
+
     /// <summary>Nothing is known yet.</summary>
     public static PointView None { get; } = new([], null, null, [], "", [], null, PageTexts.NotValidated, [], null);
 
@@ -28,22 +34,22 @@ internal sealed partial record PointView(
             return None with { Totals = totals };
         }
 
-        var steps = JsonSerializer.Deserialize<List<ValidationStep>>(last.StepsJson, JsonSerializerOptions.Web)!;
+        var steps = JsonSerializer.Deserialize<List<ValidationStep>>(last.StepsJson, WithNames)!;
         var models = steps.Select((step, index) => Model(step, index + 1)).ToList();
         var failed = steps.FirstOrDefault(step => step.Status == ValidationStepStatus.Failed);
-        var comparison = last.ComparisonJson is null ? null : JsonSerializer.Deserialize<FactsComparison>(last.ComparisonJson, ComparisonJson);
+        var comparison = last.ComparisonJson is null ? null : JsonSerializer.Deserialize<FactsComparison>(last.ComparisonJson, WithNames);
         return new PointView(
             models,
             Figures.Format(PageTexts.ValidationSummary, last.RunId is { } run ? $"R-{run}" : "", last.Tier, Figures.Moment(last.ValidatedAt, time)),
             models.FirstOrDefault(step => step.Status == Status.Failed), failed?.Damaged ?? [], last.Tier,
-            comparison is null ? [] : [.. comparison.Results.Where(result => result.Kind == "table").Select(Table)],
+            comparison is null ? [] : [.. comparison.Results.Where(IsTable).Select(Table)],
             totals is null ? null : Figures.Format(PageTexts.CountedAt, Figures.Count(totals.Tables), Figures.Moment(totals.TakenAt, time)),
             comparison is null ? PageTexts.NothingRestored : null,
-            comparison is null ? [] : [.. comparison.Results.Where(result => result.Kind != "table").Select(Other)],
+            comparison is null ? [] : [.. comparison.Results.Where(result => !IsTable(result)).Select(Other)],
             totals);
     }
 
-    private static readonly JsonSerializerOptions ComparisonJson = new(JsonSerializerDefaults.Web)
+    private static readonly JsonSerializerOptions WithNames = new(JsonSerializerDefaults.Web)
     {
         Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter() },
     };
@@ -75,6 +81,9 @@ internal sealed partial record PointView(
         ValidationSteps.ContentStructure => PageTexts.StepStructureHow,
         _ => PageTexts.StepRestorabilityHow,
     };
+
+    /// <summary>A table with its rows; the count of all tables belongs to the structure.</summary>
+    private static bool IsTable(FactResult result) => result.Kind == "table" && result.Name.Contains('.', StringComparison.Ordinal);
 
     private static ContentFactModel Table(FactResult result)
     {
