@@ -1,6 +1,9 @@
+using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Components;
+using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.JSInterop;
 
 namespace Hexabase.DrConsole.Dashboard.Live;
@@ -20,6 +23,12 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
 
     [Inject]
     protected TimeProvider Time { get; set; } = default!;
+
+    [Inject]
+    private IAuthorizationService Authorization { get; set; } = default!;
+
+    [CascadingParameter]
+    private Task<AuthenticationState> Session { get; set; } = default!;
 
     [Inject]
     private ILoggerFactory Logs { get; set; } = default!;
@@ -88,8 +97,24 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Reads again on request of the reader.</summary>
     protected Task RetryAsync() => RefreshAsync(Left);
 
-    /// <summary>Does something that a person asked for; a fault shows on the page.</summary>
-    protected async Task ActAsync(Func<CancellationToken, Task> act)
+    /// <summary>
+    /// Does something that an operator asked for; a fault shows on the page. The role is asked for here too, not only where the
+    /// button is drawn: it may have been taken away since.
+    /// </summary>
+    /// <param name="act">Gets the person's name, for the audit.</param>
+    protected Task ActAsync(Func<string, CancellationToken, Task> act) => TryAsync(async token =>
+    {
+        var user = (await Session).User;
+        if (!(await Authorization.AuthorizeAsync(user, Policies.CanOperate)).Succeeded)
+        {
+            throw new EngineException("role-missing", ErrorKind.Denied, "your role may look, not act", "Ask an admin for the role Operator. Nothing was changed.");
+        }
+
+        await act(user.Identity!.Name!, token);
+    });
+
+    /// <summary>Does something that every reader may do; a fault shows on the page.</summary>
+    protected async Task TryAsync(Func<CancellationToken, Task> act)
     {
         try
         {

@@ -19,5 +19,5 @@ public partial class AuditPage : LivePage
     protected override async Task ReadAsync(CancellationToken cancellationToken) =>
         _events = await AuditLog.NewestAsync(Catalog, MostRows, cancellationToken);
 
-    private Task VerifyAsync() => ActAsync(async token => _verification = await AuditLog.VerifyAsync(Catalog, token));
+    private Task VerifyAsync() => TryAsync(async token => _verification = await AuditLog.VerifyAsync(Catalog, token));
 }

@@ -11,7 +11,6 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Components.Authorization;
 using MudBlazor;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
@@ -47,9 +46,6 @@ public partial class PointPage : LivePage
 
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
-
-    [CascadingParameter]
-    private Task<AuthenticationState> Session { get; set; } = default!;
 
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(Texts.NavPoints, "/restore-points"), new Crumb(_point!.Source, SourceRows.Href(_point.Source)), new Crumb(SourceRows.Short(_point.Id))];
@@ -128,13 +124,13 @@ public partial class PointPage : LivePage
         _point = point;
     }
 
-    private Task ValidateAsync() => ActAsync(async token =>
+    private Task ValidateAsync() => ActAsync(async (actor, token) =>
     {
-        var run = await Requests.ValidateAsync(_point!.Id, null, (await Session).User.Identity!.Name!, token);
+        var run = await Requests.ValidateAsync(_point!.Id, null, actor, token);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
 
-    private Task RestoreAsync() => ActAsync(async token =>
+    private Task RestoreAsync() => ActAsync(async (actor, token) =>
     {
         var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source)?.Postgres;
         var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict);
@@ -143,7 +139,7 @@ public partial class PointPage : LivePage
             return;
         }
 
-        var run = await Requests.RestoreAsync(asked, asked.Hash, (await Session).User.Identity!.Name!, token);
+        var run = await Requests.RestoreAsync(asked, asked.Hash, actor, token);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
 }

@@ -6,7 +6,6 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Components.Authorization;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
 
@@ -24,9 +23,6 @@ public partial class RunPage : LivePage
 
     [Inject]
     private RunStore Store { get; set; } = default!;
-
-    [CascadingParameter]
-    private Task<AuthenticationState> Session { get; set; } = default!;
 
     private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavRuns, "/runs"), new Crumb(_run!.Source, SourceRows.Href(_run.Source)), new Crumb(_run.Id.ToString())];
 
@@ -94,9 +90,9 @@ public partial class RunPage : LivePage
         _run = run;
     }
 
-    private Task CancelAsync() => ActAsync(async token =>
+    private Task CancelAsync() => ActAsync(async (actor, token) =>
     {
-        await Store.CancelAsync(new RunId(Number), (await Session).User.Identity!.Name!, token);
+        await Store.CancelAsync(new RunId(Number), actor, token);
         await RefreshAsync(token);
     });
 

@@ -11,7 +11,6 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
-using Microsoft.AspNetCore.Components.Authorization;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Sources;
 
@@ -48,9 +47,6 @@ public partial class SourcePage : LivePage
 
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
-
-    [CascadingParameter]
-    private Task<AuthenticationState> Session { get; set; } = default!;
 
     private Run? OpenBackup => _runs.FirstOrDefault(run => run.Kind == RunKinds.Backup && run.IsOpen);
 
@@ -112,9 +108,9 @@ public partial class SourcePage : LivePage
         _standing = standing;
     }
 
-    private Task BackUpAsync() => ActAsync(async token =>
+    private Task BackUpAsync() => ActAsync(async (actor, token) =>
     {
-        var run = await Requests.BackupAsync(Name, (await Session).User.Identity!.Name!, token);
+        var run = await Requests.BackupAsync(Name, actor, token);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
 
