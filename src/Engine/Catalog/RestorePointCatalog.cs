@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Catalog;
@@ -64,6 +65,18 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RestorePointTierRow>> TiersAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
             .ListAsync(MapTier, cancellationToken);
+
+    /// <summary>All points of some sources as retention sees them, grouped by source.</summary>
+    public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)
+    {
+        var rows = await catalog.Command(
+            """
+            SELECT p.source, p.id, p.created_at, coalesce(
+              (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false)
+            FROM restore_point p WHERE p.source = ANY ($1)
+            """, (object)sources).ListAsync(row => (Source: row.GetString(0), Point: new RetainedPoint(row.GetString(1), row.Time(2), row.GetBoolean(3))), cancellationToken);
+        return rows.ToLookup(row => row.Source, row => row.Point);
+    }
 
     /// <summary>The tiers that hold any of these points.</summary>
     public Task<IReadOnlyList<RestorePointTierRow>> TiersOfAsync(string[] points, CancellationToken cancellationToken) =>

@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 
@@ -7,7 +9,8 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 /// <param name="Point">The point.</param>
 /// <param name="Tiers">Where it is held.</param>
 /// <param name="Last">Its last validation, or null.</param>
-public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointTierRow> Tiers, ValidationRow? Last)
+/// <param name="Kept">Why the ladder keeps it; empty where it does not.</param>
+public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointTierRow> Tiers, ValidationRow? Last, IReadOnlyList<KeepReason> Kept)
 {
     /// <summary>What its last validation says; unproven where there was none.</summary>
     public Status Status => Last switch
@@ -20,8 +23,8 @@ public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointT
     public string Href => $"/restore-points/{Point.Id}";
 }
 
-/// <summary>Reads restore points with their tiers and last validations in three statements, however many there are.</summary>
-public sealed class PointRows(RestorePointCatalog catalog)
+/// <summary>Reads restore points with their tiers and last validations in four statements, however many there are.</summary>
+public sealed class PointRows(RestorePointCatalog catalog, ProtectedEstate estate)
 {
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<PointRow>> ReadAsync(string? source, int limit, CancellationToken cancellationToken)
@@ -30,6 +33,25 @@ public sealed class PointRows(RestorePointCatalog catalog)
         var ids = points.Select(point => point.Id).ToArray();
         var tiers = (await catalog.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
         var validations = (await catalog.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(row => row.RestorePoint);
-        return [.. points.Select(point => new PointRow(point, [.. tiers[point.Id]], validations.GetValueOrDefault(point.Id)))];
+        var kept = await KeptAsync([.. points.Select(point => (point.Source, point.Class)).Distinct()], cancellationToken);
+        return [.. points.Select(point => new PointRow(point, [.. tiers[point.Id]], validations.GetValueOrDefault(point.Id), kept.GetValueOrDefault(point.Id, [])))];
+    }
+
+    private async Task<Dictionary<string, IReadOnlyList<KeepReason>>> KeptAsync((string Source, string Class)[] sources, CancellationToken cancellationToken)
+    {
+        var retained = await catalog.RetainedAsync([.. sources.Select(source => source.Source).Distinct()], cancellationToken);
+        var kept = new Dictionary<string, IReadOnlyList<KeepReason>>();
+        foreach (var source in retained)
+        {
+            // The class as it is configured now; a source that is no longer configured keeps the class of its points.
+            var name = estate.Sources.FirstOrDefault(one => one.Name == source.Key)?.Class ?? sources.First(one => one.Source == source.Key).Class;
+            var policy = (estate.Classes.TryGetValue(name, out var found) ? found : estate.Classes["standard"]).Retention;
+            foreach (var decision in RetentionPlan.Decide(source, policy))
+            {
+                kept[decision.Point.Id] = decision.Reasons;
+            }
+        }
+
+        return kept;
     }
 }
