@@ -14,6 +14,8 @@ foreach (var command in SourceCommands.Create())
 }
 
 var parsed = root.Parse(args);
-// System.CommandLine would end "serve" two seconds after SIGTERM; the host stops in its own order instead.
-var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null });
+// System.CommandLine would end a command two seconds after the signal; a run takes longer to let go of its tools, and the
+// console longer to stop in its own order.
+using var termination = new Termination();
+var code = await parsed.InvokeAsync(new InvocationConfiguration { ProcessTerminationTimeout = null }, termination.Token);
 return parsed.Errors.Count > 0 ? ExitCodes.Usage : code;

@@ -31,6 +31,7 @@ public static class EngineServices
         services.AddSingleton<RunReconciler>();
         services.AddSingleton<TierRepositories>();
         services.AddSingleton<RestorePointAccess>();
+        services.AddSingleton<TierReplication>();
         services.AddSingleton(provider => new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ArtifactRestore>();
@@ -51,7 +52,8 @@ public static class EngineServices
         ProtectedPaths =
         [
             setup.Data.Root,
-            .. setup.Estate.Tiers.Select(tier => tier.KeyFile),
+            // Tiers of one workspace mostly share a key.
+            .. setup.Estate.Tiers.Select(tier => tier.KeyFile).Distinct(),
             .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
         ],
     };

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Servers;
 using Microsoft.Extensions.Configuration;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine;
 
@@ -13,6 +14,7 @@ namespace Hexabase.DrConsole.Engine;
 /// </summary>
 public sealed class EngineSetup : IAsyncDisposable
 {
+    private static readonly TimeSpan LookEvery = TimeSpan.FromMilliseconds(200);
     private readonly IDisposable? _lock;
     private readonly PrivateCatalog? _private;
 
@@ -46,13 +48,15 @@ public sealed class EngineSetup : IAsyncDisposable
     /// <param name="configuration">All configuration; <c>ConnectionStrings:Console</c> and <c>:ConsoleOwner</c> name an external catalog.</param>
     /// <param name="dataDirectory">The folder from the command line, or null.</param>
     /// <param name="mayBeGuest">True for commands, which may work beside a console; false for the console itself.</param>
+    /// <param name="onWait">Hears of the command that has the folder and is waited for.</param>
     /// <exception cref="EngineException">Anything that is missing, wrong or taken, with what to do.</exception>
     public static async Task<EngineSetup> StartAsync(
-        IConfigurationRoot configuration, string? dataDirectory, bool mayBeGuest, TimeProvider time, CancellationToken cancellationToken)
+        IConfigurationRoot configuration, string? dataDirectory, bool mayBeGuest, TimeProvider time, CancellationToken cancellationToken,
+        Action<FolderHolder>? onWait = null)
     {
         var estate = EstateConfiguration.Read(configuration, dataDirectory);
         var data = DataFolder.Open(estate.DataDirectory);
-        var taken = mayBeGuest ? data.TryLock() : data.Lock();
+        var taken = await TakeAsync(data, mayBeGuest, onWait, time, cancellationToken);
         PrivateCatalog? catalog = null;
         try
         {
@@ -78,7 +82,7 @@ public sealed class EngineSetup : IAsyncDisposable
 
             return new EngineSetup(estate, data, registry, taken, catalog, connection) { Settled = settled, NewKeyFile = made };
         }
-        catch
+        catch (Exception fault)
         {
             if (catalog is not null)
             {
@@ -86,9 +90,54 @@ public sealed class EngineSetup : IAsyncDisposable
             }
 
             taken?.Dispose();
+            if (FaultOf(fault, data) is { } said)
+            {
+                throw said;
+            }
+
             throw;
         }
     }
+
+    /// <summary>
+    /// Takes the data folder, or gives null where a console has it. A command that has it executes nobody else's runs and
+    /// stops the catalog at its end, so it is waited for instead of being joined.
+    /// </summary>
+    private static async Task<IDisposable?> TakeAsync(
+        DataFolder data, bool mayBeGuest, Action<FolderHolder>? onWait, TimeProvider time, CancellationToken cancellationToken)
+    {
+        var isSaid = false;
+        while (true)
+        {
+            if (data.TryLock(mayBeGuest ? FolderUse.Command : FolderUse.Console) is { } taken)
+            {
+                return taken;
+            }
+
+            var holder = data.Holder();
+            if (holder is { Use: FolderUse.Console })
+            {
+                return mayBeGuest ? null : throw data.InUse();
+            }
+
+            if (holder is not null && !isSaid)
+            {
+                isSaid = true;
+                onWait?.Invoke(holder);
+            }
+
+            await Task.Delay(LookEvery, time, cancellationToken);
+        }
+    }
+
+    /// <summary>What a person can act on in a fault of the ground below the rooms; null where it says so itself.</summary>
+    private static EngineException? FaultOf(Exception fault, DataFolder data) => fault switch
+    {
+        IOException => data.Unwritable(fault),
+        NpgsqlException => new EngineException("catalog-unavailable", ErrorKind.Unavailable, $"the console's catalog does not work: {fault.Message}",
+            $"Look at {data.Logs} and at the space left for {data.Root}; with an external catalog, at ConnectionStrings:Console.", fault),
+        _ => null,
+    };
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -16,7 +16,7 @@ internal static class AuditCommand
         verify.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
         {
             var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping);
+            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, CommandRunner.SayWait);
             await using var pool = setup.Connection.OpenPool();
             var found = await AuditLog.VerifyAsync(pool, stopping);
             if (parsed.GetValue(options.Json))

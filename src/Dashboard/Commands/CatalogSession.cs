@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
@@ -26,7 +27,7 @@ internal sealed class CatalogSession : IAsyncDisposable
     public static async Task<CatalogSession> OpenAsync(ParseResult parsed, ConsoleOptions options, CancellationToken stopping)
     {
         var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-        var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping);
+        var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, CommandRunner.SayWait);
         var services = new ServiceCollection();
         services.AddLogging(logging => logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace).SetMinimumLevel(LogLevel.Warning));
         services.AddEngine(setup);
@@ -52,11 +53,34 @@ internal sealed class CatalogSession : IAsyncDisposable
     public T Get<T>()
         where T : notnull => _services.GetRequiredService<T>();
 
+    /// <summary>
+    /// Asks for a backup. Where no console runs and one of the source is still open, its process died: that one is gone on with,
+    /// since otherwise nobody would until a console starts.
+    /// </summary>
+    public async Task<Run> BackupAsync(string source, string actor, CancellationToken stopping)
+    {
+        try
+        {
+            return await Get<RunRequests>().BackupAsync(source, actor, stopping);
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open" && !IsGuest)
+        {
+            var open = (await Get<RunStore>().ListAsync(source, RunKinds.Backup, null, 50, stopping)).FirstOrDefault(run => run.IsOpen);
+            if (open is null)
+            {
+                throw;
+            }
+
+            await Get<RunReconciler>().EndLeasesOfTheDeadAsync(stopping);
+            await Console.Error.WriteLineAsync($"{open.Id} of {source} was interrupted; going on with it.");
+            return open;
+        }
+    }
+
     /// <summary>Waits for a run, or executes it; progress and log go to standard error. Ctrl-C cancels the run.</summary>
     public async Task<Run> FinishAsync(RunId id, CancellationToken stopping)
     {
         var store = Get<RunStore>();
-        using var over = new CancellationTokenSource();
         var execution = IsGuest ? Task.CompletedTask : Get<RunExecution>().AdvanceAsync(id, CancellationToken.None);
         await using var cancel = stopping.Register(() => _ = store.CancelAsync(id, "command line", CancellationToken.None));
         var report = new RunReport();
@@ -71,7 +95,9 @@ internal sealed class CatalogSession : IAsyncDisposable
                 return run;
             }
 
-            await Task.WhenAny(Task.Delay(LookEvery, TimeProvider.System, over.Token), IsGuest ? Task.Delay(Timeout.Infinite, over.Token) : execution);
+            // What this process executes itself is known to have ended without waiting for the next look.
+            var look = Task.Delay(LookEvery, TimeProvider.System, CancellationToken.None);
+            await (execution.IsCompleted ? look : Task.WhenAny(look, execution));
             if (execution.IsFaulted)
             {
                 await execution;

@@ -2,6 +2,8 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Estate;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
@@ -36,12 +38,26 @@ internal static class CommandRunner
             await Console.Error.WriteLineAsync($"drconsole: {fault.ToText()}");
             return fault.Kind == ErrorKind.Damaged ? ExitCodes.Damaged : ExitCodes.Failed;
         }
+        catch (NpgsqlException fault)
+        {
+            await Console.Error.WriteLineAsync($"drconsole: the console's catalog does not answer: {fault.Message}\n  → Look whether the console, or the external PostgreSQL, still runs; then do it again. Runs go on at the console's next start.");
+            return ExitCodes.Failed;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            await Console.Error.WriteLineAsync($"drconsole: {fault.Message}\n  → Look at the rights and the space left there, then do it again.");
+            return ExitCodes.Failed;
+        }
         catch (OperationCanceledException)
         {
             await Console.Error.WriteLineAsync("drconsole: stopped");
             return ExitCodes.Failed;
         }
     }
+
+    /// <summary>Says that another command has the data folder.</summary>
+    public static void SayWait(FolderHolder holder) =>
+        Console.Error.WriteLine($"Waiting for process {holder.Pid}, a command that uses the same data folder, to end.");
 
     /// <summary>Prints one JSON document on standard output.</summary>
     public static void PrintJson<T>(T value) => Console.Out.WriteLine(JsonSerializer.Serialize(value, Json));

@@ -29,7 +29,7 @@ internal static class ConsoleConfiguration
         }
         catch (InvalidDataException fault)
         {
-            throw new EngineException("configuration-unreadable", ErrorKind.Input, $"{fault.Message} {fault.InnerException?.Message}".Trim(),
+            throw new EngineException("configuration-unreadable", ErrorKind.Input, $"{fault.Message} {fault.GetBaseException().Message}",
                 "Correct the JSON and start again; nothing was changed.", fault);
         }
     }

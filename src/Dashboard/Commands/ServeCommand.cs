@@ -21,7 +21,9 @@ internal static class ServeCommand
         command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
         {
             var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: false, TimeProvider.System, stopping);
+            ListenAddresses.RequireFree(parsed.GetValue(urls)!);
+            await using var setup = await EngineSetup.StartAsync(
+                configuration, parsed.GetValue(options.Data), mayBeGuest: false, TimeProvider.System, stopping, CommandRunner.SayWait);
             await ServeAsync(setup, parsed.GetValue(urls)!, stopping);
             return ExitCodes.Done;
         }));
@@ -52,7 +54,7 @@ internal static class ServeCommand
         }
         catch (IOException fault)
         {
-            throw new EngineException("address-in-use", ErrorKind.Conflict, $"cannot listen on {urls}: {fault.Message}", "Give another address with --urls.", fault);
+            throw ListenAddresses.Taken(urls, fault);
         }
 
         Announce(app.Urls, password);

@@ -30,7 +30,7 @@ internal static class SourceCommands
         var source = new Argument<string>("SOURCE");
         var command = new Command("backup", "back up a source now") { source };
         return OnRun(command, options, noWait,
-            (session, parsed, stopping) => session.Get<RunRequests>().BackupAsync(parsed.GetValue(source)!, Actor, stopping),
+            (session, parsed, stopping) => session.BackupAsync(parsed.GetValue(source)!, Actor, stopping),
             run =>
             {
                 var result = Result<BackupRunResult>(run);
@@ -183,7 +183,7 @@ internal static class SourceCommands
     private static ValidationResult? Validation(Run run) =>
         run.ResultJson is null ? null : ValidationResult.Parse(JsonElement.Parse(run.ResultJson));
 
-    private static string Status(Run run) => run.State.ToString().ToLowerInvariant();
+    private static string Status(Run run) => JsonNamingPolicy.SnakeCaseLower.ConvertName(run.State.ToString());
 
     private static T? Result<T>(Run run)
         where T : class => run.ResultJson is null ? null : JsonSerializer.Deserialize<T>(run.ResultJson, JsonSerializerOptions.Web);

@@ -125,7 +125,7 @@ internal static class UserCommand
         CommandRunner.RunAsync(async () =>
         {
             var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping);
+            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, CommandRunner.SayWait);
             await using var pool = setup.Connection.OpenPool();
             await act(new CatalogUserDirectory(pool));
             return ExitCodes.Done;

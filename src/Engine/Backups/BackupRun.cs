@@ -1,3 +1,4 @@
+using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -25,10 +26,16 @@ public sealed record BackupRunResult(
 /// one the capture begins again, since its snapshot died with the process.
 /// </summary>
 public sealed class BackupRun(
-    TierRepositories tiers, LogicalBackup logical, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
+    TierRepositories tiers, TierReplication replication, LogicalBackup logical, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
 {
     /// <summary>Property of a manifest: the run that made it.</summary>
     public const string RunProperty = "run";
+
+    /// <summary>
+    /// Property of a manifest: when that run was asked for, on the catalog's clock. A catalog that was made anew counts from
+    /// R-1 again; number and time together are one run only.
+    /// </summary>
+    public const string RequestedAtProperty = "runRequestedAt";
 
     /// <inheritdoc/>
     public string Kind => RunKinds.Backup;
@@ -43,8 +50,13 @@ public sealed class BackupRun(
         var behind = new Dictionary<string, string>();
         foreach (var tier in estate.Tiers.Where(tier => tier.Name != captured.Tier))
         {
-            var fault = await context.StepAsync($"replicate to {tier.Name}", step => ReplicateAsync(context, step, source, captured, tier));
+            var fault = await context.StepAsync($"replicate to {tier.Name}", step => replication.ReplicateAsync(context, step, source, captured.Backup.BackupId, captured.Tier, tier));
             (fault.Reason is null ? held : behind)[tier.Name] = fault.Reason ?? tier.RepositoryUrl(source.Workspace);
+        }
+
+        foreach (var tier in estate.Tiers.Where(tier => held.ContainsKey(tier.Name)))
+        {
+            await replication.CatchUpAsync(context, source, tier);
         }
 
         await FollowUpAsync(context, source, captured);
@@ -65,7 +77,8 @@ public sealed class BackupRun(
             var request = await RequestFor(context, source);
             await step.RecordIntentAsync(new { tier = tier.Name });
             var result = await logical.CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
-            var manifest = await repository.ReadManifestAsync(result.BackupId, context.Cancellation);
+            // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
+            var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
             Record(context, step, manifest, tier.Name);
             return new Captured(tier.Name, result);
         }
@@ -97,7 +110,11 @@ public sealed class BackupRun(
             },
             PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
             MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
-            Properties = new Dictionary<string, string> { [RunProperty] = context.Run.Id.ToString() },
+            Properties = new Dictionary<string, string>
+            {
+                [RunProperty] = context.Run.Id.ToString(),
+                [RequestedAtProperty] = RequestedAt(context.Run),
+            },
         };
     }
 
@@ -106,21 +123,16 @@ public sealed class BackupRun(
     {
         foreach (var tier in estate.Tiers)
         {
-            if (!await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
+            try
             {
-                continue;
+                if (await FindCapturedAsync(context, source, tier) is { } found)
+                {
+                    return found;
+                }
             }
-
-            await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-            var found = (await repository.ListAsync(context.Cancellation)).Points
-                .LastOrDefault(point => point.Properties.GetValueOrDefault(RunProperty) == context.Run.Id.ToString() && point.CreatedAt >= context.Run.CreatedAt);
-            if (found is not null)
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
             {
-                var facts = await LogicalBackup.ReadFactsAsync(repository, found, context.Cancellation);
-                var request = await RequestFor(context, source);
-                var withPasswords = found.Properties.GetValueOrDefault(LogicalBackup.PasswordsProperty) == "true";
-                var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []);
-                return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
+                context.Warn("capture", $"tier {tier.Name} cannot be asked for the interrupted attempt: {fault.Message}");
             }
         }
 
@@ -128,35 +140,38 @@ public sealed class BackupRun(
         return new StepProbe<Captured>.NotDone();
     }
 
+    private async Task<StepProbe<Captured>?> FindCapturedAsync(RunContext context, Source source, StorageTier tier)
+    {
+        if (!await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
+        {
+            return null;
+        }
+
+        await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
+        var found = (await repository.ListAsync(context.Cancellation)).Points.LastOrDefault(point =>
+            point.Properties.GetValueOrDefault(RunProperty) == context.Run.Id.ToString()
+            && point.Properties.GetValueOrDefault(RequestedAtProperty) == RequestedAt(context.Run));
+        if (found is null)
+        {
+            return null;
+        }
+
+        var facts = await LogicalBackup.ReadFactsAsync(repository, found, context.Cancellation);
+        var request = await RequestFor(context, source);
+        var withPasswords = found.Properties.GetValueOrDefault(LogicalBackup.PasswordsProperty) == "true";
+        var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []);
+        return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
+    }
+
+    private static string RequestedAt(Run run) => run.CreatedAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
+
     private static void Record(RunContext context, StepHandle step, Manifest manifest, string tier) =>
         step.OnCommit(async transaction =>
         {
-            await RestorePointCatalog.RecordAsync(transaction, manifest, context.Run.Id.Value, context.Cancellation);
-            await RestorePointCatalog.RecordTierAsync(transaction, manifest.Id, tier, "stored", null, context.Cancellation);
-            await transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, manifest.Id.Value).RunAsync(context.Cancellation);
+            await RestorePointCatalog.RecordAsync(transaction, manifest, context.Run.Id.Value, CancellationToken.None);
+            await RestorePointCatalog.RecordTierAsync(transaction, manifest.Id, tier, "stored", null, CancellationToken.None);
+            await transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, manifest.Id.Value).RunAsync(CancellationToken.None);
         });
-
-    private async Task<Replicated> ReplicateAsync(RunContext context, StepHandle step, Source source, Captured captured, StorageTier tier)
-    {
-        var id = captured.Backup.BackupId;
-        try
-        {
-            await using var from = await tiers.OpenAsync(estate.Tiers.First(one => one.Name == captured.Tier), source.Workspace, context.Cancellation);
-            await using var to = await tiers.OpenOrCreateAsync(tier, source.Workspace, context.Cancellation);
-            await from.CopyAsync(to, [id], context.Progress, context.Cancellation);
-            // The copy was read back at its destination chunk by chunk: that is what "verified" says of a tier.
-            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, id, tier.Name, "verified", null, context.Cancellation));
-            context.Log("replicate", $"{tier.Name} holds {id.Short}, read back");
-            return new Replicated(null);
-        }
-        catch (EngineException fault)
-        {
-            // A tier that is down must not take the backup down: the point exists, it only counts less.
-            context.Warn("replicate", $"{tier.Name} does not hold {id.Short}: {fault.Message}{(fault.Hint is null ? "" : $" → {fault.Hint}")}");
-            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, id, tier.Name, "behind", fault.Message, context.Cancellation));
-            return new Replicated(fault.Message);
-        }
-    }
 
     /// <summary>Critical sources are validated at once, others when the newest proof has lived half its life.</summary>
     private async Task FollowUpAsync(RunContext context, Source source, Captured captured)
@@ -169,7 +184,7 @@ public sealed class BackupRun(
             {
                 var id = captured.Backup.BackupId.Value;
                 step.OnCommit(async transaction => asked = (await RunStore.InsertAsync(
-                    transaction, RunKinds.Validation, source.Name, id, new ValidationRequest(id), "engine", context.Run.Id, context.Cancellation)).Id);
+                    transaction, RunKinds.Validation, source.Name, id, new ValidationRequest(id), "engine", context.Run.Id, CancellationToken.None)).Id);
             }
 
             return needed;
@@ -202,7 +217,4 @@ public sealed class BackupRun(
 
     /// <summary>The result of the capture step.</summary>
     private sealed record Captured(string Tier, PostgresBackupResult Backup);
-
-    /// <summary>The result of a replication step: null, or why the tier is behind.</summary>
-    private sealed record Replicated(string? Reason);
 }

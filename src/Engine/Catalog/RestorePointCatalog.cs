@@ -83,6 +83,14 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = ANY ($1) ORDER BY stored_at", (object)points)
             .ListAsync(MapTier, cancellationToken);
 
+    /// <summary>Restore points of a workspace that a tier could not take when they were made, oldest first.</summary>
+    public Task<IReadOnlyList<RestorePointRow>> BehindAsync(string tier, string workspace, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"""
+            SELECT {Columns} FROM restore_point WHERE workspace = $2
+              AND id IN (SELECT restore_point FROM restore_point_tier WHERE tier = $1 AND state = 'behind') ORDER BY created_at
+            """, tier, workspace).ListAsync(Map, cancellationToken);
+
     /// <summary>The last validation of each of these points that has one.</summary>
     public Task<IReadOnlyList<ValidationRow>> LastValidationsOfAsync(string[] points, CancellationToken cancellationToken) =>
         catalog.Command(

@@ -116,17 +116,20 @@ public sealed class RunContext
 
     private async Task CompleteAsync<T>(string name, StepHandle handle, T result)
     {
-        await _journal.FlushAsync(Cancellation);
+        // Not cancellable: the step took effect, and what is not written down now would be found only by the next start, or,
+        // where a person cancels just here, by nobody.
+        await _journal.FlushAsync(CancellationToken.None);
         await _hold.CommitAsync(async transaction =>
         {
             await transaction.Command(
                 "UPDATE run_step SET state = 'done', result = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND name = $2",
-                Run.Id.Value, name, new Jsonb(JsonSerializer.Serialize(result, JsonSerializerOptions.Web))).RunAsync(Cancellation);
+                Run.Id.Value, name, new Jsonb(JsonSerializer.Serialize(result, JsonSerializerOptions.Web))).RunAsync(CancellationToken.None);
             foreach (var write in handle.Writes)
             {
                 await write(transaction);
             }
-        }, Cancellation);
+        }, CancellationToken.None);
+        Cancellation.ThrowIfCancellationRequested();
     }
 
     private sealed class Sink(RunContext context) : IProgress<TransferProgress>

@@ -72,7 +72,8 @@ public sealed class RunFeed(NpgsqlDataSource catalog, TimeProvider time, ILogger
         }
     }
 
-    private void Tell(RunId? id)
+    /// <summary>Tells everybody who listens in this process.</summary>
+    internal void Tell(RunId? id)
     {
         Action<RunId?>[] listeners;
         lock (_gate)

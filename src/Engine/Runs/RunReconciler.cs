@@ -65,7 +65,8 @@ public sealed class RunReconciler(NpgsqlDataSource catalog, IRunTrigger trigger,
         while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    private async Task EndLeasesOfTheDeadAsync(CancellationToken cancellationToken)
+    /// <summary>Ends the leases of processes that certainly died on this machine, so that their runs can be taken up at once.</summary>
+    public async Task EndLeasesOfTheDeadAsync(CancellationToken cancellationToken)
     {
         var held = await catalog.Command("SELECT DISTINCT lease_owner FROM run WHERE state = 'running' AND lease_owner IS NOT NULL")
             .ListAsync(row => row.GetString(0), cancellationToken);

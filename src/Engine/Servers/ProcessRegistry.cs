@@ -132,7 +132,8 @@ public sealed partial class ProcessRegistry(
     internal static string NewName(string stem) => string.Create(
         CultureInfo.InvariantCulture, $"{stem.Replace('_', '-')}-{RandomNumberGenerator.GetHexString(8, lowercase: true)}");
 
-    private static ProcessIdentity? FindByMark(string mark)
+    /// <summary>The living process that carries a mark in its environment, or null.</summary>
+    internal static ProcessIdentity? FindByMark(string mark)
     {
         var wanted = $"{MarkVariable}={mark}";
         ProcessIdentity? oldest = null;

@@ -31,10 +31,10 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
                 {
                     await RestorePointCatalog.RecordValidationAsync(transaction, new NewValidation(
                         point.Id, context.Run.Id.Value, tier.Name, result.OverallPassed, Member(json, "steps")!, Member(json, "comparison"),
-                        result.MeasuredRestoreSeconds, Member(json, "isolation"), result.ValidatedAt), context.Cancellation);
+                        result.MeasuredRestoreSeconds, Member(json, "isolation"), result.ValidatedAt), CancellationToken.None);
                     if (TierState(result) is { } state)
                     {
-                        await RestorePointCatalog.RecordTierAsync(transaction, point.PointId, tier.Name, state, result.Failed?.Reason, context.Cancellation);
+                        await RestorePointCatalog.RecordTierAsync(transaction, point.PointId, tier.Name, state, result.Failed?.Reason, CancellationToken.None);
                     }
                 });
                 return json;

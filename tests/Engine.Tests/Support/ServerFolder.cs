@@ -46,7 +46,9 @@ public sealed class ServerFolder : IAsyncDisposable
     {
         foreach (var path in Directory.EnumerateDirectories("/tmp", Prefix + "*"))
         {
-            var records = Directory.EnumerateDirectories(path, "process-records", SearchOption.AllDirectories)
+            // A test's own list, and those of the consoles that tests started.
+            var records = new[] { "process-records", "processes" }
+                .SelectMany(name => Directory.EnumerateDirectories(path, name, SearchOption.AllDirectories))
                 .SelectMany(folder => new ProcessRegistry(folder).List())
                 .ToList();
             if (records.Count > 0 && !records.Any(ProcessRegistry.IsHeld))
@@ -64,7 +66,7 @@ public sealed class ServerFolder : IAsyncDisposable
         await LocalFolder.RemoveAsync(Path, TimeProvider.System, CancellationToken.None);
     }
 
-    private static async Task EndAsync(IEnumerable<ProcessRecord> records)
+    internal static async Task EndAsync(IEnumerable<ProcessRecord> records)
     {
         foreach (var record in records)
         {

@@ -1,0 +1,90 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>What became of a copy into a tier.</summary>
+/// <param name="Reason">Why the tier is behind; null where it holds the restore point.</param>
+public sealed record Replicated(string? Reason);
+
+/// <summary>
+/// Copies a new restore point into another tier, and later those that a tier could not take when they were made. A tier that
+/// is down never takes the backup down: the point exists, it only counts less until the tier has caught up.
+/// </summary>
+public sealed class TierReplication(TierRepositories tiers, RestorePointAccess access, RestorePointCatalog points, ProtectedEstate estate)
+{
+    /// <summary>The body of a backup run's step "replicate to TIER".</summary>
+    /// <param name="context">The run.</param>
+    /// <param name="step">The step; what the tiers hold is written when it is done.</param>
+    /// <param name="source">Whose workspace names the repository.</param>
+    /// <param name="point">The new restore point.</param>
+    /// <param name="from">The tier that holds it.</param>
+    /// <param name="to">The tier that shall hold it too.</param>
+    public async Task<Replicated> ReplicateAsync(RunContext context, StepHandle step, Source source, RestorePointId point, string from, StorageTier to)
+    {
+        try
+        {
+            await using var origin = await tiers.OpenAsync(estate.Tiers.First(tier => tier.Name == from), source.Workspace, context.Cancellation);
+            await using var copy = await tiers.OpenOrCreateAsync(to, source.Workspace, context.Cancellation);
+            await CopyAsync(context, step, origin, copy, point, to);
+            return new Replicated(null);
+        }
+        catch (EngineException fault)
+        {
+            Warn(context, point, to, fault);
+            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "behind", fault.Message, CancellationToken.None));
+            return new Replicated(fault.Message);
+        }
+    }
+
+    private static async Task CopyAsync(RunContext context, StepHandle step, BackupRepository origin, BackupRepository copy, RestorePointId point, StorageTier to)
+    {
+        await origin.CopyAsync(copy, [point], context.Progress, context.Cancellation);
+        // The copy was read back at its destination chunk by chunk: that is what "verified" says of a tier.
+        step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "verified", null, CancellationToken.None));
+        context.Log("replicate", $"{to.Name} holds {point.Short}, read back");
+    }
+
+    /// <summary>
+    /// Copies what a tier that answers again has missed, each restore point from a tier that holds it. One that cannot be had
+    /// now stays behind until the next backup.
+    /// </summary>
+    public async Task CatchUpAsync(RunContext context, Source source, StorageTier to)
+    {
+        var missed = await points.BehindAsync(to.Name, source.Workspace, context.Cancellation);
+        if (missed.Count > 0)
+        {
+            await context.StepAsync($"catch up {to.Name}", async step =>
+            {
+                foreach (var point in missed)
+                {
+                    await CatchUpAsync(context, step, point, to);
+                }
+
+                return missed.Count;
+            });
+        }
+    }
+
+    private async Task CatchUpAsync(RunContext context, StepHandle step, RestorePointRow point, StorageTier to)
+    {
+        try
+        {
+            var (_, origin) = await access.OpenAsync(point, null, context.Cancellation);
+            await using (origin)
+            {
+                await using var copy = await tiers.OpenOrCreateAsync(to, point.Workspace, context.Cancellation);
+                await CopyAsync(context, step, origin, copy, point.PointId, to);
+            }
+        }
+        catch (EngineException fault)
+        {
+            Warn(context, point.PointId, to, fault);
+        }
+    }
+
+    private static void Warn(RunContext context, RestorePointId point, StorageTier to, EngineException fault) =>
+        context.Warn("replicate", $"{to.Name} does not hold {point.Short}: {fault.Message}{(fault.Hint is null ? "" : $" → {fault.Hint}")}");
+}

@@ -1,0 +1,123 @@
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups;
+
+/// <summary>A source, two tiers and the runs that work on them, composed by hand; nothing else advances the runs.</summary>
+internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
+{
+    private readonly ServerFolder _folder = new();
+    private readonly CatalogServer _catalog;
+
+    private BackupRig(CatalogServer catalog, LabPostgres lab)
+    {
+        _catalog = catalog;
+        LocalFolder.WritePrivateFile(Key, "a passphrase of the test"u8);
+        Estate = new ProtectedEstate(
+            "test", _folder.Path, ProtectionClass.Defaults, [Tier("hot"), Tier("warm")],
+            [
+                new Source($"orders-{Guid.NewGuid():n}", SourceKind.Postgres, "critical", "shop")
+                {
+                    Postgres = new PostgresSettings(LabPostgres.Host, lab.Port, LabPostgres.Orders, LabPostgres.BackupRole, lab.BackupPasswordFile, PostgresMode.Logical, ["customers"]),
+                },
+            ],
+            []);
+        Tiers = new TierRepositories(Estate, TimeProvider.System);
+        Runs = new RunStore(catalog.Pool);
+        Points = new RestorePointCatalog(catalog.Pool);
+        Sources = new SourceCatalog(catalog.Pool, Estate);
+        Access = new RestorePointAccess(Points, Tiers);
+        Requests = new RunRequests(Runs, Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), this, Estate);
+        Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
+    }
+
+    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public ProtectedEstate Estate { get; }
+
+    public Source Source => Estate.Sources[0];
+
+    public TierRepositories Tiers { get; }
+
+    public RunStore Runs { get; }
+
+    public RestorePointCatalog Points { get; }
+
+    public SourceCatalog Sources { get; }
+
+    public RestorePointAccess Access { get; }
+
+    public RunRequests Requests { get; }
+
+    public LogicalBackup Logical { get; }
+
+    public List<RunId> HandedOver { get; } = [];
+
+    private string Key => _folder.Combine("key");
+
+    public static async Task<BackupRig> CreateAsync(CatalogServer catalog, PostgresLab lab) => new(catalog, await lab.GetServerAsync(Ct));
+
+    public string Store(string tier) => _folder.Combine(tier);
+
+    /// <summary>Makes a tier unusable: a file stands where its folder should be.</summary>
+    public void TakeDown(string tier) => File.WriteAllText(Store(tier), "no folder");
+
+    public void BringBack(string tier) => File.Delete(Store(tier));
+
+    public Task<BackupRepository> OpenAsync(string tier) => Tiers.OpenAsync(Estate.Tiers.Single(one => one.Name == tier), Source.Workspace, Ct);
+
+    /// <summary>Asks for a backup and advances it to its end.</summary>
+    public async Task<Run> BackupAsync() => await AdvanceAsync((await Requests.BackupAsync(Source.Name, "tester", Ct)).Id);
+
+    public async Task<Run> AdvanceAsync(RunId id)
+    {
+        var replication = new TierReplication(Tiers, Access, Points, Estate);
+        IRunHandler[] handlers =
+        [
+            new BackupRun(Tiers, replication, Logical, Estate, Sources, Requests, TimeProvider.System),
+            new RestoreRun(Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), new ArtifactRestore(TimeProvider.System)),
+        ];
+        await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
+        return (await Runs.FindAsync(id, Ct))!;
+    }
+
+    /// <summary>Takes a run up as a process does that dies before its first step comes to an end.</summary>
+    public async Task DieInAsync(RunId id, string step, Func<Task> before)
+    {
+        var hold = (await RunHold.AcquireAsync(_catalog.Pool, LeaseTimes.Default, id, Ct))!;
+        using var journal = new RunJournal(hold, TimeProvider.System);
+        await Assert.ThrowsAsync<InvalidOperationException>(() => new RunContext(hold, journal, Ct).StepAsync<object>(step, async _ =>
+        {
+            await before();
+            throw new InvalidOperationException("it died here");
+        }));
+        await _catalog.Pool.Command("UPDATE run SET lease_until = NULL WHERE id = $1", id.Value).RunAsync(Ct);
+    }
+
+    public async Task<IReadOnlyDictionary<string, string>> TierStatesAsync(string point) =>
+        (await Points.TiersAsync(point, Ct)).ToDictionary(tier => tier.Tier, tier => tier.State);
+
+    public Task TriggerAsync(RunId run, CancellationToken cancellationToken)
+    {
+        HandedOver.Add(run);
+        return Task.CompletedTask;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Tiers.Dispose();
+        await _folder.DisposeAsync();
+    }
+
+    private StorageTier Tier(string name) => new(name, new Uri(Store(name)).AbsoluteUri, Key, null);
+}

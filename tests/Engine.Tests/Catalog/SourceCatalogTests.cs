@@ -1,0 +1,123 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Tests.Catalog;
+
+/// <summary>What the catalog says of sources, on rows of the test's own.</summary>
+public sealed class SourceCatalogTests(CatalogServer server)
+{
+    private readonly string _name = $"source-{Guid.NewGuid():n}";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("critical", null, true)]
+    [InlineData("critical", 0.1, true)]
+    [InlineData("important", null, true)]
+    [InlineData("important", 0.4, false)]
+    [InlineData("important", 0.6, true)]
+    public async Task NeedsValidation_depends_on_class_and_age_of_the_proof(string name, double? age, bool expected)
+    {
+        var estate = EstateOf(name);
+        if (age is { } share)
+        {
+            var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+            await ValidateAsync(point, passed: true, estate.ClassOf(estate.Sources[0]).ProofLifetime * share);
+        }
+
+        Assert.Equal(expected, await NeedsAsync(estate));
+    }
+
+    [Fact]
+    public async Task NeedsValidation_counts_no_failed_one_and_waits_for_an_open_one()
+    {
+        var estate = EstateOf("important");
+        var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        await ValidateAsync(point, passed: false, TimeSpan.Zero);
+        Assert.True(await NeedsAsync(estate));
+
+        await new RunStore(server.Pool).RequestAsync(RunKinds.Validation, _name, point.Value, new { }, "tester", null, Ct);
+        Assert.False(await NeedsAsync(estate));
+    }
+
+    [Fact]
+    public async Task Standing_names_the_newest_point_and_the_one_that_counts()
+    {
+        var estate = EstateOf("critical");
+        var older = await RecordAsync(DateTimeOffset.UnixEpoch.AddDays(1), "hot", "warm");
+        var newer = await RecordAsync(DateTimeOffset.UnixEpoch.AddDays(2), "hot");
+        await ValidateAsync(older, passed: true, TimeSpan.FromDays(2));
+        await ValidateAsync(older, passed: false, TimeSpan.FromDays(1));
+
+        var standing = Assert.Single(await new StandingCatalog(server.Pool, estate, TimeProvider.System).ReadAsync(Ct));
+        Assert.Equal(newer.Value, standing.Facts.NewestPoint);
+        Assert.Equal(["hot"], standing.Facts.Tiers.Select(tier => tier.Tier));
+        Assert.Equal(DateTimeOffset.UnixEpoch.AddDays(1), standing.Facts.CountingAt);
+        Assert.Equal([false, true], standing.Facts.Recent.Select(proof => proof.Passed));
+        Assert.True(standing.Facts.LastProof!.Passed);
+        Assert.Equal(Standing.Breached, standing.Standing);
+    }
+
+    [Fact]
+    public async Task Standing_of_a_source_without_anything_is_unproven()
+    {
+        var standing = Assert.Single(await new StandingCatalog(server.Pool, EstateOf("critical"), TimeProvider.System).ReadAsync(Ct));
+        Assert.Equal((Standing.Unproven, StandingReason.NoRestorePoint), (standing.Standing, standing.Reason));
+    }
+
+    [Fact]
+    public async Task BackupDurations_give_the_slowest_completed_one()
+    {
+        foreach (var (state, seconds) in new[] { ("completed", 5), ("completed", 9), ("failed", 99) })
+        {
+            await server.Pool.Command(
+                """
+                INSERT INTO run (kind, source, request, request_hash, requested_by, state, started_at, ended_at)
+                VALUES ('backup', $1, '{}', '', 'tester', $2, now() - $3, now())
+                """, _name, state, TimeSpan.FromSeconds(seconds)).RunAsync(Ct);
+        }
+
+        Assert.Equal(TimeSpan.FromSeconds(9), (await new SourceCatalog(server.Pool, EstateOf("critical")).BackupDurationsAsync(Ct))[_name]);
+    }
+
+    private ProtectedEstate EstateOf(string name) =>
+        new("test", "/nowhere", ProtectionClass.Defaults, [], [new Source(_name, SourceKind.Postgres, name, "shop")], []);
+
+    private Task<bool> NeedsAsync(ProtectedEstate estate) =>
+        new SourceCatalog(server.Pool, estate).NeedsValidationAsync(estate.Sources[0], estate.ClassOf(estate.Sources[0]), Ct);
+
+    private async Task<RestorePointId> RecordAsync(DateTimeOffset createdAt, params string[] tiers)
+    {
+        var manifest = new Manifest
+        {
+            Id = new RestorePointId(Guid.NewGuid().ToString("n")), Source = _name, Kind = "postgres", CreatedAt = createdAt,
+            CompletedAt = createdAt, Bytes = 1, StoredBytes = 1, Artifacts = [],
+        };
+        await InTransactionAsync(async transaction =>
+        {
+            await RestorePointCatalog.RecordAsync(transaction, manifest, null, Ct);
+            foreach (var tier in tiers)
+            {
+                await RestorePointCatalog.RecordTierAsync(transaction, manifest.Id, tier, "stored", null, Ct);
+            }
+        });
+        return manifest.Id;
+    }
+
+    private Task ValidateAsync(RestorePointId point, bool passed, TimeSpan age) =>
+        InTransactionAsync(transaction => RestorePointCatalog.RecordValidationAsync(
+            transaction, new NewValidation(point.Value, 1, "hot", passed, "[]", null, 3, null, TimeProvider.System.GetUtcNow() - age), Ct));
+
+    private async Task InTransactionAsync(Func<NpgsqlTransaction, Task> write)
+    {
+        await using var connection = await server.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await write(transaction);
+        await transaction.CommitAsync(Ct);
+    }
+}

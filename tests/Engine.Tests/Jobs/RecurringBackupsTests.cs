@@ -1,0 +1,59 @@
+using Hangfire;
+using Hangfire.PostgreSql;
+using Hangfire.Storage;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Support;
+
+namespace Hexabase.DrConsole.Engine.Tests.Jobs;
+
+public sealed class RecurringBackupsTests(CatalogServer server)
+{
+    [Fact]
+    public void Reconcile_keeps_one_job_for_each_source_that_can_be_backed_up()
+    {
+        var storage = new PostgreSqlStorage(
+            new Hangfire.PostgreSql.Factories.NpgsqlConnectionFactory(server.Connection.Application, new PostgreSqlStorageOptions()),
+            new PostgreSqlStorageOptions { SchemaName = CatalogConnection.JobsSchema, PrepareSchemaIfNecessary = false });
+        var manager = new RecurringJobManager(storage);
+        Reconcile(new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"), new Source("cache", SourceKind.Redis, "critical", "shop"));
+        Assert.Equal(["backup of crm", "backup of orders"], Jobs().Select(job => job.Id));
+        Assert.All(Jobs(), job => Assert.Equal((JobQueues.Schedule, "UTC"), (job.Job.Queue, job.TimeZoneId)));
+        Assert.EndsWith("/2 * * * *", Jobs()[1].Cron, StringComparison.Ordinal);
+
+        Reconcile(new Source("orders", SourceKind.Postgres, "archive", "shop"));
+        Assert.EndsWith(" 2 * * 1,4", Assert.Single(Jobs()).Cron, StringComparison.Ordinal);
+        Reconcile();
+        Assert.Empty(Jobs());
+
+        void Reconcile(params Source[] sources) =>
+            new RecurringBackups(manager, storage, EstateOf(sources)).Reconcile(new Dictionary<string, TimeSpan>());
+
+        List<RecurringJobDto> Jobs()
+        {
+            using var connection = storage.GetConnection();
+            return [.. connection.GetRecurringJobs().OrderBy(job => job.Id, StringComparer.Ordinal)];
+        }
+    }
+
+    [Theory]
+    [InlineData(RunKinds.Restore, "orders", "b-restore")]
+    [InlineData(RunKinds.Backup, "orders", "c-critical")]
+    [InlineData(RunKinds.Validation, "crm", "f-archive")]
+    [InlineData(RunKinds.Backup, "own-class", "z-other")]
+    [InlineData(RunKinds.Backup, "withdrawn", "z-other")]
+    public void Queue_of_a_run_follows_its_kind_and_class(string kind, string source, string expected)
+    {
+        var run = new Run(new RunId(1), kind, source, null, "{}", "", RunState.Queued, 0, 0, "tester", null, null) { CreatedAt = DateTimeOffset.UnixEpoch };
+        var queue = JobQueues.For(run, EstateOf(
+            new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"),
+            new Source("own-class", SourceKind.Postgres, "gold", "shop")));
+        Assert.Equal(expected, queue);
+        Assert.Contains(queue, JobQueues.All);
+    }
+
+    private static ProtectedEstate EstateOf(params Source[] sources) => new("test", "/nowhere", ProtectionClass.Defaults, [], sources, []);
+}
