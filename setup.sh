@@ -36,6 +36,11 @@ install_packages() {
   fi
 }
 
+# An ordinary user's scratch servers are kept from keys and network by bubblewrap; root has its own means.
+require_isolation() {
+  if [ "$(id -u)" != 0 ] && ! command -v bwrap >/dev/null; then install_packages bubblewrap; fi
+}
+
 require_postgres() {
   local found=(/usr/lib/postgresql/*/bin/postgres)
   if [ ! -x "${found[0]}" ] && ! command -v postgres >/dev/null; then

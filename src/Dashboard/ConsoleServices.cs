@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -19,6 +20,8 @@ internal static class ConsoleServices
         services.AddEngine(setup);
         services.AddJobClient(setup.Connection);
         services.AddJobWorker(JobQueues.All);
+        services.AddSingleton(setup);
+        services.AddHostedService<CatalogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddSingleton<RunFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
@@ -36,6 +39,7 @@ internal static class ConsoleServices
     public static void MapConsole(this WebApplication app)
     {
         app.MapDashboard();
+        app.UseMiddleware<JobConsoleAudit>();
         app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
         app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
         app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions

@@ -139,6 +139,10 @@ public sealed class EngineSetup : IAsyncDisposable
         _ => null,
     };
 
+    /// <summary>Starts the private catalog again where it died; false where it lives, or is not this process's.</summary>
+    public async Task<bool> RestartCatalogIfDeadAsync(CancellationToken cancellationToken) =>
+        _private is not null && await _private.RestartIfDeadAsync(cancellationToken);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

@@ -15,7 +15,7 @@ internal static class FirstAdmin
     /// Adds the admin where nobody exists. The password is in a file of mode 0600 before the user is added: a crash in
     /// between leaves a file without a user, never a user whose password nobody knows.
     /// </summary>
-    /// <returns>The password file where it exists, else null.</returns>
+    /// <returns>The password file while its password still is the admin's, else null.</returns>
     public static async Task<string?> EnsureAsync(CatalogUserDirectory users, PasswordHasher hasher, DataFolder data, CancellationToken cancellationToken)
     {
         var file = Path.Combine(data.Keys, "first-admin-password");
@@ -26,6 +26,7 @@ internal static class FirstAdmin
             await users.AddAsync(Name, hasher.Hash(password), ConsoleRole.Admin, "first start", cancellationToken);
         }
 
-        return File.Exists(file) ? file : null;
+        var admin = await users.FindAsync(Name, cancellationToken);
+        return File.Exists(file) && hasher.Verify(admin?.PasswordHash, (await File.ReadAllTextAsync(file, cancellationToken)).Trim()) ? file : null;
     }
 }

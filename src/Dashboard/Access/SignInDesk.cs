@@ -48,7 +48,30 @@ public sealed class SignInDesk(
             return new SignInOutcome.LockedOut(left);
         }
 
-        var isRight = await VerifyAsync(user?.PasswordHash, password, cancellationToken);
+        await HashingSlots.WaitAsync(cancellationToken);
+        try
+        {
+            return await TryInTurnAsync(normalized, password, cancellationToken);
+        }
+        finally
+        {
+            HashingSlots.Release();
+        }
+    }
+
+    /// <summary>
+    /// The attempt itself, once it has its turn. The account is read again: of a thousand attempts that were let in at once, those
+    /// behind the fifth wrong one find it locked.
+    /// </summary>
+    private async Task<SignInOutcome> TryInTurnAsync(string normalized, string password, CancellationToken cancellationToken)
+    {
+        var user = await users.FindAsync(normalized, cancellationToken);
+        if (LeftOf(user is null ? unknownNames.LockedUntil(normalized) : user.LockedUntil) is { } left)
+        {
+            return new SignInOutcome.LockedOut(left);
+        }
+
+        var isRight = passwords.Verify(user?.PasswordHash, password);
         if (user is not null && isRight && !user.IsDisabled)
         {
             var renewed = passwords.NeedsRenewal(user.PasswordHash) ? passwords.Hash(password) : null;
@@ -65,19 +88,6 @@ public sealed class SignInDesk(
             ? unknownNames.Record(name)
             : (await users.RecordFailureAsync(user.Name, LockedUntil, cancellationToken))?.LockedUntil;
         return LeftOf(lockedUntil) is { } left ? new SignInOutcome.LockedOut(left) : new SignInOutcome.Refused();
-    }
-
-    private async Task<bool> VerifyAsync(string? hash, string password, CancellationToken cancellationToken)
-    {
-        await HashingSlots.WaitAsync(cancellationToken);
-        try
-        {
-            return passwords.Verify(hash, password);
-        }
-        finally
-        {
-            HashingSlots.Release();
-        }
     }
 
     private DateTimeOffset? LockedUntil(int failures)

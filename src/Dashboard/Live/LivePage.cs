@@ -15,8 +15,10 @@ namespace Hexabase.DrConsole.Dashboard.Live;
 public abstract class LivePage : ComponentBase, IAsyncDisposable
 {
     private static readonly TimeSpan RefreshInterval = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan AtLeastEvery = TimeSpan.FromSeconds(15);
     private readonly CancellationTokenSource _left = new();
     private LiveSignal? _signal;
+    private bool _isLeft;
 
     [Inject]
     protected RunFeed Feed { get; set; } = default!;
@@ -45,6 +47,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        _isLeft = true;
         await _left.CancelAsync();
         if (_signal is not null)
         {
@@ -65,8 +68,12 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     protected override async Task OnParametersSetAsync()
     {
         await RefreshAsync(Left);
-        // After the first reading, so that a burst of changes cannot read a page that has nothing yet.
-        _signal ??= new LiveSignal(Feed, Concerns, token => InvokeAsync(() => RefreshAsync(token)), RefreshInterval, Time);
+        // After the first reading, so that a burst of changes cannot read a page that has nothing yet; but not for a reader who
+        // has left meanwhile: nobody would end that subscription.
+        if (!_isLeft)
+        {
+            _signal ??= new LiveSignal(Feed, Concerns, token => InvokeAsync(() => RefreshAsync(token)), RefreshInterval, AtLeastEvery, Time);
+        }
     }
 
     /// <summary>Reads again and draws.</summary>

@@ -12,12 +12,15 @@ public sealed class LiveSignal : IAsyncDisposable
     private readonly Channel<bool> _changed = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
     private readonly CancellationTokenSource _over = new();
     private readonly IDisposable _subscription;
+    private readonly ITimer _clock;
     private readonly Task _loop;
 
     /// <param name="feed">Hears of changes in every process.</param>
     /// <param name="concerns">Whether a change (null: any run) concerns this reader.</param>
     /// <param name="refresh">Reads again; handles its own faults.</param>
-    public LiveSignal(RunFeed feed, Func<RunId?, bool> concerns, Func<CancellationToken, Task> refresh, TimeSpan interval, TimeProvider time)
+    /// <param name="atLeastEvery">Reads again so often even without a change: an RPO is exceeded, and a proof grows stale, by time alone.</param>
+    public LiveSignal(
+        RunFeed feed, Func<RunId?, bool> concerns, Func<CancellationToken, Task> refresh, TimeSpan interval, TimeSpan atLeastEvery, TimeProvider time)
     {
         _subscription = feed.Subscribe(run =>
         {
@@ -26,6 +29,7 @@ public sealed class LiveSignal : IAsyncDisposable
                 _changed.Writer.TryWrite(true);
             }
         });
+        _clock = time.CreateTimer(_ => _changed.Writer.TryWrite(true), null, atLeastEvery, atLeastEvery);
         _loop = LoopAsync(refresh, interval, time);
     }
 
@@ -33,6 +37,7 @@ public sealed class LiveSignal : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _subscription.Dispose();
+        await _clock.DisposeAsync();
         await _over.CancelAsync();
         await _loop;
         _over.Dispose();
@@ -50,7 +55,7 @@ public sealed class LiveSignal : IAsyncDisposable
                 await Task.Delay(interval, time, _over.Token);
             }
         }
-        catch (OperationCanceledException) when (_over.IsCancellationRequested)
+        catch (Exception gone) when (gone is ObjectDisposedException || (gone is OperationCanceledException && _over.IsCancellationRequested))
         {
             // The reader is gone.
         }

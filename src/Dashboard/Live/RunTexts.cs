@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Validation;
 
 namespace Hexabase.DrConsole.Dashboard.Live;
 
@@ -22,22 +23,22 @@ internal static class RunTexts
     {
         RunState.Queued => Status.Queued,
         RunState.Running => Status.Running,
-        RunState.Completed => Verdict(run) == false ? Status.Failed : Status.Done,
+        RunState.Completed => Verdict(run) ?? Status.Done,
         RunState.Failed => Status.Failed,
         RunState.Cancelled => Status.Cancelled,
         _ => Status.Waiting,
     };
 
-    /// <summary>What a completed validation found; null for other runs.</summary>
-    public static bool? Verdict(Run run)
+    /// <summary>What a completed validation found, where it is not all well; null for other runs.</summary>
+    private static Status? Verdict(Run run)
     {
         if (run.Kind != RunKinds.Validation || run.ResultJson is null)
         {
             return null;
         }
 
-        using var json = JsonDocument.Parse(run.ResultJson);
-        return json.RootElement.TryGetProperty("overallPassed", out var passed) ? passed.GetBoolean() : null;
+        var result = ValidationResult.Parse(JsonElement.Parse(run.ResultJson));
+        return result.OverallPassed ? null : result.Failed is null ? Status.Unproven : Status.Failed;
     }
 
     /// <summary>Progress, or null while none was reported.</summary>

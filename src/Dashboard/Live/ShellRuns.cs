@@ -11,6 +11,7 @@ namespace Hexabase.DrConsole.Dashboard.Live;
 public sealed class ShellRuns : ComponentBase, IAsyncDisposable
 {
     private LiveSignal? _signal;
+    private bool _isLeft;
 
     [Inject]
     private RunFeed Feed { get; set; } = default!;
@@ -28,13 +29,20 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
     private ILogger<ShellRuns> Log { get; set; } = default!;
 
     /// <inheritdoc/>
-    public ValueTask DisposeAsync() => _signal?.DisposeAsync() ?? ValueTask.CompletedTask;
+    public ValueTask DisposeAsync()
+    {
+        _isLeft = true;
+        return _signal?.DisposeAsync() ?? ValueTask.CompletedTask;
+    }
 
     /// <inheritdoc/>
     protected override async Task OnInitializedAsync()
     {
         await RefreshAsync(CancellationToken.None);
-        _signal = new LiveSignal(Feed, _ => true, token => InvokeAsync(() => RefreshAsync(token)), TimeSpan.FromSeconds(1), Time);
+        if (!_isLeft)
+        {
+            _signal = new LiveSignal(Feed, _ => true, token => InvokeAsync(() => RefreshAsync(token)), TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(30), Time);
+        }
     }
 
     private async Task RefreshAsync(CancellationToken cancellationToken)

@@ -37,7 +37,8 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
             {
                 context.Log("restore", $"restore point {point.PointId.Short} from {tier.Name} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
                 var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
-                var operation = context.Run.Id.ToString();
+                // With its time: another console counts its runs from R-1 too, and must not take this one's half-made target for its own.
+                var operation = $"{context.Run.Id} of {context.Run.CreatedAt.UtcDateTime:O}";
                 var result = request.Plan.Kind == ArtifactRestore.Kind
                     ? await artifacts.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation)
                     : await logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);

@@ -27,11 +27,11 @@ public abstract record RestoreTarget
             "postgres" or "postgresql" => ParsePostgres(text, baseFolder),
             "dir" => text.Length > 4
                 ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
-                : throw Invalid(text, ["a path is missing after dir:"]),
+                : throw Invalid(["a path is missing after dir:"]),
             _ when s_otherKinds.Contains(kind) => throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
                 $"a target of kind {kind} cannot take this restore point",
                 "use postgres://user@host:port/newdb?passwordFile=F or dir:/path"),
-            _ => throw Invalid(text, [$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, dir"]),
+            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, dir"]),
         };
     }
 
@@ -39,7 +39,7 @@ public abstract record RestoreTarget
     {
         if (!Uri.TryCreate(text, UriKind.Absolute, out var uri))
         {
-            throw Invalid(text, ["it is not a URL"]);
+            throw Invalid(["it is not a URL"]);
         }
 
         var faults = new List<string>();
@@ -72,7 +72,7 @@ public abstract record RestoreTarget
             options.GetValueOrDefault("passwordFile") is { } file ? Path.GetFullPath(file, baseFolder) : null,
             Flag(options, "noOwner", faults), Flag(options, "noPrivileges", faults), Flag(options, "createRoles", faults),
             options.GetValueOrDefault("sslMode"));
-        return faults.Count == 0 ? target : throw Invalid(text, faults);
+        return faults.Count == 0 ? target : throw Invalid(faults);
     }
 
     private static Dictionary<string, string> ReadOptions(string query, List<string> faults)
@@ -118,8 +118,8 @@ public abstract record RestoreTarget
         }
     }
 
-    private static EngineException Invalid(string text, IReadOnlyList<string> faults) => new(
-        "restore-target-invalid", ErrorKind.Input, $"restore target {text}: {string.Join("; ", faults)}",
+    private static EngineException Invalid(IReadOnlyList<string> faults) => new(
+        "restore-target-invalid", ErrorKind.Input, $"the restore target cannot be read: {string.Join("; ", faults)}",
         "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true or dir:/path");
 }
 

@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.Extensions.Logging;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -19,7 +20,8 @@ public sealed record ValidationRequest(string RestorePoint, string? Tier = null)
 /// at once, writes the request with its audit event, and hands it over.
 /// </summary>
 public sealed class RunRequests(
-    RunStore runs, RestorePointCatalog points, RestorePointAccess access, LogicalRestore logical, IRunTrigger trigger, ProtectedEstate estate)
+    RunStore runs, RestorePointCatalog points, RestorePointAccess access, LogicalRestore logical, IRunTrigger trigger, ProtectedEstate estate,
+    DataFolder data, ILogger<RunRequests> log)
 {
     /// <summary>Asks for a backup of a source.</summary>
     /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
@@ -50,6 +52,7 @@ public sealed class RunRequests(
     public async Task<RestorePlan> PlanRestoreAsync(string restorePoint, string target, string baseFolder, CancellationToken cancellationToken)
     {
         var parsed = RestoreTarget.Parse(target, baseFolder);
+        RefuseOwnSecrets(parsed);
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
         var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
         await using (repository)
@@ -64,24 +67,60 @@ public sealed class RunRequests(
         }
     }
 
+    /// <summary>
+    /// The target's server gets the first line of the password file as a password. It may be anybody's server: the console's own
+    /// secrets and the repositories' keys are never read for it.
+    /// </summary>
+    private void RefuseOwnSecrets(RestoreTarget target)
+    {
+        if (target is not PostgresTarget { PasswordFile: { } file })
+        {
+            return;
+        }
+
+        var real = RealPath(file);
+        if (real.StartsWith(RealPath(data.Root) + "/", StringComparison.Ordinal) || estate.Tiers.Any(tier => RealPath(tier.KeyFile) == real))
+        {
+            throw new EngineException("password-file-refused", ErrorKind.Denied, $"{file} is a secret of the console itself, no password of a target",
+                "Name a file that holds the target's password and lies outside the data folder.");
+        }
+    }
+
+    private static string RealPath(string path)
+    {
+        var resolved = File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null;
+        return Path.GetFullPath(resolved ?? path).TrimEnd('/');
+    }
+
     /// <summary>Asks for a restore exactly as planned.</summary>
     /// <param name="confirmedHash">The hash of the plan that the person saw.</param>
     /// <exception cref="EngineException">Code <c>plan-changed</c>: it is not the hash of that plan.</exception>
     public Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, string actor, CancellationToken cancellationToken)
     {
         plan.RequireHash(confirmedHash);
+        RefuseOwnSecrets(RestoreTarget.Parse(plan.Target, "/"));
         return RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), actor, null, cancellationToken);
     }
 
-    /// <summary>Hands over a run that was written elsewhere.</summary>
-    internal Task HandOverAsync(RunId run, CancellationToken cancellationToken) => trigger.TriggerAsync(run, cancellationToken);
+    /// <summary>Hands a written run over. It exists already: where the job queue cannot be reached now, the reconciler hands it over within a minute.</summary>
+    internal async Task HandOverAsync(RunId run, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await trigger.TriggerAsync(run, cancellationToken);
+        }
+        catch (Exception fault) when (fault is not OperationCanceledException)
+        {
+            log.LogWarning(fault, "{Run} could not be handed over at once", run);
+        }
+    }
 
     /// <summary>Writes the request and hands it over.</summary>
     internal async Task<Run> RequestAsync(
         string kind, string source, string? restorePoint, object request, string actor, RunId? parent, CancellationToken cancellationToken)
     {
         var run = await runs.RequestAsync(kind, source, restorePoint, request, actor, parent, cancellationToken);
-        await trigger.TriggerAsync(run.Id, cancellationToken);
+        await HandOverAsync(run.Id, cancellationToken);
         return run;
     }
 }

@@ -42,9 +42,10 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
     private static async Task CopyAsync(RunContext context, StepHandle step, BackupRepository origin, BackupRepository copy, RestorePointId point, StorageTier to)
     {
         await origin.CopyAsync(copy, [point], context.Progress, context.Cancellation);
-        // The copy was read back at its destination chunk by chunk: that is what "verified" says of a tier.
-        step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "verified", null, CancellationToken.None));
-        context.Log("replicate", $"{to.Name} holds {point.Short}, read back");
+        // What was copied now was read back, but a restore point also leans on packs that were there before: "verified" is for
+        // who has read them all, which the validation does.
+        step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "stored", null, CancellationToken.None));
+        context.Log("replicate", $"{to.Name} holds {point.Short}");
     }
 
     /// <summary>

@@ -73,6 +73,13 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
             return null;
         }
 
+        var tiers = Path.Combine(data.Root, "tiers");
+        if (Directory.Exists(tiers) && Directory.EnumerateFiles(tiers, "*", SearchOption.AllDirectories).Any())
+        {
+            throw new EngineException("repository-key-missing", ErrorKind.NotFound, $"the repository key {path} is gone, and {tiers} holds repositories that only it opens",
+                "Put the copy of the key back. A new key would open none of the restore points that are there.");
+        }
+
         LocalFolder.WritePrivateFile(path, Encoding.ASCII.GetBytes(RandomNumberGenerator.GetHexString(64, lowercase: true) + "\n"));
         return path;
     }

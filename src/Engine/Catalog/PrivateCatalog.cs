@@ -49,6 +49,20 @@ public sealed class PrivateCatalog : IAsyncDisposable
                     ["log_min_messages"] = "warning",
                 },
             }, registry, time);
+        try
+        {
+            return await StartAsync(cluster, data, claim, cancellationToken);
+        }
+        catch when (claim == ClusterClaim.Own)
+        {
+            // Interrupted or refused half-way: nobody else knows of the server yet.
+            await cluster.StopAsync(CancellationToken.None);
+            throw;
+        }
+    }
+
+    private static async Task<PrivateCatalog> StartAsync(PostgresCluster cluster, DataFolder data, ClusterClaim claim, CancellationToken cancellationToken)
+    {
         await cluster.InitializeAsync(cancellationToken);
         var start = await cluster.StartAsync(cancellationToken, claim);
         var connection = new CatalogConnection(
@@ -60,6 +74,19 @@ public sealed class PrivateCatalog : IAsyncDisposable
         }
 
         return new PrivateCatalog(cluster, start, connection);
+    }
+
+    /// <summary>Starts the server again where it died without being stopped; on its old port, so that every pool finds it.</summary>
+    /// <returns>True where it had to be started.</returns>
+    public async Task<bool> RestartIfDeadAsync(CancellationToken cancellationToken)
+    {
+        if (Start == ClusterStart.Shared || _cluster.Postmaster?.IsAlive() == true)
+        {
+            return false;
+        }
+
+        await _cluster.StartAsync(cancellationToken);
+        return true;
     }
 
     /// <inheritdoc/>

@@ -26,9 +26,10 @@ public sealed record RestorePointTierRow(string RestorePoint, string Tier, strin
 /// <summary>A validation that ended.</summary>
 /// <param name="StepsJson">JSON array of the five steps.</param>
 /// <param name="RestoreSeconds">Measured time of the restore, where step five ran.</param>
+/// <param name="NotProvable">True where nothing failed but a step cannot be proven on this machine.</param>
 public sealed record ValidationRow(
     long Id, string RestorePoint, long? RunId, string Tier, bool Passed, string StepsJson, string? ComparisonJson,
-    double? RestoreSeconds, string? IsolationJson, DateTimeOffset ValidatedAt);
+    double? RestoreSeconds, string? IsolationJson, DateTimeOffset ValidatedAt, bool NotProvable);
 
 /// <summary>A validation to record.</summary>
 public sealed record NewValidation(
@@ -46,7 +47,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     {
         var isHex = id.Length is > 0 and <= 32 && id.All(char.IsAsciiHexDigitLower);
         var found = isHex
-            ? await catalog.Command($"SELECT {Columns} FROM restore_point WHERE id LIKE $1 || '%' LIMIT 3", id).ListAsync(Map, cancellationToken)
+            ? await catalog.Command($"SELECT {Columns} FROM restore_point WHERE id >= $1 AND id < $1 || 'g' ORDER BY id LIMIT 3", id).ListAsync(Map, cancellationToken)
             : [];
         return found switch
         {
@@ -134,11 +135,11 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             validation.RestoreSeconds, new Jsonb(validation.IsolationJson), validation.ValidatedAt.ToUniversalTime()).RunAsync(cancellationToken);
 
     internal const string ValidationColumns =
-        "id, restore_point, run_id, tier, passed, steps::text, comparison::text, restore_seconds, isolation::text, validated_at";
+        "id, restore_point, run_id, tier, passed, steps::text, comparison::text, restore_seconds, isolation::text, validated_at, not_provable";
 
     internal static ValidationRow MapValidation(NpgsqlDataReader row) => new(
         row.GetInt64(0), row.GetString(1), row.LongOrNull(2), row.GetString(3), row.GetBoolean(4), row.GetString(5),
-        row.TextOrNull(6), row.DoubleOrNull(7), row.TextOrNull(8), row.Time(9));
+        row.TextOrNull(6), row.DoubleOrNull(7), row.TextOrNull(8), row.Time(9), row.GetBoolean(10));
 
     private static Jsonb Json<T>(T value) => new(JsonSerializer.Serialize(value, JsonSerializerOptions.Web));
 

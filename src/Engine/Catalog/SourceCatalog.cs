@@ -52,12 +52,12 @@ public sealed class SourceCatalog(NpgsqlDataSource catalog, ProtectedEstate esta
     {
         var rows = await catalog.Command(
             """
-            SELECT source, max(ended_at - started_at) FROM (
-              SELECT source, started_at, ended_at, row_number() OVER (PARTITION BY source ORDER BY id DESC) AS age
-              FROM run WHERE kind = 'backup' AND state = 'completed') recent
-            WHERE age <= 10 GROUP BY source
-            """).ListAsync(row => (Source: row.GetString(0), Duration: row.GetFieldValue<TimeSpan>(1)), cancellationToken);
-        return rows.ToDictionary(row => row.Source, row => row.Duration);
+            SELECT s.name, max(r.seconds) FROM source s CROSS JOIN LATERAL (
+              SELECT (result ->> 'seconds')::float8 AS seconds FROM run
+              WHERE source = s.name AND kind = 'backup' AND state = 'completed' ORDER BY id DESC LIMIT 10) r
+            GROUP BY s.name
+            """).ListAsync(row => (Source: row.GetString(0), Seconds: row.DoubleOrNull(1)), cancellationToken);
+        return rows.Where(row => row.Seconds is not null).ToDictionary(row => row.Source, row => TimeSpan.FromSeconds(row.Seconds!.Value));
     }
 
     /// <summary>Measured time of the last restore of a source that passed its validation; null while there is none.</summary>
@@ -92,11 +92,12 @@ public sealed class SourceCatalog(NpgsqlDataSource catalog, ProtectedEstate esta
             return false;
         }
 
-        var fresh = await catalog.Command(
+        // A failed validation is a reason to look again soon, whatever was proven before it.
+        var last = await catalog.Command(
             """
-            SELECT 1 FROM validation v JOIN restore_point p ON p.id = v.restore_point
-            WHERE p.source = $1 AND v.passed AND v.validated_at > clock_timestamp() - $2 LIMIT 1
-            """, source.Name, protection.ProofLifetime / 2).FirstAsync(_ => "fresh", cancellationToken);
-        return fresh is null || protection.Name == "critical";
+            SELECT v.passed AND v.validated_at > clock_timestamp() - $2 FROM validation v JOIN restore_point p ON p.id = v.restore_point
+            WHERE p.source = $1 ORDER BY v.validated_at DESC, v.id DESC LIMIT 1
+            """, source.Name, protection.ProofLifetime / 2).FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
+        return last is not true || protection.Name == "critical";
     }
 }

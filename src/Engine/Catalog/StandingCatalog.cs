@@ -30,12 +30,12 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
             LEFT JOIN LATERAL (
               SELECT json_agg(one.json) AS json FROM (
                 SELECT json_build_object('restorePoint', p.id, 'pointCreatedAt', p.created_at, 'at', v.validated_at, 'passed', v.passed,
-                  'restoreSeconds', v.restore_seconds, 'tier', v.tier) AS json
+                  'restoreSeconds', v.restore_seconds, 'tier', v.tier, 'notProvable', v.not_provable) AS json
                 FROM validation v JOIN restore_point p ON p.id = v.restore_point WHERE p.source = s.name
                 ORDER BY v.validated_at DESC, v.id DESC LIMIT $3) one) recent ON true
             LEFT JOIN LATERAL (
               SELECT json_build_object('restorePoint', p.id, 'pointCreatedAt', p.created_at, 'at', v.validated_at, 'passed', v.passed,
-                'restoreSeconds', v.restore_seconds, 'tier', v.tier) AS json
+                'restoreSeconds', v.restore_seconds, 'tier', v.tier, 'notProvable', v.not_provable) AS json
               FROM validation v JOIN restore_point p ON p.id = v.restore_point WHERE p.source = s.name AND v.passed
               ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) proof ON true
             """, names, wanted, RecentValidations).ListAsync(

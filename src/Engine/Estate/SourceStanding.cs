@@ -45,6 +45,9 @@ public enum StandingReason
     /// <summary>The last validation failed.</summary>
     ValidationFailed,
 
+    /// <summary>The last validation met a step that cannot be proven on this machine.</summary>
+    NotProvable,
+
     /// <summary>The newest restore point is held by fewer tiers than the class asks for.</summary>
     TooFewTiers,
 
@@ -59,7 +62,13 @@ public enum StandingReason
 /// <param name="Passed">Whether all five steps passed.</param>
 /// <param name="RestoreSeconds">Measured restore time, where a restore ran.</param>
 /// <param name="Tier">The tier that it was read from.</param>
-public sealed record Proof(string RestorePoint, DateTimeOffset PointCreatedAt, DateTimeOffset At, bool Passed, double? RestoreSeconds, string Tier);
+/// <param name="NotProvable">True where a step could not be proven on this machine and nothing is known to be wrong.</param>
+public sealed record Proof(
+    string RestorePoint, DateTimeOffset PointCreatedAt, DateTimeOffset At, bool Passed, double? RestoreSeconds, string Tier, bool NotProvable = false)
+{
+    /// <summary>True where something was found wrong.</summary>
+    public bool Failed => !Passed && !NotProvable;
+}
 
 /// <summary>Where a tier stands with the newest restore point.</summary>
 public sealed record TierStanding(string Tier, string State, DateTimeOffset StoredAt, DateTimeOffset? VerifiedAt);
@@ -110,7 +119,7 @@ public sealed record SourceStanding(
             return (Standing.Unproven, StandingReason.NoRestorePoint);
         }
 
-        var lastFailed = facts.Recent.Count > 0 && !facts.Recent[0].Passed;
+        var lastFailed = facts.Recent.Count > 0 && facts.Recent[0].Failed;
         if (lastFailed && facts.LastProof is null)
         {
             return (Standing.Failed, StandingReason.ValidationFailed);
@@ -123,7 +132,7 @@ public sealed record SourceStanding(
 
         if (age is null)
         {
-            return (Standing.Unproven, StandingReason.None);
+            return (Standing.Unproven, facts.Recent.Count > 0 && facts.Recent[0].NotProvable ? StandingReason.NotProvable : StandingReason.None);
         }
 
         if (restore > protection.Rto)

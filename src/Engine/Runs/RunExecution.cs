@@ -83,6 +83,12 @@ public sealed class RunExecution(
         {
             await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep, fault.Kind.ToString()));
         }
+        catch (NpgsqlException fault) when (IsCatalogAway(fault))
+        {
+            // Drivers speak of their servers in engine exceptions, so this is the catalog. Nothing can be written down now; the
+            // lease runs out, and whoever takes the run up asks the interrupted step what became of it.
+            log.LogWarning(fault, "{Run} lost the catalog; it is taken up again when the catalog is back", hold.Run.Id);
+        }
         catch (Exception fault) when (fault is not LeaseLostException)
         {
             // The edge of a run: whatever else went wrong is a bug or a broken server; it is logged whole and shown by its message.
@@ -109,6 +115,10 @@ public sealed class RunExecution(
         journal.Log("warning", "engine", "cancelled on request");
         await EndAsync(hold, journal, RunState.Cancelled, null, null);
     }
+
+    /// <summary>True for a lost connection or a server that stops or starts; false for a statement that the server refused.</summary>
+    private static bool IsCatalogAway(NpgsqlException fault) =>
+        fault is not PostgresException refused || refused.SqlState[..2] is "08" or "57" or "53";
 
     private static Task FailAsync(RunHold hold, RunJournal journal, RunError error)
     {

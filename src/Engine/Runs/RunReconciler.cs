@@ -39,7 +39,16 @@ public sealed class RunReconciler(NpgsqlDataSource catalog, IRunTrigger trigger,
         foreach (var run in orphans.OrderBy(run => run.Value))
         {
             log.LogInformation("{Run} has no holder; handing it over", run);
-            await trigger.TriggerAsync(run, cancellationToken);
+            try
+            {
+                await trigger.TriggerAsync(run, cancellationToken);
+            }
+            catch (Exception fault) when (fault is not OperationCanceledException)
+            {
+                // The edge of a hand-over: whatever the job queue throws must not end the console; the next pass tries again.
+                log.LogWarning(fault, "{Run} could not be handed over; trying again in a minute", run);
+                await catalog.Command("UPDATE run SET handed_over_at = NULL WHERE id = $1", run.Value).RunAsync(cancellationToken);
+            }
         }
 
         return orphans;

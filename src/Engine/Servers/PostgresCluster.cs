@@ -18,6 +18,7 @@ public sealed class PostgresCluster : IAsyncDisposable
     private ChildProcess? _child;
     private ProcessIdentity? _postmaster;
     private bool _isShared;
+    private bool _wasReady;
 
     /// <summary>Describes a cluster; touches nothing.</summary>
     public PostgresCluster(PostgresClusterOptions options, ProcessRegistry registry, TimeProvider? time = null)
@@ -199,7 +200,8 @@ public sealed class PostgresCluster : IAsyncDisposable
     {
         PostmasterFile.RemoveStale(DataFolder, SocketFolder);
         LocalFolder.CreatePrivate(SocketFolder, _user);
-        Port = _options.Port == 0 ? FreePort.Choose() : _options.Port;
+        // A server that was ready once and is started again keeps its port: pools and other processes know it by that.
+        Port = _options.Port != 0 ? _options.Port : _wasReady ? Port : FreePort.Choose();
         var command = PostgresLaunch.Describe(_options, Binaries!, Port, _user, _log.Path);
         _log.Open();
         _child = ChildProcess.Start(command, NewRecord(), _registry);
@@ -217,7 +219,7 @@ public sealed class PostgresCluster : IAsyncDisposable
             {
                 await PostgresLaunch.QueryAsync(ConnectionString(), cancellationToken).ConfigureAwait(false);
                 RecordRealPostmaster();
-                return true;
+                return _wasReady = true;
             }
             catch (PostgresException exception) when (exception.SqlState is "28P01" or "28000")
             {

@@ -22,30 +22,41 @@ public sealed record BackupSchedule(string Cron, TimeSpan Interval, string Expla
     public static BackupSchedule For(ProtectionClass protection, TimeSpan? expectedDuration, int spread)
     {
         var room = protection.Rpo - (expectedDuration ?? protection.Rpo / 10);
+        if (room < protection.Rpo / 4)
+        {
+            // The run takes most of the RPO, or more: starting ever more often would not keep the promise, only load the server.
+            return Rounded(protection, protection.Rpo / 2, spread, " (the run itself takes so long that this RPO can hardly be kept)");
+        }
+
         var longest = protection.Rpo <= TimeSpan.FromMinutes(15) ? Min(protection.Rpo / 2, room) : room;
+        return Rounded(protection, longest, spread, "");
+    }
+
+    private static BackupSchedule Rounded(ProtectionClass protection, TimeSpan longest, int spread, string remark)
+    {
         var minute = Math.Abs(spread % 50);
         if (longest >= TimeSpan.FromDays(4))
         {
-            return new BackupSchedule(Format($"{minute} 2 * * 1,4"), TimeSpan.FromDays(4), Why(protection, "twice a week"));
+            return new BackupSchedule(Format($"{minute} 2 * * 1,4"), TimeSpan.FromDays(4), Why(protection, "twice a week", remark));
         }
 
         if (longest >= TimeSpan.FromHours(1))
         {
             var hours = HourSteps.First(step => TimeSpan.FromHours(step) <= longest);
             var field = hours == 24 ? "2" : hours == 1 ? "*" : $"*/{hours}";
-            return new BackupSchedule(Format($"{minute} {field} * * *"), TimeSpan.FromHours(hours), Why(protection, hours == 24 ? "daily" : $"every {hours} h"));
+            return new BackupSchedule(Format($"{minute} {field} * * *"), TimeSpan.FromHours(hours), Why(protection, hours == 24 ? "daily" : $"every {hours} h", remark));
         }
 
         var minutes = MinuteSteps.FirstOrDefault(step => TimeSpan.FromMinutes(step) <= longest, 1);
         var start = Math.Abs(spread % minutes);
         var expression = minutes == 1 ? "* * * * *" : start == 0 ? $"*/{minutes} * * * *" : $"{start}-59/{minutes} * * * *";
-        return new BackupSchedule(expression, TimeSpan.FromMinutes(minutes), Why(protection, $"every {minutes} min"));
+        return new BackupSchedule(expression, TimeSpan.FromMinutes(minutes), Why(protection, $"every {minutes} min", remark));
     }
 
     private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;
 
     private static string Format(FormattableString expression) => expression.ToString(CultureInfo.InvariantCulture);
 
-    private static string Why(ProtectionClass protection, string often) =>
-        string.Create(CultureInfo.InvariantCulture, $"{often}: an RPO of {protection.Rpo:c} less the time of the run itself");
+    private static string Why(ProtectionClass protection, string often, string remark) =>
+        string.Create(CultureInfo.InvariantCulture, $"{often}: an RPO of {protection.Rpo:c} less the time of the run itself{remark}");
 }

@@ -57,7 +57,16 @@ public sealed class RestorePointValidation(
         ];
 
         var result = await RunStepsAsync(id, steps, log);
-        await repository.WriteAttestationAsync(ValidationResult.AttestationKind, id, result.ToJson(), cancellationToken);
+        try
+        {
+            await repository.WriteAttestationAsync(ValidationResult.AttestationKind, id, result.ToJson(), cancellationToken);
+        }
+        catch (EngineException fault)
+        {
+            // A full or read-only tier must not hide what was found in it: the result stands, the catalog keeps it.
+            log?.Invoke("attestation", $"not stored beside the restore point: {fault.Message}");
+        }
+
         return result;
     }
 

@@ -18,7 +18,7 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
     public async Task<object> ExecuteAsync(RunContext context)
     {
         var request = context.Request<ValidationRequest>();
-        return await context.StepAsync("validate", async step =>
+        var result = await context.StepAsync("validate", async step =>
         {
             var point = await points.ResolveAsync(request.RestorePoint, context.Cancellation);
             var (tier, repository) = await access.OpenAsync(point, request.Tier, context.Cancellation);
@@ -40,6 +40,46 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
                 return json;
             }
         });
+        if (request.Tier is null)
+        {
+            await ReadBackElsewhereAsync(context, request.RestorePoint);
+        }
+
+        return result;
+    }
+
+    /// <summary>
+    /// Reads the point's packs in the other tiers that hold it: the content was proven once, what remains to be known of a copy is
+    /// that its bytes are those that were written.
+    /// </summary>
+    private async Task ReadBackElsewhereAsync(RunContext context, string restorePoint)
+    {
+        var point = await points.ResolveAsync(restorePoint, context.Cancellation);
+        foreach (var tier in (await points.TiersAsync(point.Id, context.Cancellation)).Where(tier => tier.State == "stored"))
+        {
+            await context.StepAsync($"read back {tier.Tier}", async step =>
+            {
+                try
+                {
+                    var (_, repository) = await access.OpenAsync(point, tier.Tier, context.Cancellation);
+                    await using (repository)
+                    {
+                        var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+                        var report = await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation);
+                        var fault = report.IsSound ? null : $"{report.Damaged.Count} packs are damaged or missing: {string.Join(", ", report.Damaged.Take(5).Select(damage => damage.Name))}";
+                        context.Log("read back", $"{tier.Tier}: {fault ?? $"{report.Packs} packs, all as written"}");
+                        step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(
+                            transaction, point.PointId, tier.Tier, fault is null ? "verified" : "damaged", fault, CancellationToken.None));
+                        return fault ?? "";
+                    }
+                }
+                catch (EngineException away)
+                {
+                    context.Warn("read back", $"{tier.Tier} cannot be read now: {away.Message}");
+                    return away.Message;
+                }
+            });
+        }
     }
 
     /// <summary>What the steps over stored bytes say of the tier; later steps speak of the content, which is the same everywhere.</summary>

@@ -10,6 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Tests.Live;
 public sealed class LiveSignalTests : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan AtLeastEvery = TimeSpan.FromHours(1);
     private readonly FakeTimeProvider _time = new();
     private readonly NpgsqlDataSource _nowhere = NpgsqlDataSource.Create("Host=/nowhere");
     private readonly Channel<int> _refreshed = Channel.CreateUnbounded<int>();
@@ -65,12 +66,20 @@ public sealed class LiveSignalTests : IAsyncDisposable
         Assert.False(_refreshed.Reader.TryRead(out _));
     }
 
+    [Fact]
+    public async Task Without_any_change_it_reads_again_after_a_while()
+    {
+        await using var signal = Signal(_ => true);
+        _time.Advance(AtLeastEvery);
+        Assert.Equal(1, await _refreshed.Reader.ReadAsync(Ct));
+    }
+
     private LiveSignal Signal(Func<RunId?, bool> concerns) =>
         new(_feed, concerns, _ =>
         {
             _refreshed.Writer.TryWrite(++_count);
             return Task.CompletedTask;
-        }, Interval, _time);
+        }, Interval, AtLeastEvery, _time);
 
     private void Change(long run) => _feed.Tell(new RunId(run));
 

@@ -37,7 +37,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Points = new RestorePointCatalog(catalog.Pool);
         Sources = new SourceCatalog(catalog.Pool, Estate);
         Access = new RestorePointAccess(Points, Tiers);
-        Requests = new RunRequests(Runs, Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), this, Estate);
+        Requests = new RunRequests(Runs, Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), this, Estate,
+            DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
     }
 

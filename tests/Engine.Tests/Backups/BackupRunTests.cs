@@ -18,7 +18,7 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         var run = await rig.BackupAsync();
 
         Assert.Equal(RunState.Completed, run.State);
-        Assert.Equal(new Dictionary<string, string> { ["hot"] = "stored", ["warm"] = "verified" }, await rig.TierStatesAsync(run.RestorePoint!));
+        Assert.Equal(new Dictionary<string, string> { ["hot"] = "stored", ["warm"] = "stored" }, await rig.TierStatesAsync(run.RestorePoint!));
         Assert.False(Result(run).IsDegraded);
         var validation = Assert.Single(await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, null, 10, Ct));
         Assert.Equal((run.Id, run.RestorePoint, "engine"), (validation.Parent, validation.RestorePoint, validation.RequestedBy));
@@ -45,7 +45,7 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         await using var tier = await rig.OpenAsync(down);
         var held = (await tier.ListAsync(Ct)).Points.Select(point => point.Id.Value).ToList();
         Assert.Equal(new[] { first.RestorePoint!, second.RestorePoint! }.Order(), held.Order());
-        Assert.Equal("verified", (await rig.TierStatesAsync(first.RestorePoint!))[down]);
+        Assert.Equal("stored", (await rig.TierStatesAsync(first.RestorePoint!))[down]);
     }
 
     [Fact]

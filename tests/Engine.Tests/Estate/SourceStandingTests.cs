@@ -54,6 +54,15 @@ public sealed class SourceStandingTests
     }
 
     [Fact]
+    public void Judge_not_provable_here_is_unproven_never_failed()
+    {
+        var open = Proof(TimeSpan.FromMinutes(1)) with { Passed = false, NotProvable = true, RestoreSeconds = null };
+        var standing = SourceStanding.Judge(Postgres(), Critical, Facts() with { Recent = [open], LastProof = null }, Now);
+        Assert.Equal((Standing.Unproven, StandingReason.NotProvable), (standing.Standing, standing.Reason));
+        Assert.Equal(Standing.Proven, Judge(Facts() with { Recent = [open] }));
+    }
+
+    [Fact]
     public void Judge_kind_without_driver_is_unproven_whatever_else() =>
         Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("cache", SourceKind.Redis, "critical", "shop"), Critical, Facts(), Now).Reason);
 

@@ -13,6 +13,16 @@ public sealed class BackupScheduleTests
     public void For_default_classes_gives_the_documented_schedule(string name, string cron) =>
         Assert.Equal(cron, BackupSchedule.For(ProtectionClass.Defaults[name], null, 0).Cron);
 
+    [Theory]
+    [InlineData(70)]
+    [InlineData(4_000)]
+    public void For_a_run_longer_than_the_rpo_does_not_start_ever_more_often(int minutes)
+    {
+        var schedule = BackupSchedule.For(ProtectionClass.Defaults["important"], TimeSpan.FromMinutes(minutes), 0);
+        Assert.Equal("*/30 * * * *", schedule.Cron);
+        Assert.Contains("hardly be kept", schedule.Explanation, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void For_any_class_leaves_room_for_the_run_itself() =>
         Gen.Select(Gen.Int[3, 20_000], Gen.Double[0.01, 0.6], Gen.Int[0, 5_000]).Sample((minutes, share, spread) =>

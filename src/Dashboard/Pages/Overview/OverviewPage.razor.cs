@@ -22,6 +22,7 @@ public partial class OverviewPage : LivePage
 
     private IReadOnlyList<SourceStanding>? _standings;
     private IReadOnlyList<Run> _runs = [];
+    private IReadOnlyList<Run> _running = [];
 
     [Inject]
     private StandingCatalog Standings { get; set; } = default!;
@@ -40,7 +41,7 @@ public partial class OverviewPage : LivePage
     private IReadOnlyList<HexCell> Cells =>
         [.. _standings!.Select(standing => new HexCell(standing.Source.Workspace, standing.Source.Name, SourceRows.StatusOf(standing.Standing), SourceRows.Href(standing.Source.Name)))];
 
-    private FlowGraphModel Graph => EstateGraph.From(_standings!, Estate.Tiers, Monitor.Of, [.. _runs.Where(run => run.IsOpen)], Time);
+    private FlowGraphModel Graph => EstateGraph.From(_standings!, Estate.Tiers, Monitor.Of, _running, Time);
 
     private IEnumerable<TierCardModel> Cards => Estate.Tiers.Select((tier, index) => TierCards.From(tier, index, Monitor.Of(tier.Name), Time));
 
@@ -69,6 +70,7 @@ public partial class OverviewPage : LivePage
     {
         var standings = await Standings.ReadAsync(cancellationToken);
         _runs = await Runs.ListAsync(null, null, null, RunsShown, cancellationToken);
+        _running = await Runs.ListAsync(null, null, RunState.Running, 100, cancellationToken);
         _standings = standings;
     }
 }

@@ -67,6 +67,7 @@ internal static class SourceRows
         { Reason: StandingReason.ValidationFailed } => Figures.Format(PageTexts.HowFailedNewer, Short(standing.Facts.Recent[0].RestorePoint)),
         { Reason: StandingReason.TierDamaged } => Figures.Format(PageTexts.HowDamaged, string.Join(", ", standing.Facts.Tiers.Where(tier => tier.State == "damaged").Select(tier => tier.Tier))),
         { Reason: StandingReason.TooFewTiers } => Figures.Format(PageTexts.HowTiers, Held(standing), standing.Protection.MinimumTiers),
+        { Reason: StandingReason.NotProvable } => PageTexts.HowNotProvable,
         { Standing: Standing.Unproven } => PageTexts.HowNeverRestored,
         { Standing: Standing.Stale } => Figures.Format(PageTexts.HowStale, Figures.Target(standing.Protection.ProofLifetime)),
         { Standing: Standing.Proven } => PageTexts.HowProven,
@@ -90,7 +91,7 @@ internal static class SourceRows
     /// <summary>The last validations as columns, oldest first.</summary>
     public static IReadOnlyList<DrillColumn> Drills(SourceStanding standing) =>
     [
-        .. standing.Facts.Recent.Reverse().Select(proof => proof is { Passed: true, RestoreSeconds: { } seconds }
+        .. standing.Facts.Recent.Where(proof => !proof.NotProvable).Reverse().Select(proof => proof is { Passed: true, RestoreSeconds: { } seconds }
             ? new DrillColumn(TimeSpan.FromSeconds(seconds))
             : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed)),
     ];

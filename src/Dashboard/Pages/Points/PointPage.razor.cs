@@ -53,6 +53,7 @@ public partial class PointPage : LivePage
     private Status Verdict => _validations switch
     {
         [] => Status.Unproven,
+        [{ NotProvable: true }, ..] => Status.Unproven,
         [{ Passed: true } last, ..] => Time.GetUtcNow() - last.ValidatedAt > ProofLifetime ? Status.Stale : Status.Proven,
         _ => Status.Failed,
     };
@@ -79,7 +80,7 @@ public partial class PointPage : LivePage
                     proven is { RestoreSeconds: { } seconds } ? Figures.Format(PageTexts.RestoredIn, Figures.Duration(TimeSpan.FromSeconds(seconds))) : PageTexts.StepFiveNotRun,
                     proven is null ? Status.NotRun : Status.Proven),
                 new Figure(PageTexts.FigureProofUntil, proven is null ? PageTexts.NoProof : Figures.Moment(proven.ValidatedAt + ProofLifetime, Time),
-                    last is { Passed: false } ? PageTexts.LastValidationFailed : Figures.Format(PageTexts.ProofHoldsFor, Figures.Target(ProofLifetime)), null, last is { Passed: false } ? Status.Failed : null),
+                    last is { Passed: false, NotProvable: false } ? PageTexts.LastValidationFailed : Figures.Format(PageTexts.ProofHoldsFor, Figures.Target(ProofLifetime)), null, last is { Passed: false, NotProvable: false } ? Status.Failed : null),
             ];
         }
     }

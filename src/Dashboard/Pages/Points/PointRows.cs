@@ -17,6 +17,7 @@ public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointT
     {
         null => Status.Unproven,
         { Passed: true } => Status.Proven,
+        { NotProvable: true } => Status.Unproven,
         _ => Status.Failed,
     };
 

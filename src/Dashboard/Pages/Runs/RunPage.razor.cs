@@ -13,6 +13,9 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
 public partial class RunPage : LivePage
 {
     private const int LinesAtOnce = 2_000;
+
+    /// <summary>What a circuit keeps of a log: its end. The numbers of the lines show what came before.</summary>
+    private const int LinesKept = 5_000;
     private Run? _run;
     private IReadOnlyList<RunStep> _steps = [];
     private List<LogLine> _log = [];
@@ -79,12 +82,15 @@ public partial class RunPage : LivePage
             ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {id}", "All runs are on the Runs page.");
         var isOther = _run is { } shown && shown.Id != run.Id;
         var log = isOther ? [] : _log;
-        // By number, so that a line that was missed is fetched the next time, and none is fetched twice.
-        var lines = await Store.EventsAsync(id, log.Count == 0 ? 0 : log[^1].Number, LinesAtOnce, cancellationToken);
-        if (lines.Count > 0 || isOther)
+        IReadOnlyList<RunEvent> lines;
+        do
         {
-            _log = [.. log, .. lines.Select(line => new LogLine(line.Seq, line.At, line.Phase, line.Text, LevelOf(line.Level)))];
+            // By number, so that a line that was missed is fetched the next time, and none is fetched twice.
+            lines = await Store.EventsAsync(id, log.Count == 0 ? 0 : log[^1].Number, LinesAtOnce, cancellationToken);
+            log = [.. log.TakeLast(LinesKept - lines.Count), .. lines.Select(line => new LogLine(line.Seq, line.At, line.Phase, line.Text, LevelOf(line.Level)))];
         }
+        while (lines.Count == LinesAtOnce);
+        _log = log;
 
         _steps = await Store.StepsAsync(id, cancellationToken);
         _run = run;

@@ -13,7 +13,7 @@ CREATE TABLE source (
 );
 
 CREATE TABLE restore_point (
-  id            text PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
+  id            text COLLATE "C" PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
   source        text NOT NULL,
   kind          text NOT NULL,
   class         text NOT NULL,
@@ -32,7 +32,7 @@ CREATE INDEX restore_point_by_source ON restore_point (source, created_at DESC);
 
 -- Which tier holds a point, and when its bytes were last read back there.
 CREATE TABLE restore_point_tier (
-  restore_point text NOT NULL REFERENCES restore_point (id) ON DELETE CASCADE,
+  restore_point text COLLATE "C" NOT NULL REFERENCES restore_point (id) ON DELETE CASCADE,
   tier          text NOT NULL,
   state         text NOT NULL CHECK (state IN ('stored', 'verified', 'damaged', 'behind')),
   stored_at     timestamptz NOT NULL,
@@ -44,11 +44,13 @@ CREATE TABLE restore_point_tier (
 -- One row per validation that ended; the attestation in the repository is the truth.
 CREATE TABLE validation (
   id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  restore_point   text NOT NULL REFERENCES restore_point (id) ON DELETE CASCADE,
+  restore_point   text COLLATE "C" NOT NULL REFERENCES restore_point (id) ON DELETE CASCADE,
   run_id          bigint,
   attestation     text UNIQUE,
   tier            text NOT NULL,
   passed          boolean NOT NULL,
+  -- Neither passed nor failed: a step could not be proven on this machine.
+  not_provable    boolean GENERATED ALWAYS AS (NOT passed AND NOT steps @> '[{"status": "failed"}]') STORED,
   steps           jsonb NOT NULL,
   comparison      jsonb,
   restore_seconds double precision,
@@ -87,6 +89,7 @@ CREATE TABLE run (
 );
 CREATE INDEX run_open ON run (state) WHERE state IN ('queued', 'running');
 CREATE INDEX run_by_source ON run (source, id DESC);
+CREATE INDEX run_completed_backups ON run (source, id DESC) WHERE kind = 'backup' AND state = 'completed';
 -- A second backup of a source waits for the first; two would only compete for the same server.
 CREATE UNIQUE INDEX run_one_backup_at_a_time ON run (source) WHERE kind = 'backup' AND state IN ('queued', 'running');
 

@@ -140,7 +140,16 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         var copied = 0;
         foreach (var key in (await source.Attestations.KeysAsync(ct)).Where(key => !there.Contains(key)))
         {
-            _ = await source.Attestations.ReadAsync(key, ct);
+            try
+            {
+                _ = await source.Attestations.ReadAsync(key, ct);
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Damaged)
+            {
+                // A note that cannot be read is not worth a restore point that cannot be copied; check names it.
+                continue;
+            }
+
             await CopyObjectAsync(key, ct);
             copied++;
         }
