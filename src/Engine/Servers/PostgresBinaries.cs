@@ -79,12 +79,12 @@ public sealed partial record PostgresBinaries(int Major, string Version, string 
 
     private static PostgresBinaries? Read(string folder, string program)
     {
-        // A program that only prints its version holds nothing and ends by itself: no record is needed.
-        using var process = Process.Start(new ProcessStartInfo(Path.Combine(folder, program), ["--version"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        });
+        // A program that only prints its version holds nothing and ends by itself: no record is needed. It sees nothing of this
+        // process's environment, which may hold passwords, but where programs are.
+        var info = new ProcessStartInfo(Path.Combine(folder, program), ["--version"]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        info.Environment.Clear();
+        info.Environment["PATH"] = Environment.GetEnvironmentVariable("PATH") ?? "/usr/bin:/bin";
+        using var process = Process.Start(info);
         var output = process!.StandardOutput.ReadToEnd();
         process.WaitForExit();
         var match = VersionPattern().Match(output);

@@ -62,6 +62,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
     public static async Task<ConsoleEstate> CreateAsync(PostgresLab lab, ConsoleSeed seed, string database = LabPostgres.Orders)
     {
         var estate = new ConsoleEstate(await lab.GetServerAsync(Ct), database);
+        estate._folder.Hold();
         LocalFolder.WritePrivateFile(estate.Key, Encoding.ASCII.GetBytes($"passphrase-{Guid.NewGuid():n}\n"));
         estate.Configuration = await estate.ConfigureAsync(new EstateChanges());
         await seed.PlantAsync(estate.Data);

@@ -20,6 +20,7 @@ public sealed class ConsoleSeed : IAsyncDisposable
             if (_folder is null)
             {
                 var folder = new ServerFolder();
+                folder.Hold();
                 var configuration = folder.Combine("none.json");
                 await File.WriteAllTextAsync(configuration, "{}", TestContext.Current.CancellationToken);
                 (await ConsoleProcess.RunAsync(["sources", "--data", folder.Combine("data"), "--config", configuration])).AssertDone();

@@ -26,20 +26,22 @@ internal sealed record CrashRound(int Number, string Phase, TimeSpan At, string 
 /// no run stays open, every listed restore point is whole and none is half-written, each completed backup made exactly one,
 /// nothing of the dead console still runs, its catalog was adopted, and the audit chain holds.
 /// </summary>
-internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
+internal sealed class CrashCampaign(ConsoleEstate estate, int seed) : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private readonly Random _random = new(seed);
-    private ConsoleProcess _console = null!;
+    private ConsoleProcess? _running;
     private TimeSpan _backup;
     private TimeSpan _validation;
+
+    private ConsoleProcess Console => _running ?? throw new InvalidOperationException("the console has not been started");
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     /// <summary>Rounds alternate between the two kinds of run.</summary>
     public async Task<IReadOnlyList<CrashRound>> RunAsync(int rounds, Action<string> report)
     {
-        _console = await estate.ServeAsync();
+        _running = await estate.ServeAsync();
         await MeasureAsync();
         var found = new List<CrashRound>();
         for (var number = 1; number <= rounds; number++)
@@ -50,10 +52,18 @@ internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
         }
 
         await ProveAllAsync();
-        Assert.Equal(0, (await _console.StopAsync()).Code);
+        Assert.Equal(0, (await Console.StopAsync()).Code);
         estate.AssertNothingRuns();
-        await _console.DisposeAsync();
         return found;
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_running is { } console)
+        {
+            _running = null;
+            await console.DisposeAsync();
+        }
     }
 
     /// <summary>Two backups with their validations, undisturbed: how long they take here once everything is warm.</summary>
@@ -79,15 +89,15 @@ internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
         var run = await WaitForRunningAsync(kind);
         var watch = Stopwatch.StartNew();
         await Task.Delay((kind == RunKinds.Backup ? _backup : _validation) * _random.NextDouble(), Ct);
-        await _console.KillAsync();
+        await Console.KillAsync();
         var at = watch.Elapsed;
 
         var left = estate.Registry.List();
         var alive = left.Where(record => record.Child?.IsAlive() == true)
             .Select(record => record.Name == "catalog" ? "catalog" : record.IsServer ? "scratch server" : record.Purpose.Split(" of ")[0]);
         var (step, before) = await LookAsync(run);
-        await _console.DisposeAsync();
-        _console = await estate.ServeAsync();
+        await DisposeAsync();
+        _running = await estate.ServeAsync();
         var runs = await SettleAsync();
 
         Assert.Equal(postmaster, estate.Postmaster()!.Process);
@@ -114,7 +124,7 @@ internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
             await Task.Delay(10, Ct);
         }
 
-        throw new TimeoutException($"no {kind} began:\n{_console.Said}");
+        throw new TimeoutException($"no {kind} began:\n{Console.Said}");
     }
 
     /// <summary>The step that was intended and the state of the run, as the dead console left them.</summary>
@@ -141,7 +151,7 @@ internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
                 return runs;
             }
 
-            Assert.True(watch.Elapsed < Patience, $"runs stay open: {string.Join(", ", runs.Where(run => run.IsOpen).Select(run => $"{run.Id} {run.Kind} {run.State}"))}\n{_console.Said}");
+            Assert.True(watch.Elapsed < Patience, $"runs stay open: {string.Join(", ", runs.Where(run => run.IsOpen).Select(run => $"{run.Id} {run.Kind} {run.State}"))}\n{Console.Said}");
             await Task.Delay(100, Ct);
         }
     }
@@ -157,9 +167,9 @@ internal sealed class CrashCampaign(ConsoleEstate estate, int seed)
         }
 
         // A recurring job may have begun the next backup; what is on record belongs to the living console only.
-        Assert.All(estate.Registry.List(), record => Assert.Equal(_console.Identity, record.Owner));
+        Assert.All(estate.Registry.List(), record => Assert.Equal(Console.Identity, record.Owner));
         var passwords = Directory.EnumerateFiles(estate.Registry.Folder, "pgpass-*").Select(path => Path.GetFileName(path));
-        Assert.All(passwords, name => Assert.StartsWith($"pgpass-{_console.Identity.Pid}-", name, StringComparison.Ordinal));
+        Assert.All(passwords, name => Assert.StartsWith($"pgpass-{Console.Identity.Pid}-", name, StringComparison.Ordinal));
     }
 
     private async Task AssertWholeAsync(IReadOnlyList<Run> runs)

@@ -24,7 +24,8 @@ public sealed class CrashTests(PostgresLab lab, ConsoleSeed seed)
         var load = new WriteLoad(database.Server.ApplicationConnection(database.Name), TimeProvider.System, NullLogger<WriteLoad>.Instance).RunAsync(over.Token);
 
         var report = new List<string>();
-        await new CrashCampaign(estate, number).RunAsync(rounds, line =>
+        await using var campaign = new CrashCampaign(estate, number);
+        await campaign.RunAsync(rounds, line =>
         {
             report.Add(line);
             TestContext.Current.TestOutputHelper!.WriteLine(line);

@@ -59,6 +59,12 @@ public sealed class ServerFolder : IAsyncDisposable
         }
     }
 
+    /// <summary>
+    /// Marks the folder as this test run's: another one that clears up leaves it alone also while the console that a test
+    /// killed in it has not been started again.
+    /// </summary>
+    public void Hold() => Registry.Write(Registry.NewRecord("test-run", "a test", Afterlife.Ended, folder: null, isServer: false));
+
     public async ValueTask DisposeAsync()
     {
         // Whatever a failed test left running is ended as a crashed console's leftovers would be.
