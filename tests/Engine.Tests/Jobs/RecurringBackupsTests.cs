@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Jobs;
 
@@ -37,6 +38,21 @@ public sealed class RecurringBackupsTests(CatalogServer server)
             using var connection = storage.GetConnection();
             return [.. connection.GetRecurringJobs().OrderBy(job => job.Id, StringComparer.Ordinal)];
         }
+    }
+
+    [Fact]
+    public async Task Install_forgets_the_locks_of_a_console_that_was_killed()
+    {
+        await using var owner = new NpgsqlConnection(server.Connection.Owner);
+        await owner.OpenAsync(TestContext.Current.CancellationToken);
+        await using var hold = new NpgsqlCommand(
+            "INSERT INTO jobs.lock (resource, updatecount, acquired) VALUES ('jobs:lock:recurring-job:backup of locked', 0, now() AT TIME ZONE 'UTC')", owner);
+        await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+
+        await JobStorageSchema.InstallAsync(server.Connection, TestContext.Current.CancellationToken);
+
+        await using var count = new NpgsqlCommand("SELECT count(*) FROM jobs.lock WHERE resource LIKE '%backup of locked'", owner);
+        Assert.Equal(0L, await count.ExecuteScalarAsync(TestContext.Current.CancellationToken));
     }
 
     [Theory]
