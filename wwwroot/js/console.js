@@ -46,7 +46,17 @@
     closeMenus(menu && event.target.closest("summary") ? menu : null);
   });
 
+  // Keys pressed before the page is alive are kept until it is; the sign-in page never will be.
   let page = null;
+  let pressed = null;
+
+  function open(method) {
+    if (page) {
+      page.invokeMethodAsync(method);
+    } else {
+      pressed = method;
+    }
+  }
 
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") {
@@ -56,17 +66,17 @@
       return;
     }
 
-    if (!page || event.defaultPrevented) {
+    if (event.defaultPrevented || !document.getElementById("components-reconnect-modal")) {
       return;
     }
 
     const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
     if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "k") {
       event.preventDefault();
-      page.invokeMethodAsync("OpenPaletteAsync");
+      open("OpenPaletteAsync");
     } else if (event.key === "?" && !isTyping) {
       event.preventDefault();
-      page.invokeMethodAsync("OpenHelpAsync");
+      open("OpenHelpAsync");
     }
   });
 
@@ -102,7 +112,14 @@
   const isAtEnd = (element) => element.scrollHeight - element.scrollTop - element.clientHeight < 24;
 
   window.drconsole = {
-    startKeys(reference) { page = reference; },
+    startKeys(reference) {
+      page = reference;
+      if (pressed) {
+        open(pressed);
+        pressed = null;
+      }
+    },
+
     stopKeys() { page = null; },
 
     setTheme(preference) {
