@@ -1,0 +1,90 @@
+using System.Text.RegularExpressions;
+using Deque.AxeCore.Playwright;
+using Hexabase.DrConsole.EndToEnd.Support;
+using Microsoft.Playwright;
+
+namespace Hexabase.DrConsole.EndToEnd;
+
+/// <summary>What holds for every page: no accessibility fault, nothing beyond a narrow screen; and the audit trail.</summary>
+public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(console)
+{
+    [Theory]
+    [InlineData("light")]
+    [InlineData("dark")]
+    public async Task Every_page_is_accessible(string theme)
+    {
+        var stranger = await StrangerAsync(new VisitorOptions { Theme = theme });
+        await stranger.OpenAsync("/sign-in");
+        var faults = new List<string>(await FaultsAsync(stranger));
+        var admin = await AdminAsync(new VisitorOptions { Theme = theme });
+        foreach (var path in await PathsAsync(admin))
+        {
+            await admin.OpenAsync(path);
+            faults.AddRange(await FaultsAsync(admin));
+        }
+
+        Assert.Empty(faults);
+    }
+
+    [Fact]
+    public async Task No_page_is_wider_than_a_phone()
+    {
+        var phone = new VisitorOptions { Width = 400 };
+        var stranger = await StrangerAsync(phone);
+        await stranger.OpenAsync("/sign-in");
+        var tooWide = new List<string>(await OverflowAsync(stranger));
+        var admin = await AdminAsync(phone);
+        foreach (var path in await PathsAsync(admin))
+        {
+            await admin.OpenAsync(path);
+            tooWide.AddRange(await OverflowAsync(admin));
+        }
+
+        Assert.Empty(tooWide);
+    }
+
+    [Fact]
+    public async Task Audit_lists_what_was_done_and_the_chain_is_unbroken()
+    {
+        await Console.ProvenPointAsync(Cancellation);
+        await Console.AddUserAsync("auditor", "Viewer", Cancellation);
+        var admin = await AdminAsync();
+        await admin.OpenAsync("/audit");
+        foreach (var action in new[] { "run.requested", "run.completed", "user.added", "source.declared", "access.signed-in" })
+        {
+            await Expect(admin.Page.GetByRole(AriaRole.Cell, new() { Name = action, Exact = true }).First).ToBeVisibleAsync();
+        }
+
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Verify the chain" }).ClickAsync();
+        await Expect(admin.Page.GetByText(Unbroken())).ToBeVisibleAsync();
+    }
+
+    /// <summary>One page of each kind, with something to show.</summary>
+    private async Task<IReadOnlyList<string>> PathsAsync(Visitor admin)
+    {
+        var point = await Console.ProvenPointAsync(Cancellation);
+        await admin.OpenAsync("/runs");
+        var run = await admin.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Link, new() { NameRegex = RunName() }).First.GetAttributeAsync("href");
+        return ["/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/runs", run!, "/audit"];
+    }
+
+    private static async Task<IEnumerable<string>> FaultsAsync(Visitor visitor)
+    {
+        var result = await visitor.Page.RunAxe();
+        Assert.NotEmpty(result.Passes);
+        return result.Violations.SelectMany(violation => violation.Nodes.Select(node =>
+            $"{new Uri(visitor.Page.Url).AbsolutePath}: {violation.Id} ({violation.Impact}): {violation.Help}: {node.Html}"));
+    }
+
+    private static async Task<IEnumerable<string>> OverflowAsync(Visitor visitor)
+    {
+        var beyond = await visitor.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        return beyond > 0 ? [$"{new Uri(visitor.Page.Url).AbsolutePath} is {beyond} px too wide"] : [];
+    }
+
+    [GeneratedRegex("^R-[0-9]+$")]
+    private static partial Regex RunName();
+
+    [GeneratedRegex("^[0-9,]+ events, unbroken$")]
+    private static partial Regex Unbroken();
+}
