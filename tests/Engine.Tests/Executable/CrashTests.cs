@@ -57,11 +57,35 @@ public sealed class CrashTests(PostgresLab lab, ConsoleSeed seed)
         Assert.Empty(estate.Manifests());
         await using var second = await estate.ServeAsync();
         await second.WaitForAsync("has no holder; handing it over");
-        var run = await EndOfFirstRunAsync(estate);
+        var run = await EndOfAsync(estate, new RunId(1));
         Assert.Equal((RunState.Completed, 2), (run.State, run.Attempt));
         Assert.Equal(run.RestorePoint, Assert.Single(estate.Manifests()));
         Assert.Equal(0, (await second.StopAsync()).Code);
         estate.AssertNothingRuns();
+    }
+
+    [Fact]
+    public async Task Killed_while_a_scratch_server_runs_the_next_start_ends_and_removes_it()
+    {
+        await using var estate = await ConsoleEstate.CreateAsync(lab, seed);
+        ProcessRecord scratch;
+        await using (var first = await estate.ServeAsync())
+        {
+            (await estate.RunAsync("backup", ConsoleEstate.Source, "--no-wait")).AssertDone();
+            scratch = await ScratchAsync(estate);
+            await first.KillAsync();
+            Assert.True(scratch.Child!.Value.IsAlive(), "the scratch server went with its console");
+        }
+
+        await using var second = await estate.ServeAsync();
+        await second.WaitForAsync("Left by an earlier start: 1 taken over");
+        Assert.False(scratch.Child!.Value.IsAlive());
+        Assert.Null(ProcessRegistry.FindByMark(scratch.Mark));
+        Assert.False(Directory.Exists(scratch.Folder));
+        await using var catalog = estate.OpenCatalog();
+        var validation = Assert.Single(await new RunStore(catalog).ListAsync(null, RunKinds.Validation, null, 10, Ct));
+        var ended = await EndOfAsync(estate, validation.Id);
+        Assert.Equal((RunState.Completed, 2), (ended.State, ended.Attempt));
     }
 
     [Fact]
@@ -102,12 +126,26 @@ public sealed class CrashTests(PostgresLab lab, ConsoleSeed seed)
         estate.AssertNothingRuns();
     }
 
-    private static async Task<Run> EndOfFirstRunAsync(ConsoleEstate estate)
+    /// <summary>The record of a scratch server once it runs.</summary>
+    private static async Task<ProcessRecord> ScratchAsync(ConsoleEstate estate)
+    {
+        while (true)
+        {
+            if (estate.Registry.List().FirstOrDefault(record => record.IsServer && record.Folder is not null && record.Child?.IsAlive() == true) is { } scratch)
+            {
+                return scratch;
+            }
+
+            await Task.Delay(20, Ct);
+        }
+    }
+
+    private static async Task<Run> EndOfAsync(ConsoleEstate estate, RunId id)
     {
         await using var catalog = estate.OpenCatalog();
         while (true)
         {
-            var run = (await new RunStore(catalog).FindAsync(new RunId(1), Ct))!;
+            var run = (await new RunStore(catalog).FindAsync(id, Ct))!;
             if (!run.IsOpen)
             {
                 return run;
