@@ -111,6 +111,20 @@
   const logs = new WeakMap();
   const isAtEnd = (element) => element.scrollHeight - element.scrollTop - element.clientHeight < 24;
 
+  // In a dialog MudBlazor's focus trap takes the focus for itself a frame or a slow round trip after the first render: what is
+  // typed by then would be lost. Focus that moves without Tab and without a pointer was not moved by the person; it comes back.
+  function holdFocus(element, dialog) {
+    let isAsked = false;
+    const ask = (event) => { isAsked = event.type === "pointerdown" || event.key === "Tab"; };
+    dialog?.addEventListener("keydown", ask, true);
+    dialog?.addEventListener("pointerdown", ask, true);
+    dialog?.addEventListener("focusout", (event) => {
+      if (!isAsked && event.target === element && dialog.contains(event.relatedTarget)) {
+        queueMicrotask(() => element.focus());
+      }
+    });
+  }
+
   window.drconsole = {
     startKeys(reference) {
       page = reference;
@@ -150,7 +164,14 @@
 
     toEnd(element) { element.scrollTop = element.scrollHeight; },
 
-    // Two frames later: MudBlazor's focus trap takes the focus in the frame after a dialog's first render.
-    focusById(id) { requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(id)?.focus())); },
+    focusById(id) {
+      requestAnimationFrame(() => requestAnimationFrame(() => {
+        const element = document.getElementById(id);
+        if (element) {
+          holdFocus(element, element.closest(".mud-dialog-container"));
+          element.focus();
+        }
+      }));
+    },
   };
 })();

@@ -98,12 +98,6 @@ public partial class LogView
         _mustScroll = false;
     }
 
-    private void OnFilter(ChangeEventArgs args)
-    {
-        _filter = args.Value as string ?? string.Empty;
-        Choose();
-    }
-
     private void ToggleWarnings()
     {
         _warningsOnly = !_warningsOnly;

@@ -67,8 +67,6 @@ public partial class TypedConfirmation
         }
     }
 
-    private void OnInput(ChangeEventArgs args) => _typed = args.Value as string ?? string.Empty;
-
     private void OnKey(KeyboardEventArgs args)
     {
         if (args.Key == "Enter" && IsTyped)

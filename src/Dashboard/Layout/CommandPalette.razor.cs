@@ -67,12 +67,6 @@ public partial class CommandPalette : IDisposable
         }
     }
 
-    private Task OnInputAsync(ChangeEventArgs args)
-    {
-        _query = args.Value as string ?? string.Empty;
-        return FindAsync();
-    }
-
     private async Task FindAsync()
     {
         var asked = _query;
