@@ -44,8 +44,7 @@ internal static class ServeCommand
         app.MapConsole();
         Report(setup);
         await app.Services.GetRequiredService<SourceCatalog>().ReconcileAsync(stopping);
-        var durations = await app.Services.GetRequiredService<SourceCatalog>().BackupDurationsAsync(stopping);
-        app.Services.GetRequiredService<RecurringBackups>().Reconcile(durations);
+        await app.Services.GetRequiredService<RecurringBackups>().ReconcileAsync(stopping);
         var password = await FirstAdmin.EnsureAsync(
             app.Services.GetRequiredService<CatalogUserDirectory>(), app.Services.GetRequiredService<PasswordHasher>(), setup.Data, stopping);
         try

@@ -32,8 +32,7 @@ public sealed class ArtifactRestore(TimeProvider time)
             "restore-target-unsupported", ErrorKind.Unsupported, $"{plan.Target} is no directory", "make the plan again");
         RequireNew(target);
         var began = time.GetTimestamp();
-        var hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
-        var staging = $"{target.Path.TrimEnd('/')}.drconsole-{hash}";
+        var staging = StagingOf(target, operation);
         try
         {
             await WriteAllAsync(repository, manifest, staging, progress, log, cancellationToken);
@@ -57,6 +56,56 @@ public sealed class ArtifactRestore(TimeProvider time)
 
         return new RestoreResult(plan.Target, time.GetElapsedTime(began), manifest.Bytes, []);
     }
+
+    /// <summary>
+    /// True where the target holds exactly what the plan writes, byte for byte: an attempt that died after it gave the
+    /// directory its name leaves no other trace. Reads all of it.
+    /// </summary>
+    public static async Task<bool> IsFinishedAsync(Manifest manifest, RestorePlan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(plan);
+        if (RestoreTarget.Parse(plan.Target, "/") is not DirectoryTarget { Path: var path } || !Directory.Exists(path))
+        {
+            return false;
+        }
+
+        var found = new DirectoryInfo(path).EnumerateFileSystemInfos().ToDictionary(entry => entry.Name);
+        if (found.Count != manifest.Artifacts.Count
+            || !manifest.Artifacts.All(artifact => found.GetValueOrDefault(artifact.Name) is FileInfo { LinkTarget: null } file && file.Length == artifact.Length))
+        {
+            return false;
+        }
+
+        foreach (var artifact in manifest.Artifacts)
+        {
+            await using var file = File.OpenRead(Path.Combine(path, artifact.Name));
+            if (Convert.ToHexStringLower(await SHA256.HashDataAsync(file, cancellationToken)) != artifact.Sha256)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Removes what an interrupted attempt of an operation left that will not be resumed.</summary>
+    /// <returns>What was found, for the run's log; null where there was nothing.</returns>
+    public static string? Abandon(RestorePlan plan, string operation)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var staging = StagingOf((DirectoryTarget)RestoreTarget.Parse(plan.Target, "/"), operation);
+        if (!Directory.Exists(staging))
+        {
+            return null;
+        }
+
+        Remove(staging);
+        return $"removed {staging}, which an interrupted attempt had left";
+    }
+
+    internal static string StagingOf(DirectoryTarget target, string operation) =>
+        $"{target.Path.TrimEnd('/')}.drconsole-{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16]}";
 
     private static async Task WriteAllAsync(
         BackupRepository repository, Manifest manifest, string folder, IProgress<TransferProgress>? progress, Action<string, string>? log,

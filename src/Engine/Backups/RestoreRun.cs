@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups;
@@ -29,21 +30,64 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     {
         var request = context.Request<RestoreRequest>();
         request.Plan.RequireHash(request.ConfirmedHash);
-        return await context.StepAsync("restore", async _ =>
-        {
-            var point = await points.ResolveAsync(request.Plan.RestorePointId, context.Cancellation);
-            var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
-            await using (repository)
-            {
-                context.Log("restore", $"restore point {point.PointId.Short} from {tier.Name} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
-                var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
-                // With its time: another console counts its runs from R-1 too, and must not take this one's half-made target for its own.
-                var operation = $"{context.Run.Id} of {context.Run.CreatedAt.UtcDateTime:O}";
-                var result = request.Plan.Kind == ArtifactRestore.Kind
-                    ? await artifacts.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation)
-                    : await logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
-                return new RestoreRunResult(result.Target, tier.Name, result.Bytes, result.Duration?.TotalSeconds, result.Warnings);
-            }
-        });
+        return await context.StepAsync("restore", _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
     }
+
+    /// <inheritdoc/>
+    public async Task AbandonAsync(RunContext context)
+    {
+        var plan = context.Request<RestoreRequest>().Plan;
+        var found = IsOfFiles(plan)
+            ? ArtifactRestore.Abandon(plan, OperationOf(context.Run))
+            : await LogicalRestore.AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
+        if (found is not null)
+        {
+            context.Warn("cleanup", found);
+        }
+    }
+
+    private async Task<RestoreRunResult> RestoreAsync(RunContext context, RestoreRequest request)
+    {
+        var (point, tier, repository) = await OpenAsync(context, request);
+        await using (repository)
+        {
+            context.Log("restore", $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
+            var manifest = await repository.ReadManifestAsync(point, context.Cancellation);
+            var operation = OperationOf(context.Run);
+            var result = IsOfFiles(request.Plan)
+                ? await artifacts.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation)
+                : await logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
+            return new RestoreRunResult(result.Target, tier, result.Bytes, result.Duration?.TotalSeconds, result.Warnings);
+        }
+    }
+
+    /// <summary>A directory cannot carry the run's name as a database does: what it holds says whether it is finished.</summary>
+    private async Task<StepProbe<RestoreRunResult>> FindRestoredAsync(RunContext context, RestoreRequest request)
+    {
+        if (!IsOfFiles(request.Plan))
+        {
+            return new StepProbe<RestoreRunResult>.NotDone();
+        }
+
+        var (point, tier, repository) = await OpenAsync(context, request);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point, context.Cancellation);
+            return await ArtifactRestore.IsFinishedAsync(manifest, request.Plan, context.Cancellation)
+                ? new StepProbe<RestoreRunResult>.Done(new RestoreRunResult(request.Plan.Target, tier, manifest.Bytes, null, []))
+                : new StepProbe<RestoreRunResult>.NotDone();
+        }
+    }
+
+    private async Task<(RestorePointId Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
+    {
+        var point = await points.ResolveAsync(request.Plan.RestorePointId, context.Cancellation);
+        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
+        return (point.PointId, tier.Name, repository);
+    }
+
+    private static bool IsOfFiles(RestorePlan plan) => plan.Kind == ArtifactRestore.Kind;
+
+    /// <summary>With its time: another console counts its runs from R-1 too, and must not take this one's half-made target for its own.</summary>
+    internal static string OperationOf(Run run) => $"{run.Id} of {run.CreatedAt.UtcDateTime:O}";
 }

@@ -1,7 +1,9 @@
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Storage;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -17,12 +19,21 @@ namespace Hexabase.DrConsole.Engine.Backups;
 public sealed record TierUsage(
     string Tier, DateTimeOffset At, long? UsedBytes, long Objects, DateTimeOffset? LastWriteAt, long? CapacityBytes, long? FreeBytes, string? Fault);
 
-/// <summary>Looks at each tier's store every minute and keeps what it found for the pages.</summary>
-public sealed class TierMonitor(ProtectedEstate estate, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
+/// <summary>
+/// Looks at the tiers' stores and keeps what it found for the pages: every minute, and when a run has ended, since that is
+/// when a store has changed. A look lists every object, so a store that takes long to list is listed less often.
+/// </summary>
+public sealed class TierMonitor(ProtectedEstate estate, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan RunsEvery = TimeSpan.FromSeconds(2);
+
+    /// <summary>At most this share of the time goes into looking.</summary>
+    private const double LookingShare = 0.05;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<string, TierUsage> _usage = [];
+    private readonly HashSet<RunId> _moving = [];
 
     /// <summary>The last look at a tier, or null before the first.</summary>
     public TierUsage? Of(string tier)
@@ -36,19 +47,72 @@ public sealed class TierMonitor(ProtectedEstate estate, TimeProvider time, ILogg
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(Every, time);
+        using var heard = feed.Subscribe(Hear);
+        using var timer = new PeriodicTimer(RunsEvery, time);
+        var next = time.GetUtcNow();
+        var mayLookAgain = next;
         do
         {
-            foreach (var tier in estate.Tiers)
+            var now = time.GetUtcNow();
+            if (now >= next || (now >= mayLookAgain && await HasARunEndedAsync(stoppingToken)))
             {
-                var usage = await LookAsync(tier, stoppingToken);
-                lock (_gate)
-                {
-                    _usage[tier.Name] = usage;
-                }
+                var began = time.GetTimestamp();
+                await LookAtAllAsync(stoppingToken);
+                var rest = time.GetElapsedTime(began) / LookingShare;
+                mayLookAgain = time.GetUtcNow() + rest;
+                next = time.GetUtcNow() + (rest > Every ? rest : Every);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private void Hear(RunId? run)
+    {
+        if (run is { } changed)
+        {
+            lock (_gate)
+            {
+                _moving.Add(changed);
+            }
+        }
+    }
+
+    private async Task<bool> HasARunEndedAsync(CancellationToken cancellationToken)
+    {
+        RunId[] moving;
+        lock (_gate)
+        {
+            moving = [.. _moving];
+        }
+
+        try
+        {
+            var ended = await runs.EndedAsync(moving, cancellationToken);
+            lock (_gate)
+            {
+                _moving.ExceptWith(ended);
+            }
+
+            return ended.Count > 0;
+        }
+        catch (NpgsqlException fault)
+        {
+            // The minute's look comes all the same.
+            log.LogDebug("the runs could not be read: {Reason}", fault.Message);
+            return false;
+        }
+    }
+
+    private async Task LookAtAllAsync(CancellationToken cancellationToken)
+    {
+        foreach (var tier in estate.Tiers)
+        {
+            var usage = await LookAsync(tier, cancellationToken);
+            lock (_gate)
+            {
+                _usage[tier.Name] = usage;
+            }
+        }
     }
 
     private async Task<TierUsage> LookAsync(StorageTier tier, CancellationToken cancellationToken)

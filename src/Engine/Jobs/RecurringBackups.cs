@@ -1,18 +1,29 @@
 using Hangfire;
 using Hangfire.Storage;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Jobs;
 
 /// <summary>Keeps one recurring job for each source that this version can back up, and none for others.</summary>
-public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
+public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate, SourceCatalog sources)
 {
     private const string Prefix = "backup of ";
+    private const string FollowJob = "schedules follow measured durations";
 
-    /// <summary>Makes the recurring jobs what the estate says. Repeatable.</summary>
+    /// <summary>Makes the recurring jobs what the estate and the measured durations of its backups say. Repeatable.</summary>
+    public async Task ReconcileAsync(CancellationToken cancellationToken)
+    {
+        Reconcile(await sources.BackupDurationsAsync(cancellationToken));
+        jobs.AddOrUpdate<RunJobs>(
+            FollowJob, JobQueues.Schedule, target => target.FollowDurationsAsync(CancellationToken.None), Cron.Hourly(7),
+            new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed });
+    }
+
+    /// <summary>Makes the backups' recurring jobs what the estate says.</summary>
     /// <param name="expectedDurations">Measured duration of a source's backups, where there is one.</param>
-    public void Reconcile(IReadOnlyDictionary<string, TimeSpan> expectedDurations)
+    internal void Reconcile(IReadOnlyDictionary<string, TimeSpan> expectedDurations)
     {
         var wanted = estate.Sources.Where(source => source.Kind == SourceKind.Postgres).ToDictionary(source => Prefix + source.Name);
         foreach (var (id, source) in wanted)

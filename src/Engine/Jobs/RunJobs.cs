@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, ILogger<RunJobs> log)
+public sealed class RunJobs(RunExecution execution, RunRequests requests, RecurringBackups schedules, ILogger<RunJobs> log)
 {
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
@@ -35,4 +35,9 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, ILogge
             log.LogInformation("the scheduled backup of {Source} is skipped: one is still open", source);
         }
     }
+
+    /// <summary>The recurring job that keeps each source's schedule what its RPO and the measured duration of its backups ask for.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Schedules follow measured durations")]
+    public Task FollowDurationsAsync(CancellationToken stopping) => schedules.ReconcileAsync(stopping);
 }

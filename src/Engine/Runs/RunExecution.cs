@@ -12,6 +12,12 @@ public interface IRunHandler
 
     /// <summary>Executes or resumes the run; returns its result, which is stored as JSON. Failures are thrown.</summary>
     Task<object> ExecuteAsync(RunContext context);
+
+    /// <summary>
+    /// Removes what an interrupted attempt left outside the catalog. Called before a run that was taken up again ends
+    /// cancelled or failed, since no later attempt will do it. What cannot be removed is warned of, not thrown.
+    /// </summary>
+    Task AbandonAsync(RunContext context) => Task.CompletedTask;
 }
 
 /// <summary>
@@ -21,6 +27,9 @@ public interface IRunHandler
 public sealed class RunExecution(
     NpgsqlDataSource catalog, IEnumerable<IRunHandler> handlers, LeaseTimes times, TimeProvider time, ILogger<RunExecution> log)
 {
+    /// <summary>Tidying up talks to servers that may not answer; the run's end must not wait for them for ever.</summary>
+    private static readonly TimeSpan AbandonPatience = TimeSpan.FromMinutes(1);
+
     private readonly Dictionary<string, IRunHandler> _handlers = handlers.ToDictionary(handler => handler.Kind);
 
     /// <summary>Advances the run until it ends, is cancelled, or <paramref name="stopping"/> is set (then it goes on later).</summary>
@@ -63,6 +72,7 @@ public sealed class RunExecution(
         {
             if (hold.Run.CancelRequestedBy is not null)
             {
+                await AbandonAsync(hold, journal);
                 await EndAsync(hold, journal, RunState.Cancelled, null, null);
                 return;
             }
@@ -81,6 +91,7 @@ public sealed class RunExecution(
         }
         catch (EngineException fault)
         {
+            await AbandonAsync(hold, journal);
             await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep, fault.Kind.ToString()));
         }
         catch (NpgsqlException fault) when (IsCatalogAway(fault))
@@ -93,11 +104,12 @@ public sealed class RunExecution(
         {
             // The edge of a run: whatever else went wrong is a bug or a broken server; it is logged whole and shown by its message.
             log.LogError(fault, "{Run} failed unexpectedly", hold.Run.Id);
+            await AbandonAsync(hold, journal);
             await FailAsync(hold, journal, new RunError("unexpected", $"{fault.GetType().Name}: {fault.Message}", "The console's log holds the whole trace.", context.CurrentStep));
         }
     }
 
-    private static async Task SettleCancelledAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationToken stopping)
+    private async Task SettleCancelledAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationToken stopping)
     {
         if (stopping.IsCancellationRequested)
         {
@@ -113,7 +125,29 @@ public sealed class RunExecution(
         }
 
         journal.Log("warning", "engine", "cancelled on request");
+        await AbandonAsync(hold, journal);
         await EndAsync(hold, journal, RunState.Cancelled, null, null);
+    }
+
+    /// <summary>A first attempt tidies up after itself; only an interrupted one leaves something that the next did not get to.</summary>
+    private async Task AbandonAsync(RunHold hold, RunJournal journal)
+    {
+        if (hold.Run.Attempt == 1)
+        {
+            return;
+        }
+
+        using var patience = new CancellationTokenSource(AbandonPatience, time);
+        try
+        {
+            await _handlers[hold.Run.Kind].AbandonAsync(new RunContext(hold, journal, patience.Token));
+        }
+        catch (Exception fault) when (fault is not LeaseLostException)
+        {
+            // The run ends for a reason of its own, which this must not hide.
+            log.LogWarning(fault, "what {Run} left could not be removed", hold.Run.Id);
+            journal.Log("warning", "cleanup", $"what an interrupted attempt left could not be removed: {fault.Message}");
+        }
     }
 
     /// <summary>True for a lost connection or a server that stops or starts; false for a statement that the server refused.</summary>

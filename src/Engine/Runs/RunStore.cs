@@ -65,6 +65,13 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             ORDER BY id DESC LIMIT $4
             """, source, kind, state is { } one ? Text(one) : null, limit).ListAsync(Map, cancellationToken);
 
+    /// <summary>Those of the runs that have ended.</summary>
+    public Task<IReadOnlyList<RunId>> EndedAsync(IReadOnlyCollection<RunId> ids, CancellationToken cancellationToken) =>
+        ids.Count == 0
+            ? Task.FromResult<IReadOnlyList<RunId>>([])
+            : catalog.Command("SELECT id FROM run WHERE id = ANY($1) AND state NOT IN ('queued', 'running')", ids.Select(id => id.Value).ToArray())
+                .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
+
     /// <summary>Log lines after <paramref name="afterSeq"/>, oldest first.</summary>
     public Task<IReadOnlyList<RunEvent>> EventsAsync(RunId id, long afterSeq, int limit, CancellationToken cancellationToken) =>
         catalog.Command("SELECT seq, at, level, phase, text FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3", id.Value, afterSeq, limit)
@@ -76,7 +83,8 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             .ListAsync(MapStep, cancellationToken);
 
     /// <summary>
-    /// Asks to stop a run. A queued one is cancelled at once, a running one when its holder hears of it (within seconds).
+    /// Asks to stop a run. One that nobody has begun is cancelled at once, a running one when its holder hears of it (within
+    /// seconds); one that was begun and waits for its next attempt is first tidied up by whoever takes it up.
     /// </summary>
     /// <returns>False where it has already ended.</returns>
     public async Task<bool> CancelAsync(RunId id, string actor, CancellationToken cancellationToken)
@@ -86,8 +94,8 @@ public sealed class RunStore(NpgsqlDataSource catalog)
         var changed = await transaction.Command(
             """
             UPDATE run SET cancel_by = $2, cancel_at = clock_timestamp(),
-              state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END,
-              ended_at = CASE WHEN state = 'queued' THEN clock_timestamp() ELSE ended_at END
+              state = CASE WHEN state = 'queued' AND attempt = 0 THEN 'cancelled' ELSE state END,
+              ended_at = CASE WHEN state = 'queued' AND attempt = 0 THEN clock_timestamp() ELSE ended_at END
             WHERE id = $1 AND state IN ('queued', 'running') AND cancel_at IS NULL
             """, id.Value, actor).RunAsync(cancellationToken);
         if (changed == 0)

@@ -17,7 +17,7 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
     {
         var report = await repository.VerifyPacksAsync(manifest, progress, cancellationToken);
         return report.IsSound
-            ? StepOutcome.Passed($"{report.Packs} packs, {Bytes(report.Bytes)}")
+            ? StepOutcome.Passed($"{Count(report.Packs, "pack")}, {Bytes(report.Bytes)}")
             : StepOutcome.Failed(
                 $"{report.Damaged.Count} damaged: {string.Join("; ", report.Damaged.Take(NamesInReason).Select(damage => $"{damage.Name} {damage.Reason}"))}"
                 + "\n  → copy the packs from another tier of this repository, or take a new backup",
@@ -28,7 +28,7 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
     public async Task<StepOutcome> CheckTagsAsync(Manifest manifest, CancellationToken cancellationToken)
     {
         var report = await repository.VerifyChunksAsync(manifest, ChunkLayer.Encryption, progress, cancellationToken);
-        return Judge(report, $"{report.Chunks} chunks open with AES-256-GCM");
+        return Judge(report, $"{Count(report.Chunks, "chunk")} opened with AES-256-GCM");
     }
 
     /// <summary>Every chunk's zstd frame, its length, and the HMAC that is its id.</summary>
@@ -60,6 +60,8 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
             + string.Join("; ", names.Take(NamesInReason)),
             names);
     }
+
+    private static string Count(long count, string noun) => $"{count} {noun}{(count == 1 ? "" : "s")}";
 
     private static string Bytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.0} MiB");
 }

@@ -31,12 +31,42 @@ public sealed class RecurringBackupsTests(CatalogServer server)
         Assert.Empty(Jobs());
 
         void Reconcile(params Source[] sources) =>
-            new RecurringBackups(manager, storage, EstateOf(sources)).Reconcile(new Dictionary<string, TimeSpan>());
+            new RecurringBackups(manager, storage, EstateOf(sources), new SourceCatalog(server.Pool, EstateOf(sources))).Reconcile(new Dictionary<string, TimeSpan>());
 
         List<RecurringJobDto> Jobs()
         {
             using var connection = storage.GetConnection();
-            return [.. connection.GetRecurringJobs().OrderBy(job => job.Id, StringComparer.Ordinal)];
+            return [.. connection.GetRecurringJobs().Where(job => job.Id.StartsWith("backup of", StringComparison.Ordinal)).OrderBy(job => job.Id, StringComparer.Ordinal)];
+        }
+    }
+
+    [Fact]
+    public async Task Reconcile_runs_a_source_more_often_once_its_backups_are_known_to_take_long()
+    {
+        var ct = TestContext.Current.CancellationToken;
+        var source = new Source($"slow-{Guid.NewGuid():n}", SourceKind.Postgres, "important", "shop");
+        var estate = EstateOf(source);
+        var catalog = new SourceCatalog(server.Pool, estate);
+        await catalog.ReconcileAsync(ct);
+        var storage = new PostgreSqlStorage(
+            new Hangfire.PostgreSql.Factories.NpgsqlConnectionFactory(server.Connection.Application, new PostgreSqlStorageOptions()),
+            new PostgreSqlStorageOptions { SchemaName = CatalogConnection.JobsSchema, PrepareSchemaIfNecessary = false });
+        var schedules = new RecurringBackups(new RecurringJobManager(storage), storage, estate, catalog);
+        await schedules.ReconcileAsync(ct);
+        Assert.Matches(@"/30 \* \* \* \*$", CronOf());
+
+        await server.Pool.Command(
+            """
+            INSERT INTO run (kind, source, request, request_hash, requested_by, state, result, ended_at)
+            VALUES ('backup', $1, '{}', 'hash', 'tester', 'completed', '{"seconds": 2700}', clock_timestamp())
+            """, source.Name).RunAsync(ct);
+        await schedules.ReconcileAsync(ct);
+        Assert.Matches(@"/15 \* \* \* \*$", CronOf());
+
+        string CronOf()
+        {
+            using var connection = storage.GetConnection();
+            return connection.GetRecurringJobs().Single(job => job.Id == $"backup of {source.Name}").Cron;
         }
     }
 

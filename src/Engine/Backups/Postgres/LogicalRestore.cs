@@ -90,6 +90,27 @@ public sealed class LogicalRestore(ProcessRegistry registry, TimeProvider time, 
         }, cancellationToken);
     }
 
+    /// <summary>Drops what an interrupted attempt of an operation left that will not be resumed.</summary>
+    /// <returns>What was found, for the run's log; null where there was nothing.</returns>
+    /// <exception cref="EngineException">The server cannot be reached.</exception>
+    public static Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = (PostgresTarget)RestoreTarget.Parse(plan.Target, "/");
+        return GuardAsync(target, async server =>
+        {
+            var staging = new StagingDatabase(server, target, operation);
+            if (await staging.DropIfThereAsync(cancellationToken))
+            {
+                return $"dropped {staging.Name}, which an interrupted attempt had left";
+            }
+
+            return await staging.IsPublishedAsync(cancellationToken)
+                ? $"the interrupted attempt had finished: database {target.Database} is there, and is kept"
+                : null;
+        }, cancellationToken);
+    }
+
     internal static RestorePlan Plan(Manifest manifest, RestoreTarget target, string kind, IReadOnlyList<string> notes) => new()
     {
         FormatVersion = RestorePlan.CurrentVersion,

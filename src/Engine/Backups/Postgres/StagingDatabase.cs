@@ -39,14 +39,20 @@ internal sealed class StagingDatabase
     /// <exception cref="EngineException"><c>database-exists</c>: somebody else's.</exception>
     public async Task<bool> IsFinishedAsync(CancellationToken cancellationToken)
     {
-        var comment = await ReadAsync(
-            "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1", _target.Database, cancellationToken);
-        return comment switch
-        {
-            null => false,
-            _ when comment.StartsWith($"{Mark} {_operation}:", StringComparison.Ordinal) => true,
-            _ => throw Exists(null),
-        };
+        var comment = await CommentAsync(cancellationToken);
+        return comment is not null && (IsOurs(comment) ? true : throw Exists(null));
+    }
+
+    /// <summary>True where the target's name belongs to a database that this very operation made.</summary>
+    public async Task<bool> IsPublishedAsync(CancellationToken cancellationToken) =>
+        await CommentAsync(cancellationToken) is { } comment && IsOurs(comment);
+
+    /// <summary>Drops the unfinished database; false where there is none.</summary>
+    public async Task<bool> DropIfThereAsync(CancellationToken cancellationToken)
+    {
+        var isThere = await ReadAsync("SELECT datname::text FROM pg_database WHERE datname = $1", Name, cancellationToken) is not null;
+        await DropAsync(cancellationToken);
+        return isThere;
     }
 
     /// <summary>Makes it anew, empty, with the source's encoding and locale; what an earlier attempt left goes first.</summary>
@@ -131,6 +137,11 @@ internal sealed class StagingDatabase
     /// <summary>Drops it where it is, with whoever is connected to it.</summary>
     public Task DropAsync(CancellationToken cancellationToken) =>
         ExecuteAsync($"DROP DATABASE IF EXISTS {SqlName.Quote(Name)} WITH (FORCE)", cancellationToken);
+
+    private Task<string?> CommentAsync(CancellationToken cancellationToken) => ReadAsync(
+        "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1", _target.Database, cancellationToken);
+
+    private bool IsOurs(string comment) => comment.StartsWith($"{Mark} {_operation}:", StringComparison.Ordinal);
 
     private EngineException Exists(Exception? inner) => new("database-exists", ErrorKind.Conflict,
         $"database {_target.Database} exists on {_target.Host}:{_target.Port}; it was not touched",
