@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -37,6 +38,9 @@ public sealed class BackupRun(
     /// </summary>
     public const string RequestedAtProperty = "runRequestedAt";
 
+    /// <summary>Begins the code of every fault of a store.</summary>
+    private const string TierFault = "store-";
+
     /// <inheritdoc/>
     public string Kind => RunKinds.Backup;
 
@@ -69,20 +73,50 @@ public sealed class BackupRun(
         return new BackupRunResult(captured.Backup, held, behind, wanted, time.GetElapsedTime(began).TotalSeconds);
     }
 
+    /// <summary>Captures into the first tier that takes all of it: one that is down, full or read-only costs the copy there, not the backup.</summary>
     private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source)
     {
-        var (tier, repository) = await OpenFirstWritableAsync(context, source);
-        await using (repository)
+        foreach (var tier in estate.Tiers)
         {
-            var request = await RequestFor(context, source);
-            await step.RecordIntentAsync(new { tier = tier.Name });
-            var result = await logical.CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
-            // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
-            var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
-            Record(context, step, manifest, tier.Name);
-            return new Captured(tier.Name, result);
+            try
+            {
+                return await CaptureAsync(context, step, source, tier);
+            }
+            catch (EngineException fault) when (tier != estate.Tiers[^1] && IsOfTheTier(fault))
+            {
+                context.Warn("capture", $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
+            }
+        }
+
+        throw new UnreachableException("an estate has at least one tier");
+    }
+
+    private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source, StorageTier tier)
+    {
+        await using var repository = await OpenAsync(source, tier, context.Cancellation);
+        var request = await RequestFor(context, source);
+        await step.RecordIntentAsync(new { tier = tier.Name });
+        var result = await logical.CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
+        // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
+        var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
+        Record(context, step, manifest, tier.Name);
+        return new Captured(tier.Name, result);
+    }
+
+    /// <summary>What opening says is the tier's in any case; while capturing, the source may fail as well.</summary>
+    private async Task<BackupRepository> OpenAsync(Source source, StorageTier tier, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await tiers.OpenOrCreateAsync(tier, source.Workspace, cancellationToken);
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Unavailable or ErrorKind.NotFound && !IsOfTheTier(fault))
+        {
+            throw new EngineException($"{TierFault}unusable", fault.Kind, fault.Message, fault.Hint, fault);
         }
     }
+
+    private static bool IsOfTheTier(EngineException fault) => fault.Code.StartsWith(TierFault, StringComparison.Ordinal);
 
     private async Task<LogicalBackupRequest> RequestFor(RunContext context, Source source)
     {
@@ -194,25 +228,6 @@ public sealed class BackupRun(
             // Lost in a crash here, the reconciler hands it over.
             await requests.HandOverAsync(run, context.Cancellation);
         }
-    }
-
-    private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFirstWritableAsync(RunContext context, Source source)
-    {
-        EngineException? first = null;
-        foreach (var tier in estate.Tiers)
-        {
-            try
-            {
-                return (tier, await tiers.OpenOrCreateAsync(tier, source.Workspace, context.Cancellation));
-            }
-            catch (EngineException fault) when (tier != estate.Tiers[^1] && fault.Kind is ErrorKind.Unavailable or ErrorKind.OutOfSpace or ErrorKind.NotFound)
-            {
-                context.Warn("capture", $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
-                first ??= fault;
-            }
-        }
-
-        throw first is null ? new System.Diagnostics.UnreachableException("an estate has at least one tier") : first;
     }
 
     /// <summary>The result of the capture step.</summary>

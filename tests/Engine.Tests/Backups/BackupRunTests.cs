@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 
@@ -46,6 +47,29 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         var held = (await tier.ListAsync(Ct)).Points.Select(point => point.Id.Value).ToList();
         Assert.Equal(new[] { first.RestorePoint!, second.RestorePoint! }.Order(), held.Order());
         Assert.Equal("stored", (await rig.TierStatesAsync(first.RestorePoint!))[down]);
+    }
+
+    [Fact]
+    public async Task Backup_whose_first_tier_fills_up_goes_into_the_next()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        Assert.SkipUnless(Environment.UserName == "root", "mounting a small file system needs root");
+        Directory.CreateDirectory(rig.Store("hot"));
+        await Shell.RunAsync("mount", "-t", "tmpfs", "-o", "size=24k", "tmpfs", rig.Store("hot"));
+        try
+        {
+            var run = await rig.BackupAsync();
+            Assert.Equal(RunState.Completed, run.State);
+            Assert.True(Result(run).IsDegraded);
+            Assert.Contains("no space is left", Result(run).Behind["hot"], StringComparison.Ordinal);
+            Assert.Equal(new Dictionary<string, string> { ["warm"] = "stored", ["hot"] = "behind" }, await rig.TierStatesAsync(run.RestorePoint!));
+            await using var hot = await rig.OpenAsync("hot");
+            Assert.Empty((await hot.ListAsync(Ct)).Points);
+        }
+        finally
+        {
+            await Shell.RunAsync("umount", rig.Store("hot"));
+        }
     }
 
     [Fact]
