@@ -107,12 +107,11 @@ public sealed partial class BackupRepository : IAsyncDisposable
             "use the key file that the repository was made with; nothing was changed");
     }
 
-    /// <summary>Begins a backup: loads the index and proves which packs are present.</summary>
+    /// <summary>Begins a backup: announces it to prune, loads the index and proves which packs are present. Dispose what it returns.</summary>
     public async Task<BackupSession> BeginAsync(BackupDescription description, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(description);
-        await _parts.Index.RefreshAsync(cancellationToken);
-        return new BackupSession(_parts, description);
+        return await BackupSession.BeginAsync(_parts, description, cancellationToken);
     }
 
     /// <summary>All restore points, oldest first. Manifests that cannot be read are named, the others still show.</summary>

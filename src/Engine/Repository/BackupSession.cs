@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Repository.Chunking;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 using Hexabase.DrConsole.Engine.Repository.Trees;
 
@@ -22,18 +23,28 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly ContentWriter _contents;
     private readonly List<StoredArtifact> _artifacts = [];
     private readonly DateTimeOffset _createdAt;
+    private readonly WriterSession _writer;
     private string? _unfinished;
     private bool _ended;
 
-    internal BackupSession(RepositoryParts parts, BackupDescription description)
+    private BackupSession(RepositoryParts parts, BackupDescription description, BlobWriter blobs, WriterSession writer)
     {
         _parts = parts;
         _description = description;
         _createdAt = description.CreatedAt ?? parts.Options.Time.GetUtcNow();
         Id = new RestorePointId(Guid.CreateVersion7(_createdAt).ToString("N"));
-        _blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store);
+        _blobs = blobs;
+        _writer = writer;
         _contents = new ContentWriter(_blobs, parts.Keys, parts.Options.Workers);
     }
+
+    internal static async Task<BackupSession> BeginAsync(RepositoryParts parts, BackupDescription description, CancellationToken ct)
+    {
+        var blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store);
+        return new BackupSession(parts, description, blobs, await WriterSession.BeginAsync(parts, blobs, SessionRecord.Backup, ct));
+    }
+
+    internal WriterSession Writer => _writer;
 
     /// <summary>The id of the restore point that a commit will make.</summary>
     public RestorePointId Id { get; }
@@ -119,13 +130,9 @@ public sealed class BackupSession : IAsyncDisposable
         }
 
         await _blobs.FlushAsync(cancellationToken);
-        if (_blobs.Uploaded.Count > 0)
-        {
-            await _parts.Index.WriteSegmentsAsync(_blobs.Uploaded, _blobs.Fresh, cancellationToken);
-        }
-
+        await _writer.IndexDurableAsync(cancellationToken);
         // Before the manifest, so that a pack that vanished under a long backup costs no manifest that would have to go again.
-        await CheckClosureAsync(cancellationToken);
+        await _writer.ProveAsync(always: true, cancellationToken);
         var manifest = new Manifest
         {
             Id = Id,
@@ -149,7 +156,7 @@ public sealed class BackupSession : IAsyncDisposable
         var proven = false;
         try
         {
-            await CheckClosureAsync(cancellationToken);
+            await _writer.ProveAsync(always: false, cancellationToken);
             manifest = await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(Id), cancellationToken);
             proven = true;
             return manifest;
@@ -169,11 +176,9 @@ public sealed class BackupSession : IAsyncDisposable
     {
         _ended = true;
         await _blobs.DisposeAsync();
+        await _writer.DisposeAsync();
         _contents.Dispose();
     }
-
-    private Task CheckClosureAsync(CancellationToken ct) =>
-        _parts.Index.RequirePresentAsync(_blobs.LeanedOn.Concat(_blobs.Uploaded).Select(pack => pack.Name), ct);
 
     internal static void RequireLinux()
     {

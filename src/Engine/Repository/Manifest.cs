@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 
 namespace Hexabase.DrConsole.Engine.Repository;
@@ -129,4 +130,6 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
     Converters = [typeof(RestorePointIdConverter)])]
 [JsonSerializable(typeof(Manifest))]
 [JsonSerializable(typeof(Attestation))]
+[JsonSerializable(typeof(SessionRecord))]
+[JsonSerializable(typeof(PackMark))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

@@ -11,6 +11,12 @@ public sealed record RepositoryOptions
 
     /// <summary>Chunks in work, and files read, at the same time.</summary>
     public int Workers { get; init; } = Environment.ProcessorCount + 2;
+
+    /// <summary>
+    /// How long a writer that fell silent still counts as alive; it renews four times as often. Prune waits so long for a
+    /// killed one, and a writer that was silent for longer must not rely on packs that were marked meanwhile.
+    /// </summary>
+    public TimeSpan SessionLife { get; init; } = TimeSpan.FromHours(1);
 }
 
 /// <summary>What names a repository.</summary>

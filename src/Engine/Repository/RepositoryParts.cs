@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 using Hexabase.DrConsole.Engine.Storage;
 
@@ -21,6 +22,8 @@ internal sealed class RepositoryParts(IObjectStore store, KeyRing keys, Reposito
     public IndexStore Index { get; } = new(keys, store);
 
     public ManifestStore Manifests { get; } = new(keys, store);
+
+    public SessionStore Sessions { get; } = new(keys, store);
 
     public AttestationStore Attestations { get; } = new(keys, store, options.Time);
 

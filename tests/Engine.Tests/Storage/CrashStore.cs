@@ -5,10 +5,13 @@ namespace Hexabase.DrConsole.Engine.Tests.Storage;
 
 /// <summary>
 /// A store in memory that dies after a set number of operations, as a killed process does: what it was writing then is
-/// dropped, and every later call fails. <see cref="Reopen"/> gives what a new process would find.
+/// dropped, or has its effect without an answer, and every later call fails. <see cref="Reopen"/> gives what a new process
+/// would find.
 /// </summary>
-public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjectStore
+public sealed class CrashStore(int operationsUntilCrash = int.MaxValue, TimeProvider? time = null) : IObjectStore
 {
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly Dictionary<string, DateTimeOffset> _written = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly SortedDictionary<string, byte[]> _objects = new(StringComparer.Ordinal);
     private int _left = operationsUntilCrash;
@@ -22,15 +25,27 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
 
     public IReadOnlyDictionary<string, byte[]> Objects => _objects;
 
+    /// <summary>True where the last operation before the crash was done, though nobody was told.</summary>
+    public bool LastIsDone { get; init; }
+
+    /// <summary>Refuses deletes, as a store does for a role that may only write, or under object lock.</summary>
+    public Func<string, bool> DeniesDelete { get; set; } = _ => false;
+
+    /// <summary>Called after each object became durable.</summary>
+    public Action<string>? Stored { get; set; }
+
     /// <summary>Keys in the order in which they became durable.</summary>
     public List<string> Order { get; } = [];
 
-    public CrashStore Reopen(int operationsUntilCrash = int.MaxValue)
+    public IEnumerable<string> KeysOf(string room) => _objects.Keys.Where(key => key.StartsWith(room, StringComparison.Ordinal));
+
+    public CrashStore Reopen(int operationsUntilCrash = int.MaxValue, bool lastIsDone = false)
     {
-        var store = new CrashStore(operationsUntilCrash);
+        var store = new CrashStore(operationsUntilCrash, _time) { LastIsDone = lastIsDone };
         foreach (var (key, content) in _objects)
         {
             store._objects[key] = [.. content];
+            store._written[key] = _written[key];
         }
 
         return store;
@@ -45,11 +60,15 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
         lock (_lock)
         {
             Writes++;
-            Step();
-            _objects[key] = content.ToArray();
-            Order.Add(key);
+            Step(() =>
+            {
+                _objects[key] = content.ToArray();
+                _written[key] = _time.GetUtcNow();
+                Order.Add(key);
+            });
         }
 
+        Stored?.Invoke(key);
         return Task.CompletedTask;
     }
 
@@ -72,7 +91,7 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
     {
         lock (_lock)
         {
-            return Task.FromResult<ObjectInfo?>(_objects.TryGetValue(key, out var content) ? new ObjectInfo(key, content.Length, default) : null);
+            return Task.FromResult<ObjectInfo?>(_objects.TryGetValue(key, out var content) ? new ObjectInfo(key, content.Length, _written[key]) : null);
         }
     }
 
@@ -82,7 +101,7 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
         List<ObjectInfo> found;
         lock (_lock)
         {
-            found = [.. _objects.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(o => new ObjectInfo(o.Key, o.Value.Length, default))];
+            found = [.. _objects.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(o => new ObjectInfo(o.Key, o.Value.Length, _written[o.Key]))];
         }
 
         foreach (var item in found)
@@ -95,8 +114,12 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
     {
         lock (_lock)
         {
-            Step();
-            _objects.Remove(key);
+            if (DeniesDelete(key))
+            {
+                throw new EngineException("delete-denied", ErrorKind.Denied, $"{key} may not be deleted");
+            }
+
+            Step(() => _objects.Remove(key));
         }
 
         return Task.CompletedTask;
@@ -104,9 +127,14 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue) : IObjec
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
-    private void Step()
+    private void Step(Action act)
     {
-        if (--_left < 0)
+        if (--_left >= 0 || (_left == -1 && LastIsDone))
+        {
+            act();
+        }
+
+        if (_left < 0)
         {
             throw new EngineException("crashed", ErrorKind.Unavailable, "the process was killed here");
         }

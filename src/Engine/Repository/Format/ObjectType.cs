@@ -33,10 +33,10 @@ internal enum ObjectType : byte
     /// <summary>A validation, a hold or a drill's use, kept beside the restore points.</summary>
     Attestation = 19,
 
-    /// <summary>Reserved: a writer's session, for prune.</summary>
+    /// <summary>What a running writer says of itself, so that prune waits for it.</summary>
     Session = 20,
 
-    /// <summary>Reserved: packs that prune found unreferenced.</summary>
+    /// <summary>Packs that nobody may lean on any more, or restore points that this tier gave up.</summary>
     PruneMark = 21,
 }
 

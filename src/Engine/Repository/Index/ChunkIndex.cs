@@ -13,6 +13,12 @@ internal sealed record IndexedPack(int Ordinal, string Name, PackKind Kind, long
     /// <summary>True where the last listing of the store showed it with this length.</summary>
     public bool IsPresent { get; set; }
 
+    /// <summary>True where a mark says that nobody may lean on it any more; it can still be read.</summary>
+    public bool IsMarked { get; set; }
+
+    /// <summary>True where a mark says that it is not as it was written.</summary>
+    public bool IsDamaged { get; set; }
+
     /// <summary>True where a segment of the stored index covers it; false for a pack known by its trailer only.</summary>
     public bool IsIndexed { get; set; }
 }
@@ -36,6 +42,9 @@ internal sealed class ChunkIndex
     private int[] _buckets = new int[1024];
 
     public int Count { get; private set; }
+
+    /// <summary>True where a mark could not be read: any pack might be one that it names, so nobody leans on any.</summary>
+    public bool IsLeaningRefused { get; set; }
 
     public IReadOnlyList<IndexedPack> Packs
     {
@@ -140,15 +149,15 @@ internal sealed class ChunkIndex
         }
     }
 
-    /// <summary>True where a pack that is present holds the chunk.</summary>
-    public bool TryFindPresent(ChunkId id, ObjectType type, out BlobLocation location)
+    /// <summary>True where a pack that is present and not marked holds the chunk.</summary>
+    public bool TryFindSafe(ChunkId id, ObjectType type, out BlobLocation location)
     {
         lock (_lock)
         {
-            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            for (var at = IsLeaningRefused ? 0 : _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
             {
                 ref readonly var entry = ref At(at);
-                if (entry.Id == id && entry.Type == type && _packs[entry.Pack].IsPresent)
+                if (entry.Id == id && entry.Type == type && _packs[entry.Pack] is { IsPresent: true, IsMarked: false })
                 {
                     location = entry.ToLocation();
                     return true;
@@ -160,22 +169,26 @@ internal sealed class ChunkIndex
         return false;
     }
 
-    /// <summary>The number of the chunk's first place in a pack that is present, from 1; 0 where there is none.</summary>
+    /// <summary>
+    /// The number, from 1, of the chunk's best place in a pack that is present: rather in one that is not damaged, then in
+    /// one that is not marked. 0 where there is none.
+    /// </summary>
     public int FindNumber(ChunkId id, ObjectType type)
     {
+        var (best, rank) = (0, int.MaxValue);
         lock (_lock)
         {
-            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            for (var at = _buckets[BucketOf(id)]; at != 0 && rank > 0; at = At(at).Next)
             {
                 ref readonly var entry = ref At(at);
-                if (entry.Id == id && entry.Type == type && _packs[entry.Pack].IsPresent)
+                if (entry.Id == id && entry.Type == type && _packs[entry.Pack] is { IsPresent: true } pack && RankOf(pack) < rank)
                 {
-                    return at;
+                    (best, rank) = (at, RankOf(pack));
                 }
             }
         }
 
-        return 0;
+        return best;
     }
 
     /// <summary>The place with a number that <see cref="FindNumber"/> gave.</summary>
@@ -187,7 +200,7 @@ internal sealed class ChunkIndex
         }
     }
 
-    /// <summary>Every place of the chunk, present or not.</summary>
+    /// <summary>Every place of the chunk, present or not, best first.</summary>
     public IReadOnlyList<BlobLocation> Find(ChunkId id, ObjectType type)
     {
         List<BlobLocation>? found = null;
@@ -201,6 +214,11 @@ internal sealed class ChunkIndex
                     (found ??= []).Add(entry.ToLocation());
                 }
             }
+        }
+
+        if (found is { Count: > 1 })
+        {
+            found.Sort((left, right) => RankOf(Pack(left.Pack)).CompareTo(RankOf(Pack(right.Pack))));
         }
 
         return found ?? (IReadOnlyList<BlobLocation>)[];
@@ -220,6 +238,8 @@ internal sealed class ChunkIndex
             yield return location;
         }
     }
+
+    private static int RankOf(IndexedPack pack) => !pack.IsPresent ? 3 : pack.IsDamaged ? 2 : pack.IsMarked ? 1 : 0;
 
     private ref Entry At(int number) => ref _pages[(number - 1) >> PageBits][(number - 1) & (PageLength - 1)];
 

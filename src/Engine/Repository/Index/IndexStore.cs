@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Index;
@@ -17,6 +18,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     public const string PackPrefix = "packs/";
     private const int ParallelReads = 4;
     private readonly SemaphoreSlim _gate = new(1);
+    private readonly MarkStore _marks = new(keys, store);
     private readonly HashSet<string> _segments = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DamagedObject> _damage = new(StringComparer.Ordinal);
 
@@ -24,6 +26,9 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
     /// <summary>True after the first refresh.</summary>
     public bool IsLoaded { get; private set; }
+
+    /// <summary>Prune's marks at the last refresh.</summary>
+    public MarkSet Marks { get; private set; } = MarkSet.Empty;
 
     /// <summary>Segments and pack trailers that could not be read at the last refresh.</summary>
     public IReadOnlyList<DamagedObject> Damage { get; private set; } = [];
@@ -43,7 +48,9 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         try
         {
             _damage.Clear();
-            // Segments before packs: a segment's packs were durable before it, so this listing of packs must show them.
+            // Marks before packs: a mark is taken back only when its packs are gone, so a pack that this look at the packs
+            // shows is either unmarked or seen to be marked. Segments before packs: a segment's packs were durable before it.
+            Marks = await _marks.LoadAsync(ct);
             await LoadSegmentsAsync(ct);
             await MarkPresentAsync(ct);
             Damage = [.. _damage.Values.OrderBy(d => d.Key, StringComparer.Ordinal)];
@@ -55,20 +62,22 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         }
     }
 
-    /// <summary>Lists the store anew and throws where one of these packs is not there in its length.</summary>
+    /// <summary>Throws where the last refresh did not show one of these packs whole.</summary>
+    /// <param name="names">The packs that a writer needs.</param>
+    /// <param name="hasLapsed">True where prune may have taken the writer for dead: then a marked pack may go at any time.</param>
     /// <exception cref="EngineException">Kind Damaged, naming the packs.</exception>
-    public async Task RequirePresentAsync(IEnumerable<string> names, CancellationToken ct)
+    public void RequireSafe(IEnumerable<string> names, bool hasLapsed)
     {
-        await RefreshAsync(ct);
-        var missing = names.Where(name => Index.FindPack(name) is not { IsPresent: true }).ToList();
-        if (missing.Count > 0)
+        var unsafePacks = names.Where(name => Index.FindPack(name) is not { IsPresent: true, IsDamaged: false } pack || (hasLapsed && pack.IsMarked)).ToList();
+        if (unsafePacks.Count > 0)
         {
             throw new EngineException(
                 "pack-vanished", ErrorKind.Damaged,
-                $"{missing.Count} packs that this restore point leans on are no longer in the store, the first is {missing[0]}",
+                $"{unsafePacks.Count} packs that this restore point leans on are no longer safe in the store (gone, damaged, or about to be pruned), the first is {unsafePacks[0]}",
                 "run it again: what is missing is stored anew")
             {
-                Context = new Dictionary<string, string> { ["packs"] = string.Join(',', missing) },
+                IsTransient = true,
+                Context = new Dictionary<string, string> { ["packs"] = string.Join(',', unsafePacks) },
             };
         }
     }
@@ -125,6 +134,15 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
     private async Task LoadSegmentsAsync(CancellationToken ct)
     {
+        // A segment that is gone between listing and reading was merged into another one: then the listing is taken again.
+        const int MaxLooks = 20;
+        for (var look = 1; !await TryLoadSegmentsAsync(isLast: look == MaxLooks, ct); look++)
+        {
+        }
+    }
+
+    private async Task<bool> TryLoadSegmentsAsync(bool isLast, CancellationToken ct)
+    {
         var fresh = new List<ObjectInfo>();
         await foreach (var item in store.ListAsync(IndexSegment.Prefix, ct))
         {
@@ -147,17 +165,30 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
                 }
             }
         }
+
+        foreach (var item in fresh.Where(item => _damage.ContainsKey(item.Key)))
+        {
+            if (!isLast && await store.StatAsync(item.Key, ct) is null)
+            {
+                _damage.Remove(item.Key);
+                return false;
+            }
+        }
+
+        return true;
     }
 
     private async Task MarkPresentAsync(CancellationToken ct)
     {
         var present = new HashSet<int>();
+        var unreadable = new List<string>();
         await foreach (var item in store.ListAsync(PackPrefix, ct))
         {
             var name = item.Key[(item.Key.LastIndexOf('/') + 1)..];
             var pack = Index.FindPack(name) ?? await TryAsync(item.Key, () => LoadTrailerAsync(item, name, ct));
             if (pack is null)
             {
+                unreadable.Add(item.Key);
                 continue;
             }
 
@@ -171,11 +202,28 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
             }
         }
 
+        foreach (var key in unreadable)
+        {
+            if (await store.StatAsync(key, ct) is null)
+            {
+                // Pruned between the listing and the reading.
+                _damage.Remove(key);
+            }
+        }
+
+        // A mark counts before a pack does: a pack that becomes present now must not be leaned on in between.
+        var marked = NamesIn(Marks.Marks);
+        var damaged = NamesIn(Marks.Marks.Where(mark => mark.Kind == PackMark.Damaged));
+        Index.IsLeaningRefused = Marks.Unreadable.Count > 0;
         foreach (var pack in Index.Packs)
         {
+            pack.IsMarked = marked.Contains(pack.Name);
+            pack.IsDamaged = damaged.Contains(pack.Name);
             pack.IsPresent = present.Contains(pack.Ordinal);
         }
     }
+
+    private static HashSet<string> NamesIn(IEnumerable<PackMark> marks) => marks.SelectMany(mark => mark.Packs).ToHashSet(StringComparer.Ordinal);
 
     private async Task<IndexedPack> LoadTrailerAsync(ObjectInfo item, string name, CancellationToken ct)
     {

@@ -28,6 +28,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
     private readonly ChunkIndex _fresh = new();
     private readonly Dictionary<int, IndexedPack> _uploaded = [];
     private readonly HashSet<int> _leanedOn = [];
+    private readonly HashSet<int> _taken = [];
     private readonly Stack<PackBuilder> _spare = new();
     private readonly SemaphoreSlim _slots = new(ParallelUploads);
     private readonly List<Task> _uploads = [];
@@ -39,13 +40,42 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
     private int _waiting;
 
     /// <summary>Packs that this session wrote; complete after <see cref="FlushAsync"/>.</summary>
-    public IReadOnlyList<IndexedPack> Uploaded => [.. _uploaded.Values.OrderBy(p => p.Ordinal)];
+    public IReadOnlyList<IndexedPack> Uploaded
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _uploaded.Values.OrderBy(p => p.Ordinal)];
+            }
+        }
+    }
 
-    /// <summary>Where the new chunks lie; complete after <see cref="FlushAsync"/>.</summary>
-    public IReadOnlyList<BlobLocation> Fresh => [.. _fresh.All()];
+    /// <summary>Every pack that what was stored so far lies in: older ones in which chunks were found, and this session's own.</summary>
+    public IReadOnlyList<IndexedPack> Needed
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _leanedOn.Select(known.Pack), .. _uploaded.Values];
+            }
+        }
+    }
 
-    /// <summary>Older packs that chunks of this session were found in.</summary>
-    public IReadOnlyList<IndexedPack> LeanedOn => [.. _leanedOn.Select(known.Pack)];
+    /// <summary>Packs that became durable since the last call, with where the chunks in them lie.</summary>
+    public (IReadOnlyList<IndexedPack> Packs, IReadOnlyList<BlobLocation> Entries) TakeDurable()
+    {
+        List<IndexedPack> packs;
+        lock (_lock)
+        {
+            packs = [.. _uploaded.Values.Where(pack => _taken.Add(pack.Ordinal)).OrderBy(pack => pack.Ordinal)];
+        }
+
+        var ordinals = packs.Select(pack => pack.Ordinal).ToHashSet();
+        // A chunk that was claimed and not placed yet has no length.
+        return (packs, packs.Count == 0 ? [] : [.. _fresh.All().Where(entry => entry.StoredLength > 0 && ordinals.Contains(entry.Pack))]);
+    }
 
     /// <summary>Stores a chunk, or finds that it is stored. The bytes are not used after the task ends.</summary>
     public async ValueTask<ChunkId> StoreAsync(ObjectType type, ReadOnlyMemory<byte> plain, StoredTally tally, CancellationToken ct)
@@ -100,17 +130,22 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
         return true;
     }
 
-    /// <summary>True where a pack proven present holds the chunk; the session then depends on that pack.</summary>
+    /// <summary>True where a pack proven present and not marked holds the chunk; the session then depends on that pack.</summary>
     public bool TryLeanOn(ChunkId id, ObjectType type)
     {
-        if (!known.TryFindPresent(id, type, out var location))
+        if (!known.TryFindSafe(id, type, out var location))
         {
             return false;
         }
 
         lock (_lock)
         {
-            _leanedOn.Add(location.Pack);
+            // Marked since it was found, by a renewal that did not see this pack in use: then it must not come into use.
+            if (_leanedOn.Add(location.Pack) && known.Pack(location.Pack).IsMarked)
+            {
+                _leanedOn.Remove(location.Pack);
+                return false;
+            }
         }
 
         return true;

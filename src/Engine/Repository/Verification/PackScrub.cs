@@ -64,6 +64,7 @@ internal static class PackScrub
                 }
 
                 (fault, _) = await HashAsync(store, name, read => meter.Add(0, read), ct);
+                fault = fault is not null && await store.StatAsync(item.Key, ct) is null ? null : fault;
             }
             else
             {
@@ -93,7 +94,12 @@ internal static class PackScrub
                 ? KeySlot.TryDecode(item.Key, content) is not null : Envelope.IsWhole(content);
             return isWhole ? null : "is cut or has a changed byte";
         }
-        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            // Sessions come and go, and prune deletes; what is missing for good a check finds, which has the key.
+            return null;
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
         {
             return error.Message;
         }

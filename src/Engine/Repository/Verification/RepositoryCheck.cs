@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
@@ -35,13 +36,13 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
 
         await CheckObjectsAsync(ct);
-        NoteUnindexed();
         if (level >= CheckLevel.L2)
         {
             await ReadPacksAsync(ct);
         }
 
         var points = await CheckPointsAsync(ct);
+        NotePacks();
         return new CheckReport
         {
             Level = level,
@@ -63,7 +64,21 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
             await NotingAsync(key, () => parts.Attestations.ReadAsync(key, ct));
         }
 
-        string[] known = [KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix];
+        foreach (var session in (await parts.Sessions.ListAsync(ct)).Where(session => session.Record is null))
+        {
+            _damaged[session.Key] = "this writer's session cannot be read; prune waits until it is old";
+        }
+
+        foreach (var mark in parts.Index.Marks.Unreadable)
+        {
+            _damaged[mark.Key] = $"{mark.Reason}; until it is repaired no backup leans on what is stored already";
+        }
+
+        string[] known =
+        [
+            KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix,
+            SessionStore.Prefix, MarkStore.Prefix,
+        ];
         await foreach (var item in parts.Store.ListAsync("", ct))
         {
             if (!known.Any(prefix => item.Key.StartsWith(prefix, StringComparison.Ordinal)))
@@ -73,7 +88,7 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
     }
 
-    private void NoteUnindexed()
+    private void NotePacks()
     {
         var index = parts.Index.Index;
         var unindexed = index.Packs.Count(pack => pack.IsPresent && !pack.IsIndexed);
@@ -82,23 +97,17 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
             _notes.Add($"{unindexed} packs are in no index segment (a backup was interrupted, or a segment was lost); they were read by their trailers");
         }
 
-        var absent = index.Packs.Where(pack => !pack.IsPresent).ToDictionary(pack => pack.Ordinal);
-        if (absent.Count == 0)
+        foreach (var pack in index.Packs)
         {
-            return;
-        }
-
-        // A pack whose chunks were all stored anew elsewhere is missed by nobody.
-        var missed = index.All().Where(e => absent.ContainsKey(e.Pack) && index.FindNumber(e.Id, e.Type) == 0).Select(e => e.Pack).ToHashSet();
-        foreach (var pack in absent.Values)
-        {
-            if (missed.Contains(pack.Ordinal))
+            var key = PackBuilder.KeyOf(pack.Name);
+            if (pack.IsDamaged && HurtBy(key).Length == 0 && _damaged.TryRemove(key, out var reason))
             {
-                _damaged.TryAdd(PackBuilder.KeyOf(pack.Name), "is missing");
+                // Repaired: what was needed of it lies in other packs, and nobody leans on it any more.
+                _notes.Add($"pack {pack.Name} {reason}; no restore point needs it, and prune will delete it");
             }
-            else
+            else if (!pack.IsPresent && !_damaged.ContainsKey(key))
             {
-                _notes.Add($"pack {pack.Name} is missing, but all its chunks lie in other packs too");
+                _notes.Add($"pack {pack.Name} is missing, but no restore point needs it");
             }
         }
     }
@@ -113,8 +122,9 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
             var fault = entries is null
                 ? await HashAsync(pack, meter, ct)
                 : await OpenAsync(pack, [.. entries[pack.Ordinal]], meter, ct);
-            if (fault is not null)
+            if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), ct) is not null)
             {
+                // One that is gone by now was pruned, or the restore points that need it will say so.
                 _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
             }
 
@@ -209,7 +219,10 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
     {
         var index = parts.Index.Index;
         var points = 0;
-        foreach (var key in await parts.Manifests.KeysAsync(ct))
+        var keys = await parts.Manifests.KeysAsync(ct);
+        // Restore points that were committed while packs were read lean on packs that are newer than the first look.
+        await parts.Index.RefreshAsync(ct);
+        foreach (var key in keys)
         {
             if (await NotingAsync(key, () => parts.Manifests.ReadAsync(key, ct)) is not { } manifest)
             {
@@ -219,6 +232,13 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
 
             points++;
             var closure = await Closure.CollectAsync(parts, manifest, ct);
+            if (closure.Faults.Count > 0 && await parts.Store.StatAsync(key, ct) is null)
+            {
+                // Expired while it was looked at.
+                points--;
+                continue;
+            }
+
             foreach (var fault in closure.Faults)
             {
                 _damaged.TryAdd(fault.Name, fault.Reason);
@@ -259,7 +279,11 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
         catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
         {
-            _damaged[key] = error.Message;
+            if (error.Kind == ErrorKind.Damaged || await parts.Store.StatAsync(key, CancellationToken.None) is not null)
+            {
+                _damaged[key] = error.Message;
+            }
+
             return null;
         }
     }

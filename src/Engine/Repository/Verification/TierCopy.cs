@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
@@ -27,24 +28,19 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         }
 
         await source.Index.RefreshAsync(ct);
-        await target.Index.RefreshAsync(ct);
+        await using var blobs = new BlobWriter(target.Keys, target.Index.Index, target.Store);
+        await using var session = await WriterSession.BeginAsync(target, blobs, SessionRecord.Copy, ct);
         var there = (await target.Manifests.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
         var wanted = which is null ? await source.Manifests.KeysAsync(ct) : [.. which.Select(ManifestStore.KeyOf)];
         var keys = wanted.Where(key => !there.Contains(key)).ToList();
-
-        await using var blobs = new BlobWriter(target.Keys, target.Index.Index, target.Store);
         var meter = new ProgressMeter(progress, source.Options.Time, "copy");
         foreach (var key in keys)
         {
             await CopyChunksAsync(await source.Manifests.ReadAsync(key, ct), blobs, meter, ct);
         }
 
-        await StoreAsync(blobs, ct);
-        foreach (var key in keys)
-        {
-            await CopyObjectAsync(key, ct);
-            _ = await target.Manifests.ReadAsync(key, ct);
-        }
+        await StoreAsync(blobs, session, ct);
+        await CommitAsync(keys, session, ct);
 
         var attestations = await CopyAttestationsAsync(ct);
         meter.Finish();
@@ -112,7 +108,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         return fault;
     }
 
-    private async Task StoreAsync(BlobWriter blobs, CancellationToken ct)
+    private async Task StoreAsync(BlobWriter blobs, WriterSession session, CancellationToken ct)
     {
         await blobs.FlushAsync(ct);
         foreach (var pack in blobs.Uploaded)
@@ -126,12 +122,34 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
             }
         }
 
-        if (blobs.Uploaded.Count > 0)
-        {
-            await target.Index.WriteSegmentsAsync(blobs.Uploaded, blobs.Fresh, ct);
-        }
+        await session.IndexDurableAsync(ct);
+        await session.ProveAsync(always: true, ct);
+    }
 
-        await target.Index.RequirePresentAsync(blobs.LeanedOn.Concat(blobs.Uploaded).Select(pack => pack.Name), ct);
+    /// <summary>Manifests last, and once more a look whether everything that they lean on is there: only then do they count.</summary>
+    private async Task CommitAsync(List<string> keys, WriterSession session, CancellationToken ct)
+    {
+        var written = new List<string>();
+        var isProven = false;
+        try
+        {
+            foreach (var key in keys)
+            {
+                written.Add(key);
+                await CopyObjectAsync(key, ct);
+                _ = await target.Manifests.ReadAsync(key, ct);
+            }
+
+            await session.ProveAsync(always: false, ct);
+            isProven = true;
+        }
+        finally
+        {
+            foreach (var key in isProven ? [] : written)
+            {
+                await target.Store.DeleteAsync(key, CancellationToken.None);
+            }
+        }
     }
 
     private async Task<int> CopyAttestationsAsync(CancellationToken ct)
