@@ -52,7 +52,7 @@ public sealed class BackupRun(
         var captured = await context.StepAsync("capture", step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
         var held = new Dictionary<string, string> { [captured.Tier] = estate.Tiers.First(tier => tier.Name == captured.Tier).RepositoryUrl(source.Workspace) };
         var behind = new Dictionary<string, string>();
-        foreach (var tier in estate.Tiers.Where(tier => tier.Name != captured.Tier))
+        foreach (var tier in estate.TiersOf(source).Where(tier => tier.Name != captured.Tier))
         {
             var fault = await context.StepAsync($"replicate to {tier.Name}", step => replication.ReplicateAsync(context, step, source, captured.Backup.BackupId, captured.Tier, tier));
             (fault.Reason is null ? held : behind)[tier.Name] = fault.Reason ?? tier.RepositoryUrl(source.Workspace);
@@ -76,13 +76,14 @@ public sealed class BackupRun(
     /// <summary>Captures into the first tier that takes all of it: one that is down, full or read-only costs the copy there, not the backup.</summary>
     private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source)
     {
-        foreach (var tier in estate.Tiers)
+        var serving = estate.TiersOf(source);
+        foreach (var tier in serving)
         {
             try
             {
                 return await CaptureAsync(context, step, source, tier);
             }
-            catch (EngineException fault) when (tier != estate.Tiers[^1] && IsOfTheTier(fault))
+            catch (EngineException fault) when (tier != serving[^1] && IsOfTheTier(fault))
             {
                 context.Warn("capture", $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
             }

@@ -27,6 +27,7 @@ public static partial class EstateConfiguration
         ReportRepeats(tiers.Select(tier => tier.Store.TrimEnd('/')), "DrConsole:Tiers", "store", problems);
         ReportRepeats(sources.Select(source => source.Name), "DrConsole:Sources", "source", problems);
         WarnOfFewTiers(classes, tiers, sources, warnings);
+        warnings.AddRange(RetentionWarnings.Of(classes, tiers, sources));
         if (problems.Count > 0)
         {
             throw new EngineException("configuration", ErrorKind.Input,
@@ -57,7 +58,7 @@ public static partial class EstateConfiguration
             entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays");
             var basis = classes.GetValueOrDefault(entry.Key, classes["standard"]);
             var ladder = entry.Section("Retention");
-            ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly");
+            ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly", "KeepAllHours");
             var days = entry.Has("Tiers")
                 ? entry.Items("Tiers").ToDictionary(tier => tier.Key, tier => entry.Section("Tiers").Number(tier.Key, 0, 1, 36500))
                 : basis.TierDays;
@@ -70,10 +71,15 @@ public static partial class EstateConfiguration
                     ladder.Number("Daily", basis.Retention.Daily, 0, 10000),
                     ladder.Number("Weekly", basis.Retention.Weekly, 0, 10000),
                     ladder.Number("Monthly", basis.Retention.Monthly, 0, 10000),
-                    ladder.Number("Yearly", basis.Retention.Yearly, 0, 1000)),
+                    ladder.Number("Yearly", basis.Retention.Yearly, 0, 1000),
+                    ladder.Number("KeepAllHours", basis.Retention.KeepAllHours, 0, 24 * 365)),
                 days,
                 entry.Number("MinimumTiers", basis.MinimumTiers, 1, 10),
                 entry.Number("ProofDays", basis.ProofDays, 1, 3650));
+            if (classes[entry.Key].Retention.KeepsNothing)
+            {
+                entry.Problem("Retention", "keeps nothing; give at least one of Hourly, Daily, Weekly, Monthly, Yearly a number above 0");
+            }
         }
 
         return classes;

@@ -21,4 +21,19 @@ public sealed record ProtectedEstate(
 
     /// <summary>The class of a source; unknown classes fall back to <c>standard</c>.</summary>
     public ProtectionClass ClassOf(Source source) => Classes.TryGetValue(source.Class, out var found) ? found : Classes["standard"];
+
+    /// <summary>
+    /// The tiers that serve a class, in their order: those that it names, and those that no class names. Where that leaves none,
+    /// all of them, since a backup in the wrong tier is better than none.
+    /// </summary>
+    public IReadOnlyList<StorageTier> TiersOf(ProtectionClass one)
+    {
+        ArgumentNullException.ThrowIfNull(one);
+        var named = Classes.Values.SelectMany(other => other.TierDays.Keys).ToHashSet();
+        var serving = Tiers.Where(tier => one.TierDays.ContainsKey(tier.Name) || !named.Contains(tier.Name)).ToList();
+        return serving.Count > 0 ? serving : Tiers;
+    }
+
+    /// <summary>The tiers that serve a source, in their order.</summary>
+    public IReadOnlyList<StorageTier> TiersOf(Source source) => TiersOf(ClassOf(source));
 }

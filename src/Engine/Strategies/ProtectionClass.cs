@@ -1,7 +1,15 @@
 namespace Hexabase.DrConsole.Engine.Strategies;
 
 /// <summary>How many restore points of each rung a class keeps.</summary>
-public sealed record RetentionPolicy(int Hourly, int Daily, int Weekly, int Monthly, int Yearly);
+/// <param name="KeepAllHours">Points younger than this many hours are all kept.</param>
+public sealed record RetentionPolicy(int Hourly, int Daily, int Weekly, int Monthly, int Yearly, int KeepAllHours = RetentionPolicy.DefaultKeepAllHours)
+{
+    /// <summary>Long enough that a point which a page has just shown is still there when somebody restores it.</summary>
+    public const int DefaultKeepAllHours = 2;
+
+    /// <summary>True where the ladder has no slot at all.</summary>
+    public bool KeepsNothing => this is { Hourly: 0, Daily: 0, Weekly: 0, Monthly: 0, Yearly: 0 };
+}
 
 /// <summary>What a class of sources is promised.</summary>
 /// <param name="Name">critical, important, standard, archive, or the operators' own.</param>

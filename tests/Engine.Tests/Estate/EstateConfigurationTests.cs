@@ -40,7 +40,9 @@ public sealed class EstateConfigurationTests : IDisposable
         Assert.Equal(Path.Combine(_folder.FullName, "data"), estate.DataDirectory);
         Assert.Equal(Path.Combine(_folder.FullName, "keys/orders.pw"), estate.SourceNamed("orders").Postgres!.PasswordFile);
         Assert.Equal(4, estate.Sources.Count);
-        Assert.Equal(["orders", "tenant-a"], estate.Warnings.Select(warning => warning.Split(' ')[0]));
+        Assert.Equal(
+            ["orders is", "tenant-a is", "class critical:", "class important:", "class standard:"],
+            estate.Warnings.Select(warning => string.Join(' ', warning.Split(' ').Take(2))));
     }
 
     [Fact]
@@ -107,5 +109,22 @@ public sealed class EstateConfigurationTests : IDisposable
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.WriteAllText(path, "secret\n");
         }
+    }
+
+    [Fact]
+    public void Read_a_ladder_that_keeps_nothing_is_refused()
+    {
+        var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "Classes": { "critical": { "Retention": { "Hourly": 0, "Daily": 0, "Weekly": 0, "Monthly": 0, "Yearly": 0 } } } } }"""), null));
+        Assert.Contains("DrConsole:Classes:critical:Retention: keeps nothing", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_warns_of_days_that_a_ladder_never_reaches_and_of_a_ladder_that_outlives_all_tiers()
+    {
+        const string source = """ "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "mine", "Postgres": { "Host": "h", "Database": "d", "Username": "u" } } ] """;
+        var estate = EstateConfiguration.Read(Load($$"""{ "DrConsole": { "Classes": { "mine": { "Retention": { "Hourly": 0, "Daily": 3, "Weekly": 0, "Monthly": 0, "Yearly": 0 }, "Tiers": { "hot": 90 } } }, {{source}} } }"""), null);
+        Assert.Contains(estate.Warnings, warning => warning.Contains("hot may keep 90 days, which its ladder never reaches", StringComparison.Ordinal));
+        estate = EstateConfiguration.Read(Load($$"""{ "DrConsole": { "Classes": { "mine": { "Retention": { "Yearly": 7 }, "Tiers": { "hot": 90 } } }, {{source}} } }"""), null);
+        Assert.Contains(estate.Warnings, warning => warning.Contains("its ladder reaches 2555 days back", StringComparison.Ordinal));
     }
 }

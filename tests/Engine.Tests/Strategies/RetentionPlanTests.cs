@@ -8,39 +8,41 @@ public sealed class RetentionPlanTests
 {
     private static readonly DateTimeOffset Epoch = new(2024, 2, 28, 23, 30, 0, TimeSpan.Zero);
 
+    private static readonly DateTimeOffset Now = Epoch.AddYears(8);
+
     private static readonly Gen<List<RetainedPoint>> Points =
         Gen.Select(Gen.Int[0, 3_000_000], Gen.Bool).Array[0, 120].Select(all => all.Select((one, index) =>
             new RetainedPoint($"p{index:000}", Epoch.AddMinutes(one.Item1), one.Item2)).ToList());
 
     private static readonly Gen<RetentionPolicy> Policies =
         Gen.Select(Gen.Int[0, 24], Gen.Int[0, 30], Gen.Int[0, 12], Gen.Int[0, 12], Gen.Int[0, 7])
-            .Select((hourly, daily, weekly, monthly, yearly) => new RetentionPolicy(hourly, daily, weekly, monthly, yearly));
+            .Select((hourly, daily, weekly, monthly, yearly) => new RetentionPolicy(hourly, daily, weekly, monthly, yearly, 0));
 
     [Fact]
     public void Decide_never_gives_up_the_last_proven_point() =>
         Gen.Select(Points, Policies).Sample((points, policy) =>
-            points.All(point => !point.IsProven) || RetentionPlan.Decide(points, policy).First(decision => decision.Point.IsProven).IsKept);
+            points.All(point => !point.IsProven) || RetentionPlan.Decide(points, policy, Now).First(decision => decision.Point.IsProven).IsKept);
 
     [Fact]
     public void Decide_keeps_on_each_rung_at_most_its_number_and_never_two_of_one_day() =>
         Gen.Select(Points, Policies).Sample((points, policy) =>
         {
-            var daily = RetentionPlan.Decide(points, policy).Where(decision => decision.Reasons.Any(reason => reason.Rung == Rung.Daily)).ToList();
+            var daily = RetentionPlan.Decide(points, policy, Now).Where(decision => decision.Reasons.Any(reason => reason.Rung == Rung.Daily)).ToList();
             return daily.Count <= policy.Daily && daily.Select(decision => decision.Point.CreatedAt.UtcDateTime.Date).Distinct().Count() == daily.Count;
         });
 
     [Fact]
     public void Decide_keeps_the_newest_point_while_any_rung_keeps_anything() =>
-        Gen.Select(Points, Policies).Where((points, policy) => points.Count > 0 && policy != new RetentionPolicy(0, 0, 0, 0, 0))
-            .Sample((points, policy) => RetentionPlan.Decide(points, policy)[0].IsKept);
+        Gen.Select(Points, Policies).Where((points, policy) => points.Count > 0 && !policy.KeepsNothing)
+            .Sample((points, policy) => RetentionPlan.Decide(points, policy, Now)[0].IsKept);
 
     [Fact]
     public void Decide_a_new_point_never_brings_back_an_expired_one() =>
         Gen.Select(Points, Policies).Sample((points, policy) =>
         {
-            var expired = RetentionPlan.Decide(points, policy).Where(decision => !decision.IsKept).Select(decision => decision.Point.Id).ToHashSet();
+            var expired = RetentionPlan.Decide(points, policy, Now).Where(decision => !decision.IsKept).Select(decision => decision.Point.Id).ToHashSet();
             var newer = new RetainedPoint("new", (points.Count == 0 ? Epoch : points.Max(point => point.CreatedAt)).AddMinutes(5), false);
-            return RetentionPlan.Decide([.. points, newer], policy).Where(decision => decision.IsKept).All(decision => !expired.Contains(decision.Point.Id));
+            return RetentionPlan.Decide([.. points, newer], policy, Now).Where(decision => decision.IsKept).All(decision => !expired.Contains(decision.Point.Id));
         });
 
     [Fact]
@@ -52,7 +54,7 @@ public sealed class RetentionPlanTests
             Point("leap-day", 2024, 2, 29, 12, 0), Point("day-before", 2024, 2, 28, 12, 0),
         };
 
-        var plan = RetentionPlan.Decide(points, new RetentionPolicy(0, 4, 0, 0, 2)).ToDictionary(decision => decision.Point.Id);
+        var plan = RetentionPlan.Decide(points, new RetentionPolicy(0, 4, 0, 0, 2, 0), Now).ToDictionary(decision => decision.Point.Id);
 
         Assert.All(plan.Values, decision => Assert.Contains(decision.Reasons, reason => reason.Rung == Rung.Daily));
         Assert.Contains(plan["new-year"].Reasons, reason => reason is { Rung: Rung.Yearly, Position: 1, Of: 2 });
@@ -63,7 +65,7 @@ public sealed class RetentionPlanTests
     public void Decide_a_missed_week_costs_no_older_point()
     {
         var points = Enumerable.Range(0, 5).Where(week => week != 2).Select(week => new RetainedPoint($"w{week}", Epoch.AddDays(-7 * week), false));
-        var plan = RetentionPlan.Decide(points, new RetentionPolicy(0, 0, 4, 0, 0));
+        var plan = RetentionPlan.Decide(points, new RetentionPolicy(0, 0, 4, 0, 0, 0), Now);
         Assert.All(plan, decision => Assert.True(decision.IsKept));
     }
 

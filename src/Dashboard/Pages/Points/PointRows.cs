@@ -25,7 +25,7 @@ public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointT
 }
 
 /// <summary>Reads restore points with their tiers and last validations in four statements, however many there are.</summary>
-public sealed class PointRows(RestorePointCatalog catalog, ProtectedEstate estate)
+public sealed class PointRows(RestorePointCatalog catalog, ProtectedEstate estate, TimeProvider time)
 {
     /// <summary>Newest first.</summary>
     public async Task<IReadOnlyList<PointRow>> ReadAsync(string? source, int limit, CancellationToken cancellationToken)
@@ -47,7 +47,7 @@ public sealed class PointRows(RestorePointCatalog catalog, ProtectedEstate estat
             // The class as it is configured now; a source that is no longer configured keeps the class of its points.
             var name = estate.Sources.FirstOrDefault(one => one.Name == source.Key)?.Class ?? sources.First(one => one.Source == source.Key).Class;
             var policy = (estate.Classes.TryGetValue(name, out var found) ? found : estate.Classes["standard"]).Retention;
-            foreach (var decision in RetentionPlan.Decide(source, policy))
+            foreach (var decision in RetentionPlan.Decide(source, policy, time.GetUtcNow()))
             {
                 kept[decision.Point.Id] = decision.Reasons;
             }

@@ -2,7 +2,6 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
-using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
@@ -34,20 +33,6 @@ public partial class PointTable
 
     private IReadOnlyList<TierMark> Marks(PointRow row) =>
         [.. Tiers.Select(tier => SourceRows.Mark(tier.Name, row.Tiers.FirstOrDefault(held => held.Tier == tier.Name)?.State))];
-
-    /// <summary><c>hourly 3 of 24, last proven</c>; or that nothing keeps it.</summary>
-    private static string KeptAs(PointRow row) => row.Kept.Count == 0
-        ? PageTexts.KeptNot
-        : string.Join(", ", row.Kept.Select(reason => reason.Rung is { } rung ? Figures.Format(PageTexts.KeptRung, Word(rung), reason.Position, reason.Of) : PageTexts.KeptLastProven));
-
-    private static string Word(Rung rung) => rung switch
-    {
-        Rung.Hourly => PageTexts.RungHourly,
-        Rung.Daily => PageTexts.RungDaily,
-        Rung.Weekly => PageTexts.RungWeekly,
-        Rung.Monthly => PageTexts.RungMonthly,
-        _ => PageTexts.RungYearly,
-    };
 
     private void Open(PointRow row) => Navigation.NavigateTo(row.Href);
 }

@@ -1,32 +1,22 @@
 namespace Hexabase.DrConsole.Engine.Strategies.Retention;
 
-/// <summary>A rung of the ladder.</summary>
-public enum Rung
-{
-    Hourly,
-    Daily,
-    Weekly,
-    Monthly,
-    Yearly,
-}
-
 /// <summary>A restore point as retention sees it.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="CreatedAt">When its content was true.</param>
 /// <param name="IsProven">True where its last validation passed.</param>
-public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsProven);
-
-/// <summary>One reason to keep a point.</summary>
-/// <param name="Rung">The rung that it fills, or null where another reason keeps it.</param>
-/// <param name="Position">Its place on that rung, from 1 (newest).</param>
-/// <param name="Of">How many the rung keeps.</param>
-public sealed record KeepReason(Rung? Rung, int Position, int Of)
+public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsProven)
 {
-    /// <summary>The newest point whose restore really ran: never given up, whatever the ladder says.</summary>
-    public static KeepReason LastProven { get; } = new(null, 0, 0);
+    /// <summary>True where a person holds it.</summary>
+    public bool IsHeld { get; init; }
+
+    /// <summary>True where something that is not finished uses it.</summary>
+    public bool IsInUse { get; init; }
+
+    /// <summary>The tiers that hold it.</summary>
+    public IReadOnlyCollection<string> Tiers { get; init; } = [];
 }
 
-/// <summary>What the ladder says of one point.</summary>
+/// <summary>What retention says of one point, before any tier's days.</summary>
 /// <param name="Reasons">Why it is kept; empty where nothing keeps it.</param>
 public sealed record RetentionDecision(RetainedPoint Point, IReadOnlyList<KeepReason> Reasons)
 {
@@ -41,39 +31,98 @@ public sealed record RetentionDecision(RetainedPoint Point, IReadOnlyList<KeepRe
 public static class RetentionPlan
 {
     /// <summary>Decides for all points of one source; newest first.</summary>
-    public static IReadOnlyList<RetentionDecision> Decide(IEnumerable<RetainedPoint> points, RetentionPolicy policy)
+    /// <param name="points">All of them, in any order.</param>
+    /// <param name="policy">The ladder.</param>
+    /// <param name="now">The time that ages are counted from.</param>
+    public static IReadOnlyList<RetentionDecision> Decide(IEnumerable<RetainedPoint> points, RetentionPolicy policy, DateTimeOffset now)
     {
-        var ordered = points.OrderByDescending(point => point.CreatedAt).ThenBy(point => point.Id, StringComparer.Ordinal).ToList();
-        var reasons = ordered.ToDictionary(point => point.Id, _ => new List<KeepReason>());
+        ArgumentNullException.ThrowIfNull(policy);
+        var all = points.OrderByDescending(point => point.CreatedAt).ThenBy(point => point.Id, StringComparer.Ordinal).ToList();
+        // A point of a clock that ran ahead would fill slots in front of all others, for as long as that clock was wrong.
+        var ordered = all.Where(point => point.CreatedAt <= now).ToList();
+        var reasons = all.ToDictionary(point => point.Id, _ => new List<KeepReason>());
+        AddFixed(all, ordered, reasons, policy, now);
         foreach (var (rung, count) in Ladder(policy))
         {
             var position = 0;
-            foreach (var newest in ordered.GroupBy(point => Period(rung, point.CreatedAt.UtcDateTime)).Select(period => period.First()).Take(count))
+            foreach (var newest in ordered.GroupBy(point => PeriodOf(rung, point.CreatedAt)).Select(period => period.First()).Take(count))
             {
-                reasons[newest.Id].Add(new KeepReason(rung, ++position, count));
+                reasons[newest.Id].Add(new KeepReason(KeepCause.Rung, rung, ++position, count));
             }
         }
 
-        if (ordered.FirstOrDefault(point => point.IsProven) is { } proven)
-        {
-            reasons[proven.Id].Add(KeepReason.LastProven);
-        }
-
-        return [.. ordered.Select(point => new RetentionDecision(point, reasons[point.Id]))];
+        return [.. all.Select(point => new RetentionDecision(point, reasons[point.Id]))];
     }
 
-    private static IEnumerable<(Rung Rung, int Count)> Ladder(RetentionPolicy policy) =>
-    [
-        (Rung.Hourly, policy.Hourly), (Rung.Daily, policy.Daily), (Rung.Weekly, policy.Weekly),
-        (Rung.Monthly, policy.Monthly), (Rung.Yearly, policy.Yearly),
-    ];
-
-    private static DateTime Period(Rung rung, DateTime utc) => rung switch
+    /// <summary>The rungs of a policy with the number of slots of each.</summary>
+    public static IReadOnlyList<(Rung Rung, int Count)> Ladder(RetentionPolicy policy)
     {
-        Rung.Hourly => new DateTime(utc.Year, utc.Month, utc.Day, utc.Hour, 0, 0, DateTimeKind.Utc),
-        Rung.Daily => utc.Date,
-        Rung.Weekly => utc.Date.AddDays(-(((int)utc.DayOfWeek + 6) % 7)),
-        Rung.Monthly => new DateTime(utc.Year, utc.Month, 1, 0, 0, 0, DateTimeKind.Utc),
-        _ => new DateTime(utc.Year, 1, 1, 0, 0, 0, DateTimeKind.Utc),
-    };
+        ArgumentNullException.ThrowIfNull(policy);
+        return
+        [
+            (Rung.Hourly, policy.Hourly), (Rung.Daily, policy.Daily), (Rung.Weekly, policy.Weekly),
+            (Rung.Monthly, policy.Monthly), (Rung.Yearly, policy.Yearly),
+        ];
+    }
+
+    /// <summary>The beginning, in UTC, of the period of a rung that a moment falls into.</summary>
+    public static DateTime PeriodOf(Rung rung, DateTimeOffset at)
+    {
+        var utc = at.UtcDateTime;
+        return rung switch
+        {
+            Rung.Hourly => new DateTime(utc.Year, utc.Month, utc.Day, utc.Hour, 0, 0, DateTimeKind.Utc),
+            Rung.Daily => utc.Date,
+            Rung.Weekly => utc.Date.AddDays(-(((int)utc.DayOfWeek + 6) % 7)),
+            Rung.Monthly => new DateTime(utc.Year, utc.Month, 1, 0, 0, 0, DateTimeKind.Utc),
+            _ => new DateTime(utc.Year, 1, 1, 0, 0, 0, DateTimeKind.Utc),
+        };
+    }
+
+    /// <summary>How far back the ladder of a policy reaches at least when no slot is missed: months of 30 days, years of 365.</summary>
+    public static TimeSpan ReachOf(RetentionPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        return new[]
+        {
+            TimeSpan.FromHours(policy.Hourly), TimeSpan.FromHours(policy.KeepAllHours), TimeSpan.FromDays(policy.Daily), TimeSpan.FromDays(7 * policy.Weekly),
+            TimeSpan.FromDays(30 * policy.Monthly), TimeSpan.FromDays(365 * policy.Yearly),
+        }.Max();
+    }
+
+    private static void AddFixed(
+        List<RetainedPoint> all, List<RetainedPoint> ordered, Dictionary<string, List<KeepReason>> reasons, RetentionPolicy policy, DateTimeOffset now)
+    {
+        foreach (var point in all)
+        {
+            if (point.CreatedAt > now)
+            {
+                reasons[point.Id].Add(new KeepReason(KeepCause.FromTheFuture));
+            }
+            else if (now - point.CreatedAt < TimeSpan.FromHours(policy.KeepAllHours))
+            {
+                reasons[point.Id].Add(new KeepReason(KeepCause.Recent, Of: policy.KeepAllHours));
+            }
+
+            if (point.IsHeld)
+            {
+                reasons[point.Id].Add(new KeepReason(KeepCause.Hold));
+            }
+
+            if (point.IsInUse)
+            {
+                reasons[point.Id].Add(new KeepReason(KeepCause.InUse));
+            }
+        }
+
+        if (ordered.FirstOrDefault() is { } newest)
+        {
+            reasons[newest.Id].Add(new KeepReason(KeepCause.Newest));
+        }
+
+        if (all.FirstOrDefault(point => point.IsProven) is { } proven)
+        {
+            reasons[proven.Id].Add(new KeepReason(KeepCause.LastProven));
+        }
+    }
 }

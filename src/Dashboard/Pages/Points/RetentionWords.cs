@@ -1,0 +1,35 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Points;
+
+/// <summary>Says in words why retention keeps a restore point.</summary>
+internal static class RetentionWords
+{
+    /// <summary><c>hourly 3 of 24, last proven</c>; or that nothing keeps it.</summary>
+    public static string Of(IReadOnlyList<KeepReason> reasons) => reasons.Count == 0 ? PageTexts.KeptNot : string.Join(", ", reasons.Select(Of));
+
+    /// <summary>One reason.</summary>
+    public static string Of(KeepReason reason) => reason.Cause switch
+    {
+        KeepCause.Rung => Figures.Format(PageTexts.KeptRung, Of(reason.Rung!.Value), reason.Position, reason.Of),
+        KeepCause.Recent => Figures.Format(PageTexts.KeptRecent, reason.Of),
+        KeepCause.LastProven => PageTexts.KeptLastProven,
+        KeepCause.Newest => PageTexts.KeptNewest,
+        KeepCause.Hold => PageTexts.KeptHold,
+        KeepCause.InUse => PageTexts.KeptInUse,
+        KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),
+        _ => PageTexts.KeptFuture,
+    };
+
+    /// <summary>A rung's name.</summary>
+    public static string Of(Rung rung) => rung switch
+    {
+        Rung.Hourly => PageTexts.RungHourly,
+        Rung.Daily => PageTexts.RungDaily,
+        Rung.Weekly => PageTexts.RungWeekly,
+        Rung.Monthly => PageTexts.RungMonthly,
+        _ => PageTexts.RungYearly,
+    };
+}
