@@ -79,7 +79,7 @@ internal static partial class RepositoryCommand
     private static Command Restore()
     {
         var options = new StoreOptions();
-        var id = new Argument<string>("ID") { Description = "the restore point, or the unique beginning of its id" };
+        var id = new Argument<string>("ID") { Description = "the restore point, the unique beginning of its id, or \"latest\"" };
         var to = new Option<string>("--to") { Description = "a new or empty directory; each artifact gets its name in it", HelpName = "DIR", Required = true };
         var artifact = new Option<string?>("--artifact") { Description = "only this artifact", HelpName = "NAME" };
         var command = new Command("restore", "restore artifacts as files and trees") { id, to, options.Store, options.KeyFile, artifact, options.Json };

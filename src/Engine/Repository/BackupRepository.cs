@@ -15,6 +15,7 @@ namespace Hexabase.DrConsole.Engine.Repository;
 /// </summary>
 public sealed partial class BackupRepository : IAsyncDisposable
 {
+    private const string Latest = "latest";
     private readonly RepositoryParts _parts;
 
     private BackupRepository(RepositoryParts parts)
@@ -130,11 +131,16 @@ public sealed partial class BackupRepository : IAsyncDisposable
         return await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), cancellationToken);
     }
 
-    /// <summary>The restore point that an id or the unique beginning of one means.</summary>
+    /// <summary>The restore point that an id or the unique beginning of one means; <c>latest</c> is the newest.</summary>
     /// <exception cref="EngineException">Kind NotFound for none, Input for several.</exception>
     public async Task<RestorePointId> ResolveAsync(string idOrPrefix, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(idOrPrefix);
+        if (idOrPrefix == Latest)
+        {
+            return (await ListAsync(cancellationToken)).Points is [.., var newest] ? newest.Id : throw NoSuchPoint(idOrPrefix);
+        }
+
         var found = (await _parts.Manifests.KeysAsync(cancellationToken)).Select(key => key[ManifestStore.Prefix.Length..])
             .Where(id => idOrPrefix.Length > 0 && id.StartsWith(idOrPrefix, StringComparison.OrdinalIgnoreCase)).ToList();
         return found switch

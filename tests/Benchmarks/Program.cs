@@ -1,0 +1,42 @@
+using System.CommandLine;
+using System.Globalization;
+using Hexabase.DrConsole.Benchmarks;
+
+var only = new Option<string>("--only") { Description = "the trees: share, mix", DefaultValueFactory = _ => "share,mix" };
+var phases = new Option<string>("--phases") { Description = $"what to measure: {string.Join(", ", Phases.All)}", DefaultValueFactory = _ => string.Join(',', Phases.All) };
+var contenders = new Option<string>("--contenders") { Description = "who takes part: drconsole, restic, borg", DefaultValueFactory = _ => "drconsole,restic,borg" };
+var repetitions = new Option<int>("--repetitions") { Description = "rounds over all contenders; the table shows medians", DefaultValueFactory = _ => 3 };
+var scale = new Option<double>("--scale") { Description = "size of the trees, 1 for the whole", DefaultValueFactory = _ => 1 };
+var work = new Option<string>("--work") { Description = "a folder for data and repositories", DefaultValueFactory = _ => "/var/tmp/drconsole-benchmarks" };
+var program = new Option<string>("--drconsole") { Description = "the published program", DefaultValueFactory = _ => Path.GetFullPath("out/drconsole") };
+var report = new Option<string?>("--report") { Description = "also write the table to this file" };
+var root = new RootCommand("Measures drconsole beside restic and Borg on the same trees, in the same run.")
+{
+    only, phases, contenders, repetitions, scale, work, program, report,
+};
+root.SetAction(async (parsed, ct) =>
+{
+    var plan = new BenchmarkPlan(
+        Split(parsed.GetValue(only)!), Split(parsed.GetValue(phases)!), Split(parsed.GetValue(contenders)!), parsed.GetValue(repetitions),
+        parsed.GetValue(scale), Path.GetFullPath(parsed.GetValue(work)!), Path.GetFullPath(parsed.GetValue(program)!));
+    if (plan.Faults().ToList() is { Count: > 0 } faults)
+    {
+        faults.ForEach(Console.Error.WriteLine);
+        return 2;
+    }
+
+    CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+    var table = new ResultTable();
+    await new BenchmarkRun(plan, table).RunAsync(ct);
+    var text = table.Render();
+    Console.Write(text);
+    if (parsed.GetValue(report) is { } file)
+    {
+        await File.WriteAllTextAsync(file, text, ct);
+    }
+
+    return 0;
+});
+return await root.Parse(args).InvokeAsync();
+
+static string[] Split(string list) => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
