@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
@@ -35,6 +36,10 @@ public static class EngineServices
         services.AddSingleton(provider => new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton(provider => new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ArtifactRestore>();
+        services.AddSingleton<HoldCatalog>();
+        services.AddSingleton<PointHolds>();
+        services.AddSingleton<RetentionPlanning>();
+        services.AddSingleton<TierRequests>();
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();

@@ -45,6 +45,11 @@ public sealed class RunRequests(
         return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id, tier), actor, null, cancellationToken);
     }
 
+    /// <summary>Asks for work on a tier: <see cref="RunKinds.IsOfTier"/>.</summary>
+    /// <exception cref="EngineException">Unknown tier, or one of that kind is still open there.</exception>
+    internal Task<Run> OfTierAsync(string kind, string tier, object request, string actor, CancellationToken cancellationToken) =>
+        RequestAsync(kind, estate.TierNamed(tier).Name, null, request, actor, null, cancellationToken);
+
     /// <summary>Says what a restore would do; nothing is changed. The plan's hash is what a person confirms.</summary>
     /// <param name="target">A target's URL, as on the command line.</param>
     /// <param name="baseFolder">Where relative paths in it start.</param>

@@ -15,6 +15,9 @@ public sealed record RestorePointRow(
     string Id, string Source, string Kind, string Class, string Workspace, DateTimeOffset CreatedAt, DateTimeOffset CompletedAt,
     long Bytes, long StoredBytes, string ArtifactsJson, string? FactsJson, string PropertiesJson, long? RunId)
 {
+    /// <summary>When the last tier gave it up; null while one holds it.</summary>
+    public DateTimeOffset? ExpiredAt { get; init; }
+
     /// <summary>The typed id.</summary>
     public RestorePointId PointId => new(Id);
 }
@@ -39,7 +42,7 @@ public sealed record NewValidation(
 public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
 {
     private const string Columns =
-        "id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts::text, facts::text, properties::text, run_id";
+        "id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts::text, facts::text, properties::text, run_id, expired_at";
 
     /// <summary>The restore point of that id or unique beginning of an id.</summary>
     /// <exception cref="EngineException">None, or several, begin so.</exception>
@@ -51,6 +54,8 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             : [];
         return found switch
         {
+            [{ ExpiredAt: { } expired } gone] => throw new EngineException("restore-point-expired", ErrorKind.NotFound,
+                $"restore point {gone.PointId.Short} of {gone.Source} expired at {expired:yyyy-MM-dd HH:mm} UTC: retention kept it no longer", "Choose another one; a hold keeps a point beyond its time."),
             [var one] => one,
             [] => throw new EngineException("restore-point-unknown", ErrorKind.NotFound, $"there is no restore point '{id}'", "List them with: drconsole restore-points"),
             _ => throw new EngineException("restore-point-ambiguous", ErrorKind.Input, $"several restore points begin with '{id}'", "Give more digits of the id."),
@@ -59,7 +64,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
 
     /// <summary>Newest first; a null source means all.</summary>
     public Task<IReadOnlyList<RestorePointRow>> ListAsync(string? source, int limit, CancellationToken cancellationToken) =>
-        catalog.Command($"SELECT {Columns} FROM restore_point WHERE $1::text IS NULL OR source = $1 ORDER BY created_at DESC, id LIMIT $2", source, limit)
+        catalog.Command($"SELECT {Columns} FROM restore_point WHERE ($1::text IS NULL OR source = $1) AND expired_at IS NULL ORDER BY created_at DESC, id LIMIT $2", source, limit)
             .ListAsync(Map, cancellationToken);
 
     /// <summary>The tiers that hold a point.</summary>
@@ -67,17 +72,32 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
             .ListAsync(MapTier, cancellationToken);
 
-    /// <summary>All points of some sources as retention sees them, grouped by source.</summary>
+    /// <summary>All living points of some sources as retention sees them, grouped by source.</summary>
     public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)
     {
         var rows = await catalog.Command(
             """
             SELECT p.source, p.id, p.created_at, coalesce(
-              (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false)
-            FROM restore_point p WHERE p.source = ANY ($1)
-            """, (object)sources).ListAsync(row => (Source: row.GetString(0), Point: new RetainedPoint(row.GetString(1), row.Time(2), row.GetBoolean(3))), cancellationToken);
+              (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false),
+              EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND h.released_at IS NULL AND (h.until IS NULL OR h.until > clock_timestamp())),
+              EXISTS (SELECT 1 FROM run r WHERE r.restore_point = p.id AND r.state IN ('queued', 'running', 'needs_decision')),
+              ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind')
+            FROM restore_point p WHERE p.source = ANY ($1) AND p.expired_at IS NULL
+            """, (object)sources).ListAsync(MapRetained, cancellationToken);
         return rows.ToLookup(row => row.Source, row => row.Point);
     }
+
+    /// <summary>The workspaces of whose restore points a tier holds any.</summary>
+    public Task<IReadOnlyList<string>> WorkspacesAsync(string tier, CancellationToken cancellationToken) =>
+        catalog.Command(
+            "SELECT DISTINCT p.workspace FROM restore_point p JOIN restore_point_tier t ON t.restore_point = p.id WHERE t.tier = $1 ORDER BY 1", tier)
+            .ListAsync(row => row.GetString(0), cancellationToken);
+
+    /// <summary>The sources of a workspace that have living restore points, each with the class of its newest.</summary>
+    public Task<IReadOnlyList<(string Name, string Class)>> SourcesOfAsync(string workspace, CancellationToken cancellationToken) =>
+        catalog.Command(
+            "SELECT DISTINCT ON (source) source, class FROM restore_point WHERE workspace = $1 AND expired_at IS NULL ORDER BY source, created_at DESC", workspace)
+            .ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken);
 
     /// <summary>The tiers that hold any of these points.</summary>
     public Task<IReadOnlyList<RestorePointTierRow>> TiersOfAsync(string[] points, CancellationToken cancellationToken) =>
@@ -88,7 +108,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RestorePointRow>> BehindAsync(string tier, string workspace, CancellationToken cancellationToken) =>
         catalog.Command(
             $"""
-            SELECT {Columns} FROM restore_point WHERE workspace = $2
+            SELECT {Columns} FROM restore_point WHERE workspace = $2 AND expired_at IS NULL
               AND id IN (SELECT restore_point FROM restore_point_tier WHERE tier = $1 AND state = 'behind') ORDER BY created_at
             """, tier, workspace).ListAsync(Map, cancellationToken);
 
@@ -124,6 +144,28 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               verified_at = CASE WHEN $3 = 'verified' THEN clock_timestamp() ELSE restore_point_tier.verified_at END
             """, point.Value, tier, state, detail).RunAsync(cancellationToken);
 
+    /// <summary>
+    /// Records that a tier gave points up. One that no tier holds any more has expired; its row stays, since its validations are
+    /// measured restore times.
+    /// </summary>
+    public static async Task ExpireAsync(NpgsqlTransaction transaction, string tier, string[] points, CancellationToken cancellationToken)
+    {
+        await transaction.Command("DELETE FROM restore_point_tier WHERE tier = $1 AND restore_point = ANY ($2)", tier, points).RunAsync(cancellationToken);
+        await transaction.Command(
+            """
+            UPDATE restore_point p SET expired_at = clock_timestamp() WHERE id = ANY ($1) AND expired_at IS NULL
+              AND NOT EXISTS (SELECT 1 FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind')
+            """, (object)points).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Forgets copies that a tier missed of points that have expired meanwhile: nobody shall fetch them any more.</summary>
+    public static Task DropUnwantedCopiesAsync(NpgsqlTransaction transaction, string tier, string workspace, CancellationToken cancellationToken) =>
+        transaction.Command(
+            """
+            DELETE FROM restore_point_tier t USING restore_point p
+            WHERE p.id = t.restore_point AND t.tier = $1 AND t.state = 'behind' AND p.workspace = $2 AND p.expired_at IS NOT NULL
+            """, tier, workspace).RunAsync(cancellationToken);
+
     /// <summary>Records a validation that ended.</summary>
     public static Task RecordValidationAsync(NpgsqlTransaction transaction, NewValidation validation, CancellationToken cancellationToken) =>
         transaction.Command(
@@ -145,7 +187,16 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
 
     private static RestorePointRow Map(NpgsqlDataReader row) => new(
         row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetString(4), row.Time(5), row.Time(6),
-        row.GetInt64(7), row.GetInt64(8), row.GetString(9), row.TextOrNull(10), row.GetString(11), row.LongOrNull(12));
+        row.GetInt64(7), row.GetInt64(8), row.GetString(9), row.TextOrNull(10), row.GetString(11), row.LongOrNull(12)) { ExpiredAt = row.TimeOrNull(13) };
+
+    private static (string Source, RetainedPoint Point) MapRetained(NpgsqlDataReader row) => (
+        row.GetString(0),
+        new RetainedPoint(row.GetString(1), row.Time(2), row.GetBoolean(3))
+        {
+            IsHeld = row.GetBoolean(4),
+            IsInUse = row.GetBoolean(5),
+            Tiers = row.GetFieldValue<string[]>(6),
+        });
 
     private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>
         new(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.TimeOrNull(4), row.TextOrNull(5));

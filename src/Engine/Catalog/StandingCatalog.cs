@@ -19,12 +19,12 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
             SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text
             FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
             LEFT JOIN LATERAL (
-              SELECT id, created_at FROM restore_point WHERE source = s.name ORDER BY created_at DESC LIMIT 1) newest ON true
+              SELECT id, created_at FROM restore_point WHERE source = s.name AND expired_at IS NULL ORDER BY created_at DESC LIMIT 1) newest ON true
             LEFT JOIN LATERAL (
               SELECT json_agg(json_build_object('tier', tier, 'state', state, 'storedAt', stored_at, 'verifiedAt', verified_at) ORDER BY stored_at) AS json
               FROM restore_point_tier WHERE restore_point = newest.id) tiers ON true
             LEFT JOIN LATERAL (
-              SELECT p.created_at FROM restore_point p WHERE p.source = s.name
+              SELECT p.created_at FROM restore_point p WHERE p.source = s.name AND p.expired_at IS NULL
                 AND (SELECT count(*) FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state IN ('stored', 'verified')) >= s.wanted
               ORDER BY p.created_at DESC LIMIT 1) counting ON true
             LEFT JOIN LATERAL (

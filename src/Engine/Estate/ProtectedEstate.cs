@@ -19,6 +19,11 @@ public sealed record ProtectedEstate(
         ?? throw new EngineException("source-unknown", ErrorKind.NotFound, $"there is no source named '{name}'",
             Sources.Count == 0 ? "Declare sources in the configuration first." : $"The configuration declares: {string.Join(", ", Sources.Select(source => source.Name))}.");
 
+    /// <summary>The tier of that name.</summary>
+    /// <exception cref="EngineException">The configuration declares none.</exception>
+    public StorageTier TierNamed(string name) => Tiers.FirstOrDefault(tier => tier.Name == name)
+        ?? throw new EngineException("tier-unknown", ErrorKind.NotFound, $"there is no tier named '{name}'", $"The configuration declares: {string.Join(", ", Tiers.Select(tier => tier.Name))}.");
+
     /// <summary>The class of a source; unknown classes fall back to <c>standard</c>.</summary>
     public ProtectionClass ClassOf(Source source) => Classes.TryGetValue(source.Class, out var found) ? found : Classes["standard"];
 

@@ -30,6 +30,7 @@ public static class JobsRegistration
                 }));
         services.AddSingleton<IRunTrigger, HangfireTrigger>();
         services.AddSingleton<RecurringBackups>();
+        services.AddSingleton<RecurringMaintenance>();
         services.AddTransient<RunJobs>();
         return services;
     }

@@ -1,5 +1,6 @@
 using Hangfire;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Logging;
 
@@ -9,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, RecurringBackups schedules, ILogger<RunJobs> log)
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, RecurringBackups schedules, ILogger<RunJobs> log)
 {
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
@@ -33,6 +34,21 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, Recurr
         catch (EngineException busy) when (busy.Code == "run-already-open")
         {
             log.LogInformation("the scheduled backup of {Source} is skipped: one is still open", source);
+        }
+    }
+
+    /// <summary>The recurring job of a tier: asks to give up what retention keeps no longer, unless that is still being done.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled retention of {0}")]
+    public async Task StartRetentionAsync(string tier, CancellationToken stopping)
+    {
+        try
+        {
+            await tiers.RetentionAsync(tier, null, "schedule", stopping);
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            log.LogInformation("the scheduled retention of {Tier} is skipped: one is still open", tier);
         }
     }
 

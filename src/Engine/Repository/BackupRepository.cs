@@ -185,7 +185,21 @@ public sealed partial class BackupRepository : IAsyncDisposable
     /// <summary>Writes an immutable note about a restore point, or about the repository, and returns its id.</summary>
     public Task<string> WriteAttestationAsync(
         string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken cancellationToken = default) =>
-        _parts.Attestations.WriteAsync(kind, restorePoint, content, cancellationToken);
+        _parts.Attestations.WriteAsync(kind, restorePoint, content, null, cancellationToken);
+
+    /// <summary>Writes a note under an id that the caller chose (a version 7 UUID), unless it is there: repeatable after a crash.</summary>
+    /// <returns>False where it was there.</returns>
+    public async Task<bool> EnsureAttestationAsync(
+        Guid id, string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken cancellationToken = default)
+    {
+        if (await _parts.Attestations.ExistsAsync(id, cancellationToken))
+        {
+            return false;
+        }
+
+        await _parts.Attestations.WriteAsync(kind, restorePoint, content, id, cancellationToken);
+        return true;
+    }
 
     /// <summary>All attestations, oldest first; of one kind where <paramref name="kind"/> is given.</summary>
     /// <exception cref="EngineException">Kind Damaged where one cannot be read: holds must never be overlooked.</exception>

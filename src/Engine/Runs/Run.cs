@@ -35,6 +35,18 @@ public static class RunKinds
     public const string Backup = "backup";
     public const string Validation = "validation";
     public const string Restore = "restore";
+
+    /// <summary>Gives up what retention keeps no longer, and frees its space; of a tier.</summary>
+    public const string Retention = "retention";
+
+    /// <summary>Reads stored bytes back; of a tier.</summary>
+    public const string Verification = "verification";
+
+    /// <summary>Fetches what is damaged from another tier; of a tier.</summary>
+    public const string Repair = "repair";
+
+    /// <summary>True where a run's source is the name of a tier.</summary>
+    public static bool IsOfTier(string kind) => kind is Retention or Verification or Repair;
 }
 
 /// <summary>A run as the catalog holds it.</summary>

@@ -19,7 +19,7 @@ public sealed class RunStore(NpgsqlDataSource catalog)
     /// Asks for a run: one row and its audit event in one transaction. Whoever triggers it afterwards may be lost; the
     /// reconciler finds a queued run without a holder.
     /// </summary>
-    /// <exception cref="EngineException">Code <c>run-already-open</c>: a backup of that source is queued or running.</exception>
+    /// <exception cref="EngineException">Code <c>run-already-open</c>: one of that kind is queued or running for that source or tier.</exception>
     public async Task<Run> RequestAsync(
         string kind, string source, string? restorePoint, object request, string requestedBy, RunId? parent, CancellationToken cancellationToken)
     {
@@ -31,9 +31,10 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             await transaction.CommitAsync(cancellationToken);
             return run;
         }
-        catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation && fault.ConstraintName == "run_one_backup_at_a_time")
+        catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation
+            && fault.ConstraintName is "run_one_backup_at_a_time" or "run_one_of_a_tier_at_a_time")
         {
-            throw new EngineException("run-already-open", ErrorKind.Conflict, $"a backup of {source} is already queued or running",
+            throw new EngineException("run-already-open", ErrorKind.Conflict, $"a {kind} of {source} is already queued or running",
                 "Wait for it or cancel it; its run is on the Runs page.", fault);
         }
     }

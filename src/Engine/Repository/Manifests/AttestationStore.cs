@@ -10,15 +10,17 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
 {
     public const string Prefix = "attestations/";
 
-    public async Task<string> WriteAsync(string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken ct)
+    public async Task<string> WriteAsync(string kind, RestorePointId? restorePoint, JsonElement content, Guid? known, CancellationToken ct)
     {
         var now = time.GetUtcNow();
-        var id = Guid.CreateVersion7(now);
+        var id = known ?? Guid.CreateVersion7(now);
         var attestation = new Attestation(id.ToString("N"), kind, restorePoint, now, content);
         var json = JsonSerializer.SerializeToUtf8Bytes(attestation, RepositoryJson.Default.Attestation);
         await store.PutAsync(Prefix + attestation.Id, Envelope.Seal(keys, ObjectType.Attestation, id, json), ct);
         return attestation.Id;
     }
+
+    public async Task<bool> ExistsAsync(Guid id, CancellationToken ct) => await store.StatAsync($"{Prefix}{id:N}", ct) is not null;
 
     public async Task<Attestation> ReadAsync(string key, CancellationToken ct)
     {
