@@ -16,7 +16,7 @@ internal static partial class RepositoryCommand
         var options = new StoreOptions();
         var paths = new Argument<string[]>("PATH") { Description = "directories or files; each becomes an artifact of its last name", Arity = ArgumentArity.OneOrMore };
         var source = new Option<string?>("--source") { Description = "the source's name; the first PATH where not given", HelpName = "NAME" };
-        var command = new Command("backup", "back up directories and files; prints the restore point's id") { paths, options.Store, options.KeyFile, source, options.Json };
+        var command = new Command("backup", "back up directories and files; prints the restore point's id") { paths, options.Store, options.KeyFile, source, options.Json, options.SessionLife };
         command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
         {
             var clock = Stopwatch.StartNew();

@@ -10,7 +10,7 @@ internal static partial class RepositoryCommand
 {
     public static Command Create() => new("repository", "backups in a store, without any database")
     {
-        Init(), Backup(), List(), Restore(), Check(), Scrub(), Copy(), Stats(),
+        Init(), Backup(), List(), Restore(), Check(), Scrub(), Copy(), Prune(), Stats(),
     };
 
     private static Command Init()
@@ -108,14 +108,14 @@ internal static partial class RepositoryCommand
         var options = new StoreOptions();
         var from = new Option<string>("--from") { Description = "the store to copy from", HelpName = "URL", Required = true };
         var to = new Option<string>("--to") { Description = "a tier of the same repository (init --from)", HelpName = "URL", Required = true };
-        var command = new Command("copy", "copy restore points into another tier") { from, to, options.KeyFile, options.Json };
+        var command = new Command("copy", "copy restore points into another tier") { from, to, options.KeyFile, options.Json, options.SessionLife };
         command.SetAction((parsed, stopping) => RunAsync(async () =>
         {
             await using var source = OpenStore(parsed.GetValue(from)!);
             await using var target = OpenStore(parsed.GetValue(to)!);
             using var key = await ReadKeyAsync(parsed, options, stopping);
             await using var origin = await BackupRepository.OpenAsync(source, key, null, stopping);
-            await using var tier = await BackupRepository.OpenAsync(target, key, null, stopping);
+            await using var tier = await BackupRepository.OpenAsync(target, key, OptionsFrom(parsed, options), stopping);
             var report = await WithProgressAsync(progress => origin.CopyAsync(tier, null, progress, stopping));
             if (parsed.GetValue(options.Json))
             {
@@ -124,7 +124,7 @@ internal static partial class RepositoryCommand
             else
             {
                 Console.WriteLine(
-                    $"{report.RestorePoints} restore points copied ({report.AlreadyThere} were there), {report.Chunks:N0} chunks of {ByteText.Of(report.Bytes)}, {report.Attestations} attestations");
+                    $"{report.RestorePoints} restore points copied ({report.AlreadyThere} were there, {report.Expired} had expired there), {report.Chunks:N0} chunks of {ByteText.Of(report.Bytes)}, {report.Attestations} attestations");
             }
 
             return ExitCodes.Done;
@@ -139,7 +139,7 @@ internal static partial class RepositoryCommand
         {
             return await command();
         }
-        catch (EngineException fault) when (fault.Code is "store-url-invalid" or "store-not-supported" or "slice-invalid")
+        catch (EngineException fault) when (fault.Code is "store-url-invalid" or "store-not-supported" or "slice-invalid" or "retention-keeps-nothing" or "prune-options-invalid")
         {
             await Console.Error.WriteLineAsync($"drconsole: {fault.ToText()}");
             return ExitCodes.Usage;
@@ -151,9 +151,12 @@ internal static partial class RepositoryCommand
     {
         await using var store = OpenStore(parsed.GetValue(options.Store)!);
         using var key = await ReadKeyAsync(parsed, options, ct);
-        await using var repository = await BackupRepository.OpenAsync(store, key, null, ct);
+        await using var repository = await BackupRepository.OpenAsync(store, key, OptionsFrom(parsed, options), ct);
         return await act(repository);
     });
+
+    private static RepositoryOptions OptionsFrom(ParseResult parsed, StoreOptions options) =>
+        parsed.GetResult(options.SessionLife) is null ? new RepositoryOptions() : new RepositoryOptions { SessionLife = parsed.GetValue(options.SessionLife) };
 
     private static IObjectStore OpenStore(string url) => StoreUrl.Parse(url).Open();
 
@@ -179,6 +182,9 @@ internal static partial class RepositoryCommand
         public Option<string> Store { get; } = new("--store") { Description = "the store, for example file:///var/backups/hot", HelpName = "URL", Required = true };
 
         public Option<string> KeyFile { get; } = new("--key-file") { Description = "a file whose first line is the passphrase", HelpName = "FILE", Required = true };
+
+        /// <summary>For tests that kill writers and cannot wait an hour until prune takes them for dead.</summary>
+        public Option<TimeSpan> SessionLife { get; } = new("--session-life") { Hidden = true };
 
         public Option<bool> Json { get; } = new("--json") { Description = "one JSON document on standard output" };
     }

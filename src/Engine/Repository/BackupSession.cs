@@ -26,6 +26,7 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly WriterSession _writer;
     private string? _unfinished;
     private bool _ended;
+    private bool _isDisposed;
 
     private BackupSession(RepositoryParts parts, BackupDescription description, BlobWriter blobs, WriterSession writer)
     {
@@ -101,8 +102,7 @@ public sealed class BackupSession : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         CheckName(name);
         RequireLinux();
-        var parent = _description.Parent is { } id && options.ParentArtifact is not null
-            ? await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), cancellationToken) : null;
+        var parent = _description.Parent is { } id && options.ParentArtifact is not null ? await FindParentAsync(id, cancellationToken) : null;
         _unfinished = name;
         var artifact = await new TreeWriter(_parts, _blobs, _contents).WriteAsync(name, paths, options, parent, progress, cancellationToken);
         _artifacts.Add(artifact);
@@ -175,9 +175,28 @@ public sealed class BackupSession : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _ended = true;
+        if (_isDisposed)
+        {
+            return;
+        }
+
+        _isDisposed = true;
         await _blobs.DisposeAsync();
         await _writer.DisposeAsync();
         _contents.Dispose();
+    }
+
+    /// <summary>Null where retention gave it up since this backup chose it: then every file is read.</summary>
+    private async Task<Manifest?> FindParentAsync(RestorePointId id, CancellationToken ct)
+    {
+        try
+        {
+            return await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(id), ct);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            return null;
+        }
     }
 
     internal static void RequireLinux()

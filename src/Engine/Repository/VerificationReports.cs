@@ -138,7 +138,8 @@ public sealed record ScrubReport(long Objects, long Bytes, IReadOnlyList<Damage>
 /// <param name="ChunksAlreadyThere">Chunks that the tier held before.</param>
 /// <param name="Bytes">Bytes of the copied chunks as stored.</param>
 /// <param name="Attestations">Attestations copied.</param>
-public sealed record CopyReport(int RestorePoints, int AlreadyThere, long Chunks, long ChunksAlreadyThere, long Bytes, int Attestations);
+/// <param name="Expired">Restore points that were left out because the tier's retention gave them up.</param>
+public sealed record CopyReport(int RestorePoints, int AlreadyThere, long Chunks, long ChunksAlreadyThere, long Bytes, int Attestations, int Expired);
 
 /// <summary>The space of a repository, in bytes where not said otherwise.</summary>
 public sealed record RepositoryStats

@@ -66,6 +66,29 @@ public sealed class RepositoryCommandTests : IDisposable
         Assert.Equal((3, true), (scrub.Code, scrub.Output.Contains(Path.GetFileName(pack), StringComparison.Ordinal)));
     }
 
+    [Fact]
+    public async Task Prune_expires_by_the_ladder_frees_and_reports()
+    {
+        await RunAsync("init", "--store", Store, "--key-file", "key");
+        for (var i = 0; i < 3; i++)
+        {
+            await File.WriteAllTextAsync(Path.Combine(_folder, "src", "dir", "a.txt"), $"hello {i}", TestContext.Current.CancellationToken);
+            await RunAsync("backup", "src", "--store", Store, "--key-file", "key");
+        }
+
+        string[] prune = ["prune", "--store", Store, "--key-file", "key", "--keep-last", "1", "--grace", "00:00:00", "--json"];
+        var plan = JsonDocument.Parse((await RunAsync([.. prune, "--dry-run"])).Output).RootElement;
+        Assert.Equal((true, 2), (plan.GetProperty("dryRun").GetBoolean(), plan.GetProperty("expired").GetArrayLength()));
+        var refused = await RunAsync(prune);
+        Assert.Equal((1, true), (refused.Code, refused.Error.Contains("--allow-delete-share", StringComparison.Ordinal)));
+        var done = JsonDocument.Parse((await RunAsync([.. prune, "--allow-delete-share", "1"])).Output).RootElement;
+        Assert.Equal((1, 2), (done.GetProperty("restorePoints").GetInt32(), done.GetProperty("expired").GetArrayLength()));
+        Assert.True(done.GetProperty("packs").GetProperty("delete").GetProperty("packs").GetInt32() > 0);
+        Assert.Equal(0, (await RunAsync("check", "--store", Store, "--key-file", "key", "--level", "L3")).Code);
+        var nothing = await RunAsync("prune", "--store", Store, "--key-file", "key", "--keep-daily", "0");
+        Assert.Equal((2, true), (nothing.Code, nothing.Error.Contains("keep no restore point at all", StringComparison.Ordinal)));
+    }
+
     [Theory]
     [InlineData(2, "part of a later version", "list", "--store", "s3://bucket/x", "--key-file", "key")]
     [InlineData(2, "file:///absolute/path", "list", "--store", "/plain", "--key-file", "key")]

@@ -101,6 +101,20 @@ internal static class BlobCodec
         return fault;
     }
 
+    /// <summary>Opens a copy, so that the ciphertext can travel on.</summary>
+    public static BlobFault Verify(KeyRing keys, ObjectType type, ChunkId id, ReadOnlySpan<byte> stored)
+    {
+        using var copy = new PooledBytes(ArrayPool<byte>.Shared.Rent(stored.Length), stored.Length);
+        stored.CopyTo(copy.Writable);
+        var fault = TryOpen(keys, type, id, copy.Writable, out var plain);
+        if (fault == BlobFault.None)
+        {
+            plain.Dispose();
+        }
+
+        return fault;
+    }
+
     /// <summary>Decrypts in place; false where the tag does not fit.</summary>
     public static bool TryDecrypt(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored)
     {

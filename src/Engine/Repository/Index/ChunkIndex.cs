@@ -13,6 +13,12 @@ internal sealed record IndexedPack(int Ordinal, string Name, PackKind Kind, long
     /// <summary>True where the last listing of the store showed it with this length.</summary>
     public bool IsPresent { get; set; }
 
+    /// <summary>True where the last listing of the store showed it, whatever its length.</summary>
+    public bool IsListed { get; set; }
+
+    /// <summary>When the store took it, by the last listing that showed it.</summary>
+    public DateTimeOffset ModifiedAt { get; set; }
+
     /// <summary>True where a mark says that nobody may lean on it any more; it can still be read.</summary>
     public bool IsMarked { get; set; }
 
@@ -189,6 +195,50 @@ internal sealed class ChunkIndex
         }
 
         return best;
+    }
+
+    /// <summary>The number that stands for the chunk itself: that of the place which was known first. 0 where none is known.</summary>
+    public int FindFirst(ChunkId id, ObjectType type)
+    {
+        var first = 0;
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                first = entry.Id == id && entry.Type == type ? at : first;
+            }
+        }
+
+        return first;
+    }
+
+    /// <summary>
+    /// The number of the place at which prune keeps the chunk that this number is a place of; 0 where no pack that is present
+    /// holds it. The same for every process that sees the same store: equal places are told apart by the packs' names.
+    /// </summary>
+    public int FindKeeper(int number)
+    {
+        lock (_lock)
+        {
+            ref readonly var wanted = ref At(number);
+            var (best, rank, name) = (0, int.MaxValue, "");
+            for (var at = _buckets[BucketOf(wanted.Id)]; at != 0; at = At(at).Next)
+            {
+                ref readonly var entry = ref At(at);
+                if (entry.Id != wanted.Id || entry.Type != wanted.Type || _packs[entry.Pack] is not { IsPresent: true } pack)
+                {
+                    continue;
+                }
+
+                if (RankOf(pack) < rank || (RankOf(pack) == rank && string.CompareOrdinal(pack.Name, name) < 0))
+                {
+                    (best, rank, name) = (at, RankOf(pack), pack.Name);
+                }
+            }
+
+            return best;
+        }
     }
 
     /// <summary>The place with a number that <see cref="FindNumber"/> gave.</summary>

@@ -5,6 +5,11 @@ using Hexabase.DrConsole.Engine.Repository.Packs;
 
 namespace Hexabase.DrConsole.Engine.Repository.Index;
 
+/// <summary>What a stored segment covers.</summary>
+/// <param name="Packs">Ordinals of packs.</param>
+/// <param name="Entries">How many entries it has.</param>
+internal sealed record SegmentContent(int[] Packs, int Entries);
+
 /// <summary>
 /// A stored, immutable part of the index: a table of packs, then entries sorted by chunk id. Only a shortcut: everything in
 /// it can be read from the packs' trailers.
@@ -48,9 +53,12 @@ internal static class IndexSegment
         return Envelope.Seal(keys, ObjectType.IndexSegment, id, plain);
     }
 
-    /// <summary>Adds a segment's packs and entries to the index in memory. Packs that it knows already are skipped.</summary>
+    /// <summary>
+    /// Adds a segment's packs and entries to the index in memory; the entries of packs that it knows already are skipped.
+    /// Returns the ordinals of all its packs, and how many entries it has.
+    /// </summary>
     /// <exception cref="EngineException">Kind Damaged or Unsupported.</exception>
-    public static void AddTo(ChunkIndex index, KeyRing keys, Guid id, string key, ReadOnlySpan<byte> sealedBytes)
+    public static SegmentContent AddTo(ChunkIndex index, KeyRing keys, Guid id, string key, ReadOnlySpan<byte> sealedBytes)
     {
         var plain = Envelope.Open(keys, ObjectType.IndexSegment, id, key, sealedBytes).AsSpan();
         var packCount = plain.Length >= 8 ? BinaryPrimitives.ReadUInt32LittleEndian(plain) : uint.MaxValue;
@@ -68,7 +76,6 @@ internal static class IndexSegment
             var name = Convert.ToHexStringLower(at[..32]);
             isNew[i] = index.FindPack(name) is null;
             packs[i] = index.AddPack(name, (PackKind)at[32], (long)BinaryPrimitives.ReadUInt64LittleEndian(at[33..]));
-            packs[i].IsIndexed = true;
             at = at[PackLength..];
         }
 
@@ -88,5 +95,7 @@ internal static class IndexSegment
                     BinaryPrimitives.ReadUInt32LittleEndian(at[41..]), BinaryPrimitives.ReadUInt32LittleEndian(at[45..])));
             }
         }
+
+        return new SegmentContent([.. packs.Select(pack => pack.Ordinal)], (int)entryCount);
     }
 }

@@ -19,13 +19,16 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     private const int ParallelReads = 4;
     private readonly SemaphoreSlim _gate = new(1);
     private readonly MarkStore _marks = new(keys, store);
-    private readonly HashSet<string> _segments = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SegmentContent> _segments = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DamagedObject> _damage = new(StringComparer.Ordinal);
 
     public ChunkIndex Index { get; } = new();
 
     /// <summary>True after the first refresh.</summary>
     public bool IsLoaded { get; private set; }
+
+    /// <summary>The readable segments of the last refresh by their keys.</summary>
+    public IReadOnlyDictionary<string, SegmentContent> Segments => _segments;
 
     /// <summary>Prune's marks at the last refresh.</summary>
     public MarkSet Marks { get; private set; } = MarkSet.Empty;
@@ -97,9 +100,10 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         return uncovered.Count;
     }
 
-    /// <summary>Writes segments in which each pack stands whole.</summary>
-    public async Task WriteSegmentsAsync(IReadOnlyList<IndexedPack> packs, IReadOnlyList<BlobLocation> entries, CancellationToken ct)
+    /// <summary>Writes segments in which each pack stands whole; returns their keys.</summary>
+    public async Task<IReadOnlyList<string>> WriteSegmentsAsync(IReadOnlyList<IndexedPack> packs, IReadOnlyList<BlobLocation> entries, CancellationToken ct)
     {
+        var written = new List<string>();
         var byPack = entries.GroupBy(e => e.Pack).ToDictionary(g => g.Key, g => g.ToList());
         var segmentPacks = new List<IndexedPack>();
         var segment = new List<BlobLocation>();
@@ -108,7 +112,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
             var blobs = byPack.GetValueOrDefault(pack.Ordinal, []);
             if (segment.Count > 0 && segment.Count + blobs.Count > RepositoryFormat.SegmentMaxEntries)
             {
-                await WriteSegmentAsync(segmentPacks, segment, ct);
+                written.Add(await WriteSegmentAsync(segmentPacks, segment, ct));
                 segmentPacks.Clear();
                 segment.Clear();
             }
@@ -119,17 +123,20 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
         if (segmentPacks.Count > 0)
         {
-            await WriteSegmentAsync(segmentPacks, segment, ct);
+            written.Add(await WriteSegmentAsync(segmentPacks, segment, ct));
         }
+
+        return written;
     }
 
     public void Dispose() => _gate.Dispose();
 
-    private async Task WriteSegmentAsync(List<IndexedPack> packs, List<BlobLocation> entries, CancellationToken ct)
+    private async Task<string> WriteSegmentAsync(List<IndexedPack> packs, List<BlobLocation> entries, CancellationToken ct)
     {
         entries.Sort((left, right) => left.Id.CompareTo(right.Id) is var order and not 0 ? order : left.Type.CompareTo(right.Type));
         var id = Guid.NewGuid();
         await store.PutAsync(IndexSegment.KeyOf(id), IndexSegment.Encode(keys, id, packs, entries), ct);
+        return IndexSegment.KeyOf(id);
     }
 
     private async Task LoadSegmentsAsync(CancellationToken ct)
@@ -144,12 +151,19 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     private async Task<bool> TryLoadSegmentsAsync(bool isLast, CancellationToken ct)
     {
         var fresh = new List<ObjectInfo>();
+        var listed = new HashSet<string>(StringComparer.Ordinal);
         await foreach (var item in store.ListAsync(IndexSegment.Prefix, ct))
         {
-            if (!_segments.Contains(item.Key))
+            listed.Add(item.Key);
+            if (!_segments.ContainsKey(item.Key))
             {
                 fresh.Add(item);
             }
+        }
+
+        foreach (var gone in _segments.Keys.Where(key => !listed.Contains(key)).ToList())
+        {
+            _segments.Remove(gone);
         }
 
         foreach (var batch in fresh.Chunk(ParallelReads))
@@ -159,9 +173,9 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
             {
                 var key = batch[i].Key;
                 if (contents[i] is { } content && Guid.TryParseExact(key[IndexSegment.Prefix.Length..], "N", out var id)
-                    && await TryAsync(key, () => { IndexSegment.AddTo(Index, keys, id, key, content); return Task.FromResult(key); }) is not null)
+                    && await TryAsync(key, () => Task.FromResult(IndexSegment.AddTo(Index, keys, id, key, content))) is { } covered)
                 {
-                    _segments.Add(key);
+                    _segments.Add(key, covered);
                 }
             }
         }
@@ -181,19 +195,31 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     private async Task MarkPresentAsync(CancellationToken ct)
     {
         var present = new HashSet<int>();
+        var listed = new HashSet<int>();
+        var damaged = NamesIn(Marks.Marks.Where(mark => mark.Kind == PackMark.Damaged));
         var unreadable = new List<string>();
         await foreach (var item in store.ListAsync(PackPrefix, ct))
         {
             var name = item.Key[(item.Key.LastIndexOf('/') + 1)..];
             var pack = Index.FindPack(name) ?? await TryAsync(item.Key, () => LoadTrailerAsync(item, name, ct));
+            if (pack is null && damaged.Contains(name))
+            {
+                // Its table cannot be read, which is known: so it can be pruned when nothing needs it.
+                _damage.Remove(item.Key);
+                pack = Index.AddPack(name, PackKind.Data, item.Length);
+            }
+
             if (pack is null)
             {
                 unreadable.Add(item.Key);
                 continue;
             }
 
+            listed.Add(pack.Ordinal);
+
             if (pack.Length == item.Length)
             {
+                pack.ModifiedAt = item.LastModified;
                 present.Add(pack.Ordinal);
             }
             else
@@ -213,12 +239,14 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
         // A mark counts before a pack does: a pack that becomes present now must not be leaned on in between.
         var marked = NamesIn(Marks.Marks);
-        var damaged = NamesIn(Marks.Marks.Where(mark => mark.Kind == PackMark.Damaged));
+        var covered = _segments.Values.SelectMany(segment => segment.Packs).ToHashSet();
         Index.IsLeaningRefused = Marks.Unreadable.Count > 0;
         foreach (var pack in Index.Packs)
         {
+            pack.IsIndexed = covered.Contains(pack.Ordinal);
             pack.IsMarked = marked.Contains(pack.Name);
             pack.IsDamaged = damaged.Contains(pack.Name);
+            pack.IsListed = listed.Contains(pack.Ordinal);
             pack.IsPresent = present.Contains(pack.Ordinal);
         }
     }

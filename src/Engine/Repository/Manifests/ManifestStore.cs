@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
@@ -50,6 +51,21 @@ internal sealed class ManifestStore(KeyRing keys, IObjectStore store)
         }
 
         return found;
+    }
+
+    /// <summary>Reads several at a time and gives those that can be read; what is damaged or gone is passed over.</summary>
+    public async IAsyncEnumerable<Manifest> ReadEachAsync(IReadOnlyList<string> keys, [EnumeratorCancellation] CancellationToken ct)
+    {
+        foreach (var batch in keys.Chunk(ParallelReads))
+        {
+            foreach (var (manifest, _) in await Task.WhenAll(batch.Select(key => TryReadAsync(key, ct))))
+            {
+                if (manifest is not null)
+                {
+                    yield return manifest;
+                }
+            }
+        }
     }
 
     public async Task<RestorePointList> ListAsync(CancellationToken ct)

@@ -44,10 +44,11 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
     public async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryReadAsync(ChunkId id, ObjectType type, CancellationToken ct)
     {
         await index.EnsureLoadedAsync(ct);
-        var result = await TryPlacesAsync(index.Index.Find(id, type), ct);
-        if (result.Outcome is { Fault: BlobFault.Missing, Pack: null })
+        var places = index.Index.Find(id, type);
+        var result = await TryPlacesAsync(places, ct);
+        if (result.Outcome.Fault == BlobFault.Missing && (places.Count == 0 || places.Any(place => index.Index.Pack(place.Pack).IsPresent)))
         {
-            // Another process may have written it after this one loaded the index.
+            // Another process wrote it after this one loaded the index, or prune moved it into another pack.
             await index.RefreshAsync(ct);
             result = await TryPlacesAsync(index.Index.Find(id, type), ct);
         }

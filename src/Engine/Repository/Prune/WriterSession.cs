@@ -17,6 +17,7 @@ internal sealed class WriterSession : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private Task _renewals = Task.CompletedTask;
     private SessionRecord? _current;
+    private SessionRecord? _previous;
     private IReadOnlyList<string> _honoured = [];
     private DateTimeOffset _writtenAt;
     private DateTimeOffset _renewedAt;
@@ -44,6 +45,12 @@ internal sealed class WriterSession : IAsyncDisposable
 
     /// <summary>When the store took the newest object, by the store's clock.</summary>
     public DateTimeOffset WrittenAt => _writtenAt;
+
+    /// <summary>The time by the store's clock, as far as this process can tell.</summary>
+    public DateTimeOffset StoreNow => _writtenAt + _parts.Options.Time.GetElapsedTime(_renewedTicks);
+
+    /// <summary>True where prune may decide by what it read: its own session is young enough that no other prune takes it for dead.</summary>
+    public bool IsTrusted => !HasLapsed && !IsOld();
 
     /// <summary>Announces the writer, loads marks and index, and goes on renewing until it is disposed.</summary>
     public static async Task<WriterSession> BeginAsync(RepositoryParts parts, BlobWriter blobs, string kind, CancellationToken ct)
@@ -159,7 +166,10 @@ internal sealed class WriterSession : IAsyncDisposable
 
         try
         {
-            await _parts.Store.DeleteAsync(SessionStore.KeyOf(last), CancellationToken.None);
+            foreach (var record in new[] { _previous, last }.OfType<SessionRecord>())
+            {
+                await _parts.Store.DeleteAsync(SessionStore.KeyOf(record), CancellationToken.None);
+            }
         }
         catch (EngineException error) when (error.Kind == ErrorKind.Denied)
         {
@@ -204,12 +214,14 @@ internal sealed class WriterSession : IAsyncDisposable
         var (renewedAt, ticks) = (_parts.Options.Time.GetUtcNow(), _parts.Options.Time.GetTimestamp());
         var writtenAt = await _parts.Sessions.WriteAsync(next, ct);
         HasLapsed |= before is not null && writtenAt - _writtenAt > _parts.Options.SessionLife;
-        (_current, _writtenAt, _renewedAt, _renewedTicks) = (next, writtenAt, renewedAt, ticks);
-        if (before is not null)
+        var superseded = _previous;
+        (_previous, _current, _writtenAt, _renewedAt, _renewedTicks) = (before, next, writtenAt, renewedAt, ticks);
+        if (superseded is not null)
         {
+            // Not the one just before: a listing that runs meanwhile could come too late for it and too early for the new one.
             try
             {
-                await _parts.Store.DeleteAsync(SessionStore.KeyOf(before), ct);
+                await _parts.Store.DeleteAsync(SessionStore.KeyOf(superseded), ct);
             }
             catch (EngineException error) when (error.Kind == ErrorKind.Denied)
             {

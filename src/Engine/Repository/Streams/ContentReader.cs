@@ -13,9 +13,10 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
     /// <summary>The content's chunks in order; lists are read on the way, so memory does not grow with the content.</summary>
     /// <param name="root">Where it begins.</param>
     /// <param name="onList">Told the id of every list on the way; for verification.</param>
+    /// <param name="isKnown">Asked with the id and depth of every list; one that it knows is passed over with all below.</param>
     /// <param name="ct">Ends the walk.</param>
     public async IAsyncEnumerable<ChunkRef> ChunksAsync(
-        ContentRoot root, Action<ChunkId>? onList = null, [EnumeratorCancellation] CancellationToken ct = default)
+        ContentRoot root, Action<ChunkId>? onList = null, Func<ChunkId, int, bool>? isKnown = null, [EnumeratorCancellation] CancellationToken ct = default)
     {
         if (root.Id is not { } id)
         {
@@ -30,6 +31,11 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
         if (root.Depth == 0)
         {
             yield return new ChunkRef(id, root.Length);
+            yield break;
+        }
+
+        if (isKnown?.Invoke(id, root.Depth) == true)
+        {
             yield break;
         }
 
@@ -48,7 +54,7 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
                 continue;
             }
 
-            await foreach (var chunk in ChunksAsync(new ContentRoot(root.Depth - 1, row.Id, row.Length), onList, ct))
+            await foreach (var chunk in ChunksAsync(new ContentRoot(root.Depth - 1, row.Id, row.Length), onList, isKnown, ct))
             {
                 yield return chunk;
             }
@@ -63,7 +69,7 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
         var length = 0L;
         try
         {
-            await foreach (var chunk in ChunksAsync(root, null, ct))
+            await foreach (var chunk in ChunksAsync(root, ct: ct))
             {
                 running.Enqueue(Task.Run(() => blobs.ReadAsync(chunk.Id, type, ct), ct));
                 if (running.Count > workers)

@@ -53,7 +53,7 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
         var isWhole = true;
         try
         {
-            await foreach (var chunk in stored.ChunksAsync(root, list => isWhole &= blobs.TryLeanOn(list, ObjectType.ChunkList), ct))
+            await foreach (var chunk in stored.ChunksAsync(root, list => isWhole &= blobs.TryLeanOn(list, ObjectType.ChunkList), ct: ct))
             {
                 isWhole &= blobs.TryLeanOn(chunk.Id, ObjectType.Stream);
                 if (!isWhole)

@@ -32,7 +32,9 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         await using var session = await WriterSession.BeginAsync(target, blobs, SessionRecord.Copy, ct);
         var there = (await target.Manifests.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
         var wanted = which is null ? await source.Manifests.KeysAsync(ct) : [.. which.Select(ManifestStore.KeyOf)];
-        var keys = wanted.Where(key => !there.Contains(key)).ToList();
+        // What this tier's retention gave up does not come back by a copy of everything; asked for by name it does.
+        var expired = which is null ? target.Index.Marks.ExpiredPoints().Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal) : [];
+        var keys = wanted.Where(key => !there.Contains(key) && !expired.Contains(key)).ToList();
         var meter = new ProgressMeter(progress, source.Options.Time, "copy");
         foreach (var key in keys)
         {
@@ -44,7 +46,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
 
         var attestations = await CopyAttestationsAsync(ct);
         meter.Finish();
-        return new CopyReport(keys.Count, wanted.Count - keys.Count, _chunks, _chunksThere, _tally.Bytes, attestations);
+        return new CopyReport(keys.Count, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key)));
     }
 
     private async Task CopyChunksAsync(Manifest manifest, BlobWriter blobs, ProgressMeter meter, CancellationToken ct)
@@ -81,7 +83,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     private async Task<PooledBytes> ReadVerifiedAsync(BlobLocation place, CancellationToken ct)
     {
         var stored = await source.Blobs.TryReadStoredAtAsync(place, ct);
-        var fault = stored is { } bytes ? Verify(place, bytes.Span) : BlobFault.Missing;
+        var fault = stored is { } bytes ? BlobCodec.Verify(source.Keys, place.Type, place.Id, bytes.Span) : BlobFault.Missing;
         if (stored is { } whole && fault == BlobFault.None)
         {
             return whole;
@@ -92,20 +94,6 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
             "copy-source-damaged", ErrorKind.Damaged,
             $"chunk {place.Id.ToString()[..16]} in pack {source.Index.Index.Pack(place.Pack).Name} fails at {fault.ToString().ToLowerInvariant()}",
             "run 'drconsole repository check' on the source; what was copied so far is kept and used");
-    }
-
-    private BlobFault Verify(BlobLocation place, ReadOnlySpan<byte> stored)
-    {
-        // Opening overwrites, and the ciphertext is what travels.
-        using var copy = new PooledBytes(System.Buffers.ArrayPool<byte>.Shared.Rent(stored.Length), stored.Length);
-        stored.CopyTo(copy.Writable);
-        var fault = BlobCodec.TryOpen(source.Keys, place.Type, place.Id, copy.Writable, out var plain);
-        if (fault == BlobFault.None)
-        {
-            plain.Dispose();
-        }
-
-        return fault;
     }
 
     private async Task StoreAsync(BlobWriter blobs, WriterSession session, CancellationToken ct)

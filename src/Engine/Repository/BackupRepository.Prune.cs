@@ -1,0 +1,58 @@
+using Hexabase.DrConsole.Engine.Repository.Prune;
+
+namespace Hexabase.DrConsole.Engine.Repository;
+
+public sealed partial class BackupRepository
+{
+    /// <summary>Says what <see cref="PruneAsync"/> would do now, with a reason for each restore point and pack. Writes nothing.</summary>
+    /// <exception cref="EngineException">As <see cref="PruneAsync"/>, but for what only a write shows.</exception>
+    public async Task<PruneReport> PlanPruneAsync(
+        PruneOptions options, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        Require(options);
+        using var fresh = _parts.Fresh();
+        return await new RepositoryPrune(fresh, options, progress).PlanAsync(cancellationToken);
+    }
+
+    /// <summary>
+    /// Gives up restore points and frees what no other needs, in two phases: packs are marked now and deleted by a later call,
+    /// when their grace period is over. Runs beside backups, copies, checks and other prunes; may be killed at any instant.
+    /// Use it through one repository object at a time.
+    /// </summary>
+    /// <exception cref="EngineException">
+    /// Kind Damaged where a manifest, an attestation, a mark or the index cannot be read; Conflict where too much would go
+    /// without approval; Unavailable where the store's clock or listing cannot be relied on. Then nothing was deleted.
+    /// </exception>
+    public async Task<PruneReport> PruneAsync(
+        PruneOptions options, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        Require(options);
+        using var fresh = _parts.Fresh();
+        return await new RepositoryPrune(fresh, options, progress).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Keeps a restore point from being given up, in this tier and in those that attestations are copied to.</summary>
+    /// <param name="point">The restore point.</param>
+    /// <param name="kind"><see cref="Attestations.Hold"/> or <see cref="Attestations.Use"/>.</param>
+    /// <param name="reason">Why, for people.</param>
+    /// <param name="until">When it ends by itself; null for one that must be released.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <returns>The id by which it is released.</returns>
+    public Task<string> HoldAsync(RestorePointId point, string kind, string reason, DateTimeOffset? until, CancellationToken cancellationToken = default) =>
+        kind is not (Attestations.Hold or Attestations.Use) ? throw new ArgumentException($"'{kind}' keeps no restore point", nameof(kind))
+            : WriteAttestationAsync(kind, point, System.Text.Json.JsonSerializer.SerializeToElement(new { reason, until }), cancellationToken);
+
+    /// <summary>Ends a hold or a use.</summary>
+    public Task ReleaseAsync(RestorePointId point, string hold, CancellationToken cancellationToken = default) =>
+        WriteAttestationAsync(Attestations.Release, point, System.Text.Json.JsonSerializer.SerializeToElement(new { attestation = hold }), cancellationToken);
+
+    private static void Require(PruneOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (options.Grace < TimeSpan.Zero || options.MinimumUse is < 0 or > 1 || options.MaxDeletedShare is < 0 or > 1)
+        {
+            throw new EngineException(
+                "prune-options-invalid", ErrorKind.Input, "a grace period below zero, or a share that is not between 0 and 1, cannot be", "correct the options; nothing was changed");
+        }
+    }
+}
