@@ -10,7 +10,7 @@ internal static partial class RepositoryCommand
 {
     public static Command Create() => new("repository", "backups in a store, without any database")
     {
-        Init(), Backup(), List(), Restore(), Check(), Scrub(), Copy(), Prune(), Stats(),
+        Init(), Backup(), List(), Restore(), Check(), Scrub(), Copy(), Prune(), Stats(), Keys(),
     };
 
     private static Command Init()

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
@@ -34,12 +35,20 @@ public sealed partial class BackupRepository
 
     /// <summary>Copies restore points (all where <paramref name="which"/> is null) and all attestations into another tier.</summary>
     /// <exception cref="EngineException">Kind Input where it is no tier of this repository, Damaged where a chunk cannot be copied whole.</exception>
-    public Task<CopyReport> CopyAsync(
+    public async Task<CopyReport> CopyAsync(
         BackupRepository to, IReadOnlyCollection<RestorePointId>? which = null, IProgress<TransferProgress>? progress = null,
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(to);
-        return new TierCopy(_parts, to._parts, progress).RunAsync(which, cancellationToken);
+        if (_parts.Keys.RepositoryId != to._parts.Keys.RepositoryId || _parts.Keys.Epoch <= to._parts.Keys.Epoch)
+        {
+            return await new TierCopy(_parts, to._parts, progress).RunAsync(which, cancellationToken);
+        }
+
+        // The tier was away when the keys were rotated: without the new ones nobody could open there what is copied now.
+        await KeyRotation.CopyKeysAsync(_parts.Store, _parts.Keys, to._parts.Store, cancellationToken);
+        using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(), to._parts.Options);
+        return await new TierCopy(_parts, newer, progress).RunAsync(which, cancellationToken);
     }
 
     /// <summary>Counts restore points, chunks and space.</summary>

@@ -53,7 +53,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
         await RefuseExistingAsync(store, cancellationToken);
         var master = RandomNumberGenerator.GetBytes(32);
         var id = Guid.NewGuid();
-        var slot = KeySlot.Create(id, master, key.Passphrase, options.KeyDerivation, options.Time.GetUtcNow());
+        var slot = KeySlot.Create(id, new SlotKeys(master, 0, null), key.Passphrase, options.KeyDerivation, options.Time.GetUtcNow());
         await KeySlotStore.WriteAsync(store, slot, cancellationToken);
         return new BackupRepository(new RepositoryParts(store, new KeyRing(id, master), options));
     }
@@ -65,6 +65,11 @@ public sealed partial class BackupRepository : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(from);
         await RefuseExistingAsync(store, cancellationToken);
+        if (from._parts.Keys.Epoch > 0)
+        {
+            await EpochStore.WriteAsync(store, from._parts.Keys, cancellationToken);
+        }
+
         var (slots, _) = await KeySlotStore.ReadAsync(from._parts.Store, cancellationToken);
         foreach (var slot in slots)
         {
@@ -95,12 +100,10 @@ public sealed partial class BackupRepository : IAsyncDisposable
                     "check the URL, or make one with 'drconsole repository init'");
         }
 
-        foreach (var slot in slots)
+        if (KeySlotStore.TryUnwrap(slots, key.Passphrase) is { } keys)
         {
-            if (slot.TryUnwrap(key.Passphrase) is { } master)
-            {
-                return new BackupRepository(new RepositoryParts(store, new KeyRing(slot.RepositoryId, master), options ?? new RepositoryOptions()));
-            }
+            var ring = await EpochStore.ReadRingAsync(store, slots[0].RepositoryId, keys, cancellationToken);
+            return new BackupRepository(new RepositoryParts(store, ring, options ?? new RepositoryOptions()));
         }
 
         throw new EngineException(

@@ -130,6 +130,7 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
     Converters = [typeof(RestorePointIdConverter)])]
 [JsonSerializable(typeof(Manifest))]
 [JsonSerializable(typeof(Attestation))]
+[JsonSerializable(typeof(Dictionary<uint, byte[]>))]
 [JsonSerializable(typeof(SessionRecord))]
 [JsonSerializable(typeof(PackMark))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

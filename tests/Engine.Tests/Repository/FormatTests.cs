@@ -27,7 +27,7 @@ public sealed class FormatTests : IDisposable
         Assert.Equal("1ca40e20ed1a50e45cd160cb99ca436229e716cafe59f07d9affaa142896f34f", Convert.ToHexStringLower(SHA256.HashData(_keys.GearSeed)));
         AssertCipherHasKey(_keys.BlobCipher(_keys.IdentityOf("hello"u8), 0), "ee7ea3e81e39f11ecd8f60cca6b1993e05a48ad761ede89b52a5a9b3855418d7");
         AssertCipherHasKey(
-            _keys.ObjectCipher([.. Enumerable.Range(0, 32).Select(i => (byte)i)]), "feceafb0548a745bf5d462fafe2583113df7b87460be6070f2d51be9bd94b83d");
+            _keys.ObjectCipher([.. Enumerable.Range(0, 32).Select(i => (byte)i)], 0), "feceafb0548a745bf5d462fafe2583113df7b87460be6070f2d51be9bd94b83d");
     }
 
     [Fact]

@@ -55,12 +55,12 @@ internal static class BlobCodec
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BodyAt + Payload.Bound(plain.Length) + TagLength);
         var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
-        BinaryPrimitives.WriteUInt32LittleEndian(buffer, RepositoryFormat.Epoch);
+        BinaryPrimitives.WriteUInt32LittleEndian(buffer, keys.Epoch);
         RandomNumberGenerator.Fill(buffer.AsSpan(NonceAt, BodyAt - NonceAt));
 
         Span<byte> associated = stackalloc byte[AssociatedLength];
         WriteAssociated(associated, type, id);
-        using var aes = keys.BlobCipher(id, RepositoryFormat.Epoch);
+        using var aes = keys.BlobCipher(id, keys.Epoch);
         var body = buffer.AsSpan(BodyAt, length);
         aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), associated);
         return new PooledBytes(buffer, BodyAt + length + TagLength);
@@ -118,7 +118,7 @@ internal static class BlobCodec
     /// <summary>Decrypts in place; false where the tag does not fit.</summary>
     public static bool TryDecrypt(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored)
     {
-        if (stored.Length < Overhead || BinaryPrimitives.ReadUInt32LittleEndian(stored) is var epoch && epoch != RepositoryFormat.Epoch)
+        if (stored.Length < Overhead || BinaryPrimitives.ReadUInt32LittleEndian(stored) is var epoch && !keys.Knows(epoch))
         {
             return false;
         }
@@ -126,7 +126,7 @@ internal static class BlobCodec
         Span<byte> associated = stackalloc byte[AssociatedLength];
         WriteAssociated(associated, type, id);
         var body = stored[BodyAt..^TagLength];
-        using var aes = keys.BlobCipher(id, RepositoryFormat.Epoch);
+        using var aes = keys.BlobCipher(id, epoch);
         try
         {
             aes.Decrypt(stored.Slice(NonceAt, 12), body, stored[^TagLength..], body, associated);

@@ -6,32 +6,53 @@ using Hexabase.DrConsole.Engine.Repository.Format;
 namespace Hexabase.DrConsole.Engine.Repository.Crypto;
 
 /// <summary>
-/// The keys of an open repository, all derived from the 32-byte master: one for chunk ids, one for blobs, one for objects,
-/// one for the chunker. Salted with the repository id, so two repositories never share a key even under one master.
+/// The keys of an open repository. All come from the 32-byte master: one for chunk ids, one for blobs, one for objects, one for
+/// the chunker; salted with the repository id, so two repositories never share a key even under one master. From epoch 1 on
+/// blobs and objects have keys of a random secret of their own, which the master does not give away; ids and cuts stay, so
+/// that a new epoch does not store everything anew.
 /// </summary>
 internal sealed class KeyRing : IDisposable
 {
     private readonly byte[] _master;
     private readonly byte[] _id;
-    private readonly byte[] _encryption;
-    private readonly byte[] _metadata;
+    private readonly SortedDictionary<uint, EpochKeys> _epochs = [];
 
-    public KeyRing(Guid repositoryId, byte[] master)
+    /// <param name="repositoryId">The repository.</param>
+    /// <param name="master">32 bytes; owned from now on.</param>
+    /// <param name="secrets">The secrets of the epochs from 1 on, each 32 bytes; copied.</param>
+    public KeyRing(Guid repositoryId, byte[] master, IReadOnlyDictionary<uint, byte[]>? secrets = null)
     {
         RepositoryId = repositoryId;
         _master = master;
-        _id = Derive("id");
-        _encryption = Derive("enc");
-        _metadata = Derive("meta");
-        var chunker = Derive("chunker");
+        _id = Derive(master, "id");
+        _epochs.Add(0, KeysOf(master, null));
+        foreach (var (epoch, secret) in secrets ?? new Dictionary<uint, byte[]>())
+        {
+            _epochs.Add(epoch, KeysOf(secret, [.. secret]));
+        }
+
+        Epoch = _epochs.Keys.Max();
+        var chunker = Derive(master, "chunker");
         GearSeed = HKDF.Expand(HashAlgorithmName.SHA256, chunker, 256 * sizeof(ulong), "drconsole v1 gear"u8.ToArray());
         CryptographicOperations.ZeroMemory(chunker);
     }
 
     public Guid RepositoryId { get; }
 
+    /// <summary>The epoch in which new blobs and objects are encrypted: the newest.</summary>
+    public uint Epoch { get; }
+
     /// <summary>2,048 secret bytes: the gear table as little-endian words, so that chunk lengths do not betray known content.</summary>
     public byte[] GearSeed { get; }
+
+    /// <summary>The master, for a new key slot. Do not keep it.</summary>
+    public ReadOnlySpan<byte> Master => _master;
+
+    /// <summary>The secrets of the epochs from 1 on. Do not keep them.</summary>
+    public IReadOnlyDictionary<uint, byte[]> Secrets => _epochs.Where(pair => pair.Value.Secret is not null).ToDictionary(pair => pair.Key, pair => pair.Value.Secret!);
+
+    /// <summary>True where blobs and objects of an epoch can be opened.</summary>
+    public bool Knows(uint epoch) => _epochs.ContainsKey(epoch);
 
     public ChunkId IdentityOf(ReadOnlySpan<byte> plain)
     {
@@ -47,30 +68,38 @@ internal sealed class KeyRing : IDisposable
         id.CopyTo(info);
         BinaryPrimitives.WriteUInt32LittleEndian(info[ChunkId.Length..], epoch);
         Span<byte> key = stackalloc byte[32];
-        HKDF.Expand(HashAlgorithmName.SHA256, _encryption, key, info);
+        HKDF.Expand(HashAlgorithmName.SHA256, _epochs[epoch].Encryption, key, info);
         return new AesGcm(key, 16);
     }
 
     /// <summary>The cipher of one object, by the object's random 32-byte salt.</summary>
-    public AesGcm ObjectCipher(ReadOnlySpan<byte> salt)
+    public AesGcm ObjectCipher(ReadOnlySpan<byte> salt, uint epoch)
     {
         Span<byte> key = stackalloc byte[32];
-        HKDF.Expand(HashAlgorithmName.SHA256, _metadata, key, salt);
+        HKDF.Expand(HashAlgorithmName.SHA256, _epochs[epoch].Metadata, key, salt);
         return new AesGcm(key, 16);
     }
 
     /// <summary>The same keys with a life of their own, for another tier.</summary>
-    public KeyRing Copy() => new(RepositoryId, [.. _master]);
+    public KeyRing Copy() => new(RepositoryId, [.. _master], Secrets);
 
     public void Dispose()
     {
         CryptographicOperations.ZeroMemory(_master);
         CryptographicOperations.ZeroMemory(_id);
-        CryptographicOperations.ZeroMemory(_encryption);
-        CryptographicOperations.ZeroMemory(_metadata);
         CryptographicOperations.ZeroMemory(GearSeed);
+        foreach (var keys in _epochs.Values)
+        {
+            CryptographicOperations.ZeroMemory(keys.Encryption);
+            CryptographicOperations.ZeroMemory(keys.Metadata);
+            CryptographicOperations.ZeroMemory(keys.Secret);
+        }
     }
 
-    private byte[] Derive(string purpose) => HKDF.DeriveKey(
-        HashAlgorithmName.SHA256, _master, 32, RepositoryId.ToByteArray(bigEndian: true), Encoding.ASCII.GetBytes($"drconsole v1 {purpose}"));
+    private EpochKeys KeysOf(byte[] from, byte[]? secret) => new(Derive(from, "enc"), Derive(from, "meta"), secret);
+
+    private byte[] Derive(byte[] from, string purpose) => HKDF.DeriveKey(
+        HashAlgorithmName.SHA256, from, 32, RepositoryId.ToByteArray(bigEndian: true), Encoding.ASCII.GetBytes($"drconsole v1 {purpose}"));
+
+    private sealed record EpochKeys(byte[] Encryption, byte[] Metadata, byte[]? Secret);
 }

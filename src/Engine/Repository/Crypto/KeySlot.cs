@@ -5,8 +5,38 @@ using NSec.Cryptography;
 
 namespace Hexabase.DrConsole.Engine.Repository.Crypto;
 
+/// <summary>What a key slot wraps.</summary>
+/// <param name="Master">32 bytes.</param>
+/// <param name="Epoch">The newest epoch when the slot was made.</param>
+/// <param name="Secret">That epoch's secret, 32 bytes; null in epoch 0, which has none.</param>
+internal sealed record SlotKeys(byte[] Master, uint Epoch, byte[]? Secret)
+{
+    private const int LaterLength = 68;
+
+    public byte[] Encode()
+    {
+        if (Secret is null)
+        {
+            return [.. Master];
+        }
+
+        var bytes = new byte[LaterLength];
+        Master.CopyTo(bytes, 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(32), Epoch);
+        Secret.CopyTo(bytes, 36);
+        return bytes;
+    }
+
+    public static SlotKeys? TryDecode(ReadOnlySpan<byte> bytes) => bytes.Length switch
+    {
+        32 => new SlotKeys(bytes.ToArray(), 0, null),
+        LaterLength => new SlotKeys(bytes[..32].ToArray(), BinaryPrimitives.ReadUInt32LittleEndian(bytes[32..]), bytes[36..].ToArray()),
+        _ => null,
+    };
+}
+
 /// <summary>
-/// A passphrase's way to the master key: Argon2id parameters and the wrapped master. Stored as two identical copies, each
+/// A passphrase's way to the keys: Argon2id parameters, and the master wrapped with the newest epoch's secret. Stored as two identical copies, each
 /// ending in a SHA-256 of itself, because one lost key object would otherwise lose everything.
 /// </summary>
 internal sealed record KeySlot
@@ -30,14 +60,15 @@ internal sealed record KeySlot
     /// <summary>16 random bytes.</summary>
     public required byte[] Salt { get; init; }
 
-    /// <summary>The master under the passphrase's key, RFC 5649: 40 bytes.</summary>
-    public required byte[] WrappedMaster { get; init; }
+    /// <summary>The <see cref="SlotKeys"/> under the passphrase's key, RFC 5649: 40 or 80 bytes.</summary>
+    public required byte[] WrappedKeys { get; init; }
 
     public static KeySlot Create(
-        Guid repositoryId, ReadOnlySpan<byte> master, ReadOnlySpan<byte> passphrase, KeyDerivation cost, DateTimeOffset createdAt)
+        Guid repositoryId, SlotKeys keys, ReadOnlySpan<byte> passphrase, KeyDerivation cost, DateTimeOffset createdAt)
     {
         var salt = RandomNumberGenerator.GetBytes(16);
         var wrapping = DeriveWrappingKey(passphrase, salt, cost.MemoryKiB, cost.Passes);
+        var plain = keys.Encode();
         try
         {
             using var aes = Aes.Create();
@@ -50,25 +81,27 @@ internal sealed record KeySlot
                 MemoryKiB = cost.MemoryKiB,
                 Passes = cost.Passes,
                 Salt = salt,
-                WrappedMaster = aes.EncryptKeyWrapPadded(master),
+                WrappedKeys = aes.EncryptKeyWrapPadded(plain),
             };
         }
         finally
         {
             CryptographicOperations.ZeroMemory(wrapping);
+            CryptographicOperations.ZeroMemory(plain);
         }
     }
 
-    /// <summary>The 32-byte master, or null where the passphrase is another.</summary>
-    public byte[]? TryUnwrap(ReadOnlySpan<byte> passphrase)
+    /// <summary>The keys, or null where the passphrase is another.</summary>
+    public SlotKeys? TryUnwrap(ReadOnlySpan<byte> passphrase)
     {
         var wrapping = DeriveWrappingKey(passphrase, Salt, MemoryKiB, Passes);
+        byte[] plain = [];
         try
         {
             using var aes = Aes.Create();
             aes.Key = wrapping;
-            var master = aes.DecryptKeyWrapPadded(WrappedMaster);
-            return master.Length == 32 ? master : null;
+            plain = aes.DecryptKeyWrapPadded(WrappedKeys);
+            return SlotKeys.TryDecode(plain);
         }
         catch (CryptographicException)
         {
@@ -77,12 +110,13 @@ internal sealed record KeySlot
         finally
         {
             CryptographicOperations.ZeroMemory(wrapping);
+            CryptographicOperations.ZeroMemory(plain);
         }
     }
 
     public byte[] Encode()
     {
-        var bytes = new byte[FixedLength + WrappedMaster.Length + ChecksumLength];
+        var bytes = new byte[FixedLength + WrappedKeys.Length + ChecksumLength];
         RepositoryFormat.KeyMagic.CopyTo(bytes);
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(8), RepositoryFormat.Version);
         RepositoryId.TryWriteBytes(bytes.AsSpan(10), bigEndian: true, out _);
@@ -92,8 +126,8 @@ internal sealed record KeySlot
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(51), MemoryKiB);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(55), Passes);
         Salt.CopyTo(bytes.AsSpan(59));
-        bytes[75] = (byte)WrappedMaster.Length;
-        WrappedMaster.CopyTo(bytes.AsSpan(FixedLength));
+        bytes[75] = (byte)WrappedKeys.Length;
+        WrappedKeys.CopyTo(bytes.AsSpan(FixedLength));
         SHA256.HashData(bytes.AsSpan(..^ChecksumLength), bytes.AsSpan(bytes.Length - ChecksumLength));
         return bytes;
     }
@@ -135,7 +169,7 @@ internal sealed record KeySlot
             MemoryKiB = memory,
             Passes = passes,
             Salt = bytes.Slice(59, 16).ToArray(),
-            WrappedMaster = bytes[FixedLength..^ChecksumLength].ToArray(),
+            WrappedKeys = bytes[FixedLength..^ChecksumLength].ToArray(),
         };
     }
 

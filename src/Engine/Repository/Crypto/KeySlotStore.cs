@@ -14,6 +14,29 @@ internal static class KeySlotStore
         await store.PutAsync($"{Prefix}{slot.SlotId:N}.2", bytes, ct);
     }
 
+    public static async Task DeleteAsync(IObjectStore store, Guid slot, CancellationToken ct)
+    {
+        await store.DeleteAsync($"{Prefix}{slot:N}.1", ct);
+        await store.DeleteAsync($"{Prefix}{slot:N}.2", ct);
+    }
+
+    /// <summary>
+    /// The keys that a passphrase opens: of the slot with the newest epoch, since an interrupted rotation leaves older ones too.
+    /// </summary>
+    public static SlotKeys? TryUnwrap(IEnumerable<KeySlot> slots, ReadOnlySpan<byte> passphrase)
+    {
+        SlotKeys? newest = null;
+        foreach (var slot in slots)
+        {
+            if (slot.TryUnwrap(passphrase) is { } keys && (newest is null || keys.Epoch > newest.Epoch))
+            {
+                newest = keys;
+            }
+        }
+
+        return newest;
+    }
+
     /// <summary>Reads all copies: the whole ones by slot, and the names of what is damaged or lacks its twin.</summary>
     public static async Task<(IReadOnlyList<KeySlot> Slots, IReadOnlyList<string> Damaged)> ReadAsync(IObjectStore store, CancellationToken ct)
     {

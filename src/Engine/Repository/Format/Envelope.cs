@@ -7,10 +7,11 @@ namespace Hexabase.DrConsole.Engine.Repository.Format;
 /// <summary>
 /// The encrypted form of every object that is not a pack or a key slot: header, id, salt, nonce, ciphertext, tag, and a
 /// SHA-256 of all of it, by which the object can be checked without keys. The id is authenticated, so an object that was
-/// renamed is found.
+/// renamed is found. A byte of the header says in which encryption epoch it was sealed.
 /// </summary>
 internal static class Envelope
 {
+    private const int EpochAt = 11;
     private const int IdAt = 12;
     private const int SaltAt = 28;
     private const int NonceAt = 60;
@@ -28,12 +29,13 @@ internal static class Envelope
         RepositoryFormat.ObjectMagic.CopyTo(buffer);
         BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(8), RepositoryFormat.Version);
         buffer[10] = (byte)type;
+        buffer[EpochAt] = checked((byte)keys.Epoch);
         id.TryWriteBytes(buffer.AsSpan(IdAt), bigEndian: true, out _);
         RandomNumberGenerator.Fill(buffer.AsSpan(SaltAt, BodyAt - SaltAt));
 
         var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
         var body = buffer.AsSpan(BodyAt, length);
-        using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32)))
+        using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32), keys.Epoch))
         {
             aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), buffer.AsSpan(0, NonceAt));
         }
@@ -56,6 +58,9 @@ internal static class Envelope
         SHA256.HashData(sealedBytes[..^ChecksumLength], digest);
         return digest.SequenceEqual(sealedBytes[^ChecksumLength..]);
     }
+
+    /// <summary>The epoch in which an object was sealed; only of bytes that are whole.</summary>
+    public static uint EpochOf(ReadOnlySpan<byte> sealedBytes) => sealedBytes[EpochAt];
 
     /// <summary>Decrypts an object.</summary>
     /// <param name="keys">The repository's keys.</param>
@@ -92,8 +97,16 @@ internal static class Envelope
             throw Damaged(name, "carries another object's id");
         }
 
+        var epoch = sealedBytes[EpochAt];
+        if (!keys.Knows(epoch))
+        {
+            throw new EngineException(
+                "epoch-unknown", ErrorKind.Unsupported, $"{name} is encrypted in epoch {epoch}, whose key was not there when this repository was opened",
+                "open it again; where that does not help, copy the folders 'keys' and 'epochs' from another tier");
+        }
+
         var payload = new byte[sealedBytes.Length - Overhead];
-        using (var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32)))
+        using (var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32), epoch))
         {
             try
             {

@@ -38,6 +38,9 @@ internal enum ObjectType : byte
 
     /// <summary>Packs that nobody may lean on any more, or restore points that this tier gave up.</summary>
     PruneMark = 21,
+
+    /// <summary>The secrets of the epochs before the one in which it is sealed.</summary>
+    EpochSecrets = 22,
 }
 
 internal static class ObjectTypes

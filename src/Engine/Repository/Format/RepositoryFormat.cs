@@ -6,8 +6,8 @@ internal static class RepositoryFormat
     /// <summary>The version this build writes, and the only one that it reads.</summary>
     public const ushort Version = 1;
 
-    /// <summary>The only encryption epoch of version 1. A later epoch brings a random key of its own.</summary>
-    public const uint Epoch = 0;
+    /// <summary>The last encryption epoch: objects carry theirs in one byte.</summary>
+    public const uint MaxEpoch = 255;
 
     /// <summary>No blob is longer than this in the clear, so a forged length can never make a reader allocate more.</summary>
     public const int MaxBlobLength = 16 * 1024 * 1024;

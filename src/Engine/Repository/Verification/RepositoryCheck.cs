@@ -59,6 +59,14 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
     /// <summary>Attestations, and objects that belong to nothing.</summary>
     private async Task CheckObjectsAsync(CancellationToken ct)
     {
+        foreach (var key in await EpochStore.KeysAsync(parts.Store, ct))
+        {
+            if (!Envelope.IsWhole(await parts.Store.ReadAllAsync(key, ct)))
+            {
+                _damaged[key] = "the secrets of older encryption epochs in it are cut or have a changed byte; its twin may be whole";
+            }
+        }
+
         foreach (var key in await parts.Attestations.KeysAsync(ct))
         {
             await NotingAsync(key, () => parts.Attestations.ReadAsync(key, ct));
@@ -77,7 +85,7 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         string[] known =
         [
             KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix,
-            SessionStore.Prefix, MarkStore.Prefix,
+            SessionStore.Prefix, MarkStore.Prefix, EpochStore.Prefix,
         ];
         await foreach (var item in parts.Store.ListAsync("", ct))
         {

@@ -1,0 +1,126 @@
+using System.Security.Cryptography;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Crypto;
+
+/// <summary>
+/// Gives a repository a new encryption epoch and new key slots in all its tiers. The order of writes: in each tier the older
+/// secrets, then the slots, then all of it is read back and unwrapped; only when every tier has it do the old slots go. What
+/// a crash leaves opens with the same passphrases, and the next rotation finishes it.
+/// </summary>
+internal static class KeyRotation
+{
+    /// <summary>Rotates, or finishes a rotation that was interrupted.</summary>
+    /// <param name="tiers">All tiers of one repository.</param>
+    /// <param name="passphrases">One for each slot that shall stay.</param>
+    /// <param name="cost">What a guess costs from now on.</param>
+    /// <param name="now">The slots' time.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <returns>The new epoch.</returns>
+    /// <exception cref="EngineException">A slot opens with none of the passphrases: it would lose what is written from now on.</exception>
+    public static async Task<uint> RotateAsync(
+        IReadOnlyList<RepositoryParts> tiers, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
+    {
+        foreach (var tier in tiers)
+        {
+            await RequireAllOpenAsync(tier.Store, passphrases, ct);
+        }
+
+        var newest = tiers.MaxBy(tier => tier.Keys.Epoch)!;
+        if (tiers.Any(tier => tier.Keys.Epoch < newest.Keys.Epoch))
+        {
+            foreach (var tier in tiers.Where(tier => tier.Keys.Epoch < newest.Keys.Epoch))
+            {
+                await CopyKeysAsync(newest.Store, newest.Keys, tier.Store, ct);
+            }
+
+            await DropOlderAsync(tiers, newest.Keys, passphrases, ct);
+            return newest.Keys.Epoch;
+        }
+
+        var epoch = newest.Keys.Epoch + 1;
+        if (epoch > Format.RepositoryFormat.MaxEpoch)
+        {
+            throw new EngineException("epochs-exhausted", ErrorKind.Conflict, "this repository has had its last encryption epoch", "begin a new repository for its sources");
+        }
+
+        var secrets = new Dictionary<uint, byte[]>(newest.Keys.Secrets) { [epoch] = RandomNumberGenerator.GetBytes(32) };
+        using var ring = new KeyRing(newest.Keys.RepositoryId, newest.Keys.Master.ToArray(), secrets);
+        var slots = passphrases.Select(one => KeySlot.Create(ring.RepositoryId, new SlotKeys(ring.Master.ToArray(), epoch, secrets[epoch]), one.Passphrase, cost, now)).ToList();
+        foreach (var tier in tiers)
+        {
+            await EpochStore.WriteAsync(tier.Store, ring, ct);
+            foreach (var slot in slots)
+            {
+                await KeySlotStore.WriteAsync(tier.Store, slot, ct);
+            }
+
+            await RequireReadBackAsync(tier.Store, slots, passphrases, epoch, ct);
+        }
+
+        await DropOlderAsync(tiers, ring, passphrases, ct);
+        return epoch;
+    }
+
+    /// <summary>Gives a tier the newer keys of another; older slots stay until the next rotation drops them.</summary>
+    public static async Task CopyKeysAsync(IObjectStore from, KeyRing newest, IObjectStore to, CancellationToken ct)
+    {
+        await EpochStore.WriteAsync(to, newest, ct);
+        foreach (var slot in (await KeySlotStore.ReadAsync(from, ct)).Slots)
+        {
+            await KeySlotStore.WriteAsync(to, slot, ct);
+        }
+    }
+
+    private static async Task RequireAllOpenAsync(IObjectStore store, IReadOnlyList<RepositoryKey> passphrases, CancellationToken ct)
+    {
+        var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
+        var shut = slots.Where(slot => passphrases.All(one => slot.TryUnwrap(one.Passphrase) is null)).ToList();
+        if (shut.Count > 0)
+        {
+            throw new EngineException(
+                "slot-not-openable", ErrorKind.Conflict,
+                $"{shut.Count} key slots of {store.Url} open with none of the passphrases given, the first is {shut[0].SlotId:N}: it would not open what is written from now on",
+                "name its key file too, or remove the slot first; nothing was changed");
+        }
+    }
+
+    private static async Task RequireReadBackAsync(
+        IObjectStore store, List<KeySlot> written, IReadOnlyList<RepositoryKey> passphrases, uint epoch, CancellationToken ct)
+    {
+        var (slots, damaged) = await KeySlotStore.ReadAsync(store, ct);
+        var ids = slots.ToDictionary(slot => slot.SlotId);
+        foreach (var (slot, passphrase) in written.Zip(passphrases))
+        {
+            var keys = ids.GetValueOrDefault(slot.SlotId)?.TryUnwrap(passphrase.Passphrase);
+            if (keys?.Epoch != epoch || damaged.Any(name => name.Contains($"{slot.SlotId:N}", StringComparison.Ordinal)))
+            {
+                throw new EngineException(
+                    "slot-not-read-back", ErrorKind.Damaged, $"a new key slot in {store.Url} does not open right after it was written",
+                    "look at the disk or server behind this store; the old slots are still there");
+            }
+
+            (await EpochStore.ReadRingAsync(store, slot.RepositoryId, keys, ct)).Dispose();
+        }
+    }
+
+    private static async Task DropOlderAsync(IReadOnlyList<RepositoryParts> tiers, KeyRing newest, IReadOnlyList<RepositoryKey> passphrases, CancellationToken ct)
+    {
+        foreach (var store in tiers.Select(tier => tier.Store))
+        {
+            var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
+            foreach (var slot in slots.Where(slot => passphrases.Any(one => slot.TryUnwrap(one.Passphrase) is { } keys && keys.Epoch < newest.Epoch)))
+            {
+                await KeySlotStore.DeleteAsync(store, slot.SlotId, ct);
+            }
+
+            foreach (var key in await EpochStore.KeysAsync(store, ct))
+            {
+                if (Format.Envelope.IsWhole(await store.ReadAllAsync(key, ct)) && await EpochStore.TryOpenAsync(store, key, newest, ct) is null)
+                {
+                    await store.DeleteAsync(key, ct);
+                }
+            }
+        }
+    }
+}
