@@ -44,6 +44,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();
         services.AddSingleton<IRunHandler, RestoreRun>();
+        services.AddSingleton<IRunHandler, RetentionRun>();
         return services;
     }
 

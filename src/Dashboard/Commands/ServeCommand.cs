@@ -45,6 +45,7 @@ internal static class ServeCommand
         Report(setup);
         await app.Services.GetRequiredService<SourceCatalog>().ReconcileAsync(stopping);
         await app.Services.GetRequiredService<RecurringBackups>().ReconcileAsync(stopping);
+        app.Services.GetRequiredService<RecurringMaintenance>().Reconcile();
         var password = await FirstAdmin.EnsureAsync(
             app.Services.GetRequiredService<CatalogUserDirectory>(), app.Services.GetRequiredService<PasswordHasher>(), setup.Data, stopping);
         try

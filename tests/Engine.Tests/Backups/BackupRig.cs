@@ -1,5 +1,6 @@
 using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -26,7 +27,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Estate = new ProtectedEstate(
             "test", _folder.Path, ProtectionClass.Defaults, [Tier("hot"), Tier("warm")],
             [
-                new Source($"orders-{Guid.NewGuid():n}", SourceKind.Postgres, "critical", "shop")
+                new Source($"orders-{Guid.NewGuid():n}", SourceKind.Postgres, "critical", $"shop-{Guid.NewGuid():n}")
                 {
                     Postgres = new PostgresSettings(LabPostgres.Host, lab.Port, LabPostgres.Orders, LabPostgres.BackupRole, lab.BackupPasswordFile, PostgresMode.Logical, ["customers"]),
                 },
@@ -41,6 +42,9 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
     }
+
+    /// <summary>The clock that ages are counted with.</summary>
+    public TimeProvider Time { get; set; } = TimeProvider.System;
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -87,6 +91,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         [
             new BackupRun(Tiers, replication, Logical, Estate, Sources, Requests, TimeProvider.System),
             new RestoreRun(Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), new ArtifactRestore(TimeProvider.System)),
+            new RetentionRun(
+                Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Points, Estate, Time),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 
 namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 
@@ -43,11 +44,11 @@ public sealed class PointHolds(HoldCatalog holds, RestorePointCatalog points, Ti
         {
             var point = new RestorePointId(hold.RestorePoint);
             var content = JsonSerializer.SerializeToElement(new { hold.Reason, hold.Until, by = hold.PlacedBy }, JsonSerializerOptions.Web);
-            written += await repository.EnsureAttestationAsync(hold.Id, "hold", point, content, cancellationToken) ? 1 : 0;
+            written += await repository.EnsureAttestationAsync(hold.Id, Attestations.Hold, point, content, cancellationToken) ? 1 : 0;
             if (hold.ReleaseId is { } release)
             {
                 content = JsonSerializer.SerializeToElement(new { attestation = hold.Id.ToString("N"), by = hold.ReleasedBy }, JsonSerializerOptions.Web);
-                written += await repository.EnsureAttestationAsync(release, "release", point, content, cancellationToken) ? 1 : 0;
+                written += await repository.EnsureAttestationAsync(release, Attestations.Release, point, content, cancellationToken) ? 1 : 0;
             }
         }
 

@@ -1,0 +1,122 @@
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
+
+/// <summary>What retention did in one workspace's repository.</summary>
+/// <param name="Expired">Restore points that left this tier.</param>
+/// <param name="Protected">Restore points that were to go and stay, with the reason.</param>
+/// <param name="Kept">Restore points that stay.</param>
+/// <param name="MarkedBytes">Bytes of packs that nothing needs any more and that go after the grace period.</param>
+/// <param name="FreedBytes">Bytes of packs deleted now.</param>
+/// <param name="Refused">Objects that the store refused to delete.</param>
+/// <param name="Notes">What is worth knowing.</param>
+public sealed record WorkspaceRetention(
+    string Workspace, IReadOnlyList<PrunedPoint> Expired, IReadOnlyList<PrunedPoint> Protected, int Kept, long MarkedBytes, long FreedBytes,
+    IReadOnlyList<string> Refused, IReadOnlyList<string> Notes);
+
+/// <summary>What a retention run ends with.</summary>
+public sealed record RetentionRunResult(string Tier, IReadOnlyList<WorkspaceRetention> Workspaces, double Seconds);
+
+/// <summary>
+/// Gives up what retention keeps no longer in a tier and frees its space, one workspace's repository after the other. What
+/// goes is decided from the catalog at the start of each step; the repository's own attestations have the last word. Done
+/// again after a crash it finds the manifests gone and only writes down what it had done.
+/// </summary>
+public sealed class RetentionRun(
+    TierRepositories tiers, RetentionPlanning planning, PointHolds holds, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time) : IRunHandler
+{
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Retention;
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var began = time.GetTimestamp();
+        var request = context.Request<RetentionRequest>();
+        var tier = estate.TierNamed(request.Tier);
+        var done = new List<WorkspaceRetention>();
+        foreach (var workspace in await points.WorkspacesAsync(tier.Name, context.Cancellation))
+        {
+            if (await context.StepAsync($"retention of {workspace}", step => PruneAsync(context, step, request, tier, workspace)) is { } one)
+            {
+                done.Add(one);
+            }
+        }
+
+        return new RetentionRunResult(tier.Name, done, time.GetElapsedTime(began).TotalSeconds);
+    }
+
+    private async Task<WorkspaceRetention?> PruneAsync(RunContext context, StepHandle step, RetentionRequest request, StorageTier tier, string workspace)
+    {
+        if (!await tiers.ExistsAsync(tier, workspace, context.Cancellation))
+        {
+            context.Warn("retention", $"{tier.Name} holds no repository of {workspace}");
+            return null;
+        }
+
+        await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
+        if (await holds.TellAsync(repository, tier.Name, workspace, context.Cancellation) is > 0 and var told)
+        {
+            context.Log("holds", $"{tier.Name} was told of {told} holds or releases that it had missed");
+        }
+
+        var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();
+        context.Log("retention", $"{workspace}: {going.Count} restore points are kept by nothing in {tier.Name}");
+        var options = new PruneOptions { Expire = [.. going.Select(one => new PointToExpire(new RestorePointId(one.Point.Id), one.Expiry!.ToText()))] };
+        var report = await repository.PruneAsync(
+            request.AllowedShare is { } share ? options with { MaxDeletedShare = share } : options, context.Progress, context.Cancellation);
+        Say(context, tier, workspace, report);
+        var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
+        // Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
+        var gone = going.Select(one => one.Point.Id).Where(id => !stays.Contains(id)).ToArray();
+        step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText())));
+        return new WorkspaceRetention(
+            workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),
+            [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes);
+    }
+
+    private static async Task RecordAsync(
+        NpgsqlTransaction transaction, StorageTier tier, string workspace, string[] gone, Dictionary<string, string> reasons)
+    {
+        await RestorePointCatalog.DropUnwantedCopiesAsync(transaction, tier.Name, workspace, CancellationToken.None);
+        if (gone.Length > 0)
+        {
+            await RestorePointCatalog.ExpireAsync(transaction, tier.Name, gone, CancellationToken.None);
+            await AuditLog.AppendAsync(
+                transaction, "engine", "points.expired", tier.Name, new { workspace, points = gone.Select(id => new { id, reason = reasons[id] }) }, CancellationToken.None);
+        }
+    }
+
+    private static void Say(RunContext context, StorageTier tier, string workspace, PruneReport report)
+    {
+        foreach (var point in report.Expired)
+        {
+            context.Log("expired", $"{point.Id.Short} of {point.Source}, {point.CreatedAt?.UtcDateTime:yyyy-MM-dd HH:mm} UTC: {point.Reason}");
+        }
+
+        foreach (var point in report.Protected)
+        {
+            context.Warn("kept", $"{point.Id.Short} of {point.Source} stays in {tier.Name}: {point.Reason}");
+        }
+
+        foreach (var refused in report.Refused.Take(10))
+        {
+            context.Warn("refused", $"{refused.Name}: {refused.Reason}");
+        }
+
+        foreach (var note in report.Notes)
+        {
+            context.Warn("prune", note);
+        }
+
+        context.Log("prune", $"{workspace} in {tier.Name}: {report.Packs.Count(pack => pack.Action == PackAction.Delete)} packs deleted, "
+            + $"{report.Packs.Count(pack => pack.Action is PackAction.Mark or PackAction.Repack)} marked, {report.Packs.Count(pack => pack.Action == PackAction.Wait)} in their grace period");
+    }
+
+    private static long BytesOf(PruneReport report, params PackAction[] actions) => report.Packs.Where(pack => actions.Contains(pack.Action)).Sum(pack => pack.Bytes);
+}

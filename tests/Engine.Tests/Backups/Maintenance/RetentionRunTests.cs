@@ -1,0 +1,138 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Microsoft.Extensions.Time.Testing;
+using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
+
+public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
+{
+    [Fact]
+    public async Task Retention_gives_up_what_no_rung_wants_and_keeps_the_newest_and_what_is_held()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var (first, held, newest) = (await rig.BackupAsync(), await rig.BackupAsync(), await rig.BackupAsync());
+        await new PointHolds(new HoldCatalog(catalog.Pool), rig.Points, rig.Tiers).PlaceAsync(held.RestorePoint!, "evidence", null, "anna", Ct);
+        await EndValidationsAsync(rig);
+
+        var run = await RetainAsync(rig, TimeSpan.FromHours(3));
+
+        Assert.Equal((RunState.Completed, null), (run.State, run.ErrorJson));
+        var done = Assert.Single(Result(run).Workspaces, one => one.Workspace == rig.Source.Workspace);
+        Assert.Equal([first.RestorePoint!], done.Expired.Select(point => point.Id.Value));
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.DoesNotContain((await hot.ListAsync(Ct)).Points, point => point.Id.Value == first.RestorePoint);
+        Assert.Equal(3, (await rig.Points.ListAsync(rig.Source.Name, 10, Ct)).Count);
+
+        // Only when the last tier has given it up it is no restore point any more.
+        await RetainAsync(rig, TimeSpan.FromHours(3), "warm");
+        Assert.Equal([newest.RestorePoint!, held.RestorePoint!], (await rig.Points.ListAsync(rig.Source.Name, 10, Ct)).Select(point => point.Id));
+        Assert.Equal("restore-point-expired", (await Assert.ThrowsAsync<EngineException>(() => rig.Points.ResolveAsync(first.RestorePoint!, Ct))).Code);
+        Assert.Contains(first.RestorePoint!, await AuditedAsync("hot"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Retention_in_one_tier_leaves_the_other_tiers_copies()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var (old, newest) = (await rig.BackupAsync(), await rig.BackupAsync());
+        await EndValidationsAsync(rig);
+        // Ten days later the newest is older than the hot tier's seven days; as the source's newest it stays all the same.
+        var run = await RetainAsync(rig, TimeSpan.FromDays(10));
+
+        Assert.Equal(RunState.Completed, run.State);
+        Assert.Equal(["warm"], (await rig.TierStatesAsync(old.RestorePoint!)).Keys);
+        Assert.Equal(["hot", "warm"], (await rig.TierStatesAsync(newest.RestorePoint!)).Keys.Order());
+        await using var warm = await rig.OpenAsync("warm");
+        Assert.Equal(2, (await warm.ListAsync(Ct)).Points.Count);
+    }
+
+    [Fact]
+    public async Task Retention_killed_after_it_deleted_only_writes_down_what_it_had_done()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var (first, second) = (await rig.BackupAsync(), await rig.BackupAsync());
+        await EndValidationsAsync(rig);
+        rig.Time = At(TimeSpan.FromHours(3));
+        var asked = await new TierRequests(rig.Requests).RetentionAsync("hot", 1, "tester", Ct);
+        await rig.DieInAsync(asked.Id, $"retention of {rig.Source.Workspace}", async () =>
+        {
+            await using var hot = await rig.OpenAsync("hot");
+            await hot.PruneAsync(new() { Expire = [new(new(first.RestorePoint!), "test")], MaxDeletedShare = 1 }, null, Ct);
+        });
+
+        var run = await rig.AdvanceAsync(asked.Id);
+        Assert.Equal((RunState.Completed, 2), (run.State, run.Attempt));
+        Assert.Equal(new Dictionary<string, string> { ["warm"] = "stored" }, await rig.TierStatesAsync(first.RestorePoint!));
+        Assert.Equal(2, (await rig.TierStatesAsync(second.RestorePoint!)).Count);
+    }
+
+    [Fact]
+    public async Task Retention_of_a_point_in_use_waits_for_the_end_of_its_run()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var (first, _) = (await rig.BackupAsync(), await rig.BackupAsync());
+        await EndValidationsAsync(rig);
+        var plan = await rig.Requests.PlanRestoreAsync(first.RestorePoint!, $"dir:{rig.Store("restored")}", "/", Ct);
+        var restore = await rig.Requests.RestoreAsync(plan, plan.Hash, "tester", Ct);
+
+        await RetainAsync(rig, TimeSpan.FromHours(3));
+        Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
+
+        await rig.Runs.CancelAsync(restore.Id, "tester", Ct);
+        await RetainAsync(rig, TimeSpan.FromHours(3));
+        Assert.DoesNotContain("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
+    }
+
+    [Fact]
+    public async Task Retention_that_would_take_too_much_asks_for_a_persons_word()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        for (var i = 0; i < 3; i++)
+        {
+            await rig.BackupAsync();
+        }
+
+        await EndValidationsAsync(rig);
+        rig.Time = At(TimeSpan.FromHours(3));
+        var careful = await rig.AdvanceAsync((await new TierRequests(rig.Requests).RetentionAsync("hot", null, "schedule", Ct)).Id);
+        Assert.Equal(RunState.Failed, careful.State);
+        Assert.Contains("prune-needs-approval", careful.ErrorJson, StringComparison.Ordinal);
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.Equal(3, (await hot.ListAsync(Ct)).Points.Count);
+    }
+
+    private static async Task<Run> RetainAsync(BackupRig rig, TimeSpan later, string tier = "hot")
+    {
+        rig.Time = At(later);
+        return await rig.AdvanceAsync((await new TierRequests(rig.Requests).RetentionAsync(tier, 1, "tester", Ct)).Id);
+    }
+
+    private static FakeTimeProvider At(TimeSpan later) => new(TimeProvider.System.GetUtcNow() + later);
+
+    /// <summary>Nothing executes the validations that the backups ask for; an open run would keep its point.</summary>
+    private static async Task EndValidationsAsync(BackupRig rig)
+    {
+        foreach (var run in await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 50, Ct))
+        {
+            await rig.Runs.CancelAsync(run.Id, "tester", Ct);
+        }
+    }
+
+    private async Task<string> AuditedAsync(string tier)
+    {
+        var details = "";
+        await foreach (var one in AuditLog.ReadAsync(catalog.Pool, 0, int.MaxValue, Ct))
+        {
+            details += one is { Action: "points.expired" } && one.Subject == tier ? one.Details : "";
+        }
+
+        return details;
+    }
+
+    private static RetentionRunResult Result(Run run) => JsonSerializer.Deserialize<RetentionRunResult>(run.ResultJson!, JsonSerializerOptions.Web)!;
+}
