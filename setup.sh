@@ -26,8 +26,8 @@ install_packages() {
   fi
   local code=0
   {
-    "${sudo[@]}" apt-get -qq update &&
-      "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@"
+    "${sudo[@]}" apt-get -qq -o DPkg::Lock::Timeout=600 update &&
+      "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 install -y --no-install-recommends "$@"
   } >&2 || code=$?
   if $made_policy; then "${sudo[@]}" rm -f "$policy"; fi
   if [ "$code" != 0 ]; then
@@ -46,6 +46,22 @@ require_postgres() {
   if [ ! -x "${found[0]}" ] && ! command -v postgres >/dev/null; then
     install_packages postgresql postgresql-client
   fi
+}
+
+# The remote site of tests and lab is an OpenSSH server of their own, on a high port.
+require_sshd() {
+  if [ ! -x /usr/sbin/sshd ] && ! command -v sshd >/dev/null; then install_packages openssh-server openssh-client; fi
+}
+
+# The S3 server of tests and lab: Ceph's gateway with a monitor and one store, all in one folder.
+require_s3() {
+  local program
+  for program in radosgw radosgw-admin ceph-mon ceph-osd monmaptool ceph; do
+    if ! command -v "$program" >/dev/null; then
+      install_packages radosgw ceph-mon ceph-osd ceph-common
+      return
+    fi
+  done
 }
 
 # Browser tests draw pages in Chromium; Japanese text needs its fonts.

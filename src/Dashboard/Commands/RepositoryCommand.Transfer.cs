@@ -21,7 +21,7 @@ internal static partial class RepositoryCommand
         {
             var clock = Stopwatch.StartNew();
             var full = parsed.GetValue(paths)!.Select(path => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToList();
-            var excluded = StoreUrl.Parse(parsed.GetValue(options.Store)!).Path;
+            IReadOnlyList<string> excluded = StoreUrl.Parse(parsed.GetValue(options.Store)!).LocalFolder is { } local ? [local] : [];
             var manifest = await WithProgressAsync(
                 progress => BackUpAsync(repository, full, parsed.GetValue(source) ?? full[0], excluded, progress, stopping));
             foreach (var warning in manifest.Artifacts.SelectMany(artifact => artifact.Warnings))
@@ -55,7 +55,7 @@ internal static partial class RepositoryCommand
     }
 
     private static async Task<Manifest> BackUpAsync(
-        BackupRepository repository, List<string> paths, string source, string excluded, IProgress<TransferProgress> progress, CancellationToken ct)
+        BackupRepository repository, List<string> paths, string source, IReadOnlyList<string> excluded, IProgress<TransferProgress> progress, CancellationToken ct)
     {
         var parent = (await repository.ListAsync(ct)).Points.LastOrDefault(point => point.Source == source && point.Kind == FilesKind);
         var description = new BackupDescription
@@ -70,7 +70,7 @@ internal static partial class RepositoryCommand
         foreach (var path in paths)
         {
             var name = Path.GetFileName(path) is { Length: > 0 } last ? last : "root";
-            await session.WriteTreeAsync(name, [path], new TreeOptions { ParentArtifact = name, Excluded = [excluded] }, progress, ct);
+            await session.WriteTreeAsync(name, [path], new TreeOptions { ParentArtifact = name, Excluded = excluded }, progress, ct);
         }
 
         return await session.CommitAsync(null, null, ct);

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Storage.Decorators;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
@@ -139,7 +140,7 @@ internal static partial class RepositoryCommand
         {
             return await command();
         }
-        catch (EngineException fault) when (fault.Code is "store-url-invalid" or "store-not-supported" or "slice-invalid" or "retention-keeps-nothing" or "prune-options-invalid")
+        catch (EngineException fault) when (fault.Code is "store-url-invalid" or "slice-invalid" or "retention-keeps-nothing" or "prune-options-invalid")
         {
             await Console.Error.WriteLineAsync($"drconsole: {fault.ToText()}");
             return ExitCodes.Usage;
@@ -158,7 +159,12 @@ internal static partial class RepositoryCommand
     private static RepositoryOptions OptionsFrom(ParseResult parsed, StoreOptions options) =>
         parsed.GetResult(options.SessionLife) is null ? new RepositoryOptions() : new RepositoryOptions { SessionLife = parsed.GetValue(options.SessionLife) };
 
-    private static IObjectStore OpenStore(string url) => StoreUrl.Parse(url).Open();
+    private static IObjectStore OpenStore(string url)
+    {
+        var parsed = StoreUrl.Parse(url);
+        var store = parsed.Open();
+        return parsed.LocalFolder is null ? new RetryingStore(store) : store;
+    }
 
     private static Task<RepositoryKey> ReadKeyAsync(ParseResult parsed, StoreOptions options, CancellationToken ct) =>
         RepositoryKey.FromFileAsync(parsed.GetValue(options.KeyFile)!, ct);

@@ -23,7 +23,7 @@ public sealed record TierUsage(
 /// Looks at the tiers' stores and keeps what it found for the pages: every minute, and when a run has ended, since that is
 /// when a store has changed. A look lists every object, so a store that takes long to list is listed less often.
 /// </summary>
-public sealed class TierMonitor(ProtectedEstate estate, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
+public sealed class TierMonitor(TierRepositories tiers, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan RunsEvery = TimeSpan.FromSeconds(2);
@@ -105,7 +105,7 @@ public sealed class TierMonitor(ProtectedEstate estate, RunStore runs, RunFeed f
 
     private async Task LookAtAllAsync(CancellationToken cancellationToken)
     {
-        foreach (var tier in estate.Tiers)
+        foreach (var tier in tiers.Tiers)
         {
             var usage = await LookAsync(tier, cancellationToken);
             lock (_gate)
@@ -119,8 +119,7 @@ public sealed class TierMonitor(ProtectedEstate estate, RunStore runs, RunFeed f
     {
         try
         {
-            var url = StoreUrl.Parse(tier.Store);
-            await using var store = url.Open(time);
+            await using var store = tiers.StoreOf(tier);
             long bytes = 0, objects = 0;
             DateTimeOffset? last = null;
             await foreach (var found in store.ListAsync("", cancellationToken))
@@ -130,8 +129,8 @@ public sealed class TierMonitor(ProtectedEstate estate, RunStore runs, RunFeed f
                 last = last is null || found.LastModified > last ? found.LastModified : last;
             }
 
-            var drive = Directory.Exists(url.Path) ? new DriveInfo(url.Path) : null;
-            return new TierUsage(tier.Name, time.GetUtcNow(), bytes, objects, last, drive?.TotalSize, drive?.AvailableFreeSpace, null);
+            var capacity = store is IStoreCapacity measured ? await measured.CapacityAsync(cancellationToken) : null;
+            return new TierUsage(tier.Name, time.GetUtcNow(), bytes, objects, last, capacity?.TotalBytes, capacity?.FreeBytes, null);
         }
         catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException)
         {

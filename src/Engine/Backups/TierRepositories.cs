@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Estate;
@@ -14,6 +15,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) : IDisposable
 {
     private readonly SemaphoreSlim _oneInitialisation = new(1, 1);
+    private readonly ConcurrentDictionary<StorageTier, Lazy<TierStores>> _stores = new();
 
     /// <summary>All tiers in the order of the configuration; the first is written first.</summary>
     public IReadOnlyList<StorageTier> Tiers => estate.Tiers;
@@ -84,8 +86,18 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
         return path;
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _oneInitialisation.Dispose();
+    /// <summary>The tier's store, or the one of a workspace in it, over connections and a bandwidth that all of the tier share.</summary>
+    /// <exception cref="EngineException">The tier's URL is wrong.</exception>
+    public IObjectStore StoreOf(StorageTier tier, string? workspace = null) =>
+        _stores.GetOrAdd(tier, added => new Lazy<TierStores>(() => new TierStores(added, time))).Value.Open(workspace);
 
-    private IObjectStore StoreOf(StorageTier tier, string workspace) => StoreUrl.Parse(tier.RepositoryUrl(workspace)).Open(time);
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _oneInitialisation.Dispose();
+        foreach (var stores in _stores.Values.Where(stores => stores.IsValueCreated))
+        {
+            stores.Value.Dispose();
+        }
+    }
 }

@@ -67,6 +67,9 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
         return fallback;
     }
 
+    /// <summary>A whole number, or null where the key is absent or was reported.</summary>
+    public int? OptionalNumber(string key, int least, int most) => Text(key) is null ? null : Number(key, least, least, most);
+
     public bool Flag(string key, bool fallback)
     {
         if (Text(key) is not { } text)

@@ -21,10 +21,10 @@ public static partial class EstateConfiguration
         reader.AllowOnly(RootKeys);
         var data = dataDirectory is not null ? Path.GetFullPath(dataDirectory) : reader.FilePath("DataDirectory") ?? DefaultDataDirectory();
         var classes = ReadClasses(reader);
-        var tiers = ReadTiers(reader, data);
+        var tiers = TierConfiguration.Read(reader, data);
         var sources = SourceConfiguration.Read(reader, classes, warnings);
         ReportRepeats(tiers.Select(tier => tier.Name), "DrConsole:Tiers", "tier", problems);
-        ReportRepeats(tiers.Select(tier => tier.Store.TrimEnd('/')), "DrConsole:Tiers", "store", problems);
+        TierConfiguration.ReportOverlaps(tiers, problems);
         ReportRepeats(sources.Select(source => source.Name), "DrConsole:Sources", "source", problems);
         WarnOfFewTiers(classes, tiers, sources, warnings);
         warnings.AddRange(RetentionWarnings.Of(classes, tiers, sources));
@@ -83,55 +83,6 @@ public static partial class EstateConfiguration
         }
 
         return classes;
-    }
-
-    private static List<StorageTier> ReadTiers(ConfigurationReader reader, string data)
-    {
-        var tiers = new List<StorageTier>();
-        foreach (var entry in reader.Items("Tiers"))
-        {
-            entry.AllowOnly("Name", "Store", "KeyFile", "Location");
-            var name = entry.RequiredText("Name");
-            if (name.Length > 0 && !NameShape().IsMatch(name))
-            {
-                entry.Problem("Name", $"'{name}' is not a name; use lower-case letters, digits, '.', '_' and '-'");
-            }
-
-            var keyFile = entry.FilePath("KeyFile");
-            if (keyFile is null)
-            {
-                entry.Problem("KeyFile", "is missing; name a file whose first line is the repository's passphrase");
-            }
-            else if (!File.Exists(keyFile))
-            {
-                entry.Problem("KeyFile", $"there is no file {keyFile}");
-            }
-
-            tiers.Add(new StorageTier(name, ReadStore(entry), keyFile ?? "", entry.Text("Location")));
-        }
-
-        if (tiers.Count == 0)
-        {
-            // Without any configuration the data folder itself holds the hot tier, and its key is made at the first start.
-            tiers.Add(new StorageTier("hot", new Uri(Path.Combine(data, "tiers", "hot")).AbsoluteUri, Path.Combine(data, "keys", "repository.key"), "this machine"));
-        }
-
-        return tiers;
-    }
-
-    private static string ReadStore(ConfigurationReader entry)
-    {
-        var store = entry.RequiredText("Store");
-        if (store.StartsWith("s3://", StringComparison.Ordinal) || store.StartsWith("sftp://", StringComparison.Ordinal))
-        {
-            entry.Problem("Store", $"{store[..store.IndexOf(':', StringComparison.Ordinal)]} stores are not supported by this version; use file:///path");
-        }
-        else if (store.Length > 0 && !(store.StartsWith("file:///", StringComparison.Ordinal) && store.Length > "file:///".Length))
-        {
-            entry.Problem("Store", $"'{store}' is not a store URL; write file:///absolute/path");
-        }
-
-        return store;
     }
 
     private static void ReportRepeats(IEnumerable<string> names, string key, string what, List<string> problems) =>

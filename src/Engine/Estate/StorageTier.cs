@@ -7,6 +7,18 @@ namespace Hexabase.DrConsole.Engine.Estate;
 /// <param name="Location">Where it stands, in the operators' words; null where nobody said.</param>
 public sealed record StorageTier(string Name, string Store, string KeyFile, string? Location)
 {
+    /// <summary>How much may be sent to it, in megabits per second for this process; null for no bound.</summary>
+    public int? UploadMbitPerSecond { get; init; }
+
+    /// <summary>How much may be fetched from it, in megabits per second for this process; null for no bound.</summary>
+    public int? DownloadMbitPerSecond { get; init; }
+
+    /// <summary>
+    /// How long a call that failed for a reason that may pass is made again, in seconds; 0 for never, null for the usual: two
+    /// minutes for a store behind a network, never for a directory.
+    /// </summary>
+    public int? RetrySeconds { get; init; }
+
     /// <summary>The URL of one workspace's repository in this tier.</summary>
     public string RepositoryUrl(string workspace)
     {

@@ -19,7 +19,13 @@ public readonly record struct ProcessIdentity(int Pid, long StartTicks, string B
     public static ProcessIdentity Current { get; } = Read(Environment.ProcessId) ?? new(Environment.ProcessId, 0, s_bootId);
 
     /// <summary>The living process with this id, or null where there is none (a zombie is none).</summary>
-    public static ProcessIdentity? Read(int pid)
+    public static ProcessIdentity? Read(int pid) => ReadWithParent(pid)?.Process;
+
+    /// <summary>True while exactly this process runs.</summary>
+    public bool IsAlive() => Read(Pid) is { } living && living == this;
+
+    /// <summary>The living process with this id and its parent's id.</summary>
+    internal static (ProcessIdentity Process, int Parent)? ReadWithParent(int pid)
     {
         if (pid <= 0)
         {
@@ -46,9 +52,6 @@ public readonly record struct ProcessIdentity(int Pid, long StartTicks, string B
         var fields = stat[(close + 2)..].Split(' ');
         return fields.Length < 20 || fields[0] is "Z" or "X"
             ? null
-            : new ProcessIdentity(pid, long.Parse(fields[19], CultureInfo.InvariantCulture), s_bootId);
+            : (new ProcessIdentity(pid, long.Parse(fields[19], CultureInfo.InvariantCulture), s_bootId), int.Parse(fields[1], CultureInfo.InvariantCulture));
     }
-
-    /// <summary>True while exactly this process runs.</summary>
-    public bool IsAlive() => Read(Pid) is { } living && living == this;
 }

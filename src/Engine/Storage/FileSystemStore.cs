@@ -6,9 +6,8 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// A store in a local directory. An object is written to <c>tmp/</c>, synced, renamed, and its directory synced: after a
 /// crash at any instant it is either whole or absent.
 /// </summary>
-public sealed class FileSystemStore : IObjectStore
+public sealed class FileSystemStore : IObjectStore, IStoreCapacity
 {
-    private const string TemporaryFolder = "tmp";
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
     private readonly string _root;
     private readonly string _prefix;
@@ -33,7 +32,7 @@ public sealed class FileSystemStore : IObjectStore
     public async Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
     {
         var target = PathOf(key);
-        var temporary = Path.Combine(_root, TemporaryFolder, Guid.NewGuid().ToString("N"));
+        var temporary = Path.Combine(_root, ObjectKey.TemporaryFolder, Guid.NewGuid().ToString("N"));
         var written = false;
         try
         {
@@ -149,6 +148,13 @@ public sealed class FileSystemStore : IObjectStore
     }
 
     /// <inheritdoc/>
+    public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken)
+    {
+        var drive = Directory.Exists(_root) ? new DriveInfo(_root) : null;
+        return Task.FromResult<StoreCapacity?>(drive is null ? null : new StoreCapacity(drive.TotalSize, drive.AvailableFreeSpace));
+    }
+
+    /// <inheritdoc/>
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 
     private List<ObjectInfo> Enumerate(string prefix, CancellationToken cancellationToken)
@@ -168,7 +174,7 @@ public sealed class FileSystemStore : IObjectStore
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var key = file.FullName[_prefix.Length..];
-                if (key.StartsWith(prefix, StringComparison.Ordinal) && !key.StartsWith(TemporaryFolder + "/", StringComparison.Ordinal))
+                if (key.StartsWith(prefix, StringComparison.Ordinal) && !ObjectKey.IsTemporary(key))
                 {
                     found.Add(new ObjectInfo(key, file.Length, file.LastWriteTimeUtc));
                 }
@@ -193,7 +199,7 @@ public sealed class FileSystemStore : IObjectStore
             }
 
             CreateFolder(folder);
-            if (folder == Path.Combine(_root, TemporaryFolder))
+            if (folder == Path.Combine(_root, ObjectKey.TemporaryFolder))
             {
                 SweepAbandoned(folder);
             }
@@ -240,19 +246,5 @@ public sealed class FileSystemStore : IObjectStore
     private EngineException Translate(Exception error, string key, string path) =>
         error is FileNotFoundException or DirectoryNotFoundException ? StoreFaults.NotFound(Url, key, error) : StoreFaults.From(error, path);
 
-    private string PathOf(string key)
-    {
-        foreach (var letter in key)
-        {
-            if (!char.IsAsciiLetterLower(letter) && !char.IsAsciiDigit(letter) && letter is not ('-' or '_' or '.' or '/'))
-            {
-                throw new ArgumentException($"'{key}' is no object key", nameof(key));
-            }
-        }
-
-        return key.Length == 0 || key.StartsWith('/') || key.EndsWith('/') || key.Split('/').Any(part => part is "" or "." or "..")
-            || key.StartsWith(TemporaryFolder + "/", StringComparison.Ordinal)
-                ? throw new ArgumentException($"'{key}' is no object key", nameof(key))
-                : Path.Combine(_root, key);
-    }
+    private string PathOf(string key) => Path.Combine(_root, ObjectKey.Check(key));
 }

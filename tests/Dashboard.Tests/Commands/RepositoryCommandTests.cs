@@ -90,7 +90,7 @@ public sealed class RepositoryCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "part of a later version", "list", "--store", "s3://bucket/x", "--key-file", "key")]
+    [InlineData(2, "there is no option 'regin'", "list", "--store", "s3://bucket/x?regin=y", "--key-file", "key")]
     [InlineData(2, "file:///absolute/path", "list", "--store", "/plain", "--key-file", "key")]
     [InlineData(2, "--store", "list", "--key-file", "key")]
     [InlineData(1, "key file", "list", "--store", "file:store", "--key-file", "missing")]

@@ -23,13 +23,15 @@ public sealed class EstateConfigurationTests : IDisposable
     [Fact]
     public void Read_the_documented_example_gives_all_of_it()
     {
-        Touch("keys/repository.key", "keys/orders.pw", "keys/host.kubeconfig");
+        Touch("keys/repository.key", "keys/orders.pw", "keys/host.kubeconfig", "keys/id_ed25519");
         var estate = EstateConfiguration.Read(Load("""
             { "DrConsole": {
               "DataDirectory": "data",
               "Classes": { "critical": { "Rto": "00:15:00", "Rpo": "00:05:00", "Retention": { "Hourly": 24, "Daily": 30, "Weekly": 12, "Monthly": 12, "Yearly": 7 },
                                          "Tiers": { "hot": 7, "warm": 90, "cold": 2555 }, "MinimumTiers": 2, "ProofDays": 7 } },
-              "Tiers":   [ { "Name": "hot",  "Store": "file:///var/backups/hot",  "KeyFile": "keys/repository.key", "Location": "local" } ],
+              "Tiers":   [ { "Name": "hot",  "Store": "file:///var/backups/hot",  "KeyFile": "keys/repository.key", "Location": "local" },
+                           { "Name": "warm", "Store": "s3://backups/warm?endpoint=http://127.0.0.1:7480&pathStyle=true", "KeyFile": "keys/repository.key", "UploadMbitPerSecond": 200, "RetrySeconds": 30 },
+                           { "Name": "cold", "Store": "sftp://backup@127.0.0.1:2022/srv/cold?identity=keys/id_ed25519", "KeyFile": "keys/repository.key" } ],
               "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "critical", "Workspace": "shop",
                              "Postgres": { "Host": "127.0.0.1", "Port": 5433, "Database": "orders", "Username": "backup", "PasswordFile": "keys/orders.pw", "Mode": "logical", "Tables": [] } },
                            { "Name": "cache", "Kind": "redis", "Class": "important", "Redis": { "Host": "127.0.0.1", "Port": 6380, "PasswordFile": null, "Tls": false } },
@@ -40,9 +42,11 @@ public sealed class EstateConfigurationTests : IDisposable
         Assert.Equal(Path.Combine(_folder.FullName, "data"), estate.DataDirectory);
         Assert.Equal(Path.Combine(_folder.FullName, "keys/orders.pw"), estate.SourceNamed("orders").Postgres!.PasswordFile);
         Assert.Equal(4, estate.Sources.Count);
+        Assert.Empty(estate.Warnings);
         Assert.Equal(
-            ["orders is", "tenant-a is", "class critical:", "class important:", "class standard:"],
-            estate.Warnings.Select(warning => string.Join(' ', warning.Split(' ').Take(2))));
+            ["file:///var/backups/hot", "s3://backups/warm?endpoint=http://127.0.0.1:7480", $"sftp://backup@127.0.0.1:2022/srv/cold?identity={_folder.FullName}/keys/id_ed25519"],
+            estate.Tiers.Select(tier => tier.Store));
+        Assert.Equal((200, null, 30), (estate.Tiers[1].UploadMbitPerSecond, estate.Tiers[1].DownloadMbitPerSecond, estate.Tiers[1].RetrySeconds));
     }
 
     [Fact]
@@ -65,8 +69,12 @@ public sealed class EstateConfigurationTests : IDisposable
 
     [Theory]
     [InlineData("""{ "DrConsole": { "Surces": [] , "Nmae": "x" } }""", "DrConsole:Nmae: unknown key")]
-    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "s3://b/p", "KeyFile": "key" } ] } }""", "s3 stores are not supported")]
-    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "/var/x", "KeyFile": "key" } ] } }""", "is not a store URL")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "s3://bb/p?regin=x", "KeyFile": "key" } ] } }""", "there is no option 'regin'")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "sftp://b@h/x?identity=no.key", "KeyFile": "key" } ] } }""", "/no.key (identity)")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "s3://bb/p?endpoint=http://localhost", "KeyFile": "key" }, { "Name": "b", "Store": "s3://bb/p/?endpoint=http://127.0.0.1:80", "KeyFile": "key" } ] } }""", "is given 2 times, as 'a' and as 'b'")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key" }, { "Name": "b", "Store": "file:///x/y", "KeyFile": "key" } ] } }""", "one store lies inside the other")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key", "UploadMbitPerSecond": 0 } ] } }""", "'0' is not a whole number from 1")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "/var/x", "KeyFile": "key" } ] } }""", "is not a store's URL")]
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key" }, { "Name": "b", "Store": "file:///x/", "KeyFile": "key" } ] } }""", "the store 'file:///x' is given 2 times")]
     [InlineData("""{ "DrConsole": { "Classes": { "critical": { "Rpo": "five" } } } }""", "'five' is not a duration")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "Orders DB", "Kind": "volume", "Volume": { "Path": "/x" } } ] } }""", "is not a name")]

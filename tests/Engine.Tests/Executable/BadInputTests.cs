@@ -161,12 +161,12 @@ public sealed class BadInputTests(ProtectedConsole console) : IClassFixture<Prot
         var file = Estate.Combine("three.json");
         await File.WriteAllTextAsync(file, """
             { "DrConsole": { "DataDirectory": "never-made", "Surces": [],
-              "Tiers": [ { "Name": "hot", "Store": "s3://bucket/x", "KeyFile": "no.key" } ] } }
+              "Tiers": [ { "Name": "hot", "Store": "ftp://host/x", "KeyFile": "no.key" } ] } }
             """, Ct);
         foreach (var command in new[] { "serve", "sources" })
         {
             var result = await ConsoleProcess.RunAsync([command, "--config", file]);
-            result.AssertRefused("3 mistakes", "DrConsole:Surces: unknown key", "DrConsole:Tiers:0:KeyFile: there is no file", "DrConsole:Tiers:0:Store: s3 stores");
+            result.AssertRefused("3 mistakes", "DrConsole:Surces: unknown key", "DrConsole:Tiers:0:KeyFile: there is no file", "DrConsole:Tiers:0:Store: stores of type ftp: are not known");
         }
 
         Assert.False(Directory.Exists(Estate.Combine("never-made")));

@@ -59,6 +59,7 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue, TimeProv
     {
         lock (_lock)
         {
+            ObjectKey.Check(key);
             Writes++;
             Step(() =>
             {

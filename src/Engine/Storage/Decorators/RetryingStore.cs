@@ -1,0 +1,165 @@
+using System.Runtime.CompilerServices;
+
+namespace Hexabase.DrConsole.Engine.Storage.Decorators;
+
+/// <summary>
+/// Makes calls again that failed for a reason that may pass. All calls of the port may be repeated: objects never change, a
+/// put of the same bytes replaces them, and deleting what is gone is no error.
+/// </summary>
+/// <param name="inner">The store.</param>
+/// <param name="policy">When and how long.</param>
+/// <param name="time">The clock of the pauses; its jumps do not matter, only its timer does.</param>
+/// <param name="random">Chooses the pauses.</param>
+/// <param name="onRetry">Hears of each retry, on the thread that waits.</param>
+public sealed class RetryingStore(
+    IObjectStore inner, RetryPolicy? policy = null, TimeProvider? time = null, Random? random = null, Action<RetryNotice>? onRetry = null) : IObjectStore, IStoreCapacity
+{
+    private readonly RetryPolicy _policy = policy ?? RetryPolicy.Default;
+    private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly Random _random = random ?? Random.Shared;
+    private readonly Action<RetryNotice>? _onRetry = onRetry;
+    private readonly Lock _randomGate = new();
+
+    /// <inheritdoc/>
+    public string Url => inner.Url;
+
+    /// <inheritdoc/>
+    public Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) => RepeatAsync(
+        async () =>
+        {
+            await inner.PutAsync(key, content, cancellationToken);
+            return true;
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken) => RepeatAsync(
+        async () =>
+        {
+            await inner.ReadAsync(key, offset, buffer, cancellationToken);
+            return true;
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public async Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
+    {
+        var stream = await RepeatAsync(() => inner.OpenReadAsync(key, cancellationToken), cancellationToken);
+        return new ResumingStream(this, key, stream);
+    }
+
+    /// <inheritdoc/>
+    public Task<ObjectInfo?> StatAsync(string key, CancellationToken cancellationToken) =>
+        RepeatAsync(() => inner.StatAsync(key, cancellationToken), cancellationToken);
+
+    /// <summary>A listing that breaks off begins again after the last key that was given out: keys come in order.</summary>
+    public async IAsyncEnumerable<ObjectInfo> ListAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var attempts = new Attempts(this);
+        string? last = null;
+        while (true)
+        {
+            EngineException? broken = null;
+            var rest = inner is IResumableListing resumable ? resumable.ListAfterAsync(prefix, last, cancellationToken) : inner.ListAsync(prefix, cancellationToken);
+            await using var listing = rest.GetAsyncEnumerator(cancellationToken);
+            while (true)
+            {
+                try
+                {
+                    if (!await listing.MoveNextAsync())
+                    {
+                        break;
+                    }
+                }
+                catch (EngineException fault) when (fault.IsTransient)
+                {
+                    broken = fault;
+                    break;
+                }
+
+                if (last is null || string.CompareOrdinal(listing.Current.Key, last) > 0)
+                {
+                    last = listing.Current.Key;
+                    // It gets on: the time for trying again counts from the last step forward.
+                    attempts = new Attempts(this);
+                    yield return listing.Current;
+                }
+            }
+
+            if (broken is null)
+            {
+                yield break;
+            }
+
+            await attempts.PauseOrThrowAsync(broken, cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task DeleteAsync(string key, CancellationToken cancellationToken) => RepeatAsync(
+        async () =>
+        {
+            await inner.DeleteAsync(key, cancellationToken);
+            return true;
+        },
+        cancellationToken);
+
+    /// <inheritdoc/>
+    public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken) =>
+        inner is IStoreCapacity capacity ? RepeatAsync(() => capacity.CapacityAsync(cancellationToken), cancellationToken) : Task.FromResult<StoreCapacity?>(null);
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync() => inner.DisposeAsync();
+
+    private async Task<T> RepeatAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken)
+    {
+        var attempts = new Attempts(this);
+        while (true)
+        {
+            try
+            {
+                return await call();
+            }
+            catch (EngineException fault) when (fault.IsTransient)
+            {
+                await attempts.PauseOrThrowAsync(fault, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>The attempts of one call.</summary>
+    private sealed class Attempts(RetryingStore store)
+    {
+        private int _retries;
+        private long _since;
+
+        public async Task PauseOrThrowAsync(EngineException fault, CancellationToken cancellationToken)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            if (_retries++ == 0)
+            {
+                _since = store._time.GetTimestamp();
+            }
+
+            double share;
+            lock (store._randomGate)
+            {
+                share = store._random.NextDouble();
+            }
+
+            var pause = store._policy.Pause(_retries, share);
+            if (store._time.GetElapsedTime(_since) + pause > store._policy.TotalTime)
+            {
+                throw _retries == 1 ? fault : new EngineException(
+                    fault.Code, fault.Kind, $"{fault.Message} (tried {_retries} times)", fault.Hint, fault)
+                {
+                    IsTransient = true,
+                    Context = fault.Context,
+                };
+            }
+
+            store._onRetry?.Invoke(new RetryNotice(fault, _retries, pause));
+            await Task.Delay(pause, store._time, cancellationToken);
+        }
+    }
+}

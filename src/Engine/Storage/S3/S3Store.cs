@@ -1,0 +1,204 @@
+using System.Globalization;
+using System.Net;
+using System.Runtime.CompilerServices;
+using Amazon.S3;
+using Amazon.S3.Model;
+
+namespace Hexabase.DrConsole.Engine.Storage.S3;
+
+/// <summary>
+/// A store under a prefix of an S3 bucket. A put is one request, or for large objects parts and one request that joins them;
+/// either way the server shows the object whole or not at all. Content-MD5 goes with every byte, since some servers pass over
+/// newer checksums. The client's own retries are off: a decorator does that for all stores alike.
+/// </summary>
+public sealed class S3Store : IObjectStore, IResumableListing
+{
+    // A second for each 64 KiB that a slow line may need on top of the time-out.
+    private const double SlowestBytesPerSecond = 64 * 1024;
+    private readonly S3Connection _connection;
+    private readonly IDisposable? _owned;
+    private readonly string _prefix;
+    private readonly S3Upload _upload;
+
+    internal S3Store(S3Connection connection, string prefix, string url, IDisposable? owned)
+    {
+        (_connection, Url, _owned) = (connection, url, owned);
+        _prefix = prefix.Length == 0 ? "" : prefix + "/";
+        _upload = new S3Upload(connection, _prefix);
+    }
+
+    /// <inheritdoc/>
+    public string Url { get; }
+
+    /// <inheritdoc/>
+    public async Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
+    {
+        var name = NameOf(key);
+        if (_connection.Location.Lock is not null && !_connection.IsLockProven)
+        {
+            await CallAsync(key, 0, token => S3ObjectLockProbe.ProveAsync(_connection, _prefix, Url, token), cancellationToken);
+        }
+
+        await _upload.PutAsync(name, content, (bytes, call) => CallAsync(key, bytes, call, cancellationToken), cancellationToken);
+        _connection.IsBucketProven = true;
+    }
+
+    /// <inheritdoc/>
+    public async Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        if (buffer.IsEmpty)
+        {
+            // No range is empty; all that is left to tell is whether the object exists.
+            _ = await StatAsync(key, cancellationToken) ?? throw StoreFaults.NotFound(Url, key);
+            return;
+        }
+
+        var request = new GetObjectRequest
+        {
+            BucketName = _connection.Location.Bucket,
+            Key = NameOf(key),
+            ByteRange = new ByteRange(offset, offset + buffer.Length - 1),
+        };
+        using var response = await CallAsync(key, 0, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
+        if (response.ContentRange?.StartsWith(string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-"), StringComparison.Ordinal) is not true)
+        {
+            throw new EngineException("s3-no-ranges", ErrorKind.Unsupported, $"{Url} does not answer with the part of an object that was asked for", "use a server that supports range requests");
+        }
+
+        if (response.ContentLength < buffer.Length)
+        {
+            throw StoreFaults.TooShort(Url, key);
+        }
+
+        await using var stream = Guard(response, key);
+        await stream.ReadExactlyAsync(buffer, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
+    {
+        var request = new GetObjectRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
+        var response = await CallAsync(key, 0, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
+        return Guard(response, key);
+    }
+
+    /// <inheritdoc/>
+    public async Task<ObjectInfo?> StatAsync(string key, CancellationToken cancellationToken)
+    {
+        var request = new GetObjectMetadataRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
+        var found = await CallAsync<GetObjectMetadataResponse?>(key, 0, async token =>
+        {
+            try
+            {
+                return await _connection.Client.GetObjectMetadataAsync(request, token);
+            }
+            catch (AmazonS3Exception fault) when (S3Faults.IsMissing(fault) || (!_connection.IsBucketProven && fault.StatusCode == HttpStatusCode.BadRequest))
+            {
+                // The answer to a HEAD has no words: a missing bucket is 404 too, on some servers 400. A listing tells.
+                await ProveBucketAsync(token);
+                if (!S3Faults.IsMissing(fault))
+                {
+                    throw;
+                }
+
+                return null;
+            }
+        }, cancellationToken);
+        if (found is null)
+        {
+            return null;
+        }
+
+        _connection.IsBucketProven = true;
+        return new ObjectInfo(key, found.ContentLength, AsUtc(found.LastModified));
+    }
+
+    /// <inheritdoc/>
+    public IAsyncEnumerable<ObjectInfo> ListAsync(string prefix, CancellationToken cancellationToken) => ListAfterAsync(prefix, null, cancellationToken);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ObjectInfo> ListAfterAsync(string prefix, string? after, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListObjectsV2Request { BucketName = _connection.Location.Bucket, Prefix = _prefix + prefix, StartAfter = after is null ? null : _prefix + after };
+        ListObjectsV2Response page;
+        do
+        {
+            page = await CallAsync(prefix.Length == 0 ? "the listing" : prefix, 0, token => _connection.Client.ListObjectsV2Async(request, token), cancellationToken);
+            _connection.IsBucketProven = true;
+            foreach (var found in page.S3Objects ?? [])
+            {
+                var key = found.Key[_prefix.Length..];
+                // Names that end with a slash are folders that other programs pretend; the canary of object lock is in tmp/.
+                if (!key.EndsWith('/') && key.Length > 0 && !ObjectKey.IsTemporary(key))
+                {
+                    yield return new ObjectInfo(key, found.Size ?? 0, AsUtc(found.LastModified));
+                }
+            }
+
+            request.ContinuationToken = page.NextContinuationToken;
+        }
+        while (page.IsTruncated is true);
+    }
+
+    /// <inheritdoc/>
+    public async Task DeleteAsync(string key, CancellationToken cancellationToken)
+    {
+        var request = new DeleteObjectRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
+        await CallAsync<DeleteObjectResponse?>(key, 0, async token =>
+        {
+            try
+            {
+                return await _connection.Client.DeleteObjectAsync(request, token);
+            }
+            catch (AmazonS3Exception fault) when (S3Faults.IsMissing(fault))
+            {
+                // Some servers say that nothing was there; the port does not.
+                return null;
+            }
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public ValueTask DisposeAsync()
+    {
+        _owned?.Dispose();
+        return ValueTask.CompletedTask;
+    }
+
+    private static DateTimeOffset AsUtc(DateTime? time) => time is { } at ? new DateTimeOffset(at.ToUniversalTime()) : default;
+
+    private async Task ProveBucketAsync(CancellationToken cancellationToken)
+    {
+        if (!_connection.IsBucketProven)
+        {
+            var request = new ListObjectsV2Request { BucketName = _connection.Location.Bucket, Prefix = _prefix, MaxKeys = 1 };
+            await _connection.Client.ListObjectsV2Async(request, cancellationToken);
+            _connection.IsBucketProven = true;
+        }
+    }
+
+    private StoreReadStream Guard(GetObjectResponse response, string key) => new(
+        response.ResponseStream, _connection.Location.Timeout, response,
+        fault => fault is TimeoutException ? S3Faults.TimedOut(Url, fault) : S3Faults.From(fault, Url, key, _connection.Location));
+
+    /// <summary>One request with its time limit; what it throws is the port's.</summary>
+    private async Task<T> CallAsync<T>(string key, long bytes, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(_connection.Location.Timeout + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond));
+        try
+        {
+            return await call(limit.Token);
+        }
+        catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw S3Faults.TimedOut(Url, fault);
+        }
+        catch (Exception fault) when (S3Faults.From(fault, Url, key, _connection.Location) is { } said)
+        {
+            throw said;
+        }
+    }
+
+    private string NameOf(string key) => _prefix + ObjectKey.Check(key);
+}
