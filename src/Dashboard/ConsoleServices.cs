@@ -15,11 +15,20 @@ namespace Hexabase.DrConsole.Dashboard;
 internal static class ConsoleServices
 {
     /// <summary>Everything that <c>serve</c> runs.</summary>
-    public static void AddConsole(this IServiceCollection services, EngineSetup setup)
+    /// <param name="withWorker">True where this process executes runs too; else only workers elsewhere do.</param>
+    public static void AddConsole(this IServiceCollection services, EngineSetup setup, bool withWorker)
     {
         services.AddEngine(setup);
         services.AddJobClient(setup.Connection);
-        services.AddJobWorker(JobQueues.All);
+        if (withWorker)
+        {
+            services.AddJobWorker(JobQueues.All);
+        }
+        else
+        {
+            services.AddJobWorker([JobQueues.Schedule]);
+        }
+
         services.AddSingleton(setup);
         services.AddHostedService<CatalogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());

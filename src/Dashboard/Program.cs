@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Commands;
 var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, volumes and virtual clusters.")
 {
     ServeCommand.Create(),
+    WorkerCommand.Create(),
     UserCommand.Create(),
     AuditCommand.Create(),
     RepositoryCommand.Create(),

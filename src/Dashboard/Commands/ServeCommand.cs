@@ -15,22 +15,24 @@ internal static class ServeCommand
     {
         var options = new ConsoleOptions();
         var urls = new Option<string>("--urls") { Description = $"addresses to listen on ({DefaultUrls})", DefaultValueFactory = _ => DefaultUrls, HelpName = "URLS" };
+        var noWorker = new Option<bool>("--no-worker") { Description = "execute no runs: 'drconsole worker' processes do" };
         var command = new Command("serve", "start the console");
         options.AddTo(command);
         command.Options.Add(urls);
+        command.Options.Add(noWorker);
         command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
         {
             var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
             ListenAddresses.RequireFree(parsed.GetValue(urls)!);
             await using var setup = await EngineSetup.StartAsync(
                 configuration, parsed.GetValue(options.Data), mayBeGuest: false, TimeProvider.System, stopping, CommandRunner.SayWait);
-            await ServeAsync(setup, parsed.GetValue(urls)!, stopping);
+            await ServeAsync(setup, parsed.GetValue(urls)!, !parsed.GetValue(noWorker), stopping);
             return ExitCodes.Done;
         }));
         return command;
     }
 
-    private static async Task ServeAsync(EngineSetup setup, string urls, CancellationToken stopping)
+    private static async Task ServeAsync(EngineSetup setup, string urls, bool withWorker, CancellationToken stopping)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(urls);
@@ -39,7 +41,7 @@ internal static class ServeCommand
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss ";
         });
-        builder.Services.AddConsole(setup);
+        builder.Services.AddConsole(setup, withWorker);
         await using var app = builder.Build();
         app.MapConsole();
         Report(setup);

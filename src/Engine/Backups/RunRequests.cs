@@ -45,6 +45,22 @@ public sealed class RunRequests(
         return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id, tier), actor, null, cancellationToken);
     }
 
+    /// <summary>Asks to restore one older point of each source again, the one whose turn it is: content that was proven once may rot.</summary>
+    /// <returns>The runs that were asked for.</returns>
+    public async Task<IReadOnlyList<Run>> ProveAgainAsync(SourceCatalog sources, string actor, CancellationToken cancellationToken)
+    {
+        var asked = new List<Run>();
+        foreach (var source in estate.Sources)
+        {
+            if (await sources.NextToProveAgainAsync(source, estate.ClassOf(source), cancellationToken) is { } point)
+            {
+                asked.Add(await ValidateAsync(point, null, actor, cancellationToken));
+            }
+        }
+
+        return asked;
+    }
+
     /// <summary>Asks for work on a tier: <see cref="RunKinds.IsOfTier"/>.</summary>
     /// <exception cref="EngineException">Unknown tier, or one of that kind is still open there.</exception>
     internal Task<Run> OfTierAsync(string kind, string tier, object request, string actor, CancellationToken cancellationToken) =>

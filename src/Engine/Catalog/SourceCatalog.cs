@@ -100,4 +100,20 @@ public sealed class SourceCatalog(NpgsqlDataSource catalog, ProtectedEstate esta
             """, source.Name, protection.ProofLifetime / 2).FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
         return last is not true || protection.Name == "critical";
     }
+
+    /// <summary>
+    /// The restore point of a source whose turn it is to be restored again: not the newest, not proven within the proof's lifetime,
+    /// never restored before restored long ago. Null where all are proven, or a validation of the source is still open.
+    /// </summary>
+    public async Task<string?> NextToProveAgainAsync(Source source, ProtectionClass protection, CancellationToken cancellationToken) =>
+        await catalog.Command(
+            """
+            SELECT p.id FROM restore_point p
+            LEFT JOIN LATERAL (SELECT max(v.validated_at) AS at FROM validation v WHERE v.restore_point = p.id) last ON true
+            WHERE p.source = $1 AND p.expired_at IS NULL
+              AND p.id <> (SELECT n.id FROM restore_point n WHERE n.source = $1 AND n.expired_at IS NULL ORDER BY n.created_at DESC LIMIT 1)
+              AND (last.at IS NULL OR last.at < clock_timestamp() - $2)
+              AND NOT EXISTS (SELECT 1 FROM run WHERE kind = 'validation' AND source = $1 AND state IN ('queued', 'running'))
+            ORDER BY last.at NULLS FIRST, p.created_at LIMIT 1
+            """, source.Name, protection.ProofLifetime).FirstAsync(row => row.GetString(0), cancellationToken);
 }

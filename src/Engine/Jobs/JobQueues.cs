@@ -16,6 +16,26 @@ public static class JobQueues
     /// <summary>All queues in the order in which Hangfire empties them (it sorts by name).</summary>
     public static string[] All { get; } = [Schedule, Restores, .. Classes.Select((name, rank) => QueueOf(name, rank)), Others];
 
+    /// <summary>The queues as a person names them: without the letter that makes their order.</summary>
+    public static IReadOnlyList<string> Names { get; } = [.. All.Select(queue => queue[2..])];
+
+    /// <summary>Reads names with commas between them; all queues where null.</summary>
+    /// <exception cref="EngineException">A name that is no queue's.</exception>
+    public static string[] Parse(string? names)
+    {
+        if (names is null)
+        {
+            return All;
+        }
+
+        var asked = names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        var unknown = asked.Where(name => !All.Any(queue => queue == name || queue[2..] == name)).ToList();
+        return unknown.Count == 0 && asked.Length > 0
+            ? [.. All.Where(queue => asked.Contains(queue) || asked.Contains(queue[2..]))]
+            : throw new EngineException(
+                "queue-unknown", ErrorKind.Input, asked.Length == 0 ? "no queue is named" : $"there is no queue {string.Join(", ", unknown)}", $"the queues are {string.Join(", ", Names)}");
+    }
+
     /// <summary>The queue for a run.</summary>
     public static string For(Run run, ProtectedEstate estate)
     {

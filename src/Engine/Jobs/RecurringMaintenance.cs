@@ -8,6 +8,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
 {
     private const string Retention = "retention of ";
+    private const string ProofAgain = "older restore points are proven again";
     private static readonly RecurringJobOptions Options = new() { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
 
     /// <summary>Makes the recurring jobs what the estate says. Repeatable.</summary>
@@ -22,6 +23,7 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
                 Retention + tier, JobQueues.Schedule, target => target.StartRetentionAsync(tier, CancellationToken.None), Cron.Hourly((17 + (11 * index)) % 60), Options);
         }
 
+        jobs.AddOrUpdate<RunJobs>(ProofAgain, JobQueues.Schedule, target => target.ProveAgainAsync(CancellationToken.None), Cron.Daily(4, 40), Options);
         using var connection = storage.GetConnection();
         foreach (var stale in connection.GetRecurringJobs().Where(job => job.Id.StartsWith(Retention, StringComparison.Ordinal) && !wanted.Contains(job.Id)))
         {

@@ -1,6 +1,7 @@
 using Hangfire;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Logging;
 
@@ -10,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, RecurringBackups schedules, ILogger<RunJobs> log)
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, SourceCatalog sources, RecurringBackups schedules, ILogger<RunJobs> log)
 {
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
@@ -51,6 +52,11 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
             log.LogInformation("the scheduled retention of {Tier} is skipped: one is still open", tier);
         }
     }
+
+    /// <summary>The daily job that has one older restore point of each source restored again, by turns.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Older restore points are proven again")]
+    public Task ProveAgainAsync(CancellationToken stopping) => requests.ProveAgainAsync(sources, "schedule", stopping);
 
     /// <summary>The recurring job that keeps each source's schedule what its RPO and the measured duration of its backups ask for.</summary>
     [AutomaticRetry(Attempts = 0)]

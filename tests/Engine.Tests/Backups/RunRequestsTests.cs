@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Support;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
@@ -15,5 +17,35 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
         var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Requests.PlanRestoreAsync("0", target, "/", BackupRig.Ct));
 
         Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
+    }
+
+    [Fact]
+    public async Task ProveAgain_takes_the_older_points_by_turns_and_never_the_newest()
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var (first, second, _) = (await rig.BackupAsync(), await rig.BackupAsync(), await rig.BackupAsync());
+        await CancelValidationsAsync();
+
+        Assert.Equal(first.RestorePoint, await AskedAsync());
+        Assert.Empty(await rig.Requests.ProveAgainAsync(rig.Sources, "schedule", BackupRig.Ct));
+        await CancelValidationsAsync();
+        await RecordAsync(first.RestorePoint!, "1 minute");
+        Assert.Equal(second.RestorePoint, await AskedAsync());
+        await CancelValidationsAsync();
+        await RecordAsync(second.RestorePoint!, "1 minute");
+        Assert.Empty(await rig.Requests.ProveAgainAsync(rig.Sources, "schedule", BackupRig.Ct));
+
+        async Task<string?> AskedAsync() => Assert.Single(await rig.Requests.ProveAgainAsync(rig.Sources, "schedule", BackupRig.Ct)).RestorePoint;
+
+        Task RecordAsync(string point, string ago) => catalog.Pool.Command(
+            "INSERT INTO validation (restore_point, tier, passed, steps, validated_at) VALUES ($1, 'hot', true, '[]', clock_timestamp() - $2::text::interval)", point, ago).RunAsync(BackupRig.Ct);
+
+        async Task CancelValidationsAsync()
+        {
+            foreach (var run in await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 50, BackupRig.Ct))
+            {
+                await rig.Runs.CancelAsync(run.Id, "tester", BackupRig.Ct);
+            }
+        }
     }
 }

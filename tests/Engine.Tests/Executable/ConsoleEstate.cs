@@ -116,9 +116,9 @@ internal sealed class ConsoleEstate : IAsyncDisposable
     public Task<CommandResult> RunAsync(params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", Configuration]);
 
     /// <summary>The console itself, once it says that it listens.</summary>
-    public async Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null)
+    public async Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null, params string[] more)
     {
-        var console = ConsoleProcess.Start(["serve", "--config", Configuration, "--urls", "http://127.0.0.1:0"], environment);
+        var console = ConsoleProcess.Start(["serve", "--config", Configuration, "--urls", "http://127.0.0.1:0", .. more], environment);
         await console.WaitForAsync("Console: http");
         return console;
     }
