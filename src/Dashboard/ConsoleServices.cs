@@ -37,6 +37,7 @@ internal static class ConsoleServices
         services.AddSingleton<TierMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
         services.AddSingleton<PointRows>();
+        services.AddSingleton<PointKeeping>();
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
         services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });

@@ -9,14 +9,24 @@ namespace Hexabase.DrConsole.Dashboard.Live;
 /// <summary>A run in the reader's words.</summary>
 internal static class RunTexts
 {
-    /// <summary><c>Backup</c>, <c>Validation</c>, <c>Restore</c>.</summary>
+    /// <summary><c>Backup</c>, <c>Validation</c>, <c>Retention</c>.</summary>
     public static string Kind(string kind) => kind switch
     {
         RunKinds.Backup => PageTexts.RunKindBackup,
         RunKinds.Validation => PageTexts.RunKindValidation,
         RunKinds.Restore => PageTexts.RunKindRestore,
+        RunKinds.Retention => PageTexts.RunKindRetention,
+        RunKinds.Verification => PageTexts.RunKindVerification,
+        RunKinds.Repair => PageTexts.RunKindRepair,
         _ => kind,
     };
+
+    /// <summary><c>Backup of orders</c>, <c>Retention of tier hot</c>.</summary>
+    public static string Title(Run run) =>
+        Figures.Format(RunKinds.IsOfTier(run.Kind) ? PageTexts.RunOfTier : PageTexts.RunTitle, Kind(run.Kind), run.Source);
+
+    /// <summary>The source, or the tier, that the run serves: <c>orders</c>, <c>tier hot</c>.</summary>
+    public static string Serves(Run run) => RunKinds.IsOfTier(run.Kind) ? Figures.Format(PageTexts.RunSourceTier, run.Source) : run.Source;
 
     /// <summary>The state; a validation that found a fault is shown by what it found.</summary>
     public static Status StatusOf(Run run) => run.State switch

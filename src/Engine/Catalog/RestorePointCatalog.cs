@@ -44,9 +44,20 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     private const string Columns =
         "id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts::text, facts::text, properties::text, run_id, expired_at";
 
-    /// <summary>The restore point of that id or unique beginning of an id.</summary>
-    /// <exception cref="EngineException">None, or several, begin so.</exception>
+    /// <summary>The living restore point of that id or unique beginning of an id.</summary>
+    /// <exception cref="EngineException">None, or several, begin so; or it has expired.</exception>
     public async Task<RestorePointRow> ResolveAsync(string id, CancellationToken cancellationToken)
+    {
+        var one = await FindAsync(id, cancellationToken);
+        return one.ExpiredAt is { } expired
+            ? throw new EngineException("restore-point-expired", ErrorKind.NotFound,
+                $"restore point {one.PointId.Short} of {one.Source} expired at {expired:yyyy-MM-dd HH:mm} UTC: retention kept it no longer", "Choose another one; a hold keeps a point beyond its time.")
+            : one;
+    }
+
+    /// <summary>The restore point of that id or unique beginning of an id, expired ones too.</summary>
+    /// <exception cref="EngineException">None, or several, begin so.</exception>
+    public async Task<RestorePointRow> FindAsync(string id, CancellationToken cancellationToken)
     {
         var isHex = id.Length is > 0 and <= 32 && id.All(char.IsAsciiHexDigitLower);
         var found = isHex
@@ -54,8 +65,6 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             : [];
         return found switch
         {
-            [{ ExpiredAt: { } expired } gone] => throw new EngineException("restore-point-expired", ErrorKind.NotFound,
-                $"restore point {gone.PointId.Short} of {gone.Source} expired at {expired:yyyy-MM-dd HH:mm} UTC: retention kept it no longer", "Choose another one; a hold keeps a point beyond its time."),
             [var one] => one,
             [] => throw new EngineException("restore-point-unknown", ErrorKind.NotFound, $"there is no restore point '{id}'", "List them with: drconsole restore-points"),
             _ => throw new EngineException("restore-point-ambiguous", ErrorKind.Input, $"several restore points begin with '{id}'", "Give more digits of the id."),

@@ -21,6 +21,8 @@ public partial class PointPage : LivePage
     private RestorePointRow? _point;
     private Run? _openValidation;
     private PointView _view = PointView.None;
+    private PointKept? _kept;
+    private IReadOnlyList<string> _away = [];
     private IReadOnlyList<RestorePointTierRow> _tiers = [];
     private IReadOnlyList<ValidationRow> _validations = [];
     private IReadOnlyList<StoredArtifact> _artifacts = [];
@@ -31,6 +33,9 @@ public partial class PointPage : LivePage
 
     [Inject]
     private RestorePointCatalog Catalog { get; set; } = default!;
+
+    [Inject]
+    private PointKeeping Keeping { get; set; } = default!;
 
     [Inject]
     private RunStore Runs { get; set; } = default!;
@@ -114,7 +119,8 @@ public partial class PointPage : LivePage
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
-        var point = await Catalog.ResolveAsync(Id, cancellationToken);
+        var point = await Catalog.FindAsync(Id, cancellationToken);
+        _kept = await Keeping.ReadAsync(point, cancellationToken);
         _tiers = await Catalog.TiersAsync(point.Id, cancellationToken);
         _validations = await Catalog.ValidationsAsync(point.Id, cancellationToken);
         var runs = await Runs.ListAsync(point.Source, RunKinds.Validation, null, 20, cancellationToken);
@@ -130,6 +136,22 @@ public partial class PointPage : LivePage
         var run = await Requests.ValidateAsync(_point!.Id, null, actor, token);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
+
+    private Task<bool> PlaceHoldAsync(HoldRequest asked) => ChangeHoldsAsync((actor, token) => Keeping.PlaceAsync(_point!.Id, asked, actor, token));
+
+    private Task<bool> ReleaseHoldAsync(HoldRelease asked) => ChangeHoldsAsync((actor, token) => Keeping.ReleaseAsync(asked, actor, token));
+
+    private async Task<bool> ChangeHoldsAsync(Func<string, CancellationToken, Task<IReadOnlyList<string>>> change)
+    {
+        var isDone = false;
+        await ActAsync(async (actor, token) =>
+        {
+            _away = await change(actor, token);
+            isDone = true;
+            await RefreshAsync(token);
+        });
+        return isDone;
+    }
 
     private Task RestoreAsync() => ActAsync(async (actor, token) =>
     {

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
@@ -22,6 +23,16 @@ internal static class RetentionWords
         KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),
         _ => PageTexts.KeptFuture,
     };
+
+    /// <summary>Why a copy is given up.</summary>
+    public static string Of(ExpiryReason reason) => reason.Days is { } days ? Figures.Format(KeepingTexts.ExpiryDays, days) : KeepingTexts.ExpiryNoRung;
+
+    /// <summary>A ladder: <c>24 hourly, 30 daily, all of 2 h</c>; rungs without slots are left out.</summary>
+    public static string Of(RetentionPolicy policy)
+    {
+        var rungs = RetentionPlan.Ladder(policy).Where(rung => rung.Count > 0).Select(rung => Figures.Format(PageTexts.CountOf, rung.Count, Of(rung.Rung)));
+        return string.Join(", ", policy.KeepAllHours > 0 ? rungs.Append(Figures.Format(KeepingTexts.PolicyKeepAll, policy.KeepAllHours)) : rungs);
+    }
 
     /// <summary>A rung's name.</summary>
     public static string Of(Rung rung) => rung switch

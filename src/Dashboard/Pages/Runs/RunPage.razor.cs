@@ -27,7 +27,8 @@ public partial class RunPage : LivePage
     [Inject]
     private RunStore Store { get; set; } = default!;
 
-    private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavRuns, "/runs"), new Crumb(_run!.Source, SourceRows.Href(_run.Source)), new Crumb(_run.Id.ToString())];
+    private IReadOnlyList<Crumb> Crumbs =>
+        [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunKinds.IsOfTier(_run!.Kind) ? null : SourceRows.Href(_run.Source)), new Crumb(_run.Id.ToString())];
 
     private RunProgressModel? Progress => RunTexts.Progress(_run!) is { } known
         ? new RunProgressModel(known.Phase, known.BytesDone, known.BytesTotal, known.ItemsDone, known.ItemsTotal, known.BytesPerSecond, known.Remaining, known.IsEstimate, known.At)
