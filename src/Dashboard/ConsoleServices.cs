@@ -2,6 +2,7 @@ using Hangfire;
 using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
+using Hexabase.DrConsole.Dashboard.Pages.Retention;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -16,7 +17,7 @@ internal static class ConsoleServices
 {
     /// <summary>Everything that <c>serve</c> runs.</summary>
     /// <param name="withWorker">True where this process executes runs too; else only workers elsewhere do.</param>
-    public static void AddConsole(this IServiceCollection services, EngineSetup setup, bool withWorker)
+    public static void AddConsole(this IServiceCollection services, EngineSetup setup, IConfigurationRoot configuration, bool withWorker)
     {
         services.AddEngine(setup);
         services.AddJobClient(setup.Connection);
@@ -38,6 +39,8 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
         services.AddSingleton<PointRows>();
         services.AddSingleton<PointKeeping>();
+        services.AddSingleton<RetentionReading>();
+        services.AddSingleton(new DeclaredIn(configuration));
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
         services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });

@@ -32,6 +32,13 @@
     }
   });
 
+  // Arrows move inside a chart of slots; the page must not scroll away under it.
+  document.addEventListener("keydown", (event) => {
+    if (event.key.startsWith("Arrow") && event.target.matches?.("[data-slots]")) {
+      event.preventDefault();
+    }
+  });
+
   const closeMenus = (except) => {
     for (const menu of document.querySelectorAll("details[data-menu][open]")) {
       if (menu !== except) {

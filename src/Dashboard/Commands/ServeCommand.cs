@@ -26,13 +26,13 @@ internal static class ServeCommand
             ListenAddresses.RequireFree(parsed.GetValue(urls)!);
             await using var setup = await EngineSetup.StartAsync(
                 configuration, parsed.GetValue(options.Data), mayBeGuest: false, TimeProvider.System, stopping, CommandRunner.SayWait);
-            await ServeAsync(setup, parsed.GetValue(urls)!, !parsed.GetValue(noWorker), stopping);
+            await ServeAsync(setup, configuration, parsed.GetValue(urls)!, !parsed.GetValue(noWorker), stopping);
             return ExitCodes.Done;
         }));
         return command;
     }
 
-    private static async Task ServeAsync(EngineSetup setup, string urls, bool withWorker, CancellationToken stopping)
+    private static async Task ServeAsync(EngineSetup setup, IConfigurationRoot configuration, string urls, bool withWorker, CancellationToken stopping)
     {
         var builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.WebHost.UseUrls(urls);
@@ -41,7 +41,7 @@ internal static class ServeCommand
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss ";
         });
-        builder.Services.AddConsole(setup, withWorker);
+        builder.Services.AddConsole(setup, configuration, withWorker);
         await using var app = builder.Build();
         app.MapConsole();
         Report(setup);

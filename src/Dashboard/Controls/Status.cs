@@ -68,4 +68,10 @@ public enum Status
 
     /// <summary>A run that a person stopped.</summary>
     Cancelled,
+
+    /// <summary>Should exist by now and does not. Never drawn as <see cref="NotDue"/>.</summary>
+    Missing,
+
+    /// <summary>Need not exist yet: its time has not come, or the source is younger.</summary>
+    NotDue,
 }

@@ -62,6 +62,8 @@ public static class StatusWords
         [Status.Queued] = new(nameof(Texts.StatusQueued), StatusShape.DottedDots, "neutral", IsHollow: true),
         [Status.Done] = new(nameof(Texts.StatusDone), StatusShape.PlainCheck, "neutral"),
         [Status.Cancelled] = new(nameof(Texts.StatusCancelled), StatusShape.RingSquare, "neutral", IsHollow: true),
+        [Status.Missing] = new(nameof(Texts.StatusMissing), StatusShape.ArrowThroughLine, "breached", IsHollow: true),
+        [Status.NotDue] = new(nameof(Texts.StatusNotDue), StatusShape.DottedDots, "neutral", IsHollow: true),
     }.ToFrozenDictionary();
 
     /// <summary>How <paramref name="status"/> is said and drawn.</summary>

@@ -8,7 +8,11 @@ namespace Hexabase.DrConsole.Dashboard.Layout;
 /// <param name="Icon">Path data from <see cref="IconShape"/>.</param>
 /// <param name="Word">The word in the reader's language.</param>
 /// <param name="IsOnBottomBar">True where it has a place of its own on a narrow screen.</param>
-public sealed record Section(string Href, string Icon, string Word, bool IsOnBottomBar);
+public sealed record Section(string Href, string Icon, string Word, bool IsOnBottomBar)
+{
+    /// <summary>Another address that belongs to it, or null.</summary>
+    public string? Also { get; init; }
+}
 
 /// <summary>The sections that exist.</summary>
 public static class Sections
@@ -20,7 +24,7 @@ public static class Sections
     [
         new("/", IconShape.Overview, Texts.NavOverview, true),
         new("/sources", IconShape.Sources, Texts.NavSources, true),
-        new("/restore-points", IconShape.Points, Texts.NavPoints, true),
+        new("/restore-points", IconShape.Points, Texts.NavPoints, true) { Also = "/retention" },
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
         new("/jobs", IconShape.Jobs, Texts.NavJobs, false),
         new("/audit", IconShape.Audit, Texts.NavAudit, false),
@@ -33,6 +37,7 @@ public static class Sections
         return section.Href == "/"
             ? bare.Length == 0
             : bare.Equals(section.Href, StringComparison.OrdinalIgnoreCase)
+                || bare.Equals(section.Also, StringComparison.OrdinalIgnoreCase)
                 || bare.StartsWith(section.Href + "/", StringComparison.OrdinalIgnoreCase);
     }
 }

@@ -71,6 +71,17 @@ public sealed class SourceCatalog(NpgsqlDataSource catalog, ProtectedEstate esta
         return seconds is double measured ? TimeSpan.FromSeconds(measured) : null;
     }
 
+    /// <summary>Since when a source is known: declared, or with a first restore point, expired ones too; null where neither.</summary>
+    public async Task<DateTimeOffset?> KnownSinceAsync(string source, CancellationToken cancellationToken)
+    {
+        var since = await catalog.Command(
+            """
+            SELECT since FROM (SELECT least((SELECT declared_at FROM source WHERE name = $1), (SELECT min(created_at) FROM restore_point WHERE source = $1)) AS since) known
+            WHERE since IS NOT NULL
+            """, source).FirstAsync(row => (object)row.Time(0), cancellationToken);
+        return since as DateTimeOffset?;
+    }
+
     /// <summary>When the newest restore point of a source was true; null where there is none.</summary>
     public async Task<DateTimeOffset?> NewestPointAsync(string source, CancellationToken cancellationToken)
     {

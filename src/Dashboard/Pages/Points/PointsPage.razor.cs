@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Retention;
 using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
 
@@ -29,6 +30,8 @@ public partial class PointsPage : LivePage
 
     private IReadOnlyList<PointRow> Shown =>
         [.. _points!.Where(row => string.IsNullOrEmpty(Proof) || row.Status.ToString().Equals(Proof, StringComparison.OrdinalIgnoreCase))];
+
+    private string RetentionHref => string.IsNullOrEmpty(Source) ? "/retention" : RetentionPage.HrefOf(Source);
 
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken) =>

@@ -24,8 +24,11 @@ internal static class RetentionWords
         _ => PageTexts.KeptFuture,
     };
 
+    /// <summary>That a copy is given up, when, and why.</summary>
+    public static string Of(ExpiryReason reason) => Figures.Format(KeepingTexts.ExpiryDays, Short(reason));
+
     /// <summary>Why a copy is given up.</summary>
-    public static string Of(ExpiryReason reason) => reason.Days is { } days ? Figures.Format(KeepingTexts.ExpiryDays, days) : KeepingTexts.ExpiryNoRung;
+    public static string Short(ExpiryReason reason) => reason.Days is { } days ? Figures.Format(KeepingTexts.ExpiryDaysShort, days) : KeepingTexts.ExpiryNoRungShort;
 
     /// <summary>A ladder: <c>24 hourly, 30 daily, all of 2 h</c>; rungs without slots are left out.</summary>
     public static string Of(RetentionPolicy policy)
