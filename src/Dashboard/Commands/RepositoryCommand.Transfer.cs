@@ -6,7 +6,7 @@ using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
-/// <summary><c>backup</c> and <c>restore</c> of files and trees.</summary>
+/// <summary><c>backup</c> of files and trees.</summary>
 internal static partial class RepositoryCommand
 {
     private const string FilesKind = "files";
@@ -16,14 +16,27 @@ internal static partial class RepositoryCommand
         var options = new StoreOptions();
         var paths = new Argument<string[]>("PATH") { Description = "directories or files; each becomes an artifact of its last name", Arity = ArgumentArity.OneOrMore };
         var source = new Option<string?>("--source") { Description = "the source's name; the first PATH where not given", HelpName = "NAME" };
-        var command = new Command("backup", "back up directories and files; prints the restore point's id") { paths, options.Store, options.KeyFile, source, options.Json, options.SessionLife };
+        var exclude = new Option<string[]>("--exclude") { Description = "leave out what matches, in the words of .gitignore; may be given again", HelpName = "GLOB" };
+        var excludeFile = new Option<string[]>("--exclude-file") { Description = "a file with one such pattern a line; may be given again", HelpName = "FILE" };
+        var oneFileSystem = new Option<bool>("--one-file-system") { Description = "leave out what is mounted below a PATH" };
+        var excludeCaches = new Option<bool>("--exclude-caches") { Description = "leave out what directories with a CACHEDIR.TAG hold" };
+        var command = new Command("backup", "back up directories and files; prints the restore point's id")
+        {
+            paths, options.Store, options.KeyFile, source, exclude, excludeFile, oneFileSystem, excludeCaches, options.Json, options.SessionLife,
+        };
         command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
         {
             var clock = Stopwatch.StartNew();
             var full = parsed.GetValue(paths)!.Select(path => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToList();
-            IReadOnlyList<string> excluded = StoreUrl.Parse(parsed.GetValue(options.Store)!).LocalFolder is { } local ? [local] : [];
+            var tree = new TreeOptions
+            {
+                Excluded = StoreUrl.Parse(parsed.GetValue(options.Store)!).LocalFolder is { } local ? [local] : [],
+                Exclude = await PatternsAsync(parsed.GetValue(exclude) ?? [], parsed.GetValue(excludeFile) ?? [], stopping),
+                OneFileSystem = parsed.GetValue(oneFileSystem),
+                SkipCacheDirectories = parsed.GetValue(excludeCaches),
+            };
             var manifest = await WithProgressAsync(
-                progress => BackUpAsync(repository, full, parsed.GetValue(source) ?? full[0], excluded, progress, stopping));
+                progress => BackUpAsync(repository, full, parsed.GetValue(source) ?? full[0], tree, progress, stopping));
             foreach (var warning in manifest.Artifacts.SelectMany(artifact => artifact.Warnings))
             {
                 await Console.Error.WriteLineAsync($"drconsole: {warning}");
@@ -55,7 +68,7 @@ internal static partial class RepositoryCommand
     }
 
     private static async Task<Manifest> BackUpAsync(
-        BackupRepository repository, List<string> paths, string source, IReadOnlyList<string> excluded, IProgress<TransferProgress> progress, CancellationToken ct)
+        BackupRepository repository, List<string> paths, string source, TreeOptions tree, IProgress<TransferProgress> progress, CancellationToken ct)
     {
         var parent = (await repository.ListAsync(ct)).Points.LastOrDefault(point => point.Source == source && point.Kind == FilesKind);
         var description = new BackupDescription
@@ -70,53 +83,22 @@ internal static partial class RepositoryCommand
         foreach (var path in paths)
         {
             var name = Path.GetFileName(path) is { Length: > 0 } last ? last : "root";
-            await session.WriteTreeAsync(name, [path], new TreeOptions { ParentArtifact = name, Excluded = excluded }, progress, ct);
+            await session.WriteTreeAsync(name, [path], tree with { ParentArtifact = name }, progress, ct);
         }
 
         return await session.CommitAsync(null, null, ct);
     }
 
-    private static Command Restore()
+    /// <summary>Files first, so that a pattern on the command line decides against one in a file.</summary>
+    private static async Task<List<string>> PatternsAsync(string[] patterns, string[] files, CancellationToken ct)
     {
-        var options = new StoreOptions();
-        var id = new Argument<string>("ID") { Description = "the restore point, the unique beginning of its id, or \"latest\"" };
-        var to = new Option<string>("--to") { Description = "a new or empty directory; each artifact gets its name in it", HelpName = "DIR", Required = true };
-        var artifact = new Option<string?>("--artifact") { Description = "only this artifact", HelpName = "NAME" };
-        var command = new Command("restore", "restore artifacts as files and trees") { id, to, options.Store, options.KeyFile, artifact, options.Json };
-        command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
+        var all = new List<string>();
+        foreach (var file in files)
         {
-            var clock = Stopwatch.StartNew();
-            var manifest = await repository.ReadManifestAsync(await repository.ResolveAsync(parsed.GetValue(id)!, stopping), stopping);
-            var wanted = parsed.GetValue(artifact);
-            var artifacts = wanted is null ? manifest.Artifacts : [.. manifest.Artifacts.Where(a => a.Name == wanted)];
-            if (artifacts.Count == 0 && wanted is not null)
-            {
-                throw new EngineException(
-                    "artifact-missing", ErrorKind.NotFound, $"restore point {manifest.Id.Short} has no artifact '{wanted}'",
-                    $"it has: {string.Join(", ", manifest.Artifacts.Select(a => a.Name))}");
-            }
+            all.AddRange(await File.ReadAllLinesAsync(file, ct));
+        }
 
-            var target = Path.GetFullPath(parsed.GetValue(to)!);
-            var result = await WithProgressAsync(progress => repository.RestoreAsync(manifest, artifacts, target, progress, stopping));
-            foreach (var warning in result.Warnings)
-            {
-                await Console.Error.WriteLineAsync($"drconsole: {warning}");
-            }
-
-            if (parsed.GetValue(options.Json))
-            {
-                CommandRunner.PrintJson(new
-                {
-                    Id = manifest.Id.Value, To = target, result.Items, result.Bytes, Warnings = result.WarningCount, Seconds = Math.Round(clock.Elapsed.TotalSeconds, 3),
-                });
-            }
-            else
-            {
-                Console.WriteLine($"{result.Items:N0} items, {ByteText.Of(result.Bytes)} restored into {target}");
-            }
-
-            return ExitCodes.Done;
-        }, stopping));
-        return command;
+        all.AddRange(patterns);
+        return all;
     }
 }

@@ -11,11 +11,13 @@ public sealed record TreeOptions
 
     /// <summary>Absolute paths that are left out with all below them, for example the store itself.</summary>
     public IReadOnlyList<string> Excluded { get; init; } = [];
-}
 
-/// <summary>What a restore of a tree did.</summary>
-/// <param name="Items">Files, directories and so on that were made.</param>
-/// <param name="Bytes">Bytes written.</param>
-/// <param name="Warnings">What could not be restored as it was, at most 1,000 lines; the content is never among it.</param>
-/// <param name="WarningCount">How many there were in all.</param>
-public sealed record TreeRestoreResult(long Items, long Bytes, IReadOnlyList<string> Warnings, long WarningCount);
+    /// <summary>Patterns of what is left out, as in a .gitignore file at the tree's root; later ones win, <c>!</c> takes back.</summary>
+    public IReadOnlyList<string> Exclude { get; init; } = [];
+
+    /// <summary>True to leave out what is mounted below the tree; the directories that it is mounted on stay, empty.</summary>
+    public bool OneFileSystem { get; init; }
+
+    /// <summary>True to leave out what directories with a valid CACHEDIR.TAG hold; they stay, with their tag.</summary>
+    public bool SkipCacheDirectories { get; init; }
+}

@@ -49,6 +49,33 @@ public sealed class RepositoryCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Trees_are_listed_and_restored_in_parts_and_as_a_delta()
+    {
+        await File.WriteAllTextAsync(Path.Combine(_folder, "src", "skip.log"), "x", TestContext.Current.CancellationToken);
+        await RunAsync("init", "--store", Store, "--key-file", "key");
+        Assert.Equal(0, (await RunAsync("backup", "src", "--store", Store, "--key-file", "key", "--exclude", "*.log")).Code);
+        var listed = JsonDocument.Parse((await RunAsync("ls", "latest:src/dir", "--store", Store, "--key-file", "key", "--json")).Output).RootElement;
+        var entry = listed.EnumerateArray().Single();
+        Assert.Equal(("src/dir/a.txt", "file", 5L), (entry.GetProperty("path").GetString(), entry.GetProperty("kind").GetString(), entry.GetProperty("size").GetInt64()));
+        var found = JsonDocument.Parse((await RunAsync("ls", "latest", "--find", "A.T", "--store", Store, "--key-file", "key", "--json")).Output).RootElement;
+        Assert.Equal("src/dir/a.txt", found.EnumerateArray().Single().GetProperty("path").GetString());
+        Assert.Equal(1, (await RunAsync("ls", "latest:src/none", "--store", Store, "--key-file", "key")).Code);
+
+        Assert.Equal(0, (await RunAsync("restore", "latest", "--path", "src/dir/a.txt", "--to", "one", "--store", Store, "--key-file", "key")).Code);
+        Assert.Equal("hello", await File.ReadAllTextAsync(Path.Combine(_folder, "one", "a.txt"), TestContext.Current.CancellationToken));
+
+        string[] delta = ["restore", "latest", "--to", ".", "--delta", "--store", Store, "--key-file", "key", "--json"];
+        await File.WriteAllTextAsync(Path.Combine(_folder, "src", "dir", "a.txt"), "other text", TestContext.Current.CancellationToken);
+        var told = JsonDocument.Parse((await RunAsync([.. delta, "--dry-run"])).Output).RootElement;
+        Assert.Equal((1L, "replace"), (told.GetProperty("replaced").GetInt64(), told.GetProperty("changes")[0].GetProperty("kind").GetString()));
+        Assert.Equal("other text", await File.ReadAllTextAsync(Path.Combine(_folder, "src", "dir", "a.txt"), TestContext.Current.CancellationToken));
+        var done = JsonDocument.Parse((await RunAsync(delta)).Output).RootElement;
+        Assert.Equal((1L, 1L), (done.GetProperty("replaced").GetInt64(), done.GetProperty("leftAlone").GetInt64()));
+        Assert.Equal("hello", await File.ReadAllTextAsync(Path.Combine(_folder, "src", "dir", "a.txt"), TestContext.Current.CancellationToken));
+        Assert.Equal(2, (await RunAsync("restore", "latest", "--to", "x", "--delete", "--store", Store, "--key-file", "key")).Code);
+    }
+
+    [Fact]
     public async Task Damage_ends_with_exit_code_3_and_the_names()
     {
         await RunAsync("init", "--store", Store, "--key-file", "key");

@@ -117,7 +117,7 @@ public sealed class FormatTests : IDisposable
             Extents = [new Extent(0, 70), new Extent(1L << 39, 7)],
         };
         var output = new ArrayBufferWriter<byte>();
-        TreeNodeCodec.Write(output, node);
+        TreeNodeCodec.Write(output, node, new ArrayBufferWriter<byte>());
         Assert.Equal((uint)output.WrittenCount - 4, BinaryPrimitives.ReadUInt32LittleEndian(output.WrittenSpan));
         var read = TreeNodeCodec.Read(output.WrittenSpan[4..]);
         Assert.Equivalent(node, read, strict: true);

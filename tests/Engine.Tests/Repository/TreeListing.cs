@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Trees;
 
 namespace Hexabase.DrConsole.Engine.Tests.Repository;
@@ -10,7 +11,7 @@ internal static class TreeListing
     {
         var lines = new List<string>();
         var names = new Dictionary<ulong, string>();
-        foreach (var item in new TreeWalker(new TreeWarnings(), []).Walk([], Posix.ToPath(root)))
+        foreach (var item in new TreeWalker(new TreeWarnings(), new TreeOptions()).Walk([], Posix.ToPath(root)))
         {
             var stat = item.Stat;
             var path = Convert.ToHexString(item.Path);

@@ -11,9 +11,17 @@ internal static class ZstdCodec
     /// <summary>The level of every tier: ciphertext is copied between tiers as it is, so there is only one.</summary>
     public const int Level = 3;
 
+    /// <summary>Above this, the level's own tables no longer fit a core's cache beside the data.</summary>
+    private const int LargeLength = 256 * 1024;
+
     private static readonly ConcurrentBag<Compressor> Compressors = [];
+    private static readonly ConcurrentBag<Compressor> LargeCompressors = [];
     private static readonly ConcurrentBag<Decompressor> Decompressors = [];
     private static readonly CompressionOptions Options = new(Level);
+
+    /// <summary>Level 3 with tables of half the size: a sixth faster on chunks of megabytes for half a percent of their size.</summary>
+    private static readonly CompressionOptions LargeOptions = new(
+        null, new Dictionary<ZSTD_cParameter, int> { [ZSTD_cParameter.ZSTD_c_hashLog] = 16, [ZSTD_cParameter.ZSTD_c_chainLog] = 15 }, Level);
 
     /// <summary>How many bytes a frame of <paramref name="length"/> bytes can need at worst.</summary>
     public static int Bound(int length) => Compressor.GetCompressBound(length);
@@ -21,9 +29,11 @@ internal static class ZstdCodec
     /// <summary>Writes one frame and returns its length.</summary>
     public static int Compress(ReadOnlySpan<byte> source, Span<byte> destination)
     {
-        if (!Compressors.TryTake(out var compressor))
+        var isLarge = source.Length > LargeLength;
+        var pool = isLarge ? LargeCompressors : Compressors;
+        if (!pool.TryTake(out var compressor))
         {
-            compressor = new Compressor(Options);
+            compressor = new Compressor(isLarge ? LargeOptions : Options);
         }
 
         try
@@ -32,7 +42,7 @@ internal static class ZstdCodec
         }
         finally
         {
-            Compressors.Add(compressor);
+            pool.Add(compressor);
         }
     }
 

@@ -2,8 +2,11 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
-/// <summary>The data of a file, extent after extent, as one stream. Not disposing the handle, which is the caller's.</summary>
-internal sealed class FileContentStream(SafeFileHandle file, IReadOnlyList<Extent>? extents) : Stream
+/// <summary>The data of a file as one stream: its extents one after the other, or its first bytes. The handle stays the caller's.</summary>
+/// <param name="file">The open file.</param>
+/// <param name="extents">The extents of a sparse file, else null.</param>
+/// <param name="limit">Where to stop without extents: a file that grows as fast as it is read would never end.</param>
+internal sealed class FileContentStream(SafeFileHandle file, IReadOnlyList<Extent>? extents, long limit) : Stream
 {
     private int _extent;
     private long _within;
@@ -26,7 +29,7 @@ internal sealed class FileContentStream(SafeFileHandle file, IReadOnlyList<Exten
     {
         if (extents is null)
         {
-            var read = RandomAccess.Read(file, buffer, _within);
+            var read = RandomAccess.Read(file, buffer[..(int)Math.Min(buffer.Length, limit - _within)], _within);
             _within += read;
             return read;
         }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using Hexabase.DrConsole.Engine.Repository.Chunking;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Packs;
@@ -12,8 +13,27 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
 {
     /// <summary>A file that changed this shortly before the parent was taken may have changed again within the same clock tick.</summary>
     private const long SettledSeconds = 2;
+    private const long MaxUnknownLength = 64 * 1024 * 1024;
 
-    /// <summary>The node with its content, or null where the file could not be read and is left out.</summary>
+    /// <summary>
+    /// True where the parent has this file unchanged and its content is stored whole; decided without a system call, where
+    /// that is possible. A change of access list or attribute moves the change time, so those are the parent's too.
+    /// </summary>
+    public bool TryTakeOver(TreeNode node, TreeNode? parent, long parentSeconds, [NotNullWhen(true)] out TreeNode? taken)
+    {
+        taken = null;
+        if (parent is null || parent.Content.Depth != 0 || !IsUnchanged(node, parent, parentSeconds)
+            || (parent.Content.Id is { } id && !blobs.TryLeanOn(id, ObjectType.Stream)))
+        {
+            return false;
+        }
+
+        meter.Add(1, parent.Size);
+        taken = TakeOver(node, parent);
+        return true;
+    }
+
+    /// <summary>The node with attributes and content, or null where the file could not be read and is left out.</summary>
     public async Task<TreeNode?> StoreAsync(WalkedItem item, TreeNode node, TreeNode? parent, long parentSeconds, CancellationToken ct)
     {
         try
@@ -21,7 +41,7 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
             if (parent is not null && IsUnchanged(node, parent, parentSeconds) && await IsStoredAsync(parent.Content, ct))
             {
                 meter.Add(1, parent.Size);
-                return node with { Content = parent.Content, Extents = parent.Extents };
+                return TakeOver(node, parent);
             }
 
             return await ReadAsync(item, node, ct);
@@ -37,6 +57,9 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
 
         return null;
     }
+
+    private static TreeNode TakeOver(TreeNode node, TreeNode parent) =>
+        node with { Attributes = parent.Attributes, Content = parent.Content, Extents = parent.Extents };
 
     private static bool IsUnchanged(TreeNode node, TreeNode parent, long parentSeconds) =>
         parent.Kind == TreeNodeKind.File && parent.Size == node.Size && parent.Modified == node.Modified && parent.Changed == node.Changed
@@ -73,6 +96,7 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
     private async Task<TreeNode> ReadAsync(WalkedItem item, TreeNode node, CancellationToken ct)
     {
         using var file = Posix.OpenRead(item.FullPath);
+        node = node with { Attributes = Posix.Attributes(file, item.FullPath) };
         var extents = item.Stat.MayHaveHoles ? Posix.DataExtents(file, node.Size) : null;
         if (extents is [{ Offset: 0 } whole] && whole.Length == node.Size)
         {
@@ -83,15 +107,16 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
         ContentRoot content;
         if (extents is null && node.Size <= ChunkerProfile.Content.Minimum)
         {
-            content = await StoreWholeAsync(file, (int)node.Size, ct) ?? await StoreChunkedAsync(file, null, ct);
+            content = await StoreWholeAsync(file, item.FullPath, (int)node.Size, ct) ?? await StoreChunkedAsync(file, null, ct);
         }
         else
         {
             content = await StoreChunkedAsync(file, extents, ct);
         }
 
-        var after = Posix.Stat(item.FullPath, follow: item.Path.Length == 0);
-        if (after.Inode != node.Inode || after.Modified != node.Modified || after.Size != node.Size)
+        // Of the open file: one that was replaced by another meanwhile was read whole, and is what its path meant at the walk.
+        var after = Posix.Stat(file, item.FullPath);
+        if (after.Inode != node.Inode || after.Modified != node.Modified || after.Size != node.Size || content.Length != (extents is null ? node.Size : content.Length))
         {
             warnings.Note($"{Posix.Show(item.FullPath)}: changed while it was read");
         }
@@ -101,17 +126,20 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
     }
 
     /// <summary>Stores a small file as one chunk; null where it is longer by now than it was.</summary>
-    private async Task<ContentRoot?> StoreWholeAsync(SafeFileHandle file, int size, CancellationToken ct)
+    private async Task<ContentRoot?> StoreWholeAsync(SafeFileHandle file, byte[] path, int size, CancellationToken ct)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(size + 1);
         try
         {
+            // One byte more than expected: a file that grew is noticed. A shorter answer means the end, so it is not asked twice.
             var filled = 0;
-            // One byte more than expected: a file that grew is noticed.
-            while (filled <= size && RandomAccess.Read(file, buffer.AsSpan(filled, size + 1 - filled), filled) is > 0 and var read)
+            int read;
+            do
             {
+                read = Posix.Read(file, buffer.AsSpan(filled, size + 1 - filled), filled, path);
                 filled += read;
             }
+            while (read > 0 && filled < size);
 
             if (filled > size)
             {
@@ -131,7 +159,9 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
 
     private async Task<ContentRoot> StoreChunkedAsync(SafeFileHandle file, List<Extent>? extents, CancellationToken ct)
     {
-        await using var content = new FileContentStream(file, extents);
+        // Files that claim no length, such as the kernel's, are read to their end, within reason.
+        var length = RandomAccess.GetLength(file);
+        await using var content = new FileContentStream(file, extents, length > 0 ? length : MaxUnknownLength);
         return await contents.WriteAsync(
             content, ObjectType.Stream, ChunkerProfile.Content, tally, null, read => meter.Add(0, read), ct);
     }

@@ -3,49 +3,62 @@ namespace Hexabase.DrConsole.Engine.Repository.Trees;
 /// <summary>The nodes of the parent's tree, asked for in ascending order of their paths.</summary>
 internal sealed class ParentNodes : IAsyncDisposable
 {
-    private readonly IAsyncEnumerator<TreeNode>? _nodes;
+    private readonly IAsyncEnumerator<List<TreeNode>>? _batches;
     private readonly TreeWarnings _warnings;
-    private bool _isAtNode;
+    private List<TreeNode> _batch = [];
+    private int _next;
     private bool _hasEnded;
 
-    private ParentNodes(IAsyncEnumerator<TreeNode>? nodes, TreeWarnings warnings)
+    private ParentNodes(IAsyncEnumerator<List<TreeNode>>? batches, TreeWarnings warnings)
     {
-        _nodes = nodes;
+        _batches = batches;
         _warnings = warnings;
-        _hasEnded = nodes is null;
+        _hasEnded = batches is null;
     }
 
     public static ParentNodes Open(RepositoryParts parts, Manifest? parent, string? artifact, TreeWarnings warnings, CancellationToken ct)
     {
         var stored = parent?.Artifacts.FirstOrDefault(a => a.Name == artifact && a.Type == StoredArtifact.TreeType);
-        return new ParentNodes(stored is null ? null : TreeReader.ReadAsync(parts, stored, ct).GetAsyncEnumerator(ct), warnings);
+        return new ParentNodes(stored is null ? null : TreeReader.ReadBatchesAsync(parts, stored, ct).GetAsyncEnumerator(ct), warnings);
     }
 
-    /// <summary>The parent's node at this path, or null. A hard link's other names count as unknown.</summary>
-    public async ValueTask<TreeNode?> FindAsync(byte[] path)
+    /// <summary>
+    /// The parent's node at this path, or null, where the nodes at hand tell; false where more must be read first
+    /// (<see cref="ReadOnAsync"/>). A hard link's other names count as unknown.
+    /// </summary>
+    public bool TryFind(byte[] path, out TreeNode? node)
     {
-        while (!_hasEnded)
+        node = null;
+        while (_next < _batch.Count)
         {
-            if (_isAtNode && TreeNode.ComparePaths(_nodes!.Current.Path, path) is >= 0 and var order)
+            var order = TreeNode.ComparePaths(_batch[_next].Path, path);
+            if (order >= 0)
             {
-                return order == 0 ? _nodes.Current : null;
+                node = order == 0 ? _batch[_next] : null;
+                return true;
             }
 
-            try
-            {
-                _isAtNode = await _nodes!.MoveNextAsync();
-                _hasEnded = !_isAtNode;
-            }
-            catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
-            {
-                // A damaged parent must not stop a backup: from here on every file is read.
-                _hasEnded = true;
-                _warnings.Note($"the parent's tree cannot be read to its end, so files are read anew: {error.Message}");
-            }
+            _next++;
         }
 
-        return null;
+        return _hasEnded;
     }
 
-    public ValueTask DisposeAsync() => _nodes?.DisposeAsync() ?? ValueTask.CompletedTask;
+    /// <summary>Reads further nodes.</summary>
+    public async ValueTask ReadOnAsync()
+    {
+        try
+        {
+            _hasEnded = !await _batches!.MoveNextAsync();
+            (_batch, _next) = (_hasEnded ? [] : _batches.Current, 0);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        {
+            // A damaged parent must not stop a backup: from here on every file is read.
+            _hasEnded = true;
+            _warnings.Note($"the parent's tree cannot be read to its end, so files are read anew: {error.Message}");
+        }
+    }
+
+    public ValueTask DisposeAsync() => _batches?.DisposeAsync() ?? ValueTask.CompletedTask;
 }

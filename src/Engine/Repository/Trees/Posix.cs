@@ -17,7 +17,14 @@ internal sealed class PosixException(int errno, string path)
     public const int NoSpace = 28;
     public const int QuotaExceeded = 122;
 
+    public const int NotDirectory = 20;
+    public const int CrossDevice = 18;
+    public const int Loop = 40;
+
     public int Errno { get; } = errno;
+
+    /// <summary>What went wrong, without the path.</summary>
+    public string Reason => Marshal.GetPInvokeErrorMessage(Errno).ToLowerInvariant();
 }
 
 /// <summary>
@@ -29,6 +36,7 @@ internal static unsafe partial class Posix
     private const string Library = "libc";
     private const int CurrentDirectory = -100;
     private const int NoFollowFlag = 0x100;
+    private const int EmptyPathFlag = 0x1000;
     private const int SeekData = 3;
     private const int SeekHole = 4;
     private const int CloseOnExec = 0x80000;
@@ -68,6 +76,25 @@ internal static unsafe partial class Posix
         return FileStat.From(new ReadOnlySpan<byte>(buffer, 256));
     }
 
+    /// <summary>What an open file is now; the path is for messages.</summary>
+    public static FileStat Stat(SafeFileHandle file, byte[] path)
+    {
+        var buffer = stackalloc byte[256];
+        Check(StatX((int)file.DangerousGetHandle(), [0], EmptyPathFlag, FileStat.Mask, buffer), path);
+        GC.KeepAlive(file);
+        return FileStat.From(new ReadOnlySpan<byte>(buffer, 256));
+    }
+
+    /// <summary>Reads once at an offset, without the runtime's own questions about the file; 0 at its end.</summary>
+    public static int Read(SafeFileHandle file, Span<byte> buffer, long offset, byte[] path)
+    {
+        fixed (byte* bytes = buffer)
+        {
+            var read = ReadAt(file, bytes, buffer.Length, offset);
+            return read < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : (int)read;
+        }
+    }
+
     /// <summary>Names in a directory, unordered, without . and ..</summary>
     public static List<byte[]> List(byte[] path)
     {
@@ -105,10 +132,13 @@ internal static unsafe partial class Posix
         return length < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : buffer[..(int)length];
     }
 
-    /// <summary>Extended attributes, access lists among them; none where the file system has none.</summary>
-    public static IReadOnlyList<ExtendedAttribute> Attributes(byte[] path)
+    /// <summary>Extended attributes, access lists among them; none where the file system has none. Links are not followed.</summary>
+    public static IReadOnlyList<ExtendedAttribute> Attributes(byte[] path) => Attributes(null, path);
+
+    /// <summary>Those of an open file; the path is for messages.</summary>
+    public static IReadOnlyList<ExtendedAttribute> Attributes(SafeFileHandle? file, byte[] path)
     {
-        var length = ListAttributes(path, null, 0);
+        var length = ListAttributes(file, path, null);
         if (length <= 0)
         {
             return length == 0 || Marshal.GetLastPInvokeError() is PosixException.NotSupported
@@ -116,16 +146,16 @@ internal static unsafe partial class Posix
         }
 
         var names = new byte[length];
-        length = ListAttributes(path, names, names.Length);
+        length = ListAttributes(file, path, names);
         var found = new List<ExtendedAttribute>();
         for (var rest = names.AsSpan(0, (int)Math.Max(0, length)); rest.Length > 0;)
         {
             var end = rest.IndexOf((byte)0);
             var name = rest[..(end + 1)].ToArray();
             rest = rest[(end + 1)..];
-            var size = GetAttribute(path, name, null, 0);
+            var size = GetAttribute(file, path, name, null);
             var value = new byte[Math.Max(0, size)];
-            size = size > 0 ? GetAttribute(path, name, value, value.Length) : size;
+            size = size > 0 ? GetAttribute(file, path, name, value) : size;
             if (size >= 0)
             {
                 found.Add(new ExtendedAttribute(name[..^1], value[..(int)size]));
@@ -176,7 +206,7 @@ internal static unsafe partial class Posix
 
     /// <summary>Makes a fifo, socket or device node.</summary>
     public static void MakeNode(byte[] path, uint modeWithType, uint major, uint minor) =>
-        Check(MkNod(path, modeWithType, (minor & 0xFFul) | ((major & 0xFFFul) << 8) | ((minor & ~0xFFul) << 12) | ((major & ~0xFFFul) << 32)), path);
+        Check(MkNod(path, modeWithType, DeviceNumber(major, minor)), path);
 
     public static void SetOwner(byte[] path, uint user, uint group) => Check(LChOwn(path, user, group), path);
 
@@ -194,11 +224,19 @@ internal static unsafe partial class Posix
 
     public static uint EffectiveUser => GetEUid();
 
+    public static uint EffectiveGroup => GetEGid();
+
     private static SafeFileHandle Open(byte[] path, int flags, uint mode)
     {
         var descriptor = OpenFile(path, flags, mode);
         return descriptor < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : new SafeFileHandle(descriptor, ownsHandle: true);
     }
+
+    private static nint ListAttributes(SafeFileHandle? file, byte[] path, byte[]? list) =>
+        file is null ? LListAttributes(path, list, list?.Length ?? 0) : FListAttributes(file, list, list?.Length ?? 0);
+
+    private static nint GetAttribute(SafeFileHandle? file, byte[] path, byte[] name, byte[]? value) =>
+        file is null ? LGetAttribute(path, name, value, value?.Length ?? 0) : FGetAttribute(file, name, value, value?.Length ?? 0);
 
     private static void Check(int result, byte[] path)
     {
@@ -207,58 +245,4 @@ internal static unsafe partial class Posix
             throw new PosixException(Marshal.GetLastPInvokeError(), Show(path));
         }
     }
-
-    [LibraryImport(Library, EntryPoint = "statx", SetLastError = true)]
-    private static partial int StatX(int directory, byte[] path, int flags, uint mask, byte* buffer);
-
-    [LibraryImport(Library, EntryPoint = "opendir", SetLastError = true)]
-    private static partial nint OpenDirectory(byte[] path);
-
-    [LibraryImport(Library, EntryPoint = "readdir", SetLastError = true)]
-    private static partial nint ReadDirectory(nint directory);
-
-    [LibraryImport(Library, EntryPoint = "closedir")]
-    private static partial int CloseDirectory(nint directory);
-
-    [LibraryImport(Library, EntryPoint = "readlink", SetLastError = true)]
-    private static partial nint ReadLinkAt(byte[] path, byte[] buffer, nint size);
-
-    [LibraryImport(Library, EntryPoint = "llistxattr", SetLastError = true)]
-    private static partial nint ListAttributes(byte[] path, byte[]? list, nint size);
-
-    [LibraryImport(Library, EntryPoint = "lgetxattr", SetLastError = true)]
-    private static partial nint GetAttribute(byte[] path, byte[] name, byte[]? value, nint size);
-
-    [LibraryImport(Library, EntryPoint = "lsetxattr", SetLastError = true)]
-    private static partial int LSetAttribute(byte[] path, byte[] name, byte[] value, nint size, int flags);
-
-    [LibraryImport(Library, EntryPoint = "open", SetLastError = true)]
-    private static partial int OpenFile(byte[] path, int flags, uint mode);
-
-    [LibraryImport(Library, EntryPoint = "lseek", SetLastError = true)]
-    private static partial long Seek(SafeFileHandle file, long offset, int whence);
-
-    [LibraryImport(Library, EntryPoint = "mkdir", SetLastError = true)]
-    private static partial int MkDir(byte[] path, uint mode);
-
-    [LibraryImport(Library, EntryPoint = "symlink", SetLastError = true)]
-    private static partial int SymLink(byte[] target, byte[] path);
-
-    [LibraryImport(Library, EntryPoint = "link", SetLastError = true)]
-    private static partial int Link(byte[] existing, byte[] path);
-
-    [LibraryImport(Library, EntryPoint = "mknod", SetLastError = true)]
-    private static partial int MkNod(byte[] path, uint mode, ulong device);
-
-    [LibraryImport(Library, EntryPoint = "lchown", SetLastError = true)]
-    private static partial int LChOwn(byte[] path, uint user, uint group);
-
-    [LibraryImport(Library, EntryPoint = "chmod", SetLastError = true)]
-    private static partial int ChMod(byte[] path, uint mode);
-
-    [LibraryImport(Library, EntryPoint = "utimensat", SetLastError = true)]
-    private static partial int UtimensAt(int directory, byte[] path, long* times, int flags);
-
-    [LibraryImport(Library, EntryPoint = "geteuid")]
-    private static partial uint GetEUid();
 }

@@ -14,9 +14,13 @@ internal static class TreeNodeCodec
     private const byte HasContent = 1;
     private const byte IsSparse = 2;
 
-    public static void Write(IBufferWriter<byte> output, TreeNode node)
+    /// <summary>Writes one record.</summary>
+    /// <param name="output">Gets the record.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="body">A buffer to build it in, since its length comes first; emptied before and kept for the next.</param>
+    public static void Write(IBufferWriter<byte> output, TreeNode node, ArrayBufferWriter<byte> body)
     {
-        var body = new ArrayBufferWriter<byte>(256 + node.Path.Length);
+        body.ResetWrittenCount();
         body.Write([(byte)node.Kind]);
         WriteBytes(body, node.Path);
         WriteU32(body, node.Mode);

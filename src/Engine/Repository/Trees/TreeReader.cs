@@ -9,11 +9,25 @@ namespace Hexabase.DrConsole.Engine.Repository.Trees;
 /// <summary>Reads a tree's nodes in their order while further chunks of the node stream are fetched.</summary>
 internal static class TreeReader
 {
-    private const int NodesAhead = 1024;
+    private const int BatchLength = 256;
+    private const int BatchesAhead = 16;
 
     /// <summary>The nodes of a tree artifact; their order and paths are checked, since a restore trusts them.</summary>
     /// <exception cref="EngineException">Kind Damaged, or Unsupported where the artifact is of another type.</exception>
     public static async IAsyncEnumerable<TreeNode> ReadAsync(
+        RepositoryParts parts, StoredArtifact artifact, [EnumeratorCancellation] CancellationToken ct)
+    {
+        await foreach (var batch in ReadBatchesAsync(parts, artifact, ct))
+        {
+            foreach (var node in batch)
+            {
+                yield return node;
+            }
+        }
+    }
+
+    /// <summary>The same in batches: handing over each node alone would cost more than reading it.</summary>
+    public static async IAsyncEnumerable<List<TreeNode>> ReadBatchesAsync(
         RepositoryParts parts, StoredArtifact artifact, [EnumeratorCancellation] CancellationToken ct)
     {
         if (artifact.Type != StoredArtifact.TreeType)
@@ -22,14 +36,14 @@ internal static class TreeReader
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var nodes = Channel.CreateBounded<TreeNode>(new BoundedChannelOptions(NodesAhead) { SingleReader = true, SingleWriter = true });
-        var decoder = new Decoder(nodes.Writer);
+        var batches = Channel.CreateBounded<List<TreeNode>>(new BoundedChannelOptions(BatchesAhead) { SingleReader = true, SingleWriter = true });
+        var decoder = new Decoder(batches.Writer);
         var reading = DecodeAsync(parts, artifact, decoder, stop.Token);
         try
         {
-            await foreach (var node in nodes.Reader.ReadAllAsync(ct))
+            await foreach (var batch in batches.Reader.ReadAllAsync(ct))
             {
-                yield return node;
+                yield return batch;
             }
         }
         finally
@@ -46,7 +60,7 @@ internal static class TreeReader
         try
         {
             await parts.ReadHashedAsync(artifact, ObjectType.FileTree, bytes => decoder.AddAsync(bytes, ct), ct);
-            decoder.Finish();
+            await decoder.FinishAsync(ct);
             failure = null;
         }
         catch (Exception error) when (error is EngineException or OperationCanceledException)
@@ -60,13 +74,14 @@ internal static class TreeReader
     }
 
     /// <summary>Cuts the node stream, which comes in chunks, into records.</summary>
-    private sealed class Decoder(ChannelWriter<TreeNode> output)
+    private sealed class Decoder(ChannelWriter<List<TreeNode>> output)
     {
+        private List<TreeNode> _batch = new(BatchLength);
         private byte[] _pending = [];
         private int _length;
         private byte[]? _lastPath;
 
-        public ChannelWriter<TreeNode> Output => output;
+        public ChannelWriter<List<TreeNode>> Output => output;
 
         public async ValueTask AddAsync(ReadOnlyMemory<byte> bytes, CancellationToken ct)
         {
@@ -94,18 +109,28 @@ internal static class TreeReader
                 var node = TreeNodeCodec.Read(_pending.AsSpan(at + sizeof(uint), (int)length));
                 CheckPath(node.Path);
                 at += sizeof(uint) + (int)length;
-                await output.WriteAsync(node, ct);
+                _batch.Add(node);
+                if (_batch.Count == BatchLength)
+                {
+                    await output.WriteAsync(_batch, ct);
+                    _batch = new List<TreeNode>(BatchLength);
+                }
             }
 
             _pending.AsSpan(at, _length - at).CopyTo(_pending);
             _length -= at;
         }
 
-        public void Finish()
+        public async ValueTask FinishAsync(CancellationToken ct)
         {
             if (_length != 0)
             {
                 throw Invalid("ends within a record");
+            }
+
+            if (_batch.Count > 0)
+            {
+                await output.WriteAsync(_batch, ct);
             }
         }
 

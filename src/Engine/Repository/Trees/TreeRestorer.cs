@@ -1,40 +1,73 @@
 using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Storage;
 using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>
-/// Makes a tree anew at a path where nothing is. Directories come first in the order of nodes and get their times last;
-/// hard links are made when all files are there.
+/// Brings a path to the state of a tree. Directories come first in the order of nodes and get their times last; files are
+/// written in batches by their place in the packs; hard links are made when all files are there, deletions come at the end.
+/// A restore that was cut off is repeated: what it finished is found right.
 /// </summary>
-internal sealed class TreeRestorer(RepositoryParts parts, string target, ProgressMeter meter, CancellationToken ct) : IDisposable
+internal sealed class TreeRestorer : IDisposable
 {
-    private readonly byte[] _target = Posix.ToPath(target);
+    private const int BatchFiles = 4096;
+    private const long BatchBytes = 32 * 1024 * 1024;
+
+    private readonly RepositoryParts _parts;
+    private readonly TreeRestoreOptions _options;
+    private readonly ProgressMeter _meter;
+    private readonly CancellationToken _ct;
+    private readonly RestoreTarget _target;
+    private readonly RestoreTarget.DirectoryCursor _cursor;
     private readonly TreeWarnings _warnings = new();
+    private readonly RestoredMetadata _metadata;
+    private readonly RestoreDifference _difference;
+    private readonly FileWriter _writer;
+    private readonly FileRanges _ranges;
     private readonly List<TreeNode> _directories = [];
     private readonly List<TreeNode> _links = [];
-    private readonly bool _isRoot = Posix.EffectiveUser == 0;
-    private readonly SemaphoreSlim _readers = new(parts.Options.Workers);
-
-    // Large files fetch ahead with all workers; two at once would double the memory for no gain.
-    private readonly SemaphoreSlim _large = new(1);
+    private List<SmallFile> _batch = [];
+    private long _batchBytes;
+    private Task _running = Task.CompletedTask;
+    private Task _large = Task.CompletedTask;
     private byte[]? _openDirectory;
     private long _items;
-    private long _bytes;
+
+    public TreeRestorer(RepositoryParts parts, string target, TreeRestoreOptions options, ProgressMeter meter, CancellationToken ct)
+    {
+        (_parts, _options, _meter, _ct) = (parts, options, meter, ct);
+        _target = new RestoreTarget(target);
+        _cursor = _target.Cursor();
+        _metadata = new RestoredMetadata(_target, _warnings, !options.Delta && InheritsNothing(target));
+        _difference = new RestoreDifference(parts, _target, _metadata, _warnings, options);
+        _writer = new FileWriter(parts, _target, _metadata, meter);
+        _ranges = new FileRanges(parts, _target, _writer);
+    }
 
     public async Task<TreeRestoreResult> RestoreAsync(StoredArtifact artifact)
     {
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
-        var running = new List<Task>();
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ct);
         try
         {
-            await foreach (var node in TreeReader.ReadAsync(parts, artifact, stop.Token))
+            await _parts.Index.EnsureLoadedAsync(stop.Token);
+            await foreach (var node in TreeSelection.ReadAsync(_parts, artifact, _options.Path, _warnings, stop.Token))
             {
-                await RestoreNodeAsync(node, running, stop.Token);
+                await RestoreNodeAsync(node, stop.Token);
             }
 
-            await Task.WhenAll(running);
+            await FlushAsync(stop.Token);
+            await _running;
+            await _large;
+            FinishLinks();
+            _difference.Finish();
+            if (_options is { Delta: true, DryRun: false })
+            {
+                _target.RemoveStaging();
+            }
+
+            FinishDirectories();
         }
         catch (IOException error)
         {
@@ -43,64 +76,134 @@ internal sealed class TreeRestorer(RepositoryParts parts, string target, Progres
         finally
         {
             await stop.CancelAsync();
-            await Task.WhenAll(running).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _running.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await _large.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (_options is { Delta: true, DryRun: false })
+            {
+                RemoveStaging();
+            }
         }
 
-        FinishLinksAndDirectories();
-        if (!_isRoot)
+        if (!_metadata.IsRoot)
         {
             _warnings.Note("owners were not restored, since this user is not root");
         }
 
-        return new TreeRestoreResult(_items, _bytes, _warnings.Lines, _warnings.Count);
+        return _difference.Result(_items, _writer.Bytes);
     }
 
     public void Dispose()
     {
-        _readers.Dispose();
-        _large.Dispose();
+        _cursor.Dispose();
+        _writer.Dispose();
+        _target.Dispose();
     }
 
-    private async Task RestoreNodeAsync(TreeNode node, List<Task> running, CancellationToken stop)
+    private async Task RestoreNodeAsync(TreeNode node, CancellationToken stop)
     {
         CheckParent(node);
-        if (_items++ == 0 && node.Path.Length > 0 && !Directory.Exists(target))
+        if (_items++ == 0 && node.Path.Length > 0)
         {
             // Several paths side by side have no node for what holds them.
-            Posix.MakeDirectory(_target);
+            MakeRoot();
         }
 
-        var path = Posix.Join(_target, node.Path);
-        switch (node.Kind)
+        _meter.Add(1, 0);
+        if (node.Kind == TreeNodeKind.HardLink)
         {
-            case TreeNodeKind.Directory:
-                if (node.Path.Length > 0 || !Directory.Exists(target))
-                {
-                    Posix.MakeDirectory(path);
-                }
-
-                _directories.Add(node);
-                break;
-            case TreeNodeKind.File:
-                _bytes += node.Size;
-                await _readers.WaitAsync(stop);
-                running.RemoveAll(task => task.IsCompletedSuccessfully);
-                running.Add(Task.Run(() => RestoreFileAsync(node, path, stop), CancellationToken.None));
-                await Task.WhenAll(running.Where(task => task.IsFaulted));
-                break;
-            case TreeNodeKind.SymbolicLink:
-                Posix.MakeSymbolicLink([.. node.Target, 0], path);
-                SetMetadata(node, path);
-                break;
-            case TreeNodeKind.HardLink:
-                _links.Add(node);
-                break;
-            default:
-                MakeSpecial(node, path);
-                break;
+            _links.Add(node);
+            _difference.Expect(node);
+            return;
         }
 
-        meter.Add(1, 0);
+        var action = await _difference.DecideAsync(_cursor, node, stop);
+        if (node.Kind == TreeNodeKind.Directory && action is not RestoreAction.Blocked && !_options.DryRun)
+        {
+            EnsureDirectory(node, action);
+        }
+        else if (!_options.DryRun && action is RestoreAction.Create or RestoreAction.Replace)
+        {
+            await MakeAsync(node, action == RestoreAction.Replace, stop);
+        }
+        else if (!_options.DryRun && action is RestoreAction.Adjust)
+        {
+            var (directory, name) = _cursor.Find(node.Path);
+            _metadata.SetOn(directory, name, node, mayHaveOthers: true);
+        }
+
+        if (action is RestoreAction.None or RestoreAction.Adjust)
+        {
+            _meter.Add(0, node.Size);
+        }
+    }
+
+    private void EnsureDirectory(TreeNode node, RestoreAction action)
+    {
+        var isMade = action is RestoreAction.Create or RestoreAction.Replace;
+        if (isMade)
+        {
+            var (directory, name) = _cursor.Find(node.Path);
+            Posix.MakeDirectoryAt(directory, name);
+        }
+
+        _directories.Add(node);
+    }
+
+    private void MakeRoot()
+    {
+        var (directory, name) = _cursor.Find([]);
+        if (!_options.DryRun && !Directory.Exists(_target.Path))
+        {
+            Posix.MakeDirectoryAt(directory, name);
+        }
+    }
+
+    private async Task MakeAsync(TreeNode node, bool replaces, CancellationToken stop)
+    {
+        if (replaces)
+        {
+            // Made here, before workers need it.
+            _ = _target.Staging;
+        }
+
+        if (node.Kind != TreeNodeKind.File)
+        {
+            MakeOther(node, replaces);
+        }
+        else if (node.Extents is null && node.Content is { Depth: 0 })
+        {
+            _batch.Add(new SmallFile(node, replaces, PlaceOf(node.Content.Id)));
+            _batchBytes += node.Size;
+            if (_batch.Count >= BatchFiles || _batchBytes >= BatchBytes)
+            {
+                await FlushAsync(stop);
+            }
+        }
+        else
+        {
+            await _large;
+            _large = Task.Run(() => _writer.WriteLargeAsync(node, replaces, stop), CancellationToken.None);
+        }
+    }
+
+    private BlobLocation PlaceOf(ChunkId? id) =>
+        id is { } chunk && _parts.Index.Index.FindNumber(chunk, ObjectType.Stream) is > 0 and var number ? _parts.Index.Index.Place(number) : default;
+
+    /// <summary>Hands the batch over; the next one fills meanwhile.</summary>
+    private async Task FlushAsync(CancellationToken stop)
+    {
+        await _running;
+        if (_batch.Count > 0)
+        {
+            if (_target.Path.Length > 0 && Directory.Exists(_target.Path))
+            {
+                _ = _target.Root;
+            }
+
+            var batch = _batch;
+            (_batch, _batchBytes) = ([], 0);
+            _running = Task.Run(() => _ranges.WriteAsync(batch, stop), CancellationToken.None);
+        }
     }
 
     /// <summary>
@@ -130,156 +233,122 @@ internal sealed class TreeRestorer(RepositoryParts parts, string target, Progres
             && (open.Length == directory.Length || directory.Length == 0 || open[directory.Length] == '/');
     }
 
-    private async Task RestoreFileAsync(TreeNode node, byte[] path, CancellationToken stop)
+    /// <summary>Symbolic links and special files.</summary>
+    private void MakeOther(TreeNode node, bool replaces)
     {
+        const uint FifoType = 0x1000, CharacterType = 0x2000, BlockType = 0x6000, SocketType = 0xC000, OwnerOnly = 0x180;
+        var (directory, name) = _cursor.Find(node.Path);
+        var (home, first) = replaces ? (_target.Staging, "other\0"u8.ToArray()) : (directory, name);
         try
         {
-            using (var file = Posix.CreateNew(path))
+            if (node.Kind == TreeNodeKind.SymbolicLink)
             {
-                if (node.Extents is null && node.Content is { Depth: 0, Id: { } id })
+                Posix.MakeSymbolicLinkAt([.. node.Target, 0], home, first);
+            }
+            else
+            {
+                var type = node.Kind switch
                 {
-                    using var bytes = await parts.Blobs.ReadAsync(id, ObjectType.Stream, stop);
-                    RandomAccess.Write(file, bytes.Span, 0);
-                    meter.Add(0, bytes.Length);
-                }
-                else if (node.Content.Id is not null)
-                {
-                    await RestoreLargeAsync(node, file, stop);
-                }
-
-                if (RandomAccess.GetLength(file) != node.Size)
-                {
-                    RandomAccess.SetLength(file, node.Size);
-                }
+                    TreeNodeKind.Fifo => FifoType,
+                    TreeNodeKind.CharacterDevice => CharacterType,
+                    TreeNodeKind.BlockDevice => BlockType,
+                    _ => SocketType,
+                };
+                Posix.MakeNodeAt(home, first, type | OwnerOnly, node.NodeDevice);
             }
 
-            SetMetadata(node, path);
+            _metadata.SetOn(home, first, node, mayHaveOthers: false);
+            Rename(home, first, directory, name);
         }
-        finally
+        catch (PosixException error) when (node.Kind != TreeNodeKind.SymbolicLink && error.Errno is PosixException.NotPermitted or PosixException.AccessDenied)
         {
-            _readers.Release();
-        }
-    }
-
-    private async Task RestoreLargeAsync(TreeNode node, SafeFileHandle file, CancellationToken stop)
-    {
-        await _large.WaitAsync(stop);
-        try
-        {
-            var extents = node.Extents ?? [new Extent(0, node.Content.Length)];
-            var (extent, within) = (0, 0L);
-            await parts.Contents.ReadAsync(
-                node.Content, ObjectType.Stream,
-                bytes =>
-                {
-                    for (var rest = bytes.Span; rest.Length > 0;)
-                    {
-                        var length = (int)Math.Min(rest.Length, extents[extent].Length - within);
-                        RandomAccess.Write(file, rest[..length], extents[extent].Offset + within);
-                        rest = rest[length..];
-                        within += length;
-                        if (within == extents[extent].Length)
-                        {
-                            (extent, within) = (extent + 1, 0);
-                        }
-                    }
-
-                    meter.Add(0, bytes.Length);
-                    return ValueTask.CompletedTask;
-                },
-                stop);
-        }
-        finally
-        {
-            _large.Release();
+            _warnings.Note($"{_target.Show(node.Path)}: {error.Reason} (a special file, not restored)");
         }
     }
 
-    private void MakeSpecial(TreeNode node, byte[] path)
+    private static void Rename(SafeFileHandle home, byte[] first, SafeFileHandle directory, byte[] name)
     {
-        const uint FifoType = 0x1000, CharacterType = 0x2000, BlockType = 0x6000, SocketType = 0xC000;
-        var type = node.Kind switch
+        if (!ReferenceEquals(home, directory))
         {
-            TreeNodeKind.Fifo => FifoType,
-            TreeNodeKind.CharacterDevice => CharacterType,
-            TreeNodeKind.BlockDevice => BlockType,
-            _ => SocketType,
-        };
-        try
-        {
-            Posix.MakeNode(path, type | 0x180, (uint)(node.NodeDevice >> 32), (uint)node.NodeDevice);
-            SetMetadata(node, path);
-        }
-        catch (PosixException error) when (error.Errno is PosixException.NotPermitted or PosixException.AccessDenied)
-        {
-            _warnings.Note($"{error.Message} (a special file, not restored)");
+            Posix.MoveAt(home, first, directory, name);
         }
     }
 
-    private void FinishLinksAndDirectories()
+    private void FinishLinks()
     {
-        try
+        foreach (var link in _links)
         {
-            foreach (var link in _links)
+            var action = _difference.DecideLink(_cursor, link);
+            if (!_options.DryRun && action is RestoreAction.Create or RestoreAction.Replace)
             {
-                try
-                {
-                    Posix.MakeHardLink(Posix.Join(_target, link.Target), Posix.Join(_target, link.Path));
-                }
-                catch (PosixException error) when (error.Errno == PosixException.NoEntry)
-                {
-                    // The backup named the file that it could not read; its other names share that fate.
-                    _warnings.Note($"{Posix.Show(link.Path)}: not restored, its file {Posix.Show(link.Target)} was unreadable at the backup");
-                }
-            }
-
-            // The deepest first: setting a directory's mode could lock this user out of what lies below.
-            for (var i = _directories.Count - 1; i >= 0; i--)
-            {
-                SetMetadata(_directories[i], Posix.Join(_target, _directories[i].Path));
+                MakeLink(link, action == RestoreAction.Replace);
             }
         }
-        catch (IOException error)
-        {
-            throw Translate(error);
-        }
     }
 
-    private void SetMetadata(TreeNode node, byte[] path)
+    /// <summary>Last, since whatever is made or removed below moves a directory's time.</summary>
+    private void FinishDirectories()
     {
-        if (_isRoot)
+        // The deepest first: setting a directory's mode could lock this user out of what lies below.
+        for (var i = _directories.Count - 1; i >= 0; i--)
         {
-            Attempt(() => Posix.SetOwner(path, node.User, node.Group));
+            var (directory, name) = _cursor.Find(_directories[i].Path);
+            if (!_options.Delta)
+            {
+                _metadata.SetOn(directory, name, _directories[i], mayHaveOthers: false);
+            }
+            else if (Posix.TryStatAt(directory, name) is { } there && !_metadata.IsRight(directory, name, there, _directories[i]))
+            {
+                // What was made below moved its time; where nothing was, it is not touched.
+                _metadata.SetOn(directory, name, _directories[i], mayHaveOthers: true);
+            }
         }
-
-        foreach (var attribute in node.Attributes)
-        {
-            Attempt(() => Posix.SetAttribute(path, attribute));
-        }
-
-        if (node.Kind != TreeNodeKind.SymbolicLink)
-        {
-            Attempt(() => Posix.SetMode(path, node.Mode));
-        }
-
-        Attempt(() => Posix.SetTime(path, node.Modified));
     }
 
-    /// <summary>Metadata that a file system refuses is a warning: the content is worth more than its attributes.</summary>
-    private void Attempt(Action change)
+    private void RemoveStaging()
     {
         try
         {
-            change();
+            _target.RemoveStaging();
         }
-        catch (PosixException error) when (error.Errno is not (PosixException.NoSpace or PosixException.QuotaExceeded))
+        catch (PosixException error)
         {
-            _warnings.Note(error.Message);
+            // In a finally: what ended the restore matters more.
+            _warnings.Note($"{error.Message} (what was not finished could not be removed)");
         }
+    }
+
+    private void MakeLink(TreeNode link, bool replaces)
+    {
+        using var existing = _target.Cursor();
+        try
+        {
+            var (fromDirectory, from) = existing.Find(link.Target);
+            var (directory, name) = _cursor.Find(link.Path);
+            var (home, first) = replaces ? (_target.Staging, "link\0"u8.ToArray()) : (directory, name);
+            Posix.MakeHardLinkAt(fromDirectory, from, home, first);
+            Rename(home, first, directory, name);
+        }
+        catch (PosixException error) when (error.Errno == PosixException.NoEntry)
+        {
+            // The backup named the file that it could not read; its other names share that fate.
+            _warnings.Note($"{Posix.Show(link.Path)}: not restored, its file {Posix.Show(link.Target)} was unreadable at the backup");
+        }
+    }
+
+    /// <summary>True where new items get owner, mode and access list from nothing but this process.</summary>
+    private static bool InheritsNothing(string target)
+    {
+        const uint SetGroup = 0x400;
+        var home = Posix.ToPath(Directory.Exists(target) ? target : Path.GetDirectoryName(target) ?? "/");
+        return (Posix.Stat(home, follow: true).Mode & SetGroup) == 0 && !Posix.Attributes(home).Any(a => a.Name.AsSpan().SequenceEqual("system.posix_acl_default"u8));
     }
 
     private EngineException Translate(IOException error) => error.HResult is PosixException.NoSpace or PosixException.QuotaExceeded
-        ? new EngineException("target-full", ErrorKind.OutOfSpace, $"no space is left in {target}", "free space and restore into a new directory", error)
+        ? new EngineException(
+            "target-full", ErrorKind.OutOfSpace, $"no space is left in {_target.Path}",
+            _options.Delta ? "free space and do it again: what is right already is kept" : "free space and restore into a new directory", error)
         : new EngineException(
-            "restore-failed", ErrorKind.Unavailable, $"restoring into {target} failed: {error.Message}", "look at the target's file system, then restore into a new directory", error);
+            "restore-failed", ErrorKind.Unavailable, $"restoring into {_target.Path} failed: {error.Message}",
+            _options.Delta ? "look at the target's file system, then do it again: what is right already is kept" : "look at the target's file system, then restore into a new directory", error);
 }

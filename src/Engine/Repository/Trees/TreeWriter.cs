@@ -15,7 +15,8 @@ namespace Hexabase.DrConsole.Engine.Repository.Trees;
 /// </summary>
 internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, ContentWriter contents)
 {
-    private const int NodesAhead = 2048;
+    private const int BatchLength = 256;
+    private const int BatchesAhead = 8;
     private readonly StoredTally _tally = new();
     private readonly TreeWarnings _warnings = new();
     private readonly Dictionary<(ulong Device, ulong Inode), byte[]> _linked = [];
@@ -29,7 +30,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         var meter = new ProgressMeter(progress, parts.Options.Time, name);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var counting = ExpectAsync(meter, roots, options, parent, stop.Token);
-        var nodes = Channel.CreateBounded<Task<TreeNode?>>(new BoundedChannelOptions(NodesAhead) { SingleReader = true, SingleWriter = true });
+        var nodes = Channel.CreateBounded<List<PendingNode>>(new BoundedChannelOptions(BatchesAhead) { SingleReader = true, SingleWriter = true });
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
@@ -89,7 +90,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
             () =>
             {
                 var (items, bytes) = (0L, 0L);
-                foreach (var item in roots.SelectMany(root => new TreeWalker(new TreeWarnings(), options.Excluded).Walk(root.Prefix, root.FullPath)))
+                foreach (var item in roots.SelectMany(root => new TreeWalker(new TreeWarnings(), options).Walk(root.Prefix, root.FullPath)))
                 {
                     ct.ThrowIfCancellationRequested();
                     items++;
@@ -156,17 +157,18 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
 
     private async Task WalkAsync(
         List<(byte[] Prefix, byte[] FullPath)> roots, TreeOptions options, Manifest? parent, ProgressMeter meter,
-        ChannelWriter<Task<TreeNode?>> output, CancellationToken ct)
+        ChannelWriter<List<PendingNode>> output, CancellationToken ct)
     {
         using var readers = new SemaphoreSlim(parts.Options.Workers);
         var storer = new FileStorer(blobs, contents, parts.Contents, _tally, _warnings, meter);
         await using var before = ParentNodes.Open(parts, parent, options.ParentArtifact, _warnings, ct);
         var parentSeconds = parent?.CreatedAt.ToUnixTimeSeconds() ?? 0;
+        var walker = new TreeWalker(_warnings, options);
+        var batch = new List<PendingNode>(BatchLength);
         try
         {
-            foreach (var item in roots.SelectMany(root => new TreeWalker(_warnings, options.Excluded).Walk(root.Prefix, root.FullPath)))
+            foreach (var item in roots.SelectMany(root => walker.Walk(root.Prefix, root.FullPath)))
             {
-                ct.ThrowIfCancellationRequested();
                 if (TryDescribe(item) is not { } node)
                 {
                     continue;
@@ -175,14 +177,37 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                 if (node.Kind != TreeNodeKind.File)
                 {
                     meter.Add(1, 0);
-                    await output.WriteAsync(Task.FromResult<TreeNode?>(node), ct);
-                    continue;
+                    batch.Add(new PendingNode(node, null));
+                }
+                else
+                {
+                    TreeNode? known;
+                    while (!before.TryFind(item.Path, out known))
+                    {
+                        await before.ReadOnAsync();
+                    }
+
+                    if (storer.TryTakeOver(node, known, parentSeconds, out var taken))
+                    {
+                        batch.Add(new PendingNode(taken, null));
+                    }
+                    else
+                    {
+                        await readers.WaitAsync(ct);
+                        batch.Add(new PendingNode(null, Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, readers, ct), CancellationToken.None)));
+                    }
                 }
 
-                var known = await before.FindAsync(item.Path);
-                await readers.WaitAsync(ct);
-                await output.WriteAsync(Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, readers, ct), CancellationToken.None), ct);
+                if (batch.Count == BatchLength)
+                {
+                    ct.ThrowIfCancellationRequested();
+                    await output.WriteAsync(batch, ct);
+                    batch = new List<PendingNode>(BatchLength);
+                }
             }
+
+            await output.WriteAsync(batch, ct);
+            walker.NoteLeftOut();
         }
         finally
         {
@@ -209,12 +234,17 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
     }
 
-    /// <summary>The node without content; null where it cannot be read.</summary>
+    /// <summary>The node, of a file without attributes and content; null where it cannot be read.</summary>
     private TreeNode? TryDescribe(WalkedItem item)
     {
         try
         {
-            var node = TreeNode.From(item.Path, item.Stat) with { Attributes = Posix.Attributes(item.FullPath) };
+            var node = TreeNode.From(item.Path, item.Stat);
+            if (node.Kind != TreeNodeKind.File)
+            {
+                node = node with { Attributes = Posix.Attributes(item.FullPath) };
+            }
+
             if (node.Kind == TreeNodeKind.SymbolicLink)
             {
                 return node with { Target = Posix.ReadLink(item.FullPath) };
@@ -239,24 +269,28 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         return null;
     }
 
-    private async Task EncodeAsync(ChannelReader<Task<TreeNode?>> nodes, PipeWriter output, CancellationToken ct)
+    private async Task EncodeAsync(ChannelReader<List<PendingNode>> batches, PipeWriter output, CancellationToken ct)
     {
         Exception? failure = null;
+        var record = new ArrayBufferWriter<byte>(1024);
         try
         {
-            await foreach (var task in nodes.ReadAllAsync(ct))
+            await foreach (var batch in batches.ReadAllAsync(ct))
             {
-                if (await task is not { } node)
+                foreach (var pending in batch)
                 {
-                    continue;
-                }
+                    if ((pending.Ready ?? (pending.Task is null ? null : await pending.Task)) is not { } node)
+                    {
+                        continue;
+                    }
 
-                _items++;
-                _bytes += node.Size;
-                TreeNodeCodec.Write(output, node);
-                if (output.UnflushedBytes > 64 * 1024)
-                {
-                    await output.FlushAsync(ct);
+                    _items++;
+                    _bytes += node.Size;
+                    TreeNodeCodec.Write(output, node, record);
+                    if (output.UnflushedBytes > 64 * 1024)
+                    {
+                        await output.FlushAsync(ct);
+                    }
                 }
             }
         }
@@ -277,11 +311,17 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         return false;
     }
 
-    private static async Task DrainAsync(ChannelReader<Task<TreeNode?>> nodes)
+    private static async Task DrainAsync(ChannelReader<List<PendingNode>> batches)
     {
-        while (nodes.TryRead(out var task))
+        while (batches.TryRead(out var batch))
         {
-            await ((Task)task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var task in batch.Select(pending => pending.Task).OfType<Task>())
+            {
+                await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
     }
+
+    /// <summary>A node in the walker's order: known at once, or when its file is stored.</summary>
+    private readonly record struct PendingNode(TreeNode? Ready, Task<TreeNode?>? Task);
 }

@@ -15,6 +15,7 @@ namespace Hexabase.DrConsole.Engine.Repository.Verification;
 /// </summary>
 internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress)
 {
+    private const int MaxPacksInWork = 3;
     private readonly ConcurrentDictionary<string, string> _damaged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HashSet<RestorePointId>> _hurt = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
@@ -124,34 +125,44 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
     {
         var packs = parts.Index.Index.Packs.Where(p => p.IsPresent && slice.Contains(p.Name)).ToList();
         var meter = new ProgressMeter(progress, parts.Options.Time, "check", packs.Count, packs.Sum(p => p.Length));
-        var entries = level == CheckLevel.L3 ? parts.Index.Index.All().ToLookup(e => e.Pack) : null;
-        foreach (var pack in packs)
+        var counts = level == CheckLevel.L3 ? CountByPack() : null;
+        // Whole packs side by side: each is read once, in one go, and the next is on its way while this one is opened.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(MaxPacksInWork, parts.Options.Workers), CancellationToken = ct };
+        await Parallel.ForEachAsync(packs, options, async (pack, token) =>
         {
-            var fault = entries is null
-                ? await HashAsync(pack, meter, ct)
-                : await OpenAsync(pack, [.. entries[pack.Ordinal]], meter, ct);
-            if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), ct) is not null)
+            var fault = counts is null ? await HashAsync(pack, meter, token) : await OpenAsync(pack, counts.GetValueOrDefault(pack.Ordinal), meter, token);
+            if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), token) is not null)
             {
                 // One that is gone by now was pruned, or the restore points that need it will say so.
                 _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
             }
 
-            _packsRead++;
+            Interlocked.Increment(ref _packsRead);
             meter.Add(1, 0);
+        });
+        meter.Finish();
+    }
+
+    private Dictionary<int, int> CountByPack()
+    {
+        var counts = new Dictionary<int, int>();
+        foreach (var entry in parts.Index.Index.All())
+        {
+            counts[entry.Pack] = counts.GetValueOrDefault(entry.Pack) + 1;
         }
 
-        meter.Finish();
+        return counts;
     }
 
     private async Task<string?> HashAsync(IndexedPack pack, ProgressMeter meter, CancellationToken ct)
     {
         var (fault, bytes) = await PackScrub.HashAsync(parts.Store, pack.Name, read => meter.Add(0, read), ct);
-        _bytesRead += bytes;
+        Interlocked.Add(ref _bytesRead, bytes);
         return fault;
     }
 
     /// <summary>One read of the pack serves its SHA-256, its table and every chunk in it.</summary>
-    private async Task<string?> OpenAsync(IndexedPack pack, BlobLocation[] entries, ProgressMeter meter, CancellationToken ct)
+    private async Task<string?> OpenAsync(IndexedPack pack, int count, ProgressMeter meter, CancellationToken ct)
     {
         var key = PackBuilder.KeyOf(pack.Name);
         var buffer = ArrayPool<byte>.Shared.Rent((int)pack.Length);
@@ -159,29 +170,32 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         {
             var bytes = buffer.AsMemory(0, (int)pack.Length);
             await parts.Store.ReadAsync(key, 0, bytes, ct);
-            _bytesRead += pack.Length;
+            Interlocked.Add(ref _bytesRead, pack.Length);
             meter.Add(0, pack.Length);
             var fault = PackBuilder.NameOf(bytes.Span) == pack.Name ? null : "has another SHA-256 than its name";
             var table = await TryReadTrailerAsync(pack, key, ct);
-            if (fault is null && (table is null || !Matches(table, entries)))
+            if (fault is null && (table is null || !Matches(table, pack.Ordinal, count)))
             {
                 fault = "has another blob table than the index";
             }
 
-            var faults = new ConcurrentBag<string>();
-            await Parallel.ForEachAsync(
-                entries, new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct },
-                (entry, _) =>
+            // Without a table the index says what should be there.
+            var entries = table?.Select(entry => new BlobLocation(entry.Id, entry.Type, pack.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength))
+                ?? parts.Index.Index.All().Where(entry => entry.Pack == pack.Ordinal);
+            var faults = new List<string>();
+            var opened = 0L;
+            foreach (var entry in entries)
+            {
+                ct.ThrowIfCancellationRequested();
+                opened++;
+                if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
                 {
-                    if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
-                    {
-                        faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");
-                    }
+                    faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");
+                }
+            }
 
-                    return ValueTask.CompletedTask;
-                });
-            _chunksRead += entries.Length;
-            return faults.IsEmpty ? fault : string.Join("; ", new[] { fault }.Concat(faults.Order(StringComparer.Ordinal).Take(5)).Where(f => f is not null));
+            Interlocked.Add(ref _chunksRead, opened);
+            return faults.Count == 0 ? fault : string.Join("; ", new[] { fault }.Concat(faults.Order(StringComparer.Ordinal).Take(5)).Where(f => f is not null));
         }
         catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
         {
@@ -219,9 +233,10 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
     }
 
-    private static bool Matches(List<PackEntry> table, BlobLocation[] entries) =>
-        table.Count == entries.Length
-        && table.ToHashSet().SetEquals(entries.Select(e => new PackEntry(e.Id, e.Type, e.Offset, e.StoredLength, e.RawLength)));
+    /// <summary>True where the index has the table's entries, all of them and no others, at their places.</summary>
+    private bool Matches(List<PackEntry> table, int pack, int count) =>
+        table.Count == count
+        && table.TrueForAll(e => parts.Index.Index.Find(e.Id, e.Type).Contains(new BlobLocation(e.Id, e.Type, pack, e.Offset, e.StoredLength, e.RawLength)));
 
     private async Task<int> CheckPointsAsync(CancellationToken ct)
     {

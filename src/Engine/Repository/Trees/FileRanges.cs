@@ -1,0 +1,139 @@
+using System.Buffers;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+
+namespace Hexabase.DrConsole.Engine.Repository.Trees;
+
+/// <summary>A file to be written whose content is one chunk, or nothing.</summary>
+/// <param name="Node">The file.</param>
+/// <param name="Replaces">True where something has its name already.</param>
+/// <param name="Place">Where its chunk lies; of length 0 where no present pack is known to hold it.</param>
+internal readonly record struct SmallFile(TreeNode Node, bool Replaces, BlobLocation Place);
+
+/// <summary>
+/// Writes small files in the order in which their chunks lie in the packs: neighbours are fetched by one read, and a chunk
+/// that several files share is opened once.
+/// </summary>
+internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, FileWriter writer)
+{
+    /// <summary>A range is cut where this many bytes of other chunks lie between.</summary>
+    private const int MaxGap = 128 * 1024;
+    private const int MaxRange = 4 * 1024 * 1024;
+    private const int MaxFiles = 256;
+
+    /// <summary>Writes all files.</summary>
+    /// <exception cref="EngineException">Kind Damaged naming the pack where a chunk cannot be read.</exception>
+    public Task WriteAsync(List<SmallFile> files, CancellationToken ct)
+    {
+        files.Sort((left, right) => (left.Place.Pack, left.Place.Offset).CompareTo((right.Place.Pack, right.Place.Offset)));
+        var options = new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct };
+        return Parallel.ForEachAsync(Cut(files), options, (range, token) => new ValueTask(WriteRangeAsync(range, token)));
+    }
+
+    private static IEnumerable<ArraySegment<SmallFile>> Cut(List<SmallFile> files)
+    {
+        var all = files.ToArray();
+        for (int start = 0, end = 1; start < all.Length; start = end++)
+        {
+            var first = all[start].Place;
+            var reached = End(first);
+            while (end < all.Length && end - start < MaxFiles && all[end].Place.Pack == first.Pack
+                && all[end].Place.Offset <= reached + MaxGap && End(all[end].Place) - first.Offset <= MaxRange)
+            {
+                reached = Math.Max(reached, End(all[end].Place));
+                end++;
+            }
+
+            yield return new ArraySegment<SmallFile>(all, start, end - start);
+        }
+    }
+
+    private static long End(in BlobLocation place) => place.Offset + (long)place.StoredLength;
+
+    private async Task WriteRangeAsync(ArraySegment<SmallFile> range, CancellationToken ct)
+    {
+        using var cursor = target.Cursor();
+        var first = range[0].Place;
+        using var stored = await TryFetchAsync(first, range, ct);
+        var (openAt, open) = (-1L, default(PooledBytes));
+        try
+        {
+            foreach (var file in range)
+            {
+                ct.ThrowIfCancellationRequested();
+                if (file.Node.Content.Id is not { } id)
+                {
+                    writer.Write(cursor, file.Node, file.Replaces, []);
+                    continue;
+                }
+
+                // Opening works in place, so a chunk that the next file shares is kept.
+                if (openAt < 0 || openAt != file.Place.Offset)
+                {
+                    if (openAt >= 0)
+                    {
+                        openAt = -1;
+                        open.Dispose();
+                    }
+
+                    open = await OpenAsync(id, stored, file.Place, first.Offset, ct);
+                    openAt = file.Place.Offset;
+                }
+
+                writer.Write(cursor, file.Node, file.Replaces, open.Span);
+            }
+        }
+        finally
+        {
+            if (openAt >= 0)
+            {
+                open.Dispose();
+            }
+        }
+    }
+
+    /// <summary>The bytes of a range; empty where they cannot be read, then each chunk is looked for on its own.</summary>
+    private async Task<PooledBytes> TryFetchAsync(BlobLocation first, ArraySegment<SmallFile> range, CancellationToken ct)
+    {
+        var length = (int)(range.Max(file => End(file.Place)) - first.Offset);
+        if (first.StoredLength == 0)
+        {
+            return new PooledBytes(ArrayPool<byte>.Shared.Rent(1), 0);
+        }
+
+        var bytes = new PooledBytes(ArrayPool<byte>.Shared.Rent(length), length);
+        var isRead = false;
+        try
+        {
+            await parts.Store.ReadAsync(PackBuilder.KeyOf(parts.Index.Index.Pack(first.Pack).Name), first.Offset, bytes.WritableMemory, ct);
+            isRead = true;
+            return bytes;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return new PooledBytes(ArrayPool<byte>.Shared.Rent(1), 0);
+        }
+        finally
+        {
+            if (!isRead)
+            {
+                bytes.Dispose();
+            }
+        }
+    }
+
+    private async Task<PooledBytes> OpenAsync(ChunkId id, PooledBytes stored, BlobLocation place, long start, CancellationToken ct)
+    {
+        var at = (int)(place.Offset - start);
+        if (place.StoredLength > 0 && stored.Length >= at + (int)place.StoredLength
+            && BlobCodec.TryOpen(parts.Keys, place.Type, id, stored.Writable.Slice(at, (int)place.StoredLength), out var plain) == BlobFault.None)
+        {
+            return plain;
+        }
+
+        // Another pack may hold it whole; if none does, this names the damaged one.
+        return await parts.Blobs.ReadAsync(id, ObjectType.Stream, ct);
+    }
+}
