@@ -7,6 +7,7 @@ var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, vo
     WorkerCommand.Create(),
     UserCommand.Create(),
     AuditCommand.Create(),
+    WorkspaceCommand.Create(),
     RepositoryCommand.Create(),
 };
 foreach (var command in SourceCommands.Create())

@@ -40,11 +40,15 @@ public static class EngineServices
         services.AddSingleton<PointHolds>();
         services.AddSingleton<RetentionPlanning>();
         services.AddSingleton<TierRequests>();
+        services.AddSingleton<WorkspaceCatalog>();
+        services.AddSingleton<WorkspaceRequests>();
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();
         services.AddSingleton<IRunHandler, RestoreRun>();
         services.AddSingleton<IRunHandler, RetentionRun>();
+        services.AddSingleton<IRunHandler, RotationRun>();
+        services.AddSingleton<IRunHandler, ShreddingRun>();
         return services;
     }
 

@@ -16,6 +16,8 @@ internal static class RunTexts
         RunKinds.Validation => PageTexts.RunKindValidation,
         RunKinds.Restore => PageTexts.RunKindRestore,
         RunKinds.Retention => PageTexts.RunKindRetention,
+        RunKinds.Rotation => PageTexts.RunKindRotation,
+        RunKinds.Shredding => PageTexts.RunKindShredding,
         RunKinds.Verification => PageTexts.RunKindVerification,
         RunKinds.Repair => PageTexts.RunKindRepair,
         _ => kind,

@@ -35,6 +35,20 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
         return await BackupRepository.ExistsAsync(store, cancellationToken);
     }
 
+    /// <summary>The key slots of a workspace's repository in a tier, oldest first.</summary>
+    public async Task<IReadOnlyList<KeySlotInfo>> KeySlotsAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        await using var store = StoreOf(tier, workspace);
+        return await BackupRepository.ListKeySlotsAsync(store, cancellationToken);
+    }
+
+    /// <summary>Deletes all keys of a workspace in a tier, for ever; how many objects that were.</summary>
+    public async Task<int> ShredAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        await using var store = StoreOf(tier, workspace);
+        return await BackupRepository.ShredKeysAsync(store, cancellationToken);
+    }
+
     /// <summary>Opens the workspace's repository in a tier, making it where it is missing.</summary>
     /// <exception cref="EngineException">Also <c>tier-holds-another-repository</c>: it belongs to another repository id.</exception>
     public async Task<BackupRepository> OpenOrCreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)

@@ -55,9 +55,11 @@ public static partial class EstateConfiguration
         var classes = new Dictionary<string, ProtectionClass>(ProtectionClass.Defaults);
         foreach (var entry in reader.Items("Classes"))
         {
-            entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays");
+            entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays", "Encryption");
             var basis = classes.GetValueOrDefault(entry.Key, classes["standard"]);
             var ladder = entry.Section("Retention");
+            var encryption = entry.Section("Encryption");
+            encryption.AllowOnly("RotationDays");
             ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly", "KeepAllHours");
             var days = entry.Has("Tiers")
                 ? entry.Items("Tiers").ToDictionary(tier => tier.Key, tier => entry.Section("Tiers").Number(tier.Key, 0, 1, 36500))
@@ -75,7 +77,8 @@ public static partial class EstateConfiguration
                     ladder.Number("KeepAllHours", basis.Retention.KeepAllHours, 0, 24 * 365)),
                 days,
                 entry.Number("MinimumTiers", basis.MinimumTiers, 1, 10),
-                entry.Number("ProofDays", basis.ProofDays, 1, 3650));
+                entry.Number("ProofDays", basis.ProofDays, 1, 3650),
+                encryption.Number("RotationDays", basis.RotationDays, 0, 3650));
             if (classes[entry.Key].Retention.KeepsNothing)
             {
                 entry.Problem("Retention", "keeps nothing; give at least one of Hourly, Daily, Weekly, Monthly, Yearly a number above 0");

@@ -8,6 +8,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
 {
     private const string Retention = "retention of ";
+    private const string Rotation = "keys are rotated when due";
     private const string ProofAgain = "older restore points are proven again";
     private static readonly RecurringJobOptions Options = new() { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
 
@@ -24,6 +25,7 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
         }
 
         jobs.AddOrUpdate<RunJobs>(ProofAgain, JobQueues.Schedule, target => target.ProveAgainAsync(CancellationToken.None), Cron.Daily(4, 40), Options);
+        jobs.AddOrUpdate<RunJobs>(Rotation, JobQueues.Schedule, target => target.RotateDueAsync(CancellationToken.None), Cron.Daily(3, 25), Options);
         using var connection = storage.GetConnection();
         foreach (var stale in connection.GetRecurringJobs().Where(job => job.Id.StartsWith(Retention, StringComparison.Ordinal) && !wanted.Contains(job.Id)))
         {

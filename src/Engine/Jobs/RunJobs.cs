@@ -11,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, SourceCatalog sources, RecurringBackups schedules, ILogger<RunJobs> log)
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, ILogger<RunJobs> log)
 {
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
@@ -57,6 +57,11 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Older restore points are proven again")]
     public Task ProveAgainAsync(CancellationToken stopping) => requests.ProveAgainAsync(sources, "schedule", stopping);
+
+    /// <summary>The daily job that looks at the keys' age and asks for the rotations that are due.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Keys are rotated when due")]
+    public Task RotateDueAsync(CancellationToken stopping) => workspaces.RotateDueAsync("schedule", stopping);
 
     /// <summary>The recurring job that keeps each source's schedule what its RPO and the measured duration of its backups ask for.</summary>
     [AutomaticRetry(Attempts = 0)]

@@ -45,6 +45,15 @@ public static class RunKinds
     /// <summary>Fetches what is damaged from another tier; of a tier.</summary>
     public const string Repair = "repair";
 
+    /// <summary>Gives a workspace new keys in all its tiers.</summary>
+    public const string Rotation = "rotation";
+
+    /// <summary>Deletes a workspace's keys for ever.</summary>
+    public const string Shredding = "shredding";
+
+    /// <summary>True where a run's source is the name of a workspace.</summary>
+    public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding;
+
     /// <summary>True where a run's source is the name of a tier.</summary>
     public static bool IsOfTier(string kind) => kind is Retention or Verification or Repair;
 }

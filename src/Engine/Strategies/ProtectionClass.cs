@@ -19,9 +19,14 @@ public sealed record RetentionPolicy(int Hourly, int Daily, int Weekly, int Mont
 /// <param name="TierDays">Days each tier keeps at most, by tier name.</param>
 /// <param name="MinimumTiers">A restore point counts only when so many tiers hold it.</param>
 /// <param name="ProofDays">A proof holds for so long, then it is stale.</param>
+/// <param name="RotationDays">The workspace's keys are rotated so often; 0 for never. Everything is encrypted in any case.</param>
 public sealed record ProtectionClass(
-    string Name, TimeSpan Rto, TimeSpan Rpo, RetentionPolicy Retention, IReadOnlyDictionary<string, int> TierDays, int MinimumTiers, int ProofDays)
+    string Name, TimeSpan Rto, TimeSpan Rpo, RetentionPolicy Retention, IReadOnlyDictionary<string, int> TierDays, int MinimumTiers, int ProofDays,
+    int RotationDays = ProtectionClass.DefaultRotationDays)
 {
+    /// <summary>What platforms of this kind ask for.</summary>
+    public const int DefaultRotationDays = 90;
+
     /// <summary>How long a proof of this class holds.</summary>
     public TimeSpan ProofLifetime => TimeSpan.FromDays(ProofDays);
 

@@ -1,0 +1,148 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
+
+/// <summary>What a rotation run is asked for.</summary>
+public sealed record RotationRequest(string Workspace);
+
+/// <summary>What a rotation run ends with.</summary>
+/// <param name="Epoch">The encryption epoch from now on.</param>
+/// <param name="Tiers">Tiers that have the new keys.</param>
+/// <param name="Away">Tiers that did not answer, with the reason; they get the keys with their next copy.</param>
+public sealed record RotationRunResult(string Workspace, uint Epoch, IReadOnlyList<string> Tiers, IReadOnlyDictionary<string, string> Away);
+
+/// <summary>
+/// Rotates a workspace's keys in all its tiers: a new encryption epoch and new key slots under the same passphrase. What was
+/// done before a crash is told by the epoch that the tiers have.
+/// </summary>
+public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRunHandler
+{
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Rotation;
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var workspace = context.Request<RotationRequest>().Workspace;
+        return await context.StepAsync("rotate", step => RotateAsync(context, step, workspace), intent => FindRotatedAsync(context, workspace, intent));
+    }
+
+    private async Task<RotationRunResult> RotateAsync(RunContext context, StepHandle step, string workspace)
+    {
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, context.Cancellation);
+        var before = opened.Repositories.Max(one => one.Repository.Epoch);
+        await step.RecordIntentAsync(new Intent(before));
+        context.Log("rotate", $"{workspace}: epoch {before} in {string.Join(", ", opened.Names)}");
+        var epoch = await BackupRepository.RotateKeysAsync([.. opened.Repositories.Select(one => one.Repository)], opened.Keys, context.Cancellation);
+        context.Log("rotate", $"{workspace}: epoch {epoch}, new key slots written, read back and opened; the old ones are gone");
+        return Record(context, step, workspace, epoch, opened);
+    }
+
+    private async Task<StepProbe<RotationRunResult>> FindRotatedAsync(RunContext context, string workspace, string? intent)
+    {
+        if (intent is null || JsonSerializer.Deserialize<Intent>(intent, JsonSerializerOptions.Web) is not { } begun)
+        {
+            return new StepProbe<RotationRunResult>.NotDone();
+        }
+
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, context.Cancellation);
+        var epochs = opened.Repositories.Select(one => one.Repository.Epoch).Distinct().ToList();
+        // Tiers that differ were cut off in the middle: rotating again finishes that very epoch.
+        return epochs is [var epoch] && epoch > begun.Before
+            ? new StepProbe<RotationRunResult>.Done(Result(workspace, epoch, opened), step => Record(context, step, workspace, epoch, opened))
+            : new StepProbe<RotationRunResult>.NotDone();
+    }
+
+    private RotationRunResult Record(RunContext context, StepHandle step, string workspace, uint epoch, WorkspaceTiers opened)
+    {
+        foreach (var (tier, reason) in opened.Away)
+        {
+            context.Warn("rotate", $"{tier} does not answer and gets the keys with its next copy: {reason}");
+        }
+
+        var names = opened.Names;
+        step.OnCommit(transaction => WorkspaceCatalog.SeeAsync(transaction, workspace, epoch, time.GetUtcNow(), names));
+        return Result(workspace, epoch, opened);
+    }
+
+    private static RotationRunResult Result(string workspace, uint epoch, WorkspaceTiers opened) => new(workspace, epoch, opened.Names, opened.Away);
+
+    private sealed record Intent(uint Before);
+}
+
+/// <summary>A workspace's repositories in all tiers that answer, with their passphrases.</summary>
+internal sealed class WorkspaceTiers : IAsyncDisposable
+{
+    private readonly List<(StorageTier Tier, BackupRepository Repository)> _repositories = [];
+    private readonly Dictionary<string, string> _away = [];
+    private readonly List<RepositoryKey> _keys = [];
+
+    public IReadOnlyList<(StorageTier Tier, BackupRepository Repository)> Repositories => _repositories;
+
+    public IReadOnlyDictionary<string, string> Away => _away;
+
+    /// <summary>One for each key file.</summary>
+    public IReadOnlyList<RepositoryKey> Keys => _keys;
+
+    public IReadOnlyList<string> Names => [.. _repositories.Select(one => one.Tier.Name)];
+
+    /// <exception cref="EngineException">No tier that answers holds a repository of the workspace.</exception>
+    public static async Task<WorkspaceTiers> OpenAsync(TierRepositories tiers, string workspace, CancellationToken cancellationToken)
+    {
+        var opened = new WorkspaceTiers();
+        try
+        {
+            await opened.OpenAllAsync(tiers, workspace, cancellationToken);
+            return opened;
+        }
+        catch
+        {
+            await opened.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var (_, repository) in _repositories)
+        {
+            await repository.DisposeAsync();
+        }
+
+        _keys.ForEach(key => key.Dispose());
+    }
+
+    private async Task OpenAllAsync(TierRepositories tiers, string workspace, CancellationToken cancellationToken)
+    {
+        foreach (var tier in tiers.Tiers)
+        {
+            try
+            {
+                if (await tiers.ExistsAsync(tier, workspace, cancellationToken))
+                {
+                    _repositories.Add((tier, await tiers.OpenAsync(tier, workspace, cancellationToken)));
+                }
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+            {
+                _away[tier.Name] = fault.Message;
+            }
+        }
+
+        if (_repositories.Count == 0)
+        {
+            throw new EngineException("workspace-unknown", ErrorKind.NotFound,
+                _away.Count == 0 ? $"no tier holds a repository of workspace {workspace}" : $"no tier that answers holds a repository of workspace {workspace}: {string.Join("; ", _away.Values)}",
+                "Check the name and the tiers.");
+        }
+
+        foreach (var file in _repositories.Select(one => one.Tier.KeyFile).Distinct())
+        {
+            _keys.Add(await RepositoryKey.FromFileAsync(file, cancellationToken));
+        }
+    }
+}

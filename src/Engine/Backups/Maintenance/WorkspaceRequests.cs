@@ -1,0 +1,96 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.Extensions.Logging;
+
+namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
+
+/// <summary>Where a workspace's keys stand.</summary>
+/// <param name="Key">What was last seen; null before the first look.</param>
+/// <param name="RotationDays">How often its classes ask to rotate; 0 for never.</param>
+/// <param name="DueAt">When the next rotation is due, or null.</param>
+public sealed record WorkspaceKeyStanding(string Workspace, WorkspaceKeyRow? Key, int RotationDays, DateTimeOffset? DueAt);
+
+/// <summary>The door for work on whole workspaces: key rotation and shredding.</summary>
+public sealed class WorkspaceRequests(
+    RunRequests requests, WorkspaceCatalog workspaces, TierRepositories tiers, ProtectedEstate estate, TimeProvider time, ILogger<WorkspaceRequests> log)
+{
+    /// <summary>Asks to rotate a workspace's keys now.</summary>
+    /// <exception cref="EngineException">Work on its keys is still open.</exception>
+    public Task<Run> RotateAsync(string workspace, string actor, CancellationToken cancellationToken) =>
+        requests.RequestAsync(RunKinds.Rotation, workspace, null, new RotationRequest(workspace), actor, null, cancellationToken);
+
+    /// <summary>Asks to make a workspace unreadable for ever.</summary>
+    /// <param name="confirmed">The workspace's name, typed by the person.</param>
+    /// <exception cref="EngineException">It is not confirmed, still has sources, holds or open runs; nothing is changed then.</exception>
+    public async Task<Run> ShredAsync(string workspace, string confirmed, string actor, CancellationToken cancellationToken)
+    {
+        var problems = new List<string>();
+        if (confirmed != workspace)
+        {
+            problems.Add($"its name was not typed: '{workspace}'");
+        }
+
+        problems.AddRange(estate.Sources.Where(source => source.Workspace == workspace)
+            .Select(source => $"the configuration still protects {source.Name} in it, which would begin a new repository"));
+        problems.AddRange(await workspaces.NeedsOfAsync(workspace, cancellationToken));
+        return problems.Count == 0
+            ? await requests.RequestAsync(RunKinds.Shredding, workspace, null, new ShreddingRequest(workspace, confirmed), actor, null, cancellationToken)
+            : throw new EngineException("shredding-refused", ErrorKind.Conflict,
+                $"workspace {workspace} cannot be shredded:\n{string.Join('\n', problems.Select(problem => "  - " + problem))}", "Settle these first; nothing was changed.");
+    }
+
+    /// <summary>Where the keys of all workspaces stand.</summary>
+    public async Task<IReadOnlyList<WorkspaceKeyStanding>> StandingsAsync(CancellationToken cancellationToken)
+    {
+        var seen = (await workspaces.KeysAsync(cancellationToken)).ToDictionary(row => row.Workspace);
+        var names = (await workspaces.LivingAsync(cancellationToken)).Union(seen.Keys).Order(StringComparer.Ordinal);
+        return
+        [
+            .. from name in names
+               let days = RotationDaysOf(name)
+               let key = seen.GetValueOrDefault(name)
+               select new WorkspaceKeyStanding(name, key, days, days > 0 && key is { ShreddedAt: null } ? key.RotatedAt.AddDays(days) : null),
+        ];
+    }
+
+    /// <summary>Looks at every living workspace's keys and asks for the rotations that are due.</summary>
+    /// <returns>The runs that were asked for.</returns>
+    public async Task<IReadOnlyList<Run>> RotateDueAsync(string actor, CancellationToken cancellationToken)
+    {
+        var asked = new List<Run>();
+        foreach (var workspace in await workspaces.LivingAsync(cancellationToken))
+        {
+            try
+            {
+                var rotatedAt = await LookAsync(workspace, cancellationToken);
+                if (RotationDaysOf(workspace) is > 0 and var days && rotatedAt.AddDays(days) <= time.GetUtcNow())
+                {
+                    asked.Add(await RotateAsync(workspace, actor, cancellationToken));
+                }
+            }
+            catch (EngineException fault)
+            {
+                // One workspace's trouble must not keep the others' keys from being rotated; its age shows on the page.
+                log.LogWarning("the keys of {Workspace} could not be looked at: {Reason}", workspace, fault.Message);
+            }
+        }
+
+        return asked;
+    }
+
+    private async Task<DateTimeOffset> LookAsync(string workspace, CancellationToken cancellationToken)
+    {
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, cancellationToken);
+        var newest = opened.Repositories.MaxBy(one => one.Repository.Epoch);
+        var slots = await tiers.KeySlotsAsync(newest.Tier, workspace, cancellationToken);
+        var rotatedAt = slots.Max(slot => slot.CreatedAt);
+        await workspaces.SeeAsync(workspace, newest.Repository.Epoch, rotatedAt, [.. opened.Names], cancellationToken);
+        return rotatedAt;
+    }
+
+    /// <summary>The shortest interval that a class of the workspace's sources asks for.</summary>
+    private int RotationDaysOf(string workspace) => estate.Sources.Where(source => source.Workspace == workspace)
+        .Select(source => estate.ClassOf(source).RotationDays).Where(days => days > 0).DefaultIfEmpty(0).Min();
+}

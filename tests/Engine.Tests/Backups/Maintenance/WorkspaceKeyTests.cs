@@ -1,0 +1,155 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
+
+public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
+{
+    [Fact]
+    public async Task Rotation_gives_all_tiers_a_new_epoch_and_backups_before_and_after_read_on()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var run = await rig.AdvanceAsync((await WorkOn(rig, rig.Estate).RotateAsync(rig.Source.Workspace, "anna", Ct)).Id);
+
+        Assert.Equal((RunState.Completed, null), (run.State, run.ErrorJson));
+        var result = JsonSerializer.Deserialize<RotationRunResult>(run.ResultJson!, JsonSerializerOptions.Web)!;
+        Assert.Equal((1u, 2), (result.Epoch, result.Tiers.Count));
+        await rig.BackupAsync();
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            await using var repository = await rig.OpenAsync(tier);
+            Assert.Equal(1u, repository.Epoch);
+            Assert.Equal(2, (await repository.ListAsync(Ct)).Points.Count);
+            Assert.Empty((await repository.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct)).Damaged);
+        }
+    }
+
+    [Fact]
+    public async Task Rotation_killed_after_it_rotated_does_not_rotate_twice()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var asked = await WorkOn(rig, rig.Estate).RotateAsync(rig.Source.Workspace, "anna", Ct);
+        await rig.DieInAsync(asked.Id, "rotate", async () =>
+        {
+            await catalog.Pool.Command("UPDATE run_step SET intent = '{\"before\": 0}' WHERE run_id = $1", asked.Id.Value).RunAsync(Ct);
+            await using var hot = await rig.OpenAsync("hot");
+            await using var warm = await rig.OpenAsync("warm");
+            using var key = new RepositoryKey("a passphrase of the test"u8);
+            await BackupRepository.RotateKeysAsync([hot, warm], [key], Ct);
+        });
+
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(asked.Id)).State);
+        await using var after = await rig.OpenAsync("hot");
+        Assert.Equal(1u, after.Epoch);
+    }
+
+    [Fact]
+    public async Task Rotation_with_a_tier_away_is_caught_up_by_the_next_backup()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        Directory.Move(rig.Store("warm"), rig.Store("warm") + "-away");
+        rig.TakeDown("warm");
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync((await WorkOn(rig, rig.Estate).RotateAsync(rig.Source.Workspace, "anna", Ct)).Id)).State);
+        rig.BringBack("warm");
+        Directory.Move(rig.Store("warm") + "-away", rig.Store("warm"));
+
+        await rig.BackupAsync();
+        await using var warm = await rig.OpenAsync("warm");
+        Assert.Equal(1u, warm.Epoch);
+        Assert.Equal(2, (await warm.ListAsync(Ct)).Points.Count);
+    }
+
+    [Fact]
+    public async Task RotateDue_asks_only_when_the_classes_interval_is_over()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        Assert.DoesNotContain(await WorkOn(rig, rig.Estate).RotateDueAsync("schedule", Ct), run => run.Source == rig.Source.Workspace);
+        var standing = (await WorkOn(rig, rig.Estate).StandingsAsync(Ct)).Single(one => one.Workspace == rig.Source.Workspace);
+        Assert.Equal((0L, 90), (standing.Key!.Epoch, standing.RotationDays));
+        Assert.Equal(standing.Key.RotatedAt.AddDays(90), standing.DueAt);
+
+        rig.Time = new FakeTimeProvider(TimeProvider.System.GetUtcNow().AddDays(91));
+        Assert.Contains(await WorkOn(rig, rig.Estate).RotateDueAsync("schedule", Ct), run => run.Source == rig.Source.Workspace);
+    }
+
+    [Fact]
+    public async Task Shredding_is_refused_while_anything_needs_the_workspace_with_all_reasons_at_once()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var backup = await rig.BackupAsync();
+        await new PointHolds(new HoldCatalog(catalog.Pool), rig.Points, rig.Tiers).PlaceAsync(backup.RestorePoint!, "evidence", null, "anna", Ct);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => WorkOn(rig, rig.Estate).ShredAsync(rig.Source.Workspace, "another", "anna", Ct));
+
+        Assert.Equal("shredding-refused", fault.Code);
+        foreach (var reason in (string[])["was not typed", $"still protects {rig.Source.Name}", "hold on", "is open"])
+        {
+            Assert.Contains(reason, fault.Message, StringComparison.Ordinal);
+        }
+
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.Single((await hot.ListAsync(Ct)).Points);
+    }
+
+    [Fact]
+    public async Task Shredding_leaves_nothing_that_opens_in_any_tier_and_nothing_of_the_content_in_the_catalog()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var backup = await rig.BackupAsync();
+        foreach (var open in await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 10, Ct))
+        {
+            await rig.Runs.CancelAsync(open.Id, "anna", Ct);
+        }
+
+        var withdrawn = rig.Estate with { Sources = [] };
+        var run = await rig.AdvanceAsync((await WorkOn(rig, withdrawn).ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id);
+
+        Assert.Equal((RunState.Completed, null), (run.State, run.ErrorJson));
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            Assert.Equal("key-slots-damaged", (await Assert.ThrowsAsync<EngineException>(() => rig.OpenAsync(tier))).Code);
+            Assert.DoesNotContain(Directory.GetFiles(rig.Store(tier), "*", SearchOption.AllDirectories), file => file.Contains("/keys/", StringComparison.Ordinal));
+        }
+
+        Assert.Empty(await rig.Points.ListAsync(rig.Source.Name, 10, Ct));
+        Assert.Empty(await rig.Runs.EventsAsync(backup.Id, 0, 10, Ct));
+        var kept = await catalog.Pool.Command("SELECT 1 FROM restore_point WHERE workspace = $1 AND (facts IS NOT NULL OR artifacts <> '[]')", rig.Source.Workspace)
+            .FirstAsync(_ => "kept", Ct);
+        Assert.Null(kept);
+    }
+
+    [Fact]
+    public async Task Shredding_with_a_tier_away_fails_and_goes_on_when_it_is_asked_for_again()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        foreach (var open in await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 10, Ct))
+        {
+            await rig.Runs.CancelAsync(open.Id, "anna", Ct);
+        }
+
+        var work = WorkOn(rig, rig.Estate with { Sources = [] });
+        Directory.Move(rig.Store("warm"), rig.Store("warm") + "-away");
+        rig.TakeDown("warm");
+        Assert.Equal(RunState.Failed, (await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id)).State);
+        rig.BringBack("warm");
+        Directory.Move(rig.Store("warm") + "-away", rig.Store("warm"));
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id)).State);
+        Assert.Equal("key-slots-damaged", (await Assert.ThrowsAsync<EngineException>(() => rig.OpenAsync("warm"))).Code);
+    }
+
+    private WorkspaceRequests WorkOn(BackupRig rig, ProtectedEstate estate) =>
+        new(rig.Requests, new WorkspaceCatalog(catalog.Pool), rig.Tiers, estate, rig.Time, NullLogger<WorkspaceRequests>.Instance);
+}
