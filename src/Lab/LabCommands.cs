@@ -4,6 +4,7 @@ using System.Text;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Lab.Postgres;
+using Hexabase.DrConsole.Lab.Stores;
 using Microsoft.Extensions.Logging;
 
 namespace Hexabase.DrConsole.Lab;
@@ -11,6 +12,8 @@ namespace Hexabase.DrConsole.Lab;
 /// <summary>The command line of <c>drconsole-lab</c>. Exit codes: 0 done, 1 failed, 2 usage.</summary>
 internal static class LabCommands
 {
+    private const string AllTiers = "all";
+
     internal static async Task<int> RunAsync(string[] arguments)
     {
         var directory = new Option<string>("--dir")
@@ -26,12 +29,18 @@ internal static class LabCommands
         size.AcceptOnlyFromAmong(LabSize.Small.Name, LabSize.Demo.Name);
         var readyFile = new Option<string?>("--ready-file") { Description = "File that appears when the lab is up: it holds the path of the console's configuration" };
 
+        var tiers = new Option<string>("--tiers")
+        {
+            Description = "Where backups go: all (a directory, an S3 server, a remote site by SFTP; what is installed of them) or local (two directories)",
+            DefaultValueFactory = _ => AllTiers,
+        };
+        tiers.AcceptOnlyFromAmong(AllTiers, "local");
         var up = new Command("up", "Start the lab's servers, write the console's configuration, and write to the database until stopped")
         {
-            directory, size, readyFile,
+            directory, size, tiers, readyFile,
         };
         up.SetAction((result, _) => GuardAsync(() => UpAsync(
-            new LabFolder(result.GetValue(directory)!), LabSize.Parse(result.GetValue(size)!), result.GetValue(readyFile))));
+            new LabFolder(result.GetValue(directory)!), LabSize.Parse(result.GetValue(size)!), result.GetValue(tiers) == AllTiers, result.GetValue(readyFile))));
         var wipe = new Command("wipe", "Remove what the lab made") { directory };
         wipe.SetAction((result, cancellation) => GuardAsync(() => WipeAsync(new LabFolder(result.GetValue(directory)!), cancellation)));
 
@@ -41,7 +50,7 @@ internal static class LabCommands
         return parsed.Errors.Count > 0 ? 2 : code;
     }
 
-    private static async Task UpAsync(LabFolder folder, LabSize size, string? readyFile)
+    private static async Task UpAsync(LabFolder folder, LabSize size, bool hasStores, string? readyFile)
     {
         using var stop = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
@@ -55,11 +64,13 @@ internal static class LabCommands
         folder.EnsureNotRunning();
         await folder.Registry.SettleAsync(stop.Token).ConfigureAwait(false);
         var postgres = new LabPostgres(folder, new LabPostgresOptions { Size = size });
+        var stores = new LabStores(folder);
+        await using (stores.ConfigureAwait(false))
         await using (postgres.ConfigureAwait(false))
         {
             try
             {
-                await ServeAsync(folder, postgres, readyFile, stop.Token).ConfigureAwait(false);
+                await ServeAsync(folder, postgres, stores, hasStores, readyFile, stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -81,17 +92,23 @@ internal static class LabCommands
         }
     }
 
-    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, string? readyFile, CancellationToken cancellationToken)
+    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, LabStores stores, bool hasStores, string? readyFile, CancellationToken cancellationToken)
     {
         await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
         var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
-        LabConfiguration.Write(folder, postgres);
+        if (hasStores)
+        {
+            await stores.StartAsync(Console.Error.WriteLine, cancellationToken).ConfigureAwait(false);
+        }
+
+        LabConfiguration.Write(folder, postgres, stores);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
             source         postgres://{LabPostgres.BackupRole}@{LabPostgres.Host}:{postgres.Port}/{LabPostgres.Orders} ({(isNew ? "new" : "reused")})
             backup role    password in {postgres.BackupPasswordFile}
             superuser      postgres, password in {postgres.AdminPasswordFile}
+            tiers          hot: directory, warm: {(stores.Warm is null ? "directory" : "S3")}, cold: {(stores.Cold is null ? "none" : "SFTP")}
             passphrase     in {Path.Combine(folder.Keys, "repository.key")}
             """).ConfigureAwait(false);
         if (readyFile is not null)

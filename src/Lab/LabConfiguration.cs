@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Lab.Postgres;
+using Hexabase.DrConsole.Lab.Stores;
 
 namespace Hexabase.DrConsole.Lab;
 
@@ -16,20 +17,17 @@ public static class LabConfiguration
     };
 
     /// <summary>Writes the file, whole or not at all.</summary>
-    public static void Write(LabFolder folder, LabPostgres postgres) =>
-        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres) + "\n"));
+    /// <param name="stores">The tiers that are not directories of the lab; all are, where null.</param>
+    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null) =>
+        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores) + "\n"));
 
-    private static string ToJson(LabFolder folder, LabPostgres postgres) => JsonSerializer.Serialize(
+    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores) => JsonSerializer.Serialize(
         new
         {
             DrConsole = new
             {
                 DataDirectory = "data",
-                Tiers = new[]
-                {
-                    Tier(folder, "hot"),
-                    Tier(folder, "warm"),
-                },
+                Tiers = Tiers(folder, stores),
                 Sources = new[]
                 {
                     new
@@ -54,11 +52,18 @@ public static class LabConfiguration
         },
         s_json);
 
-    private static object Tier(LabFolder folder, string name) => new
+    private static List<object> Tiers(LabFolder folder, LabStores? stores)
     {
-        Name = name,
-        Store = new Uri(folder.Combine("tiers", name)).AbsoluteUri,
-        KeyFile = "keys/repository.key",
-        Location = "local",
-    };
+        List<object> tiers = [Tier("hot", Directory(folder, "hot"), "local"), Tier("warm", stores?.Warm ?? Directory(folder, "warm"), stores?.Warm is null ? "local" : "object storage")];
+        if (stores?.Cold is { } cold)
+        {
+            tiers.Add(Tier("cold", cold, "remote site"));
+        }
+
+        return tiers;
+    }
+
+    private static string Directory(LabFolder folder, string name) => new Uri(folder.Combine("tiers", name)).AbsoluteUri;
+
+    private static object Tier(string name, string store, string location) => new { Name = name, Store = store, KeyFile = "keys/repository.key", Location = location };
 }

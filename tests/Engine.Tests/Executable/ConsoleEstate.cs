@@ -25,6 +25,9 @@ internal sealed record EstateChanges
 
     public string? HotStore { get; init; }
 
+    /// <summary>Tiers by URL instead of the two directories.</summary>
+    public IReadOnlyList<(string Name, string Store)>? Tiers { get; init; }
+
     public string[] Tables { get; init; } = [];
 
     public string Class { get; init; } = "critical";
@@ -83,11 +86,8 @@ internal sealed class ConsoleEstate : IAsyncDisposable
             DrConsole = new
             {
                 DataDirectory = "data",
-                Tiers = new[]
-                {
-                    new { Name = "hot", Store = new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri, KeyFile = key },
-                    new { Name = "warm", Store = new Uri(Store("warm")).AbsoluteUri, KeyFile = key },
-                },
+                Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(Store("warm")).AbsoluteUri)])
+                    .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
                 Sources = new[]
                 {
                     new

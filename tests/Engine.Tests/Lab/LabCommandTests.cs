@@ -1,7 +1,10 @@
 using System.Globalization;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab;
+using Microsoft.Extensions.Configuration;
 
 namespace Hexabase.DrConsole.Engine.Tests.Lab;
 
@@ -57,14 +60,48 @@ public sealed class LabCommandTests : IAsyncDisposable
         Assert.False(Directory.Exists(Lab));
     }
 
+    [Fact]
+    public async Task Up_with_all_tiers_keeps_backups_in_a_bucket_and_on_a_remote_site_over_a_restart()
+    {
+        await using (var first = await UpAsync("all"))
+        {
+            var tiers = ReadTiers();
+            Assert.Equal(["hot file", "warm s3", "cold sftp"], tiers.Select(tier => $"{tier.Name} {StoreUrl.Parse(tier.Store).Scheme}"));
+            foreach (var tier in tiers)
+            {
+                await using var store = StoreUrl.Parse(tier.Store).Open();
+                await store.PutAsync("shop/kept", System.Text.Encoding.ASCII.GetBytes(tier.Name), Cancel);
+            }
+
+            LibC.Signal(ProcessIdentity.Read(first.Pid)!.Value, UnixSignal.Terminate);
+            Assert.Equal(0, await first.WaitAsync(Cancel));
+            Assert.Empty(new LabFolder(Lab).Registry.List());
+        }
+
+        await using var second = await UpAsync("all");
+        foreach (var tier in ReadTiers())
+        {
+            await using var store = StoreUrl.Parse(tier.Store).Open();
+            Assert.Equal(tier.Name, System.Text.Encoding.ASCII.GetString(await store.ReadAllAsync("shop/kept", Cancel)));
+        }
+
+        LibC.Signal(ProcessIdentity.Read(second.Pid)!.Value, UnixSignal.Terminate);
+        Assert.Equal(0, await second.WaitAsync(Cancel));
+        Assert.Equal(0, (await RunAsync("wipe", "--dir", Lab)).ExitCode);
+        Assert.False(Directory.Exists(Lab));
+    }
+
+    private IReadOnlyList<StorageTier> ReadTiers() =>
+        EstateConfiguration.Read(new ConfigurationBuilder().AddJsonFile(new LabFolder(Lab).ConfigurationFile).Build(), null).Tiers;
+
     private static ToolCommand Command(params string[] arguments) => new("dotnet", [s_program, .. arguments]);
 
     private Task<ToolResult> RunAsync(params string[] arguments) => ToolProcess.RunAsync(Command(arguments), _folder.Registry, Cancel);
 
-    private async Task<ToolProcess> UpAsync()
+    private async Task<ToolProcess> UpAsync(string tiers = "local")
     {
         File.Delete(Ready);
-        var lab = ToolProcess.Start(Command("up", "--dir", Lab, "--size", "small", "--ready-file", Ready), _folder.Registry);
+        var lab = ToolProcess.Start(Command("up", "--dir", Lab, "--size", "small", "--tiers", tiers, "--ready-file", Ready), _folder.Registry);
         while (!File.Exists(Ready))
         {
             Assert.True(ProcessIdentity.Read(lab.Pid) is not null, lab.ErrorTail);

@@ -134,7 +134,8 @@ public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
 
         var configuration = new ConfigurationBuilder().AddJsonFile(lab.Folder.ConfigurationFile).Build();
         var estate = EstateConfiguration.Read(configuration, dataDirectory: null);
-        Assert.Empty(estate.Warnings);
+        // Without a cold tier the ladder's yearly points have no place to stay, which the console says.
+        Assert.All(estate.Warnings, warning => Assert.StartsWith("class ", warning, StringComparison.Ordinal));
         Assert.Equal(lab.Folder.Combine("data"), estate.DataDirectory);
         Assert.Equal(["hot", "warm"], estate.Tiers.Select(tier => tier.Name));
         Assert.All(estate.Tiers, tier => Assert.True(File.Exists(tier.KeyFile)));
