@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Validation;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -64,6 +65,7 @@ public static class EngineServices
             setup.Data.Root,
             // Tiers of one workspace mostly share a key.
             .. setup.Estate.Tiers.Select(tier => tier.KeyFile).Distinct(),
+            .. setup.Estate.Tiers.SelectMany(tier => StoreUrl.Parse(tier.Store).SecretFiles).Distinct(),
             .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
         ],
     };

@@ -163,7 +163,8 @@ internal static partial class RepositoryCommand
     {
         var parsed = StoreUrl.Parse(url);
         var store = parsed.Open();
-        return parsed.LocalFolder is null ? new RetryingStore(store) : store;
+        return parsed.LocalFolder is not null ? store : new RetryingStore(
+            store, onRetry: notice => Console.Error.WriteLine($"drconsole: {notice.Fault.Message}; trying again in {notice.Pause.TotalSeconds:F1} s"));
     }
 
     private static Task<RepositoryKey> ReadKeyAsync(ParseResult parsed, StoreOptions options, CancellationToken ct) =>

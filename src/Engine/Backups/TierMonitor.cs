@@ -119,7 +119,7 @@ public sealed class TierMonitor(TierRepositories tiers, RunStore runs, RunFeed f
     {
         try
         {
-            await using var store = tiers.StoreOf(tier);
+            await using var store = tiers.LookAt(tier);
             long bytes = 0, objects = 0;
             DateTimeOffset? last = null;
             await foreach (var found in store.ListAsync("", cancellationToken))

@@ -102,8 +102,11 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
 
     /// <summary>The tier's store, or the one of a workspace in it, over connections and a bandwidth that all of the tier share.</summary>
     /// <exception cref="EngineException">The tier's URL is wrong.</exception>
-    public IObjectStore StoreOf(StorageTier tier, string? workspace = null) =>
-        _stores.GetOrAdd(tier, added => new Lazy<TierStores>(() => new TierStores(added, time))).Value.Open(workspace);
+    public IObjectStore StoreOf(StorageTier tier, string? workspace = null) => StoresOf(tier).Open(workspace, triesAgain: true);
+
+    /// <summary>The tier's store for a look: a call that fails is not made again.</summary>
+    /// <exception cref="EngineException">The tier's URL is wrong.</exception>
+    public IObjectStore LookAt(StorageTier tier) => StoresOf(tier).Open(null, triesAgain: false);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -114,4 +117,6 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
             stores.Value.Dispose();
         }
     }
+
+    private TierStores StoresOf(StorageTier tier) => _stores.GetOrAdd(tier, added => new Lazy<TierStores>(() => new TierStores(added, time))).Value;
 }

@@ -14,6 +14,7 @@ internal sealed class TierStores : IDisposable
     private readonly TokenBucket? _upload;
     private readonly TokenBucket? _download;
     private readonly RetryPolicy? _retry;
+    private readonly SharedPatience _patience = new();
     private readonly TimeProvider _time;
 
     public TierStores(StorageTier tier, TimeProvider time)
@@ -31,7 +32,9 @@ internal sealed class TierStores : IDisposable
         };
     }
 
-    public IObjectStore Open(string? workspace)
+    /// <param name="workspace">Whose repository, or null for the whole tier.</param>
+    /// <param name="triesAgain">False for a look that shall only tell whether the tier answers now.</param>
+    public IObjectStore Open(string? workspace, bool triesAgain)
     {
         var store = _connection.Open(workspace);
         if (_upload is not null || _download is not null)
@@ -39,7 +42,7 @@ internal sealed class TierStores : IDisposable
             store = new ThrottledStore(store, _upload, _download);
         }
 
-        return _retry is null ? store : new RetryingStore(store, _retry, _time);
+        return _retry is null || !triesAgain ? store : new RetryingStore(store, _retry, _time, shared: _patience);
     }
 
     public void Dispose() => _connection.Dispose();

@@ -14,8 +14,8 @@ public sealed record StorageTier(string Name, string Store, string KeyFile, stri
     public int? DownloadMbitPerSecond { get; init; }
 
     /// <summary>
-    /// How long a call that failed for a reason that may pass is made again, in seconds; 0 for never, null for the usual: two
-    /// minutes for a store behind a network, never for a directory.
+    /// How long a call that failed for a reason that may pass is made again, in seconds; 0 for never, null for the usual: a
+    /// minute for a store behind a network, never for a directory.
     /// </summary>
     public int? RetrySeconds { get; init; }
 

@@ -31,6 +31,9 @@ public sealed record StoreUrl(string Path)
     /// <summary>The files that the URL names, each with its option: credentials, keys, certificates.</summary>
     public IEnumerable<(string Option, string Path)> Files => S3?.Files ?? Sftp?.Files ?? [];
 
+    /// <summary>Those of the files that hold a secret.</summary>
+    public IEnumerable<string> SecretFiles => Files.Where(file => file.Option is not ("ca" or "knownHosts")).Select(file => file.Path);
+
     /// <summary>
     /// The place that the URL means, however it is written: two tiers whose places are equal, or of which one lies inside the
     /// other, are one store.

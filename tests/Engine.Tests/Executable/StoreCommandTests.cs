@@ -36,6 +36,12 @@ public sealed class StoreCommandTests(StoreLab lab) : IDisposable
         Assert.Equal("hello", await File.ReadAllTextAsync(Path.Combine(target, "tree", "dir", "a.txt"), Ct));
         (await RunAsync("init", "--store", store)).AssertRefused("holds a repository already");
 
+        if (kind == "sftp")
+        {
+            // What follows is the repository's own refusal, the same on any store.
+            return;
+        }
+
         var other = await lab.NewStoreAsync(kind, Ct);
         (await RunAsync("init", "--store", other)).AssertDone();
         (await RunAsync("copy", "--from", store, "--to", other)).AssertRefused("is no tier of the repository");

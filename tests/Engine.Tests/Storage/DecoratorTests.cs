@@ -51,6 +51,23 @@ public sealed class DecoratorTests
         Assert.True(notices.Sum(notice => notice.Pause.TotalSeconds) <= 60);
     }
 
+    [Fact]
+    public async Task Patience_that_is_over_for_one_is_over_for_all_of_a_tier_until_a_call_succeeds()
+    {
+        var shared = new SharedPatience();
+        var notices = 0;
+        var policy = new RetryPolicy { FirstPause = TimeSpan.FromMilliseconds(1), TotalTime = TimeSpan.FromMilliseconds(20) };
+        await using var down = new RetryingStore(new FaultyStore(new CrashStore(), new FaultPlan(Seed: 1, ErrorShare: 1)), policy, onRetry: _ => notices++, shared: shared);
+        await using var other = new RetryingStore(new FaultyStore(new CrashStore(), new FaultPlan(Seed: 2, ErrorShare: 1)), policy, onRetry: _ => Assert.Fail("tried again"), shared: shared);
+        await Assert.ThrowsAsync<EngineException>(() => down.StatAsync("a", Ct));
+        Assert.True(notices > 0 && shared.IsOver);
+        await Assert.ThrowsAsync<EngineException>(() => other.StatAsync("a", Ct));
+
+        await using var well = new RetryingStore(new CrashStore(), policy, shared: shared);
+        await well.StatAsync("a", Ct);
+        Assert.False(shared.IsOver);
+    }
+
     [Theory]
     [InlineData(ErrorKind.Denied)]
     [InlineData(ErrorKind.OutOfSpace)]

@@ -59,6 +59,7 @@ public sealed class StoreUrlTests
         const string Text = $"sftp://b@host:23/x?identity=/i&passphraseFile=/pp&passwordFile=/p&knownHosts=/k&hostKey={Fingerprint}&connections=2&connectTimeout=3&timeout=20";
         var url = StoreUrl.Parse(Text);
         Assert.Equal([Fingerprint], url.Sftp!.HostKeys);
+        Assert.Equal(["/i", "/pp", "/p"], url.SecretFiles);
         Assert.Equal(Text, url.ToString());
     }
 

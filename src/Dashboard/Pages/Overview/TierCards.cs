@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 
@@ -9,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 internal static class TierCards
 {
     public static TierCardModel From(StorageTier tier, int index, TierUsage? usage, TimeProvider time) => new(
-        tier.Name, tier.Location ?? PageTexts.TierLocal, Icon(index), StatusOf(usage), StatusText(usage, time), usage?.UsedBytes ?? 0, usage?.CapacityBytes, null,
+        tier.Name, tier.Location ?? Place(tier), Icon(index), StatusOf(usage), StatusText(usage, time), usage?.UsedBytes ?? 0, usage?.CapacityBytes, null,
         usage?.FreeBytes is { } free ? Figures.Format(PageTexts.TierFree, Figures.Bytes(free)) : null,
         usage is null ? PageTexts.TierNotLooked
             : usage.Fault ?? Figures.Format(PageTexts.TierObjects, Figures.Count(usage.Objects), usage.LastWriteAt is { } at ? Figures.Age(time.GetUtcNow() - at) : PageTexts.GraphNever));
@@ -28,6 +29,13 @@ internal static class TierCards
         1 => IconShape.TierWarm,
         _ => IconShape.TierCold,
     };
+
+    /// <summary>A store elsewhere is named by its own address where nobody said where it stands.</summary>
+    private static string Place(StorageTier tier)
+    {
+        var url = StoreUrl.Parse(tier.Store);
+        return url.LocalFolder is null ? url.Display : PageTexts.TierLocal;
+    }
 
     private static string StatusText(TierUsage? usage, TimeProvider time) => usage switch
     {

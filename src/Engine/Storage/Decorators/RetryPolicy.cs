@@ -10,7 +10,7 @@ public sealed record RetryPolicy
     public static RetryPolicy Default { get; } = new();
 
     /// <summary>No call begins anew later than this after the first one failed.</summary>
-    public TimeSpan TotalTime { get; init; } = TimeSpan.FromSeconds(120);
+    public TimeSpan TotalTime { get; init; } = TimeSpan.FromSeconds(60);
 
     public TimeSpan FirstPause { get; init; } = TimeSpan.FromMilliseconds(200);
 
@@ -25,6 +25,22 @@ public sealed record RetryPolicy
         // At least half: a pause of nearly nothing would not let a busy server breathe.
         return TimeSpan.FromSeconds(longest * (0.5 + (share / 2)));
     }
+}
+
+/// <summary>
+/// What the stores of one place know of each other's failures: where one has tried again in vain for all its time, the others
+/// fail at once until a call succeeds. A tier that is down then costs a run that time once and not at every step.
+/// </summary>
+public sealed class SharedPatience
+{
+    private volatile bool _isOver;
+
+    /// <summary>True while nothing is tried again.</summary>
+    public bool IsOver => _isOver;
+
+    internal void End() => _isOver = true;
+
+    internal void Renew() => _isOver = false;
 }
 
 /// <summary>A call that failed and will be made again.</summary>

@@ -11,13 +11,16 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="time">The clock of the pauses; its jumps do not matter, only its timer does.</param>
 /// <param name="random">Chooses the pauses.</param>
 /// <param name="onRetry">Hears of each retry, on the thread that waits.</param>
+/// <param name="shared">Shared with other stores of the same place.</param>
 public sealed class RetryingStore(
-    IObjectStore inner, RetryPolicy? policy = null, TimeProvider? time = null, Random? random = null, Action<RetryNotice>? onRetry = null) : IObjectStore, IStoreCapacity
+    IObjectStore inner, RetryPolicy? policy = null, TimeProvider? time = null, Random? random = null, Action<RetryNotice>? onRetry = null,
+    SharedPatience? shared = null) : IObjectStore, IStoreCapacity
 {
     private readonly RetryPolicy _policy = policy ?? RetryPolicy.Default;
     private readonly TimeProvider _time = time ?? TimeProvider.System;
     private readonly Random _random = random ?? Random.Shared;
     private readonly Action<RetryNotice>? _onRetry = onRetry;
+    private readonly SharedPatience _shared = shared ?? new SharedPatience();
     private readonly Lock _randomGate = new();
 
     /// <inheritdoc/>
@@ -82,12 +85,14 @@ public sealed class RetryingStore(
                     last = listing.Current.Key;
                     // It gets on: the time for trying again counts from the last step forward.
                     attempts = new Attempts(this);
+                    _shared.Renew();
                     yield return listing.Current;
                 }
             }
 
             if (broken is null)
             {
+                _shared.Renew();
                 yield break;
             }
 
@@ -118,7 +123,9 @@ public sealed class RetryingStore(
         {
             try
             {
-                return await call();
+                var result = await call();
+                _shared.Renew();
+                return result;
             }
             catch (EngineException fault) when (fault.IsTransient)
             {
@@ -148,8 +155,14 @@ public sealed class RetryingStore(
             }
 
             var pause = store._policy.Pause(_retries, share);
+            if (store._shared.IsOver)
+            {
+                throw fault;
+            }
+
             if (store._time.GetElapsedTime(_since) + pause > store._policy.TotalTime)
             {
+                store._shared.End();
                 throw _retries == 1 ? fault : new EngineException(
                     fault.Code, fault.Kind, $"{fault.Message} (tried {_retries} times)", fault.Hint, fault)
                 {
