@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
@@ -15,16 +16,24 @@ internal static partial class RepositoryCommand
             DefaultValueFactory = _ => CheckLevel.L2,
         };
         var slice = SliceOption();
-        var command = new Command("check", "verify a repository; exit code 3 and the damaged names where any") { options.Store, options.KeyFile, level, slice, options.Json };
+        var budget = new Option<TimeSpan?>("--budget")
+        {
+            Description = "read packs for so long, for example 00:10:00, those first that were not read for the longest time", HelpName = "TIME",
+        };
+        var command = new Command("check", "verify a repository; exit code 3 and the damaged names where any")
+        {
+            options.Store, options.KeyFile, level, slice, budget, options.Json,
+        };
         command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
         {
-            var share = ParseSlice(parsed.GetValue(slice));
-            var report = await WithProgressAsync(progress => repository.CheckAsync(parsed.GetValue(level), share, progress, stopping));
+            var wanted = new CheckOptions { Level = parsed.GetValue(level), Slice = ParseSlice(parsed.GetValue(slice)), Budget = parsed.GetValue(budget) };
+            var report = await WithProgressAsync(progress => repository.CheckAsync(wanted, progress, stopping));
+            await QuarantineAsync(repository, report, stopping);
             if (parsed.GetValue(options.Json))
             {
                 CommandRunner.PrintJson(new
                 {
-                    Level = report.Level.ToString(), report.IsSound, report.RestorePoints, report.Packs, report.PacksRead, report.ChunksRead, report.BytesRead,
+                    Level = report.Level.ToString(), report.IsSound, report.RestorePoints, report.Packs, report.PacksRead, report.PacksLeft, report.OldestRead, report.ChunksRead, report.BytesRead,
                     Damaged = report.Damaged.Select(d => new { d.Name, d.Reason, RestorePoints = d.RestorePoints.Select(p => p.Value) }), report.Notes,
                 });
             }
@@ -67,6 +76,19 @@ internal static partial class RepositoryCommand
         return command;
     }
 
+    /// <summary>What was found damaged is marked, so that no later backup leans on it.</summary>
+    private static async Task QuarantineAsync(BackupRepository repository, CheckReport report, CancellationToken ct)
+    {
+        try
+        {
+            await repository.QuarantineAsync(report.Damaged.Select(damage => damage.Name), "found damaged by a check", ct);
+        }
+        catch (EngineException fault)
+        {
+            await Console.Error.WriteLineAsync($"drconsole: damaged packs could not be marked, so later backups may lean on them: {fault.ToText()}");
+        }
+    }
+
     private static void PrintReport(CheckReport report)
     {
         foreach (var damage in report.Damaged)
@@ -81,6 +103,11 @@ internal static partial class RepositoryCommand
         foreach (var note in report.Notes)
         {
             Console.WriteLine($"note: {note}");
+        }
+
+        if (report.PacksLeft > 0)
+        {
+            Console.WriteLine($"{report.PacksLeft} packs are left for the next time; the longest waiting was last read {(report.OldestRead is { } at ? $"{at:yyyy-MM-dd HH:mm:ss}Z" : "never")}");
         }
 
         Console.WriteLine(

@@ -21,11 +21,18 @@ public sealed partial class BackupRepository
 
     /// <summary>Checks the repository. Damage is a value, with the restore points that each damaged object hurts.</summary>
     /// <exception cref="EngineException">Kind Unsupported for a version or type this build does not know; Unavailable.</exception>
-    public async Task<CheckReport> CheckAsync(
-        CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    public Task<CheckReport> CheckAsync(
+        CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default) =>
+        CheckAsync(new CheckOptions { Level = level, Slice = slice }, progress, cancellationToken);
+
+    /// <summary>Checks the repository. Damage is a value, with the restore points that each damaged object hurts.</summary>
+    /// <exception cref="EngineException">Kind Unsupported for a version or type this build does not know; Unavailable.</exception>
+    public async Task<CheckReport> CheckAsync(CheckOptions options, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
     {
+        ArgumentNullException.ThrowIfNull(options);
         using var fresh = _parts.Fresh();
-        return await new RepositoryCheck(fresh, level, slice, progress).RunAsync(cancellationToken);
+        var budget = options.Budget is { } limit ? new CheckBudget(fresh, options.Level, limit) : null;
+        return await new RepositoryCheck(fresh, options.Level, options.Slice, progress, budget).RunAsync(cancellationToken);
     }
 
     /// <summary>Compares every object of a store with its checksum; needs no key.</summary>

@@ -84,6 +84,22 @@ public readonly record struct CheckSlice(int Number, int Total)
         uint.Parse(packName.AsSpan(0, 8), NumberStyles.HexNumber, CultureInfo.InvariantCulture) % (uint)Total == (uint)(Number - 1);
 }
 
+/// <summary>What a check reads.</summary>
+public sealed record CheckOptions
+{
+    /// <summary>How much.</summary>
+    public CheckLevel Level { get; init; } = CheckLevel.L2;
+
+    /// <summary>Which packs.</summary>
+    public CheckSlice Slice { get; init; } = CheckSlice.All;
+
+    /// <summary>
+    /// How long packs are read, those first that were not read for the longest time at this level; null for all of them. What
+    /// was read is remembered in the tier, so that the next check goes on. Everything else is checked in any case.
+    /// </summary>
+    public TimeSpan? Budget { get; init; }
+}
+
 /// <summary>A damaged object and the restore points that it hurts.</summary>
 /// <param name="Name">The object's key in the store, or the chunk.</param>
 /// <param name="Reason">What is wrong with it.</param>
@@ -105,6 +121,12 @@ public sealed record CheckReport
     /// <summary>Packs that were read whole.</summary>
     public required int PacksRead { get; init; }
 
+    /// <summary>Packs that were due and for which the time did not suffice; the next check with a budget begins with them.</summary>
+    public int PacksLeft { get; init; }
+
+    /// <summary>With a budget: when the pack that waits longest was last read at this level; null where one never was.</summary>
+    public DateTimeOffset? OldestRead { get; init; }
+
     /// <summary>Chunks that were decrypted, decompressed and compared.</summary>
     public required long ChunksRead { get; init; }
 
@@ -116,6 +138,9 @@ public sealed record CheckReport
 
     /// <summary>What is worth knowing but hurts nothing.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>Names of packs that were read now and are as they were written.</summary>
+    internal IReadOnlySet<string> SoundPacks { get; init; } = new HashSet<string>();
 
     /// <summary>True where nothing is damaged.</summary>
     public bool IsSound => Damaged.Count == 0;

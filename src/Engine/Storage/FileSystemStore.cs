@@ -174,9 +174,9 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var key = file.FullName[_prefix.Length..];
-                if (key.StartsWith(prefix, StringComparison.Ordinal) && !ObjectKey.IsTemporary(key))
+                if (key.StartsWith(prefix, StringComparison.Ordinal) && !ObjectKey.IsTemporary(key) && TryDescribe(key, file) is { } described)
                 {
-                    found.Add(new ObjectInfo(key, file.Length, file.LastWriteTimeUtc));
+                    found.Add(described);
                 }
             }
         }
@@ -187,6 +187,20 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity
 
         found.Sort((left, right) => string.CompareOrdinal(left.Key, right.Key));
         return found;
+    }
+
+    /// <summary>Null where another process deleted it since the folder was read: that is no fault of the listing.</summary>
+    private static ObjectInfo? TryDescribe(string key, FileInfo file)
+    {
+        try
+        {
+            var length = file.Length;
+            return new ObjectInfo(key, length, file.LastWriteTimeUtc);
+        }
+        catch (FileNotFoundException)
+        {
+            return null;
+        }
     }
 
     private void EnsureFolder(string folder)

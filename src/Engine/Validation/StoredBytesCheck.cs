@@ -16,12 +16,31 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
     public async Task<StepOutcome> CheckPacksAsync(Manifest manifest, CancellationToken cancellationToken)
     {
         var report = await repository.VerifyPacksAsync(manifest, progress, cancellationToken);
-        return report.IsSound
-            ? StepOutcome.Passed($"{Count(report.Packs, "pack")}, {Bytes(report.Bytes)}")
-            : StepOutcome.Failed(
-                $"{report.Damaged.Count} damaged: {string.Join("; ", report.Damaged.Take(NamesInReason).Select(damage => $"{damage.Name} {damage.Reason}"))}"
-                + "\n  → copy the packs from another tier of this repository, or take a new backup",
-                report.Damaged.Select(damage => damage.Name));
+        if (report.IsSound)
+        {
+            return StepOutcome.Passed($"{Count(report.Packs, "pack")}, {Bytes(report.Bytes)}");
+        }
+
+        var fault = await TryQuarantineAsync(report, cancellationToken);
+        return StepOutcome.Failed(
+            $"{report.Damaged.Count} damaged: {string.Join("; ", report.Damaged.Take(NamesInReason).Select(damage => $"{damage.Name} {damage.Reason}"))}"
+            + (fault is null ? "" : $"; they could not be marked, so later backups may lean on them: {fault}")
+            + "\n  → repair this tier from another one ('drconsole repository repair'), or take a new backup",
+            report.Damaged.Select(damage => damage.Name));
+    }
+
+    /// <summary>Later backups must not lean on what was found damaged. A read-only store cannot be told; its damage stands all the same.</summary>
+    private async Task<string?> TryQuarantineAsync(PackReport report, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await repository.QuarantineAsync(report.Damaged.Select(damage => damage.Name), "found damaged by a validation", cancellationToken);
+            return null;
+        }
+        catch (EngineException error)
+        {
+            return error.Message;
+        }
     }
 
     /// <summary>Every chunk's authentication tag.</summary>

@@ -94,6 +94,25 @@ public sealed class RepositoryCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task Repair_brings_a_damaged_tier_back_from_another()
+    {
+        await RunAsync("init", "--store", Store, "--key-file", "key");
+        await RunAsync("backup", "src", "--store", Store, "--key-file", "key");
+        await RunAsync("init", "--store", Store + "2", "--key-file", "key", "--from", Store);
+        await RunAsync("copy", "--from", Store, "--to", Store + "2", "--key-file", "key");
+        var pack = Directory.GetFiles(Path.Combine(_folder, "store", "packs"), "*", SearchOption.AllDirectories)[0];
+        var bytes = await File.ReadAllBytesAsync(pack, TestContext.Current.CancellationToken);
+        bytes[30] ^= 1;
+        await File.WriteAllBytesAsync(pack, bytes, TestContext.Current.CancellationToken);
+        string[] repair = ["repair", "--store", Store, "--from", Store + "2", "--key-file", "key", "--json"];
+        var plan = await RunAsync([.. repair, "--dry-run"]);
+        Assert.Equal((3, true), (plan.Code, JsonDocument.Parse(plan.Output).RootElement.GetProperty("objects")[0].GetProperty("isRepaired").GetBoolean()));
+        var done = await RunAsync(repair);
+        Assert.Equal((0, true), (done.Code, JsonDocument.Parse(done.Output).RootElement.GetProperty("isWhole").GetBoolean()));
+        Assert.Equal(0, (await RunAsync("check", "--store", Store, "--key-file", "key", "--level", "L3")).Code);
+    }
+
+    [Fact]
     public async Task Prune_expires_by_the_ladder_frees_and_reports()
     {
         await RunAsync("init", "--store", Store, "--key-file", "key");

@@ -41,6 +41,9 @@ internal enum ObjectType : byte
 
     /// <summary>The secrets of the epochs before the one in which it is sealed.</summary>
     EpochSecrets = 22,
+
+    /// <summary>When each pack of this tier was last read by a check; only a hint.</summary>
+    CheckMemory = 23,
 }
 
 internal static class ObjectTypes

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Packs;
@@ -18,6 +19,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     public const string PackPrefix = "packs/";
     private const int ParallelReads = 4;
     private readonly SemaphoreSlim _gate = new(1);
+    private readonly ConcurrentDictionary<string, bool> _suspects = new(StringComparer.Ordinal);
     private readonly MarkStore _marks = new(keys, store);
     private readonly Dictionary<string, SegmentContent> _segments = new(StringComparer.Ordinal);
     private readonly Dictionary<string, DamagedObject> _damage = new(StringComparer.Ordinal);
@@ -29,6 +31,16 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
     /// <summary>The readable segments of the last refresh by their keys.</summary>
     public IReadOnlyDictionary<string, SegmentContent> Segments => _segments;
+
+    /// <summary>Packs in which this process found a damaged chunk.</summary>
+    public IReadOnlyCollection<string> Suspects => [.. _suspects.Keys];
+
+    /// <summary>Leans on a pack no more: a chunk of it was not as it was written.</summary>
+    public void Suspect(IndexedPack pack)
+    {
+        _suspects[pack.Name] = true;
+        pack.IsMarked = true;
+    }
 
     /// <summary>Prune's marks at the last refresh.</summary>
     public MarkSet Marks { get; private set; } = MarkSet.Empty;
@@ -68,14 +80,14 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     /// <summary>Throws where the last refresh did not show one of these packs whole.</summary>
     /// <param name="names">The packs that a writer needs.</param>
     /// <param name="hasLapsed">True where prune may have taken the writer for dead: then a marked pack may go at any time.</param>
-    /// <exception cref="EngineException">Kind Damaged, naming the packs.</exception>
+    /// <exception cref="EngineException">Kind Unavailable, naming the packs.</exception>
     public void RequireSafe(IEnumerable<string> names, bool hasLapsed)
     {
         var unsafePacks = names.Where(name => Index.FindPack(name) is not { IsPresent: true, IsDamaged: false } pack || (hasLapsed && pack.IsMarked)).ToList();
         if (unsafePacks.Count > 0)
         {
             throw new EngineException(
-                "pack-vanished", ErrorKind.Damaged,
+                "pack-vanished", ErrorKind.Unavailable,
                 $"{unsafePacks.Count} packs that this restore point leans on are no longer safe in the store (gone, damaged, or about to be pruned), the first is {unsafePacks[0]}",
                 "run it again: what is missing is stored anew")
             {
@@ -244,8 +256,9 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         foreach (var pack in Index.Packs)
         {
             pack.IsIndexed = covered.Contains(pack.Ordinal);
-            pack.IsMarked = marked.Contains(pack.Name);
-            pack.IsDamaged = damaged.Contains(pack.Name);
+            var isSuspect = _suspects.ContainsKey(pack.Name);
+            pack.IsMarked = isSuspect || marked.Contains(pack.Name);
+            pack.IsDamaged = isSuspect || damaged.Contains(pack.Name);
             pack.IsListed = listed.Contains(pack.Ordinal);
             pack.IsPresent = present.Contains(pack.Ordinal);
         }

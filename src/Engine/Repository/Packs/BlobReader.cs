@@ -73,6 +73,45 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
         return (worst, default);
     }
 
+    /// <summary>
+    /// The stored bytes of a chunk as they travel between packs and tiers, from whichever pack has them whole; they were
+    /// opened once. Null where none has, with the last fault. The caller disposes them.
+    /// </summary>
+    public async Task<(PooledBytes? Stored, uint RawLength, BlobReadOutcome Outcome)> TryReadSealedAsync(ChunkId id, ObjectType type, CancellationToken ct)
+    {
+        var worst = new BlobReadOutcome(BlobFault.Missing, null);
+        for (var look = 0; look < 2; look++)
+        {
+            foreach (var place in index.Index.Find(id, type))
+            {
+                if (await TryReadStoredAtAsync(place, ct) is not { } stored)
+                {
+                    worst = new BlobReadOutcome(BlobFault.Missing, index.Index.Pack(place.Pack).Name);
+                    continue;
+                }
+
+                var fault = BlobCodec.Verify(keys, type, id, stored.Span);
+                if (fault == BlobFault.None)
+                {
+                    return (stored, place.RawLength, new BlobReadOutcome(fault, null));
+                }
+
+                stored.Dispose();
+                worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
+            }
+
+            if (worst.Fault != BlobFault.Missing)
+            {
+                break;
+            }
+
+            // Prune may have moved it into another pack since.
+            await index.RefreshAsync(ct);
+        }
+
+        return (null, 0, worst);
+    }
+
     /// <summary>Reads a blob at one place.</summary>
     public async Task<(BlobFault Fault, PooledBytes Plain)> TryReadAtAsync(BlobLocation place, CancellationToken ct)
     {
@@ -83,7 +122,13 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
 
         using (stored)
         {
-            return (BlobCodec.TryOpen(keys, place.Type, place.Id, stored.Writable, out var plain), plain);
+            var fault = BlobCodec.TryOpen(keys, place.Type, place.Id, stored.Writable, out var plain);
+            if (fault != BlobFault.None)
+            {
+                index.Suspect(index.Index.Pack(place.Pack));
+            }
+
+            return (fault, plain);
         }
     }
 

@@ -101,6 +101,12 @@ internal sealed class WriterSession : IAsyncDisposable
             }
         }
 
+        if (_parts.Index.Suspects is { Count: > 0 } suspects)
+        {
+            // Found damaged while this writer read them: marked, so that the next one does not lean on them to begin with.
+            await Quarantine.MarkAsync(_parts, suspects, $"found damaged by a {_first.Kind}", ct);
+        }
+
         await _parts.Index.RefreshAsync(ct);
         _parts.Index.RequireSafe(_blobs.Needed.Select(pack => pack.Name), HasLapsed);
     }
@@ -111,6 +117,13 @@ internal sealed class WriterSession : IAsyncDisposable
         await _gate.WaitAsync(ct);
         try
         {
+            if (_first.Kind == SessionRecord.Prune)
+            {
+                // Prune leans on nothing, and decides by one look at the store that must not change under it.
+                await PublishAsync(ct);
+                return;
+            }
+
             await _parts.Index.RefreshAsync(ct);
             Honour();
             await PublishAsync(ct);

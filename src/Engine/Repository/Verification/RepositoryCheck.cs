@@ -13,13 +13,16 @@ namespace Hexabase.DrConsole.Engine.Repository.Verification;
 /// Checks a whole repository. Works on parts whose index was not loaded yet, so that every segment is read now. Damage is
 /// collected by object; at the end each is matched with the restore points that lean on it.
 /// </summary>
-internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress)
+internal sealed class RepositoryCheck(
+    RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress, CheckBudget? budget = null)
 {
     private const int MaxPacksInWork = 3;
     private readonly ConcurrentDictionary<string, string> _damaged = new(StringComparer.Ordinal);
     private readonly Dictionary<string, HashSet<RestorePointId>> _hurt = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
+    private readonly ConcurrentDictionary<string, bool> _sound = new(StringComparer.Ordinal);
     private int _packsRead;
+    private int _packsLeft;
     private long _chunksRead;
     private long _bytesRead;
 
@@ -36,10 +39,15 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
             _damaged[damage.Key] = damage.Reason;
         }
 
+        foreach (var pack in parts.Index.Index.Packs.Where(pack => pack is { IsDamaged: true, IsListed: true }))
+        {
+            _damaged.TryAdd(PackBuilder.KeyOf(pack.Name), "is marked as damaged");
+        }
+
         await CheckObjectsAsync(ct);
         if (level >= CheckLevel.L2)
         {
-            await ReadPacksAsync(ct);
+            await ReadDuePacksAsync(ct);
         }
 
         var points = await CheckPointsAsync(ct);
@@ -50,10 +58,13 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
             RestorePoints = points,
             Packs = parts.Index.Index.Packs.Count(p => p.IsPresent),
             PacksRead = _packsRead,
+            PacksLeft = _packsLeft,
+            OldestRead = budget?.Oldest(Present()),
             ChunksRead = _chunksRead,
             BytesRead = _bytesRead,
             Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
             Notes = _notes,
+            SoundPacks = _sound.Keys.ToHashSet(StringComparer.Ordinal),
         };
     }
 
@@ -86,8 +97,13 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         string[] known =
         [
             KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix,
-            SessionStore.Prefix, MarkStore.Prefix, EpochStore.Prefix,
+            SessionStore.Prefix, MarkStore.Prefix, EpochStore.Prefix, CheckMemory.Prefix,
         ];
+        await foreach (var item in parts.Store.ListAsync(CheckMemory.Prefix, ct))
+        {
+            await NotingAsync(item.Key, () => CheckMemory.ReadAsync(parts, item.Key, ct));
+        }
+
         await foreach (var item in parts.Store.ListAsync("", ct))
         {
             if (!known.Any(prefix => item.Key.StartsWith(prefix, StringComparison.Ordinal)))
@@ -121,22 +137,55 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
     }
 
-    private async Task ReadPacksAsync(CancellationToken ct)
+    private IEnumerable<IndexedPack> Present() => parts.Index.Index.Packs.Where(pack => pack.IsPresent && slice.Contains(pack.Name));
+
+    private async Task ReadDuePacksAsync(CancellationToken ct)
     {
-        var packs = parts.Index.Index.Packs.Where(p => p.IsPresent && slice.Contains(p.Name)).ToList();
+        if (budget is null)
+        {
+            await ReadPacksAsync([.. Present()], ct);
+            return;
+        }
+
+        try
+        {
+            await ReadPacksAsync(await budget.OrderAsync(Present(), ct), ct);
+        }
+        finally
+        {
+            if (await budget.TrySaveAsync(parts.Index.Index.Packs.Where(pack => pack.IsPresent)) is { } note)
+            {
+                _notes.Add(note);
+            }
+        }
+    }
+
+    private async Task ReadPacksAsync(List<IndexedPack> packs, CancellationToken ct)
+    {
         var meter = new ProgressMeter(progress, parts.Options.Time, "check", packs.Count, packs.Sum(p => p.Length));
         var counts = level == CheckLevel.L3 ? CountByPack() : null;
         // Whole packs side by side: each is read once, in one go, and the next is on its way while this one is opened.
         var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(MaxPacksInWork, parts.Options.Workers), CancellationToken = ct };
         await Parallel.ForEachAsync(packs, options, async (pack, token) =>
         {
+            if (budget?.MayRead() == false)
+            {
+                Interlocked.Increment(ref _packsLeft);
+                return;
+            }
+
             var fault = counts is null ? await HashAsync(pack, meter, token) : await OpenAsync(pack, counts.GetValueOrDefault(pack.Ordinal), meter, token);
             if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), token) is not null)
             {
                 // One that is gone by now was pruned, or the restore points that need it will say so.
                 _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
             }
+            else if (fault is null)
+            {
+                NoteSound(pack);
+            }
 
+            budget?.Note(pack, fault is null);
             Interlocked.Increment(ref _packsRead);
             meter.Add(1, 0);
         });
@@ -152,6 +201,18 @@ internal sealed class RepositoryCheck(RepositoryParts parts, CheckLevel level, C
         }
 
         return counts;
+    }
+
+    private void NoteSound(IndexedPack pack)
+    {
+        _sound[pack.Name] = true;
+        if (pack.IsDamaged && _damaged.TryRemove(PackBuilder.KeyOf(pack.Name), out _))
+        {
+            lock (_notes)
+            {
+                _notes.Add($"pack {pack.Name} is marked as damaged and is whole; 'repair' takes the mark back");
+            }
+        }
     }
 
     private async Task<string?> HashAsync(IndexedPack pack, ProgressMeter meter, CancellationToken ct)

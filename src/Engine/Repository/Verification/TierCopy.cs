@@ -36,9 +36,12 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         var expired = which is null ? target.Index.Marks.ExpiredPoints().Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal) : [];
         var keys = wanted.Where(key => !there.Contains(key) && !expired.Contains(key)).ToList();
         var meter = new ProgressMeter(progress, source.Options.Time, "copy");
-        foreach (var key in keys)
+        foreach (var key in keys.ToList())
         {
-            await CopyChunksAsync(await source.Manifests.ReadAsync(key, ct), blobs, meter, ct);
+            if (!await TryCopyChunksAsync(key, blobs, meter, ct))
+            {
+                keys.Remove(key);
+            }
         }
 
         await StoreAsync(blobs, session, ct);
@@ -47,6 +50,25 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         var attestations = await CopyAttestationsAsync(ct);
         meter.Finish();
         return new CopyReport(keys.Count, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key)));
+    }
+
+    /// <summary>False where the source gave the restore point up while it was copied.</summary>
+    private async Task<bool> TryCopyChunksAsync(string key, BlobWriter blobs, ProgressMeter meter, CancellationToken ct)
+    {
+        try
+        {
+            await CopyChunksAsync(await source.Manifests.ReadAsync(key, ct), blobs, meter, ct);
+            return true;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            if (await source.Store.StatAsync(key, ct) is null)
+            {
+                return false;
+            }
+
+            throw;
+        }
     }
 
     private async Task CopyChunksAsync(Manifest manifest, BlobWriter blobs, ProgressMeter meter, CancellationToken ct)
@@ -82,17 +104,10 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     /// <summary>The stored bytes, which were opened once: damage must not travel into another tier.</summary>
     private async Task<PooledBytes> ReadVerifiedAsync(BlobLocation place, CancellationToken ct)
     {
-        var stored = await source.Blobs.TryReadStoredAtAsync(place, ct);
-        var fault = stored is { } bytes ? BlobCodec.Verify(source.Keys, place.Type, place.Id, bytes.Span) : BlobFault.Missing;
-        if (stored is { } whole && fault == BlobFault.None)
-        {
-            return whole;
-        }
-
-        stored?.Dispose();
-        throw new EngineException(
+        var (stored, _, outcome) = await source.Blobs.TryReadSealedAsync(place.Id, place.Type, ct);
+        return stored ?? throw new EngineException(
             "copy-source-damaged", ErrorKind.Damaged,
-            $"chunk {place.Id.ToString()[..16]} in pack {source.Index.Index.Pack(place.Pack).Name} fails at {fault.ToString().ToLowerInvariant()}",
+            $"chunk {place.Id.ToString()[..16]} in pack {outcome.Pack ?? "none"} fails at {outcome.Fault.ToString().ToLowerInvariant()}",
             "run 'drconsole repository check' on the source; what was copied so far is kept and used");
     }
 
@@ -124,8 +139,10 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
             foreach (var key in keys)
             {
                 written.Add(key);
-                await CopyObjectAsync(key, ct);
-                _ = await target.Manifests.ReadAsync(key, ct);
+                if (await TryCopyObjectAsync(key, ct))
+                {
+                    await ReadBackAsync(key, ct);
+                }
             }
 
             await session.ProveAsync(always: false, ct);
@@ -135,8 +152,43 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         {
             foreach (var key in isProven ? [] : written)
             {
-                await target.Store.DeleteAsync(key, CancellationToken.None);
+                await TakeBackAsync(key);
             }
+        }
+    }
+
+    private async Task ReadBackAsync(string key, CancellationToken ct)
+    {
+        try
+        {
+            _ = await target.Manifests.ReadAsync(key, ct);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            await target.Index.RefreshAsync(ct);
+            if (!target.Index.Marks.ExpiredPoints().Select(ManifestStore.KeyOf).Contains(key))
+            {
+                throw;
+            }
+
+            // This tier's retention gave it up at once.
+        }
+    }
+
+    /// <summary>Deletes a manifest whose chunks are not all there; another copy at the same time may have brought them.</summary>
+    private async Task TakeBackAsync(string key)
+    {
+        if (await target.Store.StatAsync(key, CancellationToken.None) is null)
+        {
+            return;
+        }
+
+        await target.Index.RefreshAsync(CancellationToken.None);
+        var manifest = await target.Manifests.ReadAsync(key, CancellationToken.None);
+        var closure = await Closure.CollectAsync(target, manifest, CancellationToken.None);
+        if (closure.Faults.Count > 0 || closure.Entries.Any(number => target.Index.Index.Pack(target.Index.Index.Place(number).Pack).IsMarked))
+        {
+            await target.Store.DeleteAsync(key, CancellationToken.None);
         }
     }
 
@@ -165,4 +217,21 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
 
     private async Task CopyObjectAsync(string key, CancellationToken ct) =>
         await target.Store.PutAsync(key, await source.Store.ReadAllAsync(key, ct), ct);
+
+    /// <summary>False where the source gave it up since its chunks were copied.</summary>
+    private async Task<bool> TryCopyObjectAsync(string key, CancellationToken ct)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = await source.Store.ReadAllAsync(key, ct);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+        {
+            return false;
+        }
+
+        await target.Store.PutAsync(key, bytes, ct);
+        return true;
+    }
 }

@@ -1,0 +1,136 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Repository.Verification;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Repair;
+
+/// <summary>Repairs what is not a pack: key slots, manifests, attestations, index segments, marks.</summary>
+internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
+{
+    /// <summary>
+    /// Writes the missing or damaged copies of key slots anew: from the twin, or from another tier where no copy is whole.
+    /// A slot of which nothing is left is fetched only where the store has no other: it may have been dropped on purpose.
+    /// </summary>
+    public static async Task KeySlotsAsync(IObjectStore store, IObjectStore? from, CancellationToken ct)
+    {
+        var (slots, damaged) = await KeySlotStore.ReadAsync(store, ct);
+        foreach (var slot in slots.Where(slot => damaged.Any(key => IsCopyOf(key, slot))))
+        {
+            await KeySlotStore.WriteAsync(store, slot, ct);
+        }
+
+        if (from is not null)
+        {
+            var known = slots.Select(slot => slot.SlotId).ToHashSet();
+            foreach (var slot in (await KeySlotStore.ReadAsync(from, ct)).Slots
+                .Where(slot => !known.Contains(slot.SlotId) && (slots.Count == 0 || damaged.Any(key => IsCopyOf(key, slot)))))
+            {
+                await KeySlotStore.WriteAsync(store, slot, ct);
+            }
+        }
+    }
+
+    /// <summary>Writes the secrets of older epochs anew where a copy of them is damaged, and deletes that copy.</summary>
+    public async Task EpochSecretsAsync(IReadOnlySet<string> damaged, CancellationToken ct)
+    {
+        var copies = damaged.Where(key => key.StartsWith(EpochStore.Prefix, StringComparison.Ordinal)).ToList();
+        if (copies.Count > 0)
+        {
+            await EpochStore.WriteAsync(parts.Store, parts.Keys, ct);
+        }
+
+        foreach (var key in copies)
+        {
+            await parts.Store.DeleteAsync(key, ct);
+        }
+    }
+
+    /// <summary>The manifests that this tier lost or has damaged, whole, from the other tier; nothing is written yet.</summary>
+    /// <param name="damaged">Keys of damaged manifests.</param>
+    /// <param name="ct">Ends it.</param>
+    public async Task<IReadOnlyDictionary<string, Manifest>> FindManifestsAsync(IReadOnlySet<string> damaged, CancellationToken ct)
+    {
+        var found = new Dictionary<string, Manifest>(StringComparer.Ordinal);
+        if (from is null)
+        {
+            return found;
+        }
+
+        var here = (await parts.Manifests.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
+        var expired = parts.Index.Marks.ExpiredPoints().Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal);
+        var wanted = (await from.Manifests.KeysAsync(ct)).Where(key => damaged.Contains(key) || (!here.Contains(key) && !expired.Contains(key))).ToList();
+        await foreach (var manifest in from.Manifests.ReadEachAsync(wanted, ct))
+        {
+            var key = ManifestStore.KeyOf(manifest.Id);
+            // One that is not here at all was lost only where its chunks are here; else this tier never had it, and a copy brings it.
+            if (damaged.Contains(key) || (await Closure.CollectAsync(parts, manifest, ct)).Faults.Count == 0)
+            {
+                found.Add(key, manifest);
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>Fetches an object of the other tier byte by byte.</summary>
+    public Task FetchAsync(string key, CancellationToken ct) => from is null ? Task.CompletedTask : CopyAsync(from.Store, key, ct);
+
+    /// <summary>Attestations that are damaged or missing here and whole there; returns those that were missing.</summary>
+    public async Task<IReadOnlyList<string>> AttestationsAsync(IReadOnlySet<string> damaged, CancellationToken ct)
+    {
+        var missing = new List<string>();
+        if (from is null)
+        {
+            return missing;
+        }
+
+        var here = (await parts.Attestations.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
+        foreach (var key in (await from.Attestations.KeysAsync(ct)).Where(key => damaged.Contains(key) || !here.Contains(key)))
+        {
+            try
+            {
+                _ = await from.Attestations.ReadAsync(key, ct);
+            }
+            catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
+            {
+                continue;
+            }
+
+            await CopyAsync(from.Store, key, ct);
+            if (!damaged.Contains(key))
+            {
+                missing.Add(key);
+            }
+        }
+
+        return missing;
+    }
+
+    /// <summary>
+    /// Deletes unreadable segments, whose packs other segments cover by now, and unreadable marks where no prune is at work
+    /// that may have read them before: their packs are simply not marked any more.
+    /// </summary>
+    public async Task DeleteUnreadableAsync(IEnumerable<string> keys, DateTimeOffset storeNow, string session, CancellationToken ct)
+    {
+        var living = LivingSessions.Of(await parts.Sessions.ListAsync(ct), storeNow, session, parts.Options.SessionLife);
+        var isPruning = living.Living.Any(one => one is null || one.Kind == SessionRecord.Prune);
+        foreach (var key in keys)
+        {
+            if (key.StartsWith(IndexSegment.Prefix, StringComparison.Ordinal)
+                || key.StartsWith(CheckMemory.Prefix, StringComparison.Ordinal)
+                || (key.StartsWith(MarkStore.Prefix, StringComparison.Ordinal) && !isPruning)
+                || (key.StartsWith(SessionStore.Prefix, StringComparison.Ordinal) && living.Over.Contains(key)))
+            {
+                await parts.Store.DeleteAsync(key, ct);
+            }
+        }
+    }
+
+    private async Task CopyAsync(IObjectStore origin, string key, CancellationToken ct) =>
+        await parts.Store.PutAsync(key, await origin.ReadAllAsync(key, ct), ct);
+
+    private static bool IsCopyOf(string key, KeySlot slot) => key.StartsWith($"{KeySlotStore.Prefix}{slot.SlotId:N}.", StringComparison.Ordinal);
+}

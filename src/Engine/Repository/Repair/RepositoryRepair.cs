@@ -1,0 +1,165 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Repository.Verification;
+
+namespace Hexabase.DrConsole.Engine.Repository.Repair;
+
+/// <summary>
+/// Finds damage by a check and repairs it from what is left and from another tier. The order of its writes: key slots, the
+/// mark that damaged packs are not to be leaned on, new packs with what they held, their index, manifests, attestations; then
+/// unreadable objects that nothing needs are deleted. Damaged packs stay until prune finds that no restore point needs them.
+/// A crash anywhere leaves no less than there was, and the next repair goes on.
+/// </summary>
+internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? from, RepairOptions options, IProgress<TransferProgress>? progress)
+{
+    public async Task<RepairReport> RunAsync(CancellationToken ct)
+    {
+        if (from is not null && from.Keys.RepositoryId != parts.Keys.RepositoryId)
+        {
+            throw new EngineException(
+                "other-repository", ErrorKind.Input, $"{from.Store.Url} is no tier of the repository in {parts.Store.Url}", "name a tier of the same repository with --from; nothing was changed");
+        }
+
+        var found = await CheckAsync(options.Level, ct);
+        return options.IsDryRun ? await PlanAsync(found, ct) : await RepairAsync(found, ct);
+    }
+
+    private async Task<CheckReport> CheckAsync(CheckLevel level, CancellationToken ct)
+    {
+        using var fresh = parts.Fresh();
+        return await new RepositoryCheck(fresh, level, CheckSlice.All, progress).RunAsync(ct);
+    }
+
+    private async Task<RepairReport> PlanAsync(CheckReport found, CancellationToken ct)
+    {
+        await parts.Index.RefreshAsync(ct);
+        var objects = new List<RepairedObject>();
+        var manifests = from is null ? [] : (await from.Manifests.KeysAsync(ct)).Concat(await from.Attestations.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
+        await (from?.Index.RefreshAsync(ct) ?? Task.CompletedTask);
+        foreach (var damage in found.Damaged)
+        {
+            var pack = damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal) ? parts.Index.Index.FindPack(NameOf(damage.Name)) : null;
+            var isPack = damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal);
+            var chunks = pack is null ? [] : parts.Index.Index.All().Where(entry => entry.Pack == pack.Ordinal).ToList();
+            var known = from is null ? 0 : chunks.Count(entry => from.Index.Index.FindNumber(entry.Id, entry.Type) != 0);
+            var isInOther = damage.Name.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) || damage.Name.StartsWith(AttestationStore.Prefix, StringComparison.Ordinal);
+            objects.Add(isPack
+                ? new RepairedObject(damage.Name, damage.Reason, damage.RestorePoints, known == chunks.Count, $"the other tier has {known} of its {chunks.Count} chunks")
+                : new RepairedObject(
+                    damage.Name, damage.Reason, damage.RestorePoints, !isInOther || manifests.Contains(damage.Name),
+                    !isInOther ? "would be made anew from what is left" : manifests.Contains(damage.Name) ? "would be fetched" : "the other tier does not have it"));
+        }
+
+        foreach (var (key, manifest) in await new ObjectRepair(parts, from).FindManifestsAsync(new HashSet<string>(), ct))
+        {
+            objects.Add(new RepairedObject(key, "is lost, and its chunks are here", [manifest.Id], true, "would be fetched"));
+        }
+
+        return new RepairReport { IsDryRun = true, Objects = objects, Salvaged = 0, Fetched = 0, Bytes = 0 };
+    }
+
+    private async Task<RepairReport> RepairAsync(CheckReport found, CancellationToken ct)
+    {
+        await ObjectRepair.KeySlotsAsync(parts.Store, from?.Store, ct);
+        await using var blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store);
+        await using var session = await WriterSession.BeginAsync(parts, blobs, SessionRecord.Repair, ct);
+        await (from?.Index.RefreshAsync(ct) ?? Task.CompletedTask);
+        var broken = await QuarantineAsync(found, ct);
+        var meter = new ProgressMeter(progress, parts.Options.Time, "repair");
+        var chunks = new ChunkRepair(parts, from, blobs, meter);
+        await chunks.OfPacksAsync(broken, ct);
+        await blobs.FlushAsync(ct);
+        await session.IndexDurableAsync(ct);
+        await parts.Index.RefreshAsync(ct);
+
+        var objects = new ObjectRepair(parts, from);
+        var damaged = found.Damaged.Select(damage => damage.Name).ToHashSet(StringComparer.Ordinal);
+        var manifests = await objects.FindManifestsAsync(damaged, ct);
+        await FillHolesAsync(chunks, manifests.Values, ct);
+        await blobs.FlushAsync(ct);
+        await session.IndexDurableAsync(ct);
+        await session.ProveAsync(always: true, ct);
+        foreach (var key in manifests.Keys)
+        {
+            await objects.FetchAsync(key, ct);
+        }
+
+        await objects.EpochSecretsAsync(damaged, ct);
+        var missing = await objects.AttestationsAsync(damaged, ct);
+        await parts.Index.StoreMissingSegmentsAsync(ct);
+        await objects.DeleteUnreadableAsync(damaged, session.StoreNow, session.Id, ct);
+        await session.ProveAsync(always: false, ct);
+        await ReleaseAsync(found, ct);
+        meter.Finish();
+        return await ReportAsync(found, [.. manifests.Keys.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
+    }
+
+    /// <summary>Marks damaged packs, so that nobody leans on them any more; returns them and the missing ones.</summary>
+    private async Task<HashSet<int>> QuarantineAsync(CheckReport found, CancellationToken ct)
+    {
+        var names = found.Damaged.Where(damage => damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal)).Select(damage => NameOf(damage.Name)).ToList();
+        await Quarantine.MarkAsync(parts, names, "found damaged by a repair", ct);
+        await parts.Index.RefreshAsync(ct);
+        return [.. parts.Index.Index.Packs.Where(pack => names.Contains(pack.Name) || pack.IsDamaged || !pack.IsPresent).Select(pack => pack.Ordinal)];
+    }
+
+    /// <summary>What no pack of this tier even lists: restore points that still have holes are completed by the other tier's knowledge.</summary>
+    private async Task FillHolesAsync(ChunkRepair chunks, IEnumerable<Manifest> fetched, CancellationToken ct)
+    {
+        foreach (var manifest in fetched)
+        {
+            await FillAsync(chunks, manifest, ct);
+        }
+
+        await foreach (var manifest in parts.Manifests.ReadEachAsync(await parts.Manifests.KeysAsync(ct), ct))
+        {
+            await FillAsync(chunks, manifest, ct);
+        }
+    }
+
+    private async Task FillAsync(ChunkRepair chunks, Manifest manifest, CancellationToken ct)
+    {
+        var closure = await Closure.CollectAsync(parts, manifest, ct);
+        if (closure.Faults.Count > 0 || closure.Entries.Any(number => parts.Index.Index.Pack(parts.Index.Index.Place(number).Pack).IsDamaged))
+        {
+            await chunks.OfPointAsync(manifest, ct);
+        }
+    }
+
+    /// <summary>Packs that a full read found sound are no longer marked as damaged: it was the way to them that failed.</summary>
+    private async Task ReleaseAsync(CheckReport found, CancellationToken ct)
+    {
+        if (options.Level >= CheckLevel.L2)
+        {
+            await Quarantine.ReleaseAsync(parts, pack => pack is { IsDamaged: true, IsPresent: true } && found.SoundPacks.Contains(pack.Name), ct);
+        }
+    }
+
+    private async Task<RepairReport> ReportAsync(CheckReport found, IReadOnlyList<string> lost, ChunkRepair chunks, CancellationToken ct)
+    {
+        var left = (await CheckAsync(CheckLevel.L1, ct)).Damaged.ToDictionary(damage => damage.Name, StringComparer.Ordinal);
+        var objects = found.Damaged.Select(damage => new RepairedObject(
+            damage.Name, damage.Reason, damage.RestorePoints, !left.ContainsKey(damage.Name),
+            left.TryGetValue(damage.Name, out var still)
+                ? $"could not be repaired{(from is null ? ": name another tier with --from" : " from the other tier")}: {still.Reason}"
+                : damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal)
+                    ? "what was needed of it lies in new packs; nobody leans on it any more, and prune will delete it" : Remedy(damage.Name))).ToList();
+        objects.AddRange(left.Values.Where(damage => objects.All(one => one.Name != damage.Name))
+            .Select(damage => new RepairedObject(damage.Name, damage.Reason, damage.RestorePoints, false, "could not be repaired")));
+        objects.AddRange(lost.Select(key => new RepairedObject(
+            key, "was lost", key.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) ? [new RestorePointId(key[ManifestStore.Prefix.Length..])] : [], true, "fetched from the other tier")));
+        return new RepairReport { IsDryRun = false, Objects = objects, Salvaged = chunks.Salvaged, Fetched = chunks.Fetched, Bytes = chunks.Bytes };
+    }
+
+    private static string Remedy(string name) =>
+        name.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) || name.StartsWith(AttestationStore.Prefix, StringComparison.Ordinal) ? "fetched from the other tier"
+        : name.StartsWith(IndexSegment.Prefix, StringComparison.Ordinal) ? "made anew from the packs"
+        : name.StartsWith(MarkStore.Prefix, StringComparison.Ordinal) || name.StartsWith(SessionStore.Prefix, StringComparison.Ordinal) ? "deleted; the next prune marks anew"
+        : name.StartsWith(KeySlotStore.Prefix, StringComparison.Ordinal) || name.StartsWith(EpochStore.Prefix, StringComparison.Ordinal) ? "written anew from its twin or the other tier"
+        : "what was missing was stored anew";
+
+    private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];
+}

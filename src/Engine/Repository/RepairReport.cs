@@ -1,0 +1,41 @@
+namespace Hexabase.DrConsole.Engine.Repository;
+
+/// <summary>What a repair looks at.</summary>
+public sealed record RepairOptions
+{
+    /// <summary>How deep damage is looked for: L2 reads every pack, L3 also opens every chunk.</summary>
+    public CheckLevel Level { get; init; } = CheckLevel.L2;
+
+    /// <summary>True to say only what is damaged and whether it could be repaired.</summary>
+    public bool IsDryRun { get; init; }
+}
+
+/// <summary>A damaged or lost object and what became of it.</summary>
+/// <param name="Name">The object's key in the store, or the chunk or artifact.</param>
+/// <param name="Reason">What is wrong with it.</param>
+/// <param name="RestorePoints">Those that could not be restored whole because of it.</param>
+/// <param name="IsRepaired">True where nothing is hurt by it any more; in a dry run, where the other tier has what is missing.</param>
+/// <param name="Remedy">What was, or would be, done.</param>
+public sealed record RepairedObject(string Name, string Reason, IReadOnlyList<RestorePointId> RestorePoints, bool IsRepaired, string Remedy);
+
+/// <summary>What a repair found and did.</summary>
+public sealed record RepairReport
+{
+    /// <summary>True where nothing was changed.</summary>
+    public required bool IsDryRun { get; init; }
+
+    /// <summary>Everything that was damaged or lost.</summary>
+    public required IReadOnlyList<RepairedObject> Objects { get; init; }
+
+    /// <summary>Chunks stored anew that were still whole in a damaged pack.</summary>
+    public required long Salvaged { get; init; }
+
+    /// <summary>Chunks fetched from the other tier.</summary>
+    public required long Fetched { get; init; }
+
+    /// <summary>Bytes of both as stored.</summary>
+    public required long Bytes { get; init; }
+
+    /// <summary>True where nothing was damaged, or all of it is repaired.</summary>
+    public bool IsWhole => Objects.All(one => one.IsRepaired);
+}

@@ -1,0 +1,71 @@
+using Hexabase.DrConsole.Engine.Repository.Index;
+
+namespace Hexabase.DrConsole.Engine.Repository.Verification;
+
+/// <summary>Reads the packs that were not read for the longest time, until a time is up, and remembers which it read. Thread-safe.</summary>
+internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeSpan limit)
+{
+    private readonly CheckMemory _memory = new(parts);
+    private readonly long _began = parts.Options.Time.GetTimestamp();
+    private readonly Lock _lock = new();
+    private int _begun;
+
+    /// <summary>Loads the memory and gives the packs in the order in which they are due: never read first, then by age.</summary>
+    public async Task<List<IndexedPack>> OrderAsync(IEnumerable<IndexedPack> packs, CancellationToken ct)
+    {
+        await _memory.LoadAsync(ct);
+        return [.. packs.OrderBy(pack => _memory.LastRead(pack.Name, level) ?? DateTimeOffset.MinValue).ThenBy(pack => pack.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>True while there is time. The first pack is always read, so that every call gets further.</summary>
+    public bool MayRead()
+    {
+        lock (_lock)
+        {
+            if (_begun > 0 && parts.Options.Time.GetElapsedTime(_began) >= limit)
+            {
+                return false;
+            }
+
+            _begun++;
+            return true;
+        }
+    }
+
+    /// <summary>Notes that a pack was read. A damaged one counts as unread, so that it is looked at again first.</summary>
+    public void Note(IndexedPack pack, bool isSound)
+    {
+        lock (_lock)
+        {
+            if (isSound)
+            {
+                _memory.Note(pack.Name, level, parts.Options.Time.GetUtcNow());
+            }
+        }
+    }
+
+    /// <summary>Saves the memory; says why where the store does not take it.</summary>
+    public async Task<string?> TrySaveAsync(IEnumerable<IndexedPack> present)
+    {
+        try
+        {
+            // Also when the check was stopped: what was read was read.
+            await _memory.SaveAsync(present, CancellationToken.None);
+            return null;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Denied or ErrorKind.OutOfSpace or ErrorKind.Unavailable)
+        {
+            return $"the next check with a budget begins where this one did, since it could not be noted what was read: {error.Message}";
+        }
+    }
+
+    /// <summary>When the pack that waits longest was last read at this level; null where one never was.</summary>
+    public DateTimeOffset? Oldest(IEnumerable<IndexedPack> present)
+    {
+        lock (_lock)
+        {
+            var times = present.Select(pack => _memory.LastRead(pack.Name, level)).ToList();
+            return times.Count == 0 || times.Contains(null) ? null : times.Min();
+        }
+    }
+}

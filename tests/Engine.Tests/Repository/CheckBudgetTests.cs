@@ -1,0 +1,77 @@
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Tests.Storage;
+using Microsoft.Extensions.Time.Testing;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Repository;
+
+public sealed class CheckBudgetTests : IAsyncDisposable
+{
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+    private readonly CrashStore _store;
+
+    public CheckBudgetTests() => _store = new CrashStore(time: _time);
+
+    public ValueTask DisposeAsync() => _store.DisposeAsync();
+
+    [Theory]
+    [InlineData(CheckLevel.L2)]
+    [InlineData(CheckLevel.L3)]
+    public async Task Checks_with_a_budget_read_the_longest_unread_first_until_all_are_read(CheckLevel level)
+    {
+        await using var repository = await MakeAsync(5);
+        // No time at all: one pack a call, so that every call gets further.
+        var options = new CheckOptions { Level = level, Budget = TimeSpan.Zero };
+        DateTimeOffset? oldest = null;
+        for (var call = 1; call <= 10; call++)
+        {
+            _time.Advance(TimeSpan.FromDays(1));
+            var report = await repository.CheckAsync(options, null, Ct);
+            Assert.Equal((1, 4, true), (report.PacksRead, report.PacksLeft, report.IsSound));
+            Assert.Equal(call < 5, report.OldestRead is null);
+            Assert.True(call <= 5 || report.OldestRead > oldest, "the one that waited longest was not read");
+            oldest = report.OldestRead;
+            Assert.Single(_store.KeysOf("checks/"));
+        }
+
+        Assert.Equal((5, 0), await CountAsync(repository, options with { Budget = TimeSpan.FromHours(1) }));
+        // The levels are remembered by themselves: opening all chunks counts as reading the bytes, not the other way round.
+        var deeper = await repository.CheckAsync(new CheckOptions { Level = CheckLevel.L3, Budget = TimeSpan.Zero }, null, Ct);
+        Assert.Equal(level == CheckLevel.L2, deeper.OldestRead is null);
+    }
+
+    [Fact]
+    public async Task Damaged_pack_is_found_again_first_and_a_lost_memory_only_costs_time()
+    {
+        await using var repository = await MakeAsync(5);
+        var pack = _store.KeysOf("packs/").Last();
+        _store.Damage(pack, bytes => { bytes[100] ^= 1; return bytes; });
+        var all = new CheckOptions { Budget = TimeSpan.FromHours(1) };
+        Assert.Single((await repository.CheckAsync(all, null, Ct)).Damaged);
+        var one = await repository.CheckAsync(all with { Budget = TimeSpan.Zero }, null, Ct);
+        Assert.Equal((1, pack), (one.PacksRead, Assert.Single(one.Damaged).Name));
+        _store.Damage(_store.KeysOf("checks/").Single(), bytes => bytes[..^1]);
+        var named = await repository.CheckAsync(new CheckOptions { Level = CheckLevel.L1 }, null, Ct);
+        Assert.StartsWith("checks/", Assert.Single(named.Damaged).Name, StringComparison.Ordinal);
+        Assert.Equal(5, (await repository.CheckAsync(all, null, Ct)).PacksRead);
+        Assert.Single(_store.KeysOf("checks/"));
+    }
+
+    private static async Task<(int Read, int Left)> CountAsync(BackupRepository repository, CheckOptions options)
+    {
+        var report = await repository.CheckAsync(options, null, Ct);
+        return (report.PacksRead, report.PacksLeft);
+    }
+
+    private async Task<BackupRepository> MakeAsync(int packs)
+    {
+        var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        for (var i = 0; i < packs; i++)
+        {
+            await repository.BackupAsync(Noise(1000, i));
+        }
+
+        Assert.Equal(packs, _store.KeysOf("packs/").Count());
+        return repository;
+    }
+}
