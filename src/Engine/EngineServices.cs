@@ -48,6 +48,8 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, ValidationRun>();
         services.AddSingleton<IRunHandler, RestoreRun>();
         services.AddSingleton<IRunHandler, RetentionRun>();
+        services.AddSingleton<IRunHandler, VerificationRun>();
+        services.AddSingleton<IRunHandler, RepairRun>();
         services.AddSingleton<IRunHandler, RotationRun>();
         services.AddSingleton<IRunHandler, ShreddingRun>();
         return services;

@@ -28,6 +28,13 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
         return await BackupRepository.OpenAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
     }
 
+    /// <summary>Opens a repository whose key slots may be lost: another tier's are put back.</summary>
+    internal async Task<BackupRepository> OpenLosingKeysAsync(StorageTier tier, string workspace, BackupRepository from, CancellationToken cancellationToken)
+    {
+        using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
+        return await BackupRepository.OpenLosingKeysAsync(StoreOf(tier, workspace), from, key, null, cancellationToken);
+    }
+
     /// <summary>True where the tier holds a repository of that workspace.</summary>
     public async Task<bool> ExistsAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {

@@ -1,15 +1,17 @@
+using System.Linq.Expressions;
 using Hangfire;
 using Hangfire.Storage;
 using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Jobs;
 
-/// <summary>Keeps the recurring jobs of each tier, and none of tiers that are configured no longer.</summary>
+/// <summary>Keeps the recurring jobs of the tiers, the keys and the older restore points; none of tiers that are configured no longer.</summary>
 public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
 {
     private const string Retention = "retention of ";
-    private const string Rotation = "keys are rotated when due";
-    private const string ProofAgain = "older restore points are proven again";
+    private const string Verification = "verification of ";
+    private const string DeepVerification = "deep verification of ";
+    private static readonly string[] OfTiers = [Retention, Verification, DeepVerification];
     private static readonly RecurringJobOptions Options = new() { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
 
     /// <summary>Makes the recurring jobs what the estate says. Repeatable.</summary>
@@ -18,18 +20,21 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
         var wanted = new HashSet<string>();
         foreach (var (tier, index) in estate.Tiers.Select((tier, index) => (tier.Name, index)))
         {
-            wanted.Add(Retention + tier);
-            // Hourly, the tiers one after the other.
-            jobs.AddOrUpdate<RunJobs>(
-                Retention + tier, JobQueues.Schedule, target => target.StartRetentionAsync(tier, CancellationToken.None), Cron.Hourly((17 + (11 * index)) % 60), Options);
+            // The tiers one after the other: they mostly share a disk or a line.
+            Add(Retention + tier, Cron.Hourly((17 + (11 * index)) % 60), target => target.StartRetentionAsync(tier, CancellationToken.None));
+            Add(Verification + tier, Cron.Daily(1, (5 + (30 * index)) % 60), target => target.StartVerificationAsync(tier, CancellationToken.None));
+            Add(DeepVerification + tier, Cron.Daily(5, (10 + (30 * index)) % 60), target => target.StartDeepVerificationAsync(tier, CancellationToken.None));
+            wanted.UnionWith(OfTiers.Select(job => job + tier));
         }
 
-        jobs.AddOrUpdate<RunJobs>(ProofAgain, JobQueues.Schedule, target => target.ProveAgainAsync(CancellationToken.None), Cron.Daily(4, 40), Options);
-        jobs.AddOrUpdate<RunJobs>(Rotation, JobQueues.Schedule, target => target.RotateDueAsync(CancellationToken.None), Cron.Daily(3, 25), Options);
+        Add("keys are rotated when due", Cron.Daily(3, 25), target => target.RotateDueAsync(CancellationToken.None));
+        Add("older restore points are proven again", Cron.Daily(4, 40), target => target.ProveAgainAsync(CancellationToken.None));
         using var connection = storage.GetConnection();
-        foreach (var stale in connection.GetRecurringJobs().Where(job => job.Id.StartsWith(Retention, StringComparison.Ordinal) && !wanted.Contains(job.Id)))
+        foreach (var stale in connection.GetRecurringJobs().Where(job => OfTiers.Any(kind => job.Id.StartsWith(kind, StringComparison.Ordinal)) && !wanted.Contains(job.Id)))
         {
             jobs.RemoveIfExists(stale.Id);
         }
     }
+
+    private void Add(string id, string cron, Expression<Func<RunJobs, Task>> call) => jobs.AddOrUpdate(id, JobQueues.Schedule, call, cron, Options);
 }

@@ -1,7 +1,9 @@
+using System.Globalization;
 using Hangfire;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Logging;
 
@@ -11,8 +13,15 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, ILogger<RunJobs> log)
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, TimeProvider time,
+    ILogger<RunJobs> log)
 {
+    private const int DeepSlices = 30;
+
+    /// <summary>Of each workspace, once a day; what the time does not suffice for comes first the next day.</summary>
+    private static readonly TimeSpan VerificationBudget = TimeSpan.FromMinutes(20);
+
+
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
     [JobDisplayName("R-{0}: {1} of {2}")]
@@ -50,6 +59,39 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
         catch (EngineException busy) when (busy.Code == "run-already-open")
         {
             log.LogInformation("the scheduled retention of {Tier} is skipped: one is still open", tier);
+        }
+    }
+
+    /// <summary>The daily job of a tier: reads stored bytes back, those first that were not read for the longest time.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled verification of {0}")]
+    public async Task StartVerificationAsync(string tier, CancellationToken stopping)
+    {
+        try
+        {
+            await tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L2, VerificationBudget.TotalSeconds), "schedule", stopping);
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            log.LogInformation("the scheduled verification of {Tier} is skipped: one is still open", tier);
+        }
+    }
+
+    /// <summary>The daily job of a tier that opens a thirtieth of its chunks, so that each is opened once a month.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled deep verification of {0}")]
+    public async Task StartDeepVerificationAsync(string tier, CancellationToken stopping)
+    {
+        try
+        {
+            // Days 1 to 30: the 31st repeats the first slice, and February's two missing slices come a month later.
+            var slice = ((time.GetUtcNow().Day - 1) % DeepSlices) + 1;
+            await tiers.VerifyAsync(
+                new VerificationRequest(tier, CheckLevel.L3, null, string.Create(CultureInfo.InvariantCulture, $"{slice}/{DeepSlices}")), "schedule", stopping);
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            log.LogInformation("the scheduled deep verification of {Tier} is skipped: another is still open", tier);
         }
     }
 

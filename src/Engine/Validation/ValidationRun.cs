@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 
@@ -9,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Validation;
 /// A validation as a durable run. A restore point that fails is a result, not a failed run; doing it again after a crash is
 /// safe, since a scratch server of the dead attempt is ended and removed by its process record.
 /// </summary>
-public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess access, RestorePointValidation validation) : IRunHandler
+public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess access, RestorePointValidation validation, TierRequests tiers) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Validation;
@@ -43,6 +44,11 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
         if (request.Tier is null)
         {
             await ReadBackElsewhereAsync(context, request.RestorePoint);
+        }
+
+        foreach (var tier in (await points.TiersAsync(request.RestorePoint, context.Cancellation)).Where(tier => tier.State == "damaged"))
+        {
+            await tiers.AskForRepairAsync(context, tier.Tier, [(await points.ResolveAsync(request.RestorePoint, context.Cancellation)).Workspace]);
         }
 
         return result;

@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
@@ -8,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 public sealed record RetentionRequest(string Tier, double? AllowedShare = null);
 
 /// <summary>The door for work on tiers, next to <see cref="RunRequests"/> for sources and restore points.</summary>
-public sealed class TierRequests(RunRequests requests)
+public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
 {
     /// <summary>Asks to give up what retention keeps no longer in a tier.</summary>
     /// <param name="allowedShare">What a person allows to go at once, 0 to 1; null for the default.</param>
@@ -17,4 +19,38 @@ public sealed class TierRequests(RunRequests requests)
         allowedShare is < 0 or > 1 or double.NaN
             ? throw new EngineException("share-invalid", ErrorKind.Input, "the allowed share is a number from 0 to 1", "1 allows everything that nothing keeps.")
             : requests.OfTierAsync(RunKinds.Retention, tier, new RetentionRequest(tier, allowedShare), actor, cancellationToken);
+
+    /// <summary>Asks to read a tier's stored bytes back.</summary>
+    /// <exception cref="EngineException">Unknown tier, or a verification that is still open there.</exception>
+    public Task<Run> VerifyAsync(VerificationRequest request, string actor, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        return requests.OfTierAsync(RunKinds.Verification, request.Tier, request, actor, cancellationToken);
+    }
+
+    /// <summary>Asks to repair a tier from the others.</summary>
+    /// <exception cref="EngineException">Unknown tier, or a repair that is still open there.</exception>
+    /// <param name="workspaces">Only these, or null for all.</param>
+    public Task<Run> RepairAsync(string tier, IReadOnlyList<string>? workspaces, string actor, CancellationToken cancellationToken) =>
+        requests.OfTierAsync(RunKinds.Repair, tier, new RepairRequest(tier, workspaces), actor, cancellationToken);
+
+    /// <summary>Asks, for a run that found damage, to repair the tier from the others, where there are any.</summary>
+    internal async Task AskForRepairAsync(RunContext context, string tier, IReadOnlyList<string> workspaces)
+    {
+        if (estate.Tiers.Count < 2)
+        {
+            context.Warn("repair", $"{tier} is the only tier: nothing can be fetched from another; take a new backup");
+            return;
+        }
+
+        try
+        {
+            var repair = await RepairAsync(tier, workspaces, "engine", context.Cancellation);
+            context.Log("repair", $"{repair.Id} repairs {tier} from the other tiers");
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            context.Log("repair", $"a repair of {tier} is asked for already");
+        }
+    }
 }

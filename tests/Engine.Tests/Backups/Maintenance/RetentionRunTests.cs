@@ -58,7 +58,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         var (first, second) = (await rig.BackupAsync(), await rig.BackupAsync());
         await EndValidationsAsync(rig);
         rig.Time = At(TimeSpan.FromHours(3));
-        var asked = await new TierRequests(rig.Requests).RetentionAsync("hot", 1, "tester", Ct);
+        var asked = await new TierRequests(rig.Requests, rig.Estate).RetentionAsync("hot", 1, "tester", Ct);
         await rig.DieInAsync(asked.Id, $"retention of {rig.Source.Workspace}", async () =>
         {
             await using var hot = await rig.OpenAsync("hot");
@@ -99,7 +99,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
 
         await EndValidationsAsync(rig);
         rig.Time = At(TimeSpan.FromHours(3));
-        var careful = await rig.AdvanceAsync((await new TierRequests(rig.Requests).RetentionAsync("hot", null, "schedule", Ct)).Id);
+        var careful = await rig.AdvanceAsync((await new TierRequests(rig.Requests, rig.Estate).RetentionAsync("hot", null, "schedule", Ct)).Id);
         Assert.Equal(RunState.Failed, careful.State);
         Assert.Contains("prune-needs-approval", careful.ErrorJson, StringComparison.Ordinal);
         await using var hot = await rig.OpenAsync("hot");
@@ -109,7 +109,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     private static async Task<Run> RetainAsync(BackupRig rig, TimeSpan later, string tier = "hot")
     {
         rig.Time = At(later);
-        return await rig.AdvanceAsync((await new TierRequests(rig.Requests).RetentionAsync(tier, 1, "tester", Ct)).Id);
+        return await rig.AdvanceAsync((await new TierRequests(rig.Requests, rig.Estate).RetentionAsync(tier, 1, "tester", Ct)).Id);
     }
 
     private static FakeTimeProvider At(TimeSpan later) => new(TimeProvider.System.GetUtcNow() + later);

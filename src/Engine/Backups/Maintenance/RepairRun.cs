@@ -1,0 +1,116 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
+
+/// <summary>What a repair run is asked for.</summary>
+/// <param name="Workspaces">Only these, or null for all.</param>
+public sealed record RepairRequest(string Tier, IReadOnlyList<string>? Workspaces = null);
+
+/// <summary>What a repair did in one workspace's repository.</summary>
+/// <param name="Objects">Everything that was damaged or lost, and what became of it.</param>
+/// <param name="From">The tier that helped, or null where none could be asked.</param>
+/// <param name="Fetched">Chunks fetched from it.</param>
+/// <param name="Salvaged">Chunks that were still whole in a damaged pack.</param>
+/// <param name="PointsWhole">Restore points that were known to be damaged here and read back whole afterwards.</param>
+public sealed record WorkspaceRepair(
+    string Workspace, IReadOnlyList<RepairedObject> Objects, string? From, long Fetched, long Salvaged, IReadOnlyList<string> PointsWhole);
+
+/// <summary>What a repair run ends with.</summary>
+public sealed record RepairRunResult(string Tier, IReadOnlyList<WorkspaceRepair> Workspaces)
+{
+    /// <summary>True where nothing damaged is left.</summary>
+    public bool IsWhole => Workspaces.All(one => one.Objects.All(part => part.IsRepaired));
+}
+
+/// <summary>
+/// Repairs a tier from the others: damaged and lost objects are found by reading all of it, and what another tier has whole
+/// is stored anew. It only ever adds, so doing it again after a crash is safe.
+/// </summary>
+public sealed class RepairRun(TierRepositories tiers, RestorePointCatalog points, NpgsqlDataSource catalog, ProtectedEstate estate) : IRunHandler
+{
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Repair;
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var request = context.Request<RepairRequest>();
+        var tier = estate.TierNamed(request.Tier);
+        var done = new List<WorkspaceRepair>();
+        foreach (var workspace in request.Workspaces ?? await points.WorkspacesAsync(tier.Name, context.Cancellation))
+        {
+            done.Add(await context.StepAsync($"repair {workspace}", step => RepairAsync(context, step, tier, workspace)));
+        }
+
+        return new RepairRunResult(tier.Name, done);
+    }
+
+    private async Task<WorkspaceRepair> RepairAsync(RunContext context, StepHandle step, StorageTier tier, string workspace)
+    {
+        WorkspaceRepair? best = null;
+        foreach (var other in estate.Tiers.Where(other => other != tier))
+        {
+            try
+            {
+                if (await tiers.ExistsAsync(other, workspace, context.Cancellation))
+                {
+                    best = await RepairFromAsync(context, step, tier, workspace, other);
+                    if (best.Objects.All(one => one.IsRepaired))
+                    {
+                        return best;
+                    }
+                }
+            }
+            catch (EngineException away) when (away.Kind is ErrorKind.Unavailable or ErrorKind.Denied)
+            {
+                context.Warn("repair", $"{other.Name} cannot help now: {away.Message}");
+            }
+        }
+
+        return best ?? throw new EngineException("repair-without-source", ErrorKind.Unavailable,
+            $"no other tier that answers holds a repository of {workspace}, from which {tier.Name} could be repaired", "Check the tiers, then ask again.");
+    }
+
+    private async Task<WorkspaceRepair> RepairFromAsync(RunContext context, StepHandle step, StorageTier tier, string workspace, StorageTier other)
+    {
+        await using var from = await tiers.OpenAsync(other, workspace, context.Cancellation);
+        await using var repository = await tiers.OpenLosingKeysAsync(tier, workspace, from, context.Cancellation);
+        context.Log("repair", $"{workspace}: reading {tier.Name}, {other.Name} helps");
+        var report = await repository.RepairAsync(from, null, context.Progress, context.Cancellation);
+        foreach (var one in report.Objects)
+        {
+            (one.IsRepaired ? (Action<string, string>)context.Log : context.Warn)("repair", $"{one.Name}: {one.Reason}; {one.Remedy}");
+        }
+
+        context.Log("repair", $"{workspace}: {report.Objects.Count(one => one.IsRepaired)} of {report.Objects.Count} objects repaired, {report.Fetched} chunks fetched from {other.Name}, {report.Salvaged} salvaged");
+        var whole = await ReadBackAsync(context, tier, workspace, repository);
+        step.OnCommit(async transaction =>
+        {
+            foreach (var point in whole)
+            {
+                await RestorePointCatalog.RecordTierAsync(transaction, new RestorePointId(point), tier.Name, "verified", null, CancellationToken.None);
+            }
+        });
+        return new WorkspaceRepair(workspace, report.Objects, other.Name, report.Fetched, report.Salvaged, whole);
+    }
+
+    /// <summary>A restore point that was damaged counts as whole again only when all its packs were read once more.</summary>
+    private async Task<List<string>> ReadBackAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
+    {
+        var whole = new List<string>();
+        foreach (var point in await TierChecks.DamagedAsync(catalog, tier.Name, workspace, context.Cancellation))
+        {
+            var manifest = await repository.ReadManifestAsync(new RestorePointId(point), context.Cancellation);
+            if ((await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation)).IsSound)
+            {
+                whole.Add(point);
+            }
+        }
+
+        return whole;
+    }
+}

@@ -1,0 +1,99 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
+
+/// <summary>What a verification run is asked for.</summary>
+/// <param name="Level">How deep; L2 reads packs, L3 opens every chunk of them.</param>
+/// <param name="BudgetSeconds">How long packs are read in each workspace, those first that were not read for the longest time; null for all.</param>
+/// <param name="Slice">The share <c>n/t</c> of the packs, or null for all.</param>
+/// <param name="Workspace">Only this one, or null for all.</param>
+public sealed record VerificationRequest(string Tier, CheckLevel Level, double? BudgetSeconds = null, string? Slice = null, string? Workspace = null);
+
+/// <summary>What was found in one workspace's repository.</summary>
+/// <param name="PacksLeft">Packs that were due and for which the time did not suffice.</param>
+public sealed record WorkspaceVerification(string Workspace, int Packs, int PacksRead, int PacksLeft, long BytesRead, IReadOnlyList<CheckDamage> Damaged);
+
+/// <summary>What a verification run ends with.</summary>
+public sealed record VerificationRunResult(string Tier, CheckLevel Level, IReadOnlyList<WorkspaceVerification> Workspaces)
+{
+    /// <summary>True where everything that was read is as it was written.</summary>
+    public bool IsSound => Workspaces.All(one => one.Damaged.Count == 0);
+}
+
+/// <summary>
+/// Reads a tier's stored bytes back, one workspace after the other. Damage is a result, not a failed run: it is named with the
+/// restore points that it hurts, nothing leans on it any more, and a repair from another tier is asked for.
+/// </summary>
+public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog points, TierRequests requests, ProtectedEstate estate) : IRunHandler
+{
+    private const int MostNamed = 200;
+
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Verification;
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var request = context.Request<VerificationRequest>();
+        var tier = estate.TierNamed(request.Tier);
+        var done = new List<WorkspaceVerification>();
+        var missing = new List<string>();
+        foreach (var workspace in request.Workspace is { } one ? [one] : await points.WorkspacesAsync(tier.Name, context.Cancellation))
+        {
+            if (!await tiers.ExistsAsync(tier, workspace, context.Cancellation))
+            {
+                missing.Add(workspace);
+                continue;
+            }
+
+            done.Add(await context.StepAsync($"verify {workspace}", step => VerifyAsync(context, step, request, tier, workspace)));
+        }
+
+        var result = new VerificationRunResult(tier.Name, request.Level, done);
+        if (!result.IsSound)
+        {
+            await requests.AskForRepairAsync(context, tier.Name, [.. done.Where(one => one.Damaged.Count > 0).Select(one => one.Workspace)]);
+        }
+
+        // After all others, so that one that is gone hides no damage in the rest.
+        return missing.Count == 0 ? result : throw new EngineException("repository-missing", ErrorKind.Unavailable,
+            $"{tier.Name} holds restore points of {string.Join(", ", missing)} as far as the catalog knows, and shows no repository of them", "Look whether its store is mounted.");
+    }
+
+    private async Task<WorkspaceVerification> VerifyAsync(RunContext context, StepHandle step, VerificationRequest request, StorageTier tier, string workspace)
+    {
+        await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
+        var options = new CheckOptions
+        {
+            Level = request.Level,
+            Slice = request.Slice is { } slice ? CheckSlice.Parse(slice) : CheckSlice.All,
+            Budget = request.BudgetSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+        };
+        var report = await repository.CheckAsync(options, context.Progress, context.Cancellation);
+        context.Log("verify", $"{workspace} in {tier.Name}: {report.PacksRead} of {report.Packs} packs read, {report.Damaged.Count} objects damaged or missing");
+        foreach (var damage in report.Damaged.Take(MostNamed))
+        {
+            context.Warn("damaged", $"{damage.Name}: {damage.Reason}{(damage.RestorePoints.Count == 0 ? "" : $"; hurts {string.Join(", ", damage.RestorePoints.Take(5).Select(point => point.Short))}")}");
+        }
+
+        if (!report.IsSound)
+        {
+            await repository.QuarantineAsync(report.Damaged.Select(damage => damage.Name), $"found damaged by {context.Run.Id}", context.Cancellation);
+        }
+
+        step.OnCommit(async transaction =>
+        {
+            await TierChecks.RecordAsync(
+                transaction, tier.Name, workspace, request.Level.ToString(), report.PacksRead, report.BytesRead, report.Damaged.Take(MostNamed).Select(damage => damage.Name),
+                report.PacksLeft > 0 ? $"{report.PacksLeft} packs wait for the next check" : null);
+            foreach (var damage in report.Damaged.Where(damage => damage.RestorePoints.Count > 0))
+            {
+                await TierChecks.MarkDamagedAsync(transaction, tier.Name, [.. damage.RestorePoints.Select(point => point.Value)], $"{damage.Name}: {damage.Reason}");
+            }
+        });
+        return new WorkspaceVerification(workspace, report.Packs, report.PacksRead, report.PacksLeft, report.BytesRead, [.. report.Damaged.Take(MostNamed)]);
+    }
+}

@@ -1,0 +1,101 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
+
+/// <summary>A flipped byte in a tier: named with the restore points that it hurts, and repaired from the other tier.</summary>
+public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
+{
+    [Fact]
+    public async Task Verification_names_the_damage_and_the_repair_it_asks_for_fetches_it_from_the_other_tier()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var backup = await rig.BackupAsync();
+        var pack = FlipAByte(rig, "hot");
+
+        var verification = await VerifyAsync(rig, CheckLevel.L2);
+        var found = Assert.Single(Result<VerificationRunResult>(verification).Workspaces, one => one.Workspace == rig.Source.Workspace);
+        var damage = Assert.Single(found.Damaged, one => one.Name.EndsWith(Path.GetFileName(pack), StringComparison.Ordinal));
+        Assert.Contains(backup.RestorePoint!, damage.RestorePoints.Select(point => point.Value));
+        Assert.Equal("damaged", (await rig.TierStatesAsync(backup.RestorePoint!))["hot"]);
+
+        var repair = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+        Assert.Equal((RunState.Completed, null), (repair.State, repair.ErrorJson));
+        var repaired = Assert.Single(Result<RepairRunResult>(repair).Workspaces, one => one.Workspace == rig.Source.Workspace);
+        Assert.Equal(("warm", backup.RestorePoint!), (repaired.From, Assert.Single(repaired.PointsWhole)));
+        Assert.Equal("verified", (await rig.TierStatesAsync(backup.RestorePoint!))["hot"]);
+
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.DoesNotContain((await hot.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct)).Damaged, one => one.RestorePoints.Count > 0);
+    }
+
+    [Fact]
+    public async Task Backup_after_a_verification_found_damage_does_not_lean_on_it()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        FlipAByte(rig, "hot");
+        await VerifyAsync(rig, CheckLevel.L2);
+
+        var next = await rig.BackupAsync();
+        await using var hot = await rig.OpenAsync("hot");
+        var manifest = await hot.ReadManifestAsync(new(next.RestorePoint!), Ct);
+        Assert.True((await hot.VerifyPacksAsync(manifest, null, Ct)).IsSound);
+        await rig.Runs.CancelAsync((await OpenRepairAsync(rig)).Id, "tester", Ct);
+    }
+
+    [Fact]
+    public async Task Repair_with_no_other_tier_that_answers_fails_and_says_so()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        Directory.Move(rig.Store("warm"), rig.Store("warm") + "-away");
+        var asked = await new TierRequests(rig.Requests, rig.Estate).RepairAsync("hot", [rig.Source.Workspace], "tester", Ct);
+
+        var ended = await rig.AdvanceAsync(asked.Id);
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.Contains("repair-without-source", ended.ErrorJson, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Verification_with_a_budget_says_what_waits_and_the_next_one_goes_on_with_it()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var first = Of(rig, await VerifyAsync(rig, CheckLevel.L2, TimeSpan.Zero));
+        Assert.Equal((1, first.Packs - 1), (first.PacksRead, first.PacksLeft));
+        for (var i = 1; i < first.Packs; i++)
+        {
+            await VerifyAsync(rig, CheckLevel.L2, TimeSpan.Zero);
+        }
+
+        var row = await catalog.Pool.Command("SELECT level FROM tier_check WHERE tier = 'hot' AND workspace = $1", rig.Source.Workspace).FirstAsync(one => one.GetString(0), Ct);
+        Assert.Equal("L2", row);
+    }
+
+    private static WorkspaceVerification Of(BackupRig rig, Run run) =>
+        Assert.Single(Result<VerificationRunResult>(run).Workspaces, one => one.Workspace == rig.Source.Workspace);
+
+    private static async Task<Run> VerifyAsync(BackupRig rig, CheckLevel level, TimeSpan? budget = null) =>
+        await rig.AdvanceAsync((await new TierRequests(rig.Requests, rig.Estate).VerifyAsync(
+            new VerificationRequest("hot", level, budget?.TotalSeconds, null, rig.Source.Workspace), "tester", Ct)).Id);
+
+    private static async Task<Run> OpenRepairAsync(BackupRig rig) =>
+        Assert.Single(await rig.Runs.ListAsync("hot", RunKinds.Repair, RunState.Queued, 10, Ct));
+
+    private static string FlipAByte(BackupRig rig, string tier)
+    {
+        var pack = Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories).OrderByDescending(file => new FileInfo(file).Length).First();
+        var bytes = File.ReadAllBytes(pack);
+        bytes[bytes.Length / 2] ^= 1;
+        File.WriteAllBytes(pack, bytes);
+        return pack;
+    }
+
+    private static T Result<T>(Run run) => JsonSerializer.Deserialize<T>(run.ResultJson!, JsonSerializerOptions.Web)!;
+}
