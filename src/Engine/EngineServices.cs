@@ -38,6 +38,7 @@ public static class EngineServices
         services.AddSingleton(provider => new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<ArtifactRestore>();
         services.AddSingleton<HoldCatalog>();
+        services.AddSingleton<TierCatalog>();
         services.AddSingleton<PointHolds>();
         services.AddSingleton<RetentionPlanning>();
         services.AddSingleton<TierRequests>();

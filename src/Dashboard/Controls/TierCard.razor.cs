@@ -16,7 +16,11 @@ namespace Hexabase.DrConsole.Dashboard.Controls;
 /// <param name="Second">Points, damage, last write.</param>
 public sealed record TierCardModel(
     string Name, string What, string Icon, Status Status, string StatusText, long UsedBytes, long? CapacityBytes,
-    long? ForecastBytes, string? Growth, string Second);
+    long? ForecastBytes, string? Growth, string Second)
+{
+    /// <summary>Its page, or null.</summary>
+    public string? Href { get; init; }
+}
 
 /// <summary>A tier's space, last write and read-back. Stands in a <c>div.tier-row</c>, divided by hairlines.</summary>
 public partial class TierCard

@@ -25,6 +25,7 @@ public static class Sections
         new("/", IconShape.Overview, Texts.NavOverview, true),
         new("/sources", IconShape.Sources, Texts.NavSources, true),
         new("/restore-points", IconShape.Points, Texts.NavPoints, true) { Also = "/retention" },
+        new("/tiers", IconShape.TierWarm, Texts.NavTiers, false),
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
         new("/jobs", IconShape.Jobs, Texts.NavJobs, false),
         new("/audit", IconShape.Audit, Texts.NavAudit, false),

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Storage;
@@ -23,7 +24,8 @@ public sealed record TierUsage(
 /// Looks at the tiers' stores and keeps what it found for the pages: every minute, and when a run has ended, since that is
 /// when a store has changed. A look lists every object, so a store that takes long to list is listed less often.
 /// </summary>
-public sealed class TierMonitor(TierRepositories tiers, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
+public sealed class TierMonitor(
+    TierRepositories tiers, TierCatalog catalog, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
 {
     private static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan RunsEvery = TimeSpan.FromSeconds(2);
@@ -112,6 +114,27 @@ public sealed class TierMonitor(TierRepositories tiers, RunStore runs, RunFeed f
             {
                 _usage[tier.Name] = usage;
             }
+
+            await RememberAsync(usage, cancellationToken);
+        }
+    }
+
+    /// <summary>Keeps the day's figure, from which growth is told. A look that failed says nothing of what is stored.</summary>
+    private async Task RememberAsync(TierUsage usage, CancellationToken cancellationToken)
+    {
+        if (usage.UsedBytes is not { } bytes)
+        {
+            return;
+        }
+
+        try
+        {
+            await catalog.RecordUsageAsync(usage.Tier, usage.At, bytes, usage.Objects, cancellationToken);
+        }
+        catch (NpgsqlException fault)
+        {
+            // The next look writes the same row.
+            log.LogDebug("the usage of {Tier} could not be written down: {Reason}", usage.Tier, fault.Message);
         }
     }
 

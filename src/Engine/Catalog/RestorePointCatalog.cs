@@ -26,6 +26,9 @@ public sealed record RestorePointRow(
 /// <param name="State"><c>stored</c> (not read back yet), <c>verified</c>, <c>damaged</c> or <c>behind</c>.</param>
 public sealed record RestorePointTierRow(string RestorePoint, string Tier, string State, DateTimeOffset StoredAt, DateTimeOffset? VerifiedAt, string? Detail);
 
+/// <summary>That a tier gave a restore point up.</summary>
+public sealed record PointExpiry(string Tier, DateTimeOffset At, string Reason);
+
 /// <summary>A validation that ended.</summary>
 /// <param name="StepsJson">JSON array of the five steps.</param>
 /// <param name="RestoreSeconds">Measured time of the restore, where step five ran.</param>
@@ -80,6 +83,14 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RestorePointTierRow>> TiersAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
             .ListAsync(MapTier, cancellationToken);
+
+    /// <summary>When each tier gave a point up, and why, as the audit has it; oldest first.</summary>
+    public Task<IReadOnlyList<PointExpiry>> ExpiriesAsync(string restorePoint, CancellationToken cancellationToken) =>
+        catalog.Command(
+            """
+            SELECT e.subject, e.at, p ->> 'reason' FROM audit_event e, jsonb_array_elements(e.details::jsonb -> 'points') p
+            WHERE e.action = 'points.expired' AND p ->> 'id' = $1 ORDER BY e.seq
+            """, restorePoint).ListAsync(row => new PointExpiry(row.GetString(0), row.Time(1), row.GetString(2)), cancellationToken);
 
     /// <summary>All living points of some sources as retention sees them, grouped by source.</summary>
     public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)

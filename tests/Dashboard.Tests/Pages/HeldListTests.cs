@@ -61,12 +61,13 @@ public sealed class HeldListTests : ControlTests
         var validation = new ValidationRow(1, row.Id, 3, "hot", true, "[]", null, 12, null, Start.AddDays(-39), false);
         var page = Render<ExpiredPoint>(parameters => parameters
             .Add(self => self.Point, row)
-            .Add(self => self.Kept, new PointKept([], new Dictionary<string, TierDecision>(), Class, by))
+            .Add(self => self.Kept, new PointKept([], new Dictionary<string, TierDecision>(), Class, by) { Expiries = [new PointExpiry("hot", Start.AddDays(-1), "older than the tier's 7 days")] })
             .Add(self => self.Validations, [validation]));
         Assert.Contains("Expired", page.Find(".chip").TextContent, StringComparison.Ordinal);
         Assert.Contains("Mon 23 Nov 03:12", page.Find(".strip").TextContent, StringComparison.Ordinal);
         Assert.Equal("Given up by R-7, Retention of tier hot", page.Find("a[href='/runs/7']").TextContent);
         Assert.Contains("Class critical keeps 24 hourly, 30 daily", page.Markup, StringComparison.Ordinal);
+        Assert.Contains("tier hot, Mon 23 Nov 03:12: older than the tier's 7 days", page.Find(".why").TextContent, StringComparison.Ordinal);
         Assert.Contains("12s", page.Find("tbody").TextContent, StringComparison.Ordinal);
         Assert.Empty(page.FindAll("button"));
     }

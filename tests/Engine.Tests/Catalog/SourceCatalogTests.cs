@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -82,6 +83,34 @@ public sealed class SourceCatalogTests(CatalogServer server)
         }
 
         Assert.Equal(TimeSpan.FromSeconds(9), (await new SourceCatalog(server.Pool, EstateOf("critical")).BackupDurationsAsync(Ct))[_name]);
+    }
+
+    [Fact]
+    public async Task KnownSince_is_the_declaration_or_an_older_restore_point()
+    {
+        var sources = new SourceCatalog(server.Pool, EstateOf("critical"));
+        Assert.Null(await sources.KnownSinceAsync(_name, Ct));
+        await server.Pool.Command("INSERT INTO source (name, kind, class, workspace, definition, declared_at) VALUES ($1, 'postgres', 'critical', 'shop', '{}', '2026-01-02Z')", _name).RunAsync(Ct);
+        Assert.Equal(new DateTimeOffset(2026, 1, 2, 0, 0, 0, TimeSpan.Zero), await sources.KnownSinceAsync(_name, Ct));
+        await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        Assert.Equal(DateTimeOffset.UnixEpoch, await sources.KnownSinceAsync(_name, Ct));
+    }
+
+    [Fact]
+    public async Task Expiries_tell_when_each_tier_gave_a_point_up_and_why()
+    {
+        var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        await InTransactionAsync(async transaction =>
+        {
+            await RestorePointCatalog.ExpireAsync(transaction, "hot", [point.Value], Ct);
+            await AuditLog.AppendAsync(transaction, "engine", "points.expired", "hot", new { workspace = "shop", points = new[] { new { id = point.Value, reason = "too old" } } }, Ct);
+        });
+
+        var points = new RestorePointCatalog(server.Pool);
+        var expiry = Assert.Single(await points.ExpiriesAsync(point.Value, Ct));
+        Assert.Equal(("hot", "too old"), (expiry.Tier, expiry.Reason));
+        Assert.NotNull((await points.FindAsync(point.Value, Ct)).ExpiredAt);
+        Assert.Equal("restore-point-expired", (await Assert.ThrowsAsync<EngineException>(() => points.ResolveAsync(point.Value, Ct))).Code);
     }
 
     private ProtectedEstate EstateOf(string name) =>

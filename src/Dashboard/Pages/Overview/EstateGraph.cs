@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
@@ -45,6 +46,7 @@ internal static class EstateGraph
         usage is { UsedBytes: { } used } ? Figures.Format(PageTexts.GraphTierLine, Figures.Bytes(used), Age(usage.LastWriteAt, time)) : usage?.Fault ?? PageTexts.TierNotLooked,
         TierCards.Icon(index), TierCards.StatusOf(usage))
     {
+        Href = TierSight.HrefOf(tier.Name),
         Used = usage is { UsedBytes: { } bytes, CapacityBytes: > 0 and var capacity } ? (double)bytes / capacity : null,
     };
 

@@ -11,10 +11,14 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 /// <param name="ByTier">What retention says of each copy; empty where it has expired.</param>
 /// <param name="Class">The class whose retention applies.</param>
 /// <param name="ExpiredBy">The retention run that gave its last copy up, or null.</param>
-public sealed record PointKept(IReadOnlyList<HoldRow> Holds, IReadOnlyDictionary<string, TierDecision> ByTier, ProtectionClass Class, Run? ExpiredBy);
+public sealed record PointKept(IReadOnlyList<HoldRow> Holds, IReadOnlyDictionary<string, TierDecision> ByTier, ProtectionClass Class, Run? ExpiredBy)
+{
+    /// <summary>When each tier gave an expired point up, and why.</summary>
+    public IReadOnlyList<PointExpiry> Expiries { get; init; } = [];
+}
 
 /// <summary>Reads what keeps a restore point, and passes on what a person changes about it.</summary>
-public sealed class PointKeeping(HoldCatalog catalog, PointHolds holds, RetentionPlanning planning, RunStore runs)
+public sealed class PointKeeping(HoldCatalog catalog, PointHolds holds, RestorePointCatalog points, RetentionPlanning planning, RunStore runs)
 {
     private const int RunsLookedThrough = 500;
 
@@ -27,7 +31,7 @@ public sealed class PointKeeping(HoldCatalog catalog, PointHolds holds, Retentio
         {
             var retentions = await runs.ListAsync(null, RunKinds.Retention, null, RunsLookedThrough, cancellationToken);
             var by = retentions.FirstOrDefault(run => run.StartedAt <= expired && (run.EndedAt is null || expired <= run.EndedAt));
-            return new PointKept(standing, new Dictionary<string, TierDecision>(), one, by);
+            return new PointKept(standing, new Dictionary<string, TierDecision>(), one, by) { Expiries = await points.ExpiriesAsync(point.Id, cancellationToken) };
         }
 
         var decisions = await planning.OfSourceAsync(point.Source, cancellationToken);

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 
@@ -16,6 +17,7 @@ internal static class RunResultFacts
         (RunKinds.Backup, { } json) => Backup(JsonSerializer.Deserialize<BackupRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
+        (RunKinds.Retention, { } json) => Retention(JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!),
         _ => [],
     };
 
@@ -31,6 +33,23 @@ internal static class RunResultFacts
         yield return new NamedFact(PageTexts.FactTiersHeld, Figures.Format(PageTexts.TiersHeld, result.Tiers.Count, result.WantedTiers, string.Join(", ", result.Tiers.Keys)));
         yield return new NamedFact(PageTexts.FactRpoAchieved, result.Backup.RpoAchieved is { } rpo ? Figures.Duration(rpo) : PageTexts.FirstPoint);
         yield return new NamedFact(PageTexts.FactRtoExpected, result.Backup.RtoExpected is { } rto ? Figures.Duration(rto) : PageTexts.NotMeasured);
+    }
+
+    private static IEnumerable<NamedFact> Retention(RetentionRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactTier, result.Tier);
+        foreach (var one in result.Workspaces)
+        {
+            yield return new NamedFact(one.Workspace, Figures.Format(PageTexts.RetentionDid, one.Expired.Count, one.Protected.Count, one.Kept));
+            yield return new NamedFact(PageTexts.FactMarked, Figures.Bytes(one.MarkedBytes));
+            yield return new NamedFact(PageTexts.FactFreed, Figures.Bytes(one.FreedBytes));
+            if (one.Refused.Count > 0)
+            {
+                yield return new NamedFact(PageTexts.FactRefused, Figures.Count(one.Refused.Count));
+            }
+        }
+
+        yield return new NamedFact(PageTexts.ColumnTook, Figures.Duration(TimeSpan.FromSeconds(result.Seconds)));
     }
 
     private static IEnumerable<NamedFact> Restore(RestoreRunResult result)
