@@ -3,6 +3,7 @@ using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Pages.Retention;
+using Hexabase.DrConsole.Dashboard.Pages.Settings;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
@@ -42,6 +43,8 @@ internal static class ConsoleServices
         services.AddSingleton<PointKeeping>();
         services.AddSingleton<RetentionReading>();
         services.AddSingleton<TierReading>();
+        services.AddSingleton<RecoveryKit>();
+        services.AddSingleton<KeyCustody>();
         services.AddSingleton(new DeclaredIn(configuration));
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());

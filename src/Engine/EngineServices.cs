@@ -39,6 +39,7 @@ public static class EngineServices
         services.AddSingleton<ArtifactRestore>();
         services.AddSingleton<HoldCatalog>();
         services.AddSingleton<TierCatalog>();
+        services.AddSingleton<KeyCustodyCatalog>();
         services.AddSingleton<PointHolds>();
         services.AddSingleton<RetentionPlanning>();
         services.AddSingleton<TierRequests>();

@@ -9,6 +9,7 @@ public static class IconShape
     public const string Runs = "M2.7 6.2A5.7 5.7 0 1 1 2.3 8.6M2.3 3.2v3.2h3.2M6.8 5.9v4.2l3.3-2.1z";
     public const string Jobs = "M2.5 3.5h11v10.5h-11zM2.5 6.5h11M5.3 1.8v3M10.7 1.8v3M5.5 9.2h1M8.5 9.2h2";
     public const string Audit = "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M6 8h4";
+    public const string Settings = "M2 5h7M13 5h1M2 11h1M7 11h7M9 5a2 2 0 1 0 4 0 2 2 0 1 0-4 0M3 11a2 2 0 1 0 4 0 2 2 0 1 0-4 0";
     public const string Users = "M6 7.5a2.6 2.6 0 1 0 0-5.2 2.6 2.6 0 0 0 0 5.2zM1.5 13.8c.3-2.7 2-4.3 4.5-4.3s4.2 1.6 4.5 4.3M11 2.6a2.5 2.5 0 0 1 0 4.7M12.3 9.9c1.3.7 2 2 2.2 3.9";
     public const string More = "M2.5 8a.5.5 0 1 0 1 0 .5.5 0 1 0-1 0M7.5 8a.5.5 0 1 0 1 0 .5.5 0 1 0-1 0M12.5 8a.5.5 0 1 0 1 0 .5.5 0 1 0-1 0";
     public const string Search = "M7 12a5 5 0 1 0 0-10 5 5 0 0 0 0 10zM10.7 10.7L14 14";

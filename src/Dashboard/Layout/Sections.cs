@@ -29,6 +29,7 @@ public static class Sections
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
         new("/jobs", IconShape.Jobs, Texts.NavJobs, false),
         new("/audit", IconShape.Audit, Texts.NavAudit, false),
+        new("/settings", IconShape.Settings, Texts.NavSettings, false),
     ];
 
     /// <summary>True where <paramref name="path"/> (from the root, with its slash) belongs to <paramref name="section"/>.</summary>

@@ -109,12 +109,17 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// button is drawn: it may have been taken away since.
     /// </summary>
     /// <param name="act">Gets the person's name, for the audit.</param>
-    protected Task ActAsync(Func<string, CancellationToken, Task> act) => TryAsync(async token =>
+    protected Task ActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanOperate, "Ask an admin for the role Operator. Nothing was changed.", act);
+
+    /// <summary>Does something that an admin asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
+    protected Task AdministerAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanAdminister, "Only an admin may. Nothing was changed.", act);
+
+    private Task ActAsync(string policy, string hint, Func<string, CancellationToken, Task> act) => TryAsync(async token =>
     {
         var user = (await Session).User;
-        if (!(await Authorization.AuthorizeAsync(user, Policies.CanOperate)).Succeeded)
+        if (!(await Authorization.AuthorizeAsync(user, policy)).Succeeded)
         {
-            throw new EngineException("role-missing", ErrorKind.Denied, "your role may look, not act", "Ask an admin for the role Operator. Nothing was changed.");
+            throw new EngineException("role-missing", ErrorKind.Denied, "your role may look, not act", hint);
         }
 
         await act(user.Identity!.Name!, token);

@@ -39,6 +39,9 @@ public partial class TierPage : LivePage
 
     private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavTiers, "/tiers"), new Crumb(Name)];
 
+    /// <summary>Six of the figures; room and objects stand below.</summary>
+    private IReadOnlyList<Figure> Strip => [.. _tier!.Figured(Time).Where(figure => figure.Label != TierTexts.FigureUsed && figure.Label != TierTexts.FigureObjects)];
+
     private string Sentence => Figures.Format(TierTexts.LeavingSentence, _leaving.Leaving, _leaving.All);
 
     private Run? OpenRetention => _runs.FirstOrDefault(run => run.Kind == RunKinds.Retention && run.IsOpen);
@@ -54,6 +57,7 @@ public partial class TierPage : LivePage
             var tier = _tier!.Tier;
             yield return new NamedFact(TierTexts.FactStore, tier.Store);
             yield return new NamedFact(TierTexts.FactKeyFile, tier.KeyFile);
+            yield return new NamedFact(TierTexts.FigureObjects, _tier.Usage is { UsedBytes: not null } usage ? Figures.Count(usage.Objects) : PageTexts.NotMeasured);
             yield return new NamedFact(TierTexts.FactWorkspaces, _tier.Workspaces.Count == 0 ? PageTexts.NoneWord : string.Join(", ", _tier.Workspaces));
             foreach (var one in Estate.Classes.Values.Where(one => Estate.TiersOf(one).Contains(tier) && Estate.Sources.Any(source => Estate.ClassOf(source) == one)))
             {
