@@ -46,6 +46,58 @@ public sealed class TreeBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task Point_of_another_process_is_restored_by_one_whose_index_is_older()
+    {
+        var store = new CrashStore();
+        await using var writer = await InitializeAsync(store);
+        await using var reader = await OpenAsync(store);
+        _folder.Write("src/first", Noise(100, 1));
+        var first = await BackUpTreeAsync(writer, _folder.Combine("src"));
+        await reader.RestoreTreeAsync(first, "tree", _folder.Combine("one"), null, Ct);
+        for (var i = 0; i < 20; i++)
+        {
+            _folder.Write($"src/more/{i}", Noise(200, i + 2));
+        }
+
+        var second = await BackUpTreeAsync(writer, _folder.Combine("src"));
+        await reader.RestoreTreeAsync(second, "tree", _folder.Combine("two"), null, Ct);
+        Assert.Equal(TreeListing.Of(_folder.Combine("src")), TreeListing.Of(_folder.Combine("two")));
+    }
+
+    [Fact]
+    public async Task Small_files_whose_place_is_not_known_get_their_own_content()
+    {
+        var store = new CrashStore();
+        await using var writer = await InitializeAsync(store);
+        await using var reader = await OpenAsync(store);
+        await reader.BackupAsync(Noise(50));
+        for (var i = 0; i < 5; i++)
+        {
+            _folder.Write($"src/{i}", Noise(200, i + 2));
+        }
+
+        var manifest = await BackUpTreeAsync(writer, _folder.Combine("src"));
+        Directory.CreateDirectory(_folder.Combine("out"));
+        var files = new List<SmallFile>();
+        await foreach (var node in TreeReader.ReadAsync(writer.Parts, manifest.Artifacts[0], Ct))
+        {
+            if (node.Kind == TreeNodeKind.File)
+            {
+                files.Add(new SmallFile(node, false, default));
+            }
+        }
+
+        using var target = new RestoreTarget(_folder.Combine("out"));
+        var meter = new ProgressMeter(null, TimeProvider.System, "test");
+        using var file = new FileWriter(reader.Parts, target, new RestoredMetadata(target, new TreeWarnings(), false), meter);
+        await new FileRanges(reader.Parts, target, file).WriteAsync(files, Ct);
+        for (var i = 0; i < 5; i++)
+        {
+            AssertSame(Noise(200, i + 2), await File.ReadAllBytesAsync(_folder.Combine("out", $"{i}"), Ct));
+        }
+    }
+
+    [Fact]
     public async Task Changed_and_removed_files_against_the_parent_are_seen()
     {
         var source = MakeAwkwardTree();

@@ -57,7 +57,7 @@ internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, Fi
         using var cursor = target.Cursor();
         var first = range[0].Place;
         using var stored = await TryFetchAsync(first, range, ct);
-        var (openAt, open) = (-1L, default(PooledBytes));
+        var (openId, open) = ((ChunkId?)null, default(PooledBytes));
         try
         {
             foreach (var file in range)
@@ -69,17 +69,18 @@ internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, Fi
                     continue;
                 }
 
-                // Opening works in place, so a chunk that the next file shares is kept.
-                if (openAt < 0 || openAt != file.Place.Offset)
+                // Opening works in place, so a chunk that the next file shares is kept. Known by its id: chunks whose place
+                // is not known all seem to lie at the same one.
+                if (openId != id)
                 {
-                    if (openAt >= 0)
+                    if (openId is not null)
                     {
-                        openAt = -1;
+                        openId = null;
                         open.Dispose();
                     }
 
                     open = await OpenAsync(id, stored, file.Place, first.Offset, ct);
-                    openAt = file.Place.Offset;
+                    openId = id;
                 }
 
                 writer.Write(cursor, file.Node, file.Replaces, open.Span);
@@ -87,7 +88,7 @@ internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, Fi
         }
         finally
         {
-            if (openAt >= 0)
+            if (openId is not null)
             {
                 open.Dispose();
             }

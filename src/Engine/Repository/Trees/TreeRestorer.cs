@@ -51,7 +51,8 @@ internal sealed class TreeRestorer : IDisposable
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(_ct);
         try
         {
-            await _parts.Index.EnsureLoadedAsync(stop.Token);
+            // Another process may have made the restore point after this one loaded the index.
+            await _parts.Index.RefreshAsync(stop.Token);
             await foreach (var node in TreeSelection.ReadAsync(_parts, artifact, _options.Path, _warnings, stop.Token))
             {
                 await RestoreNodeAsync(node, stop.Token);
