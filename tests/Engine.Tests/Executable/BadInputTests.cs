@@ -106,17 +106,22 @@ public sealed class BadInputTests(ProtectedConsole console) : IClassFixture<Prot
     }
 
     [Fact]
-    public async Task Backup_into_a_full_tier_fails_and_leaves_no_restore_point()
+    public async Task Backup_with_every_tier_full_fails_and_leaves_no_restore_point()
     {
         Assert.SkipUnless(ServerUser.IsRoot, "mounting a small file system needs root");
         var mount = Directory.CreateDirectory(Estate.Combine("full")).FullName;
-        await Shell.RunAsync("mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", mount);
+        await Shell.RunAsync("mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", mount);
         try
         {
-            await Shell.RunAsync("cp", "-a", Estate.Store("hot") + "/.", mount);
+            var (hot, warm) = (Path.Combine(mount, "hot"), Path.Combine(mount, "warm"));
+            await Shell.RunAsync("cp", "-a", Estate.Store("hot"), hot);
+            await Shell.RunAsync("cp", "-a", Estate.Store("warm"), warm);
             await Shell.RunAsync("sh", "-c", $"dd if=/dev/zero of='{mount}/ballast' bs=4k 2>/dev/null; true");
-            (await RefuseAsync(new EstateChanges { HotStore = mount }, "backup", ConsoleEstate.Source)).AssertRefused("no space is left", mount);
-            Assert.Equal(Estate.Manifests(), Directory.EnumerateFiles(Path.Combine(mount, ConsoleEstate.Workspace, "manifests")).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+            (await RefuseAsync(new EstateChanges { HotStore = hot, WarmStore = warm }, "backup", ConsoleEstate.Source)).AssertRefused("no space is left", mount);
+            foreach (var store in (string[])[hot, warm])
+            {
+                Assert.Equal(Estate.Manifests(), Directory.EnumerateFiles(Path.Combine(store, ConsoleEstate.Workspace, "manifests")).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+            }
         }
         finally
         {

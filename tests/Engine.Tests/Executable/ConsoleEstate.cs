@@ -25,6 +25,8 @@ internal sealed record EstateChanges
 
     public string? HotStore { get; init; }
 
+    public string? WarmStore { get; init; }
+
     /// <summary>Tiers by URL instead of the two directories.</summary>
     public IReadOnlyList<(string Name, string Store)>? Tiers { get; init; }
 
@@ -86,7 +88,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
             DrConsole = new
             {
                 DataDirectory = "data",
-                Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(Store("warm")).AbsoluteUri)])
+                Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(changes.WarmStore ?? Store("warm")).AbsoluteUri)])
                     .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
                 Sources = new[]
                 {
