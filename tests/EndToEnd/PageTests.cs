@@ -65,7 +65,11 @@ public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(c
         var point = await Console.ProvenPointAsync(Cancellation);
         await admin.OpenAsync("/runs");
         var run = await admin.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Link, new() { NameRegex = RunName() }).First.GetAttributeAsync("href");
-        return ["/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/runs", run!, "/audit"];
+        return
+        [
+            "/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/retention", "/tiers", "/tiers/hot", "/runs", run!, "/audit",
+            "/settings", "/settings/recovery-kit",
+        ];
     }
 
     private static async Task<IEnumerable<string>> FaultsAsync(Visitor visitor)

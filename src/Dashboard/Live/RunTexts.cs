@@ -1,5 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
@@ -24,11 +26,19 @@ internal static class RunTexts
     };
 
     /// <summary><c>Backup of orders</c>, <c>Retention of tier hot</c>.</summary>
-    public static string Title(Run run) =>
-        Figures.Format(RunKinds.IsOfTier(run.Kind) ? PageTexts.RunOfTier : PageTexts.RunTitle, Kind(run.Kind), run.Source);
+    public static string Title(Run run) => Figures.Format(PageTexts.RunTitle, Kind(run.Kind), Serves(run));
 
-    /// <summary>The source, or the tier, that the run serves: <c>orders</c>, <c>tier hot</c>.</summary>
-    public static string Serves(Run run) => RunKinds.IsOfTier(run.Kind) ? Figures.Format(PageTexts.RunSourceTier, run.Source) : run.Source;
+    /// <summary>The source, tier or workspace that the run serves: <c>orders</c>, <c>tier hot</c>.</summary>
+    public static string Serves(Run run) => run.Kind switch
+    {
+        var kind when RunKinds.IsOfTier(kind) => Figures.Format(PageTexts.RunSourceTier, run.Source),
+        var kind when RunKinds.IsOfWorkspace(kind) => Figures.Format(PageTexts.RunSourceWorkspace, run.Source),
+        _ => run.Source,
+    };
+
+    /// <summary>The page of what the run serves; null for a workspace, which has none.</summary>
+    public static string? ServesHref(Run run) =>
+        RunKinds.IsOfTier(run.Kind) ? TierSight.HrefOf(run.Source) : RunKinds.IsOfWorkspace(run.Kind) ? null : SourceRows.Href(run.Source);
 
     /// <summary>The state; a validation that found a fault is shown by what it found.</summary>
     public static Status StatusOf(Run run) => run.State switch

@@ -46,6 +46,9 @@ public sealed class HeldListTests : ControlTests
         var run = new Run(new RunId(7), RunKinds.Retention, "hot", null, "{}", "00", RunState.Queued, 0, 0, "schedule", null, null) { CreatedAt = Start };
         Assert.Equal("Retention of tier hot", RunTexts.Title(run));
         Assert.Equal("tier hot", RunTexts.Serves(run));
+        Assert.Equal("workspace shop", RunTexts.Serves(run with { Kind = RunKinds.Rotation, Source = "shop" }));
+        Assert.Null(RunTexts.ServesHref(run with { Kind = RunKinds.Rotation }));
+        Assert.Equal("/tiers/hot", RunTexts.ServesHref(run));
         Assert.Equal("Backup of orders", RunTexts.Title(run with { Kind = RunKinds.Backup, Source = "orders" }));
     }
 

@@ -11,7 +11,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 internal static class TierCards
 {
     public static TierCardModel From(StorageTier tier, int index, TierUsage? usage, TimeProvider time) => new(
-        tier.Name, tier.Location ?? Place(tier), Icon(index), StatusOf(usage), StatusText(usage, time), usage?.UsedBytes ?? 0, usage?.CapacityBytes, null,
+        tier.Name, Place(tier), Icon(index), StatusOf(usage), StatusText(usage, time), usage?.UsedBytes ?? 0, usage?.CapacityBytes, null,
         usage?.FreeBytes is { } free ? Figures.Format(PageTexts.TierFree, Figures.Bytes(free)) : null,
         usage is null ? PageTexts.TierNotLooked
             : usage.Fault ?? Figures.Format(PageTexts.TierObjects, Figures.Count(usage.Objects), usage.LastWriteAt is { } at ? Figures.Age(time.GetUtcNow() - at) : PageTexts.GraphNever));
@@ -31,9 +31,14 @@ internal static class TierCards
         _ => IconShape.TierCold,
     };
 
-    /// <summary>A store elsewhere is named by its own address where nobody said where it stands.</summary>
-    private static string Place(StorageTier tier)
+    /// <summary>Where a tier stands: as the operators say it; else a store elsewhere is named by its own address.</summary>
+    public static string Place(StorageTier tier)
     {
+        if (tier.Location is { } said)
+        {
+            return said;
+        }
+
         var url = StoreUrl.Parse(tier.Store);
         return url.LocalFolder is null ? url.Display : PageTexts.TierLocal;
     }

@@ -1,8 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
-using Hexabase.DrConsole.Dashboard.Pages.Overview;
-using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Runs;
@@ -29,7 +27,7 @@ public partial class RunPage : LivePage
     private RunStore Store { get; set; } = default!;
 
     private IReadOnlyList<Crumb> Crumbs =>
-        [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunKinds.IsOfTier(_run!.Kind) ? TierSight.HrefOf(_run.Source) : SourceRows.Href(_run.Source)), new Crumb(_run.Id.ToString())];
+        [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunTexts.ServesHref(_run!)), new Crumb(_run!.Id.ToString())];
 
     private RunProgressModel? Progress => RunTexts.Progress(_run!) is { } known
         ? new RunProgressModel(known.Phase, known.BytesDone, known.BytesTotal, known.ItemsDone, known.ItemsTotal, known.BytesPerSecond, known.Remaining, known.IsEstimate, known.At)
