@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 
@@ -51,17 +52,16 @@ internal static class RunTexts
         _ => Status.Waiting,
     };
 
-    /// <summary>What a completed validation found, where it is not all well; null for other runs.</summary>
-    private static Status? Verdict(Run run)
+    /// <summary>What a completed run found, where it is not all well; null for others. Damage that was found is no failed run.</summary>
+    private static Status? Verdict(Run run) => (run.Kind, run.ResultJson) switch
     {
-        if (run.Kind != RunKinds.Validation || run.ResultJson is null)
-        {
-            return null;
-        }
+        (RunKinds.Validation, { } json) => Verdict(ValidationResult.Parse(JsonElement.Parse(json))),
+        (RunKinds.Verification, { } json) => JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!.IsSound ? null : Status.Damaged,
+        (RunKinds.Repair, { } json) => JsonSerializer.Deserialize<RepairRunResult>(json, JsonSerializerOptions.Web)!.IsWhole ? null : Status.Damaged,
+        _ => null,
+    };
 
-        var result = ValidationResult.Parse(JsonElement.Parse(run.ResultJson));
-        return result.OverallPassed ? null : result.Failed is null ? Status.Unproven : Status.Failed;
-    }
+    private static Status? Verdict(ValidationResult result) => result.OverallPassed ? null : result.Failed is null ? Status.Unproven : Status.Failed;
 
     /// <summary>Progress, or null while none was reported.</summary>
     public static RunProgressReport? Progress(Run run) =>

@@ -18,6 +18,8 @@ internal static class RunResultFacts
         (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
         (RunKinds.Retention, { } json) => Retention(JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.Verification, { } json) => Verification(JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.Repair, { } json) => Repair(JsonSerializer.Deserialize<RepairRunResult>(json, JsonSerializerOptions.Web)!),
         _ => [],
     };
 
@@ -50,6 +52,27 @@ internal static class RunResultFacts
         }
 
         yield return new NamedFact(PageTexts.ColumnTook, Figures.Duration(TimeSpan.FromSeconds(result.Seconds)));
+    }
+
+    private static IEnumerable<NamedFact> Verification(VerificationRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactTier, result.Tier);
+        yield return new NamedFact(PageTexts.FactLevel, result.Level.ToString());
+        foreach (var one in result.Workspaces)
+        {
+            yield return new NamedFact(one.Workspace, Figures.Format(PageTexts.VerificationDid, one.PacksRead, one.Packs, Figures.Bytes(one.BytesRead), one.Damaged.Count));
+        }
+    }
+
+    private static IEnumerable<NamedFact> Repair(RepairRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactTier, result.Tier);
+        foreach (var one in result.Workspaces)
+        {
+            yield return new NamedFact(
+                one.Workspace, Figures.Format(PageTexts.RepairDid, one.Objects.Count(part => part.IsRepaired), one.Objects.Count, one.Fetched, one.From ?? PageTexts.NoneWord));
+            yield return new NamedFact(PageTexts.FactPointsWhole, Figures.Count(one.PointsWhole.Count));
+        }
     }
 
     private static IEnumerable<NamedFact> Restore(RestoreRunResult result)

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
@@ -44,8 +45,6 @@ public partial class TierPage : LivePage
 
     private string Sentence => Figures.Format(TierTexts.LeavingSentence, _leaving.Leaving, _leaving.All);
 
-    private Run? OpenRetention => _runs.FirstOrDefault(run => run.Kind == RunKinds.Retention && run.IsOpen);
-
     /// <summary>The last retention run, where it stopped because more would go than may go unasked.</summary>
     private Run? NeedsApproval =>
         _runs.FirstOrDefault(run => run.Kind == RunKinds.Retention) is { State: RunState.Failed } last && RunTexts.Error(last)?.Code == ApprovalCode ? last : null;
@@ -78,6 +77,15 @@ public partial class TierPage : LivePage
         _leaving = await Reading.LeavingAsync(Name, cancellationToken);
         _tier = tier;
     }
+
+    private Run? OpenOf(string kind) => _runs.FirstOrDefault(run => run.Kind == kind && run.IsOpen);
+
+    /// <summary>Every pack, without a budget of time: a person who asks wants to know.</summary>
+    private Task CheckAsync() => ActAsync(async (actor, token) =>
+        Navigation.NavigateTo(RunTexts.Href((await Requests.VerifyAsync(new VerificationRequest(Name, CheckLevel.L2), actor, token)).Id)));
+
+    private Task RepairAsync() => ActAsync(async (actor, token) =>
+        Navigation.NavigateTo(RunTexts.Href((await Requests.RepairAsync(Name, null, actor, token)).Id)));
 
     private Task RunRetentionAsync() => RequestAsync(null);
 
