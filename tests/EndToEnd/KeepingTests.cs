@@ -14,10 +14,10 @@ public sealed class KeepingTests(PublishedConsole console) : ConsoleVisit(consol
         await admin.OpenAsync($"/restore-points/{point}");
         await Expect(admin.Page.GetByText("Kept: ").First).ToBeVisibleAsync();
         await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Place a hold" }).ClickAsync();
-        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Hold it" }).ClickAsync();
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Hold it", Exact = true }).ClickAsync();
         await Expect(admin.Page.GetByText("Say why in 1 to 500 characters")).ToBeVisibleAsync();
         await admin.Page.GetByLabel("Why", new() { Exact = true }).FillAsync("the auditors ask for it");
-        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Hold it" }).ClickAsync();
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Hold it", Exact = true }).ClickAsync();
         var hold = admin.Page.Locator(".holds li").First;
         await Expect(hold).ToContainTextAsync("the auditors ask for it");
         await Expect(hold).ToContainTextAsync("until somebody releases it");
@@ -29,7 +29,7 @@ public sealed class KeepingTests(PublishedConsole console) : ConsoleVisit(consol
         await Expect(viewer.Page.Locator(".holds")).ToContainTextAsync("the auditors ask for it");
         await Expect(viewer.Page.Locator(".holds button")).ToHaveCountAsync(0);
 
-        await hold.GetByRole(AriaRole.Button, new() { Name = "Release" }).ClickAsync();
+        await hold.GetByRole(AriaRole.Button, new() { Name = "Release", Exact = true }).ClickAsync();
         await admin.Page.GetByLabel("Why", new() { Exact = true }).FillAsync("the audit is over");
         await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Release the hold" }).ClickAsync();
         await Expect(admin.Page.GetByText("Nobody holds it.")).ToBeVisibleAsync();
@@ -64,9 +64,9 @@ public sealed class KeepingTests(PublishedConsole console) : ConsoleVisit(consol
         await Console.ProvenPointAsync(Cancellation);
         var admin = await AdminAsync();
         await admin.OpenAsync("/tiers");
-        await admin.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Link, new() { Name = "hot", Exact = true }).ClickAsync();
+        await admin.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Link, new() { Name = "warm", Exact = true }).ClickAsync();
         await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Run retention now" }).ClickAsync();
-        await Expect(admin.Page.GetByRole(AriaRole.Heading, new() { Name = "Retention of tier hot" })).ToBeVisibleAsync();
+        await Expect(admin.Page.GetByRole(AriaRole.Heading, new() { Name = "Retention of tier warm" })).ToBeVisibleAsync();
         await admin.ExpectStateAsync("Done");
         await Expect(admin.Page.GetByText("0 expired, 0 protected").First).ToBeVisibleAsync();
     }
