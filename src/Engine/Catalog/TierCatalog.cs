@@ -19,7 +19,14 @@ public sealed record TierHoldings(string Tier, long Points, long Verified, long 
 /// <param name="Level">L1, L2 or L3.</param>
 /// <param name="Damaged">Names of damaged or missing objects.</param>
 public sealed record TierCheckRow(
-    string Tier, string Workspace, string Level, DateTimeOffset CheckedAt, long Objects, long Bytes, IReadOnlyList<string> Damaged, string? Detail);
+    string Tier, string Workspace, string Level, DateTimeOffset CheckedAt, long Objects, long Bytes, IReadOnlyList<string> Damaged, string? Detail)
+{
+    /// <summary>
+    /// True where every pack of the workspace was read: level 2 with nothing left for the next check. Level 3 goes by slices of a
+    /// month, so its last check stands for a part only.
+    /// </summary>
+    public bool IsComplete => Level == "L2" && Detail is null;
+}
 
 /// <summary>What a tier held at the last look of a day (UTC).</summary>
 public sealed record TierUsageDay(string Tier, DateOnly Day, long Bytes, long Objects);

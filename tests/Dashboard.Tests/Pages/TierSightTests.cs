@@ -23,6 +23,8 @@ public sealed class TierSightTests : ControlTests
         Assert.Equal(Status.Stored, (Good with { Checks = [] }).StatusOf(Start));
         Assert.Equal(Status.Stored, (Good with { Workspaces = ["shop", "finance"] }).StatusOf(Start));
         Assert.Equal(Status.Stored, (Good with { Checks = [Check with { Level = "L1" }] }).StatusOf(Start));
+        Assert.Equal(Status.Stored, (Good with { Checks = [Check with { Detail = "7 packs wait for the next check" }] }).StatusOf(Start));
+        Assert.Equal(Status.Stored, (Good with { Checks = [Check with { Level = "L3" }] }).StatusOf(Start));
         Assert.Equal(Status.Stale, (Good with { Checks = [Check with { CheckedAt = Start.AddDays(-40) }] }).StatusOf(Start));
         Assert.Equal(Status.Unproven, (Good with { Usage = null }).StatusOf(Start));
         Assert.Equal(Status.NotRun, (Good with { Workspaces = [], Checks = [], Holdings = TierHoldings.Nothing("hot") }).StatusOf(Start));
@@ -89,6 +91,17 @@ public sealed class TierSightTests : ControlTests
         Assert.Contains("Not run", rows[0], StringComparison.Ordinal);
         Assert.Contains("packs/a0c4e7d2", rows[1], StringComparison.Ordinal);
         Assert.Contains("Stored, not read", rows[2], StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Check_of_a_part_is_not_read_back()
+    {
+        var table = Render<CheckTable>(parameters => parameters
+            .Add(self => self.Workspaces, ["shop"])
+            .Add(self => self.Checks, [Check with { Detail = "7 packs wait for the next check" }]));
+        Assert.Equal("Part read", table.Find(".chip").TextContent.Trim());
+        Assert.DoesNotContain("tone-proven", table.Markup, StringComparison.Ordinal);
+        Assert.Contains("7 packs wait", table.Markup, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -27,14 +27,14 @@ public sealed record TierSight(
     public IReadOnlyList<string> DamagedObjects => [.. Checks.SelectMany(check => check.Damaged).Distinct()];
 
     /// <summary>
-    /// When the workspace that was read longest ago was read (level 2 or 3); null where one was never read, since of that
-    /// nothing is known.
+    /// When the workspace that was read longest ago was read, all of it; null where of one only a part was read, or nothing: of
+    /// the rest nothing is known.
     /// </summary>
     public DateTimeOffset? ScrubbedAt
     {
         get
         {
-            var read = Checks.Where(check => check.Level is "L2" or "L3").GroupBy(check => check.Workspace).ToDictionary(group => group.Key, group => group.Max(check => check.CheckedAt));
+            var read = Checks.Where(check => check.IsComplete).ToDictionary(check => check.Workspace, check => check.CheckedAt);
             return Workspaces.Count > 0 && Workspaces.All(read.ContainsKey) ? Workspaces.Min(workspace => read[workspace]) : null;
         }
     }
@@ -104,7 +104,7 @@ public sealed record TierSight(
         _ when DamagedObjects.Count > 0 => Figures.Format(TierTexts.ScrubDamaged, DamagedObjects.Count),
         { ScrubbedAt: null } when Workspaces.Count == 0 => TierTexts.StateEmpty,
         { ScrubbedAt: null } => TierTexts.ScrubNever,
-        _ => Figures.Format(TierTexts.ScrubClean, Figures.Count(Checks.Where(check => check.Level is "L2" or "L3").GroupBy(check => check.Workspace).Sum(group => group.MaxBy(check => check.CheckedAt)!.Objects))),
+        _ => Figures.Format(TierTexts.ScrubClean, Figures.Count(Checks.Where(check => check.IsComplete).Sum(check => check.Objects))),
     };
 
     private static string Signed(double rate) => rate < 0 ? "−" + Figures.Bytes((long)-rate) : Figures.Bytes((long)rate);
