@@ -57,7 +57,7 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
     }
 
     /// <summary>Opens the workspace's repository in a tier, making it where it is missing.</summary>
-    /// <exception cref="EngineException">Also <c>tier-holds-another-repository</c>: it belongs to another repository id.</exception>
+    /// <exception cref="EngineException">As <see cref="OpenAsync"/>. That a tier holds another repository id is found when something is copied into it.</exception>
     public async Task<BackupRepository> OpenOrCreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
         await _oneInitialisation.WaitAsync(cancellationToken);
