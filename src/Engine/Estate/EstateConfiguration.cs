@@ -97,10 +97,11 @@ public static partial class EstateConfiguration
     {
         foreach (var source in sources)
         {
-            var wanted = classes.TryGetValue(source.Class, out var found) ? found.MinimumTiers : 1;
-            if (tiers.Count < wanted)
+            var one = classes.TryGetValue(source.Class, out var found) ? found : classes["standard"];
+            var serving = ProtectedEstate.Serving(one, classes, tiers).Count;
+            if (serving < one.MinimumTiers)
             {
-                warnings.Add($"{source.Name} is {source.Class}: its restore points count only in {wanted} tiers, and {tiers.Count} is configured; it stays degraded");
+                warnings.Add($"{source.Name} is {source.Class}: its restore points count only in {one.MinimumTiers} tiers, and {serving} serves its class; it stays degraded");
             }
         }
     }

@@ -34,9 +34,14 @@ public sealed record ProtectedEstate(
     public IReadOnlyList<StorageTier> TiersOf(ProtectionClass one)
     {
         ArgumentNullException.ThrowIfNull(one);
-        var named = Classes.Values.SelectMany(other => other.TierDays.Keys).ToHashSet();
-        var serving = Tiers.Where(tier => one.TierDays.ContainsKey(tier.Name) || !named.Contains(tier.Name)).ToList();
-        return serving.Count > 0 ? serving : Tiers;
+        return Serving(one, Classes, Tiers);
+    }
+
+    internal static IReadOnlyList<StorageTier> Serving(ProtectionClass one, IReadOnlyDictionary<string, ProtectionClass> classes, IReadOnlyList<StorageTier> tiers)
+    {
+        var named = classes.Values.SelectMany(other => other.TierDays.Keys).ToHashSet();
+        var serving = tiers.Where(tier => one.TierDays.ContainsKey(tier.Name) || !named.Contains(tier.Name)).ToList();
+        return serving.Count > 0 ? serving : tiers;
     }
 
     /// <summary>The tiers that serve a source, in their order.</summary>

@@ -165,7 +165,7 @@ public sealed class PublishedConsole : IAsyncLifetime
             DrConsole = new
             {
                 Name = "lab",
-                Classes = new { archive = new { Rto = "00:15:00", Rpo = "3650.00:00:00", MinimumTiers = 2 } },
+                Classes = new { archive = new { Rto = "00:15:00", Rpo = "3650.00:00:00", Tiers = new { hot = 3650, warm = 3650 }, MinimumTiers = 2 } },
                 Tiers = new[] { Tier("hot"), Tier("warm") },
                 Sources = new[]
                 {
