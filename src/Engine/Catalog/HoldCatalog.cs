@@ -18,6 +18,9 @@ public sealed record HoldRow(
 /// <summary>Holds as the catalog knows them; each change is one transaction with its audit event.</summary>
 public sealed class HoldCatalog(NpgsqlDataSource catalog)
 {
+    /// <summary>SQL that is true for a hold <c>h</c> that stands.</summary>
+    internal const string Standing = "h.released_at IS NULL AND (h.until IS NULL OR h.until > clock_timestamp())";
+
     private const string Columns = "h.id, h.restore_point, h.reason, h.placed_by, h.placed_at, h.until, h.released_by, h.released_at, h.release_id";
 
     /// <summary>Writes a hold down.</summary>

@@ -96,10 +96,10 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)
     {
         var rows = await catalog.Command(
-            """
+            $"""
             SELECT p.source, p.id, p.created_at, coalesce(
               (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false),
-              EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND h.released_at IS NULL AND (h.until IS NULL OR h.until > clock_timestamp())),
+              EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing}),
               EXISTS (SELECT 1 FROM run r WHERE r.restore_point = p.id AND r.state IN ('queued', 'running', 'needs_decision')),
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind')
             FROM restore_point p WHERE p.source = ANY ($1) AND p.expired_at IS NULL

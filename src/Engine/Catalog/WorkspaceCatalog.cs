@@ -34,9 +34,9 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
     /// <summary>What still needs a workspace's keys: holds that stand, and runs that are open.</summary>
     public Task<IReadOnlyList<string>> NeedsOfAsync(string workspace, CancellationToken cancellationToken) =>
         catalog.Command(
-            """
+            $"""
             SELECT 'hold on ' || p.id || ': ' || h.reason FROM hold h JOIN restore_point p ON p.id = h.restore_point
-            WHERE p.workspace = $1 AND h.released_at IS NULL AND (h.until IS NULL OR h.until > clock_timestamp())
+            WHERE p.workspace = $1 AND {HoldCatalog.Standing}
             UNION ALL
             SELECT 'run R-' || r.id || ' is open' FROM run r
             WHERE r.state IN ('queued', 'running', 'needs_decision') AND r.kind IN ('backup', 'validation', 'restore')

@@ -16,6 +16,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, TimeProvider time,
     ILogger<RunJobs> log)
 {
+    private const string Schedule = "schedule";
     private const int DeepSlices = 30;
 
     /// <summary>Of each workspace, once a day; what the time does not suffice for comes first the next day.</summary>
@@ -35,78 +36,54 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     /// <summary>The recurring job of a source: asks for a backup unless one is still open.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled backup of {0}")]
-    public async Task StartBackupAsync(string source, CancellationToken stopping)
-    {
-        try
-        {
-            await requests.BackupAsync(source, "schedule", stopping);
-        }
-        catch (EngineException busy) when (busy.Code == "run-already-open")
-        {
-            log.LogInformation("the scheduled backup of {Source} is skipped: one is still open", source);
-        }
-    }
+    public Task StartBackupAsync(string source, CancellationToken stopping) => UnlessOpenAsync(requests.BackupAsync(source, Schedule, stopping));
 
     /// <summary>The recurring job of a tier: asks to give up what retention keeps no longer, unless that is still being done.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled retention of {0}")]
-    public async Task StartRetentionAsync(string tier, CancellationToken stopping)
-    {
-        try
-        {
-            await tiers.RetentionAsync(tier, null, "schedule", stopping);
-        }
-        catch (EngineException busy) when (busy.Code == "run-already-open")
-        {
-            log.LogInformation("the scheduled retention of {Tier} is skipped: one is still open", tier);
-        }
-    }
+    public Task StartRetentionAsync(string tier, CancellationToken stopping) => UnlessOpenAsync(tiers.RetentionAsync(tier, null, Schedule, stopping));
 
     /// <summary>The daily job of a tier: reads stored bytes back, those first that were not read for the longest time.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled verification of {0}")]
-    public async Task StartVerificationAsync(string tier, CancellationToken stopping)
-    {
-        try
-        {
-            await tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L2, VerificationBudget.TotalSeconds), "schedule", stopping);
-        }
-        catch (EngineException busy) when (busy.Code == "run-already-open")
-        {
-            log.LogInformation("the scheduled verification of {Tier} is skipped: one is still open", tier);
-        }
-    }
+    public Task StartVerificationAsync(string tier, CancellationToken stopping) =>
+        UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L2, VerificationBudget.TotalSeconds), Schedule, stopping));
 
     /// <summary>The daily job of a tier that opens a thirtieth of its chunks, so that each is opened once a month.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled deep verification of {0}")]
-    public async Task StartDeepVerificationAsync(string tier, CancellationToken stopping)
+    public Task StartDeepVerificationAsync(string tier, CancellationToken stopping)
     {
-        try
-        {
-            // Days 1 to 30: the 31st repeats the first slice, and February's two missing slices come a month later.
-            var slice = ((time.GetUtcNow().Day - 1) % DeepSlices) + 1;
-            await tiers.VerifyAsync(
-                new VerificationRequest(tier, CheckLevel.L3, null, string.Create(CultureInfo.InvariantCulture, $"{slice}/{DeepSlices}")), "schedule", stopping);
-        }
-        catch (EngineException busy) when (busy.Code == "run-already-open")
-        {
-            log.LogInformation("the scheduled deep verification of {Tier} is skipped: another is still open", tier);
-        }
+        // Days 1 to 30: the 31st repeats the first slice, and February's two missing slices come a month later.
+        var slice = string.Create(CultureInfo.InvariantCulture, $"{((time.GetUtcNow().Day - 1) % DeepSlices) + 1}/{DeepSlices}");
+        return UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L3, null, slice), Schedule, stopping));
     }
 
     /// <summary>The daily job that has one older restore point of each source restored again, by turns.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Older restore points are proven again")]
-    public Task ProveAgainAsync(CancellationToken stopping) => requests.ProveAgainAsync(sources, "schedule", stopping);
+    public Task ProveAgainAsync(CancellationToken stopping) => requests.ProveAgainAsync(sources, Schedule, stopping);
 
     /// <summary>The daily job that looks at the keys' age and asks for the rotations that are due.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Keys are rotated when due")]
-    public Task RotateDueAsync(CancellationToken stopping) => workspaces.RotateDueAsync("schedule", stopping);
+    public Task RotateDueAsync(CancellationToken stopping) => workspaces.RotateDueAsync(Schedule, stopping);
 
     /// <summary>The recurring job that keeps each source's schedule what its RPO and the measured duration of its backups ask for.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Schedules follow measured durations")]
     public Task FollowDurationsAsync(CancellationToken stopping) => schedules.ReconcileAsync(stopping);
+
+    /// <summary>A run that is still open when the next is due does its work; a second one would only wait for it.</summary>
+    private async Task UnlessOpenAsync(Task<Run> asked)
+    {
+        try
+        {
+            await asked;
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            log.LogInformation("skipped: {Reason}", busy.Message);
+        }
+    }
 }

@@ -8,39 +8,8 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// <param name="timeout">How long one read may take; without bound where null.</param>
 /// <param name="held">Given back when the stream is disposed, after <paramref name="inner"/>.</param>
 /// <param name="translate">The port's fault for the transport's, or null for what is to be thrown as it is.</param>
-internal sealed class StoreReadStream(Stream inner, TimeSpan? timeout, IDisposable held, Func<Exception, EngineException?> translate) : Stream
+internal sealed class StoreReadStream(Stream inner, TimeSpan? timeout, IDisposable held, Func<Exception, EngineException?> translate) : ForwardReadStream
 {
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
-
-    public override int Read(byte[] buffer, int offset, int count) => Guard(() => inner.Read(buffer, offset, count));
-
-    public override int Read(Span<byte> buffer)
-    {
-        try
-        {
-            return inner.Read(buffer);
-        }
-        catch (Exception fault) when (translate(fault) is { } said)
-        {
-            throw said;
-        }
-    }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
         using var limit = timeout is null ? null : CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -58,16 +27,6 @@ internal sealed class StoreReadStream(Stream inner, TimeSpan? timeout, IDisposab
             throw said;
         }
     }
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {
@@ -106,17 +65,5 @@ internal sealed class StoreReadStream(Stream inner, TimeSpan? timeout, IDisposab
         }
 
         base.Dispose(disposing);
-    }
-
-    private int Guard(Func<int> read)
-    {
-        try
-        {
-            return read();
-        }
-        catch (Exception fault) when (translate(fault) is { } said)
-        {
-            throw said;
-        }
     }
 }

@@ -130,45 +130,21 @@ public sealed class FaultyStore(IObjectStore inner, FaultPlan plan) : IObjectSto
         }
     }
 
-    private sealed class BreakingStream(Stream inner, long at, Func<EngineException> fault) : Stream
+    private sealed class BreakingStream(Stream inner, long at, Func<EngineException> fault) : ForwardReadStream
     {
         private long _left = at;
 
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
-
-        public override int Read(byte[] buffer, int offset, int count)
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             if (_left <= 0)
             {
                 throw fault();
             }
 
-            var read = inner.Read(buffer, offset, (int)Math.Min(count, _left));
+            var read = await inner.ReadAsync(buffer[..(int)Math.Min(buffer.Length, _left)], cancellationToken);
             _left -= read;
             return read;
         }
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

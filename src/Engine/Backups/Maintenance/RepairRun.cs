@@ -28,7 +28,7 @@ public sealed record RepairRunResult(string Tier, IReadOnlyList<WorkspaceRepair>
 
 /// <summary>
 /// Repairs a tier from the others: damaged and lost objects are found by reading all of it, and what another tier has whole
-/// is stored anew. It only ever adds, so doing it again after a crash is safe.
+/// is stored anew and read back. Nothing that can be read is deleted, so doing it again after a crash is safe.
 /// </summary>
 public sealed class RepairRun(TierRepositories tiers, RestorePointCatalog points, NpgsqlDataSource catalog, ProtectedEstate estate) : IRunHandler
 {

@@ -34,10 +34,8 @@ public sealed class RetentionPlanning(RestorePointCatalog points, ProtectedEstat
     }
 
     /// <summary>The class whose retention applies: as configured now; a source that is configured no longer keeps the class of its newest point.</summary>
-    public async Task<ProtectionClass> ClassOfAsync(string source, CancellationToken cancellationToken)
-    {
-        return ClassOf(source, await points.ListAsync(source, 1, cancellationToken) is [var newest, ..] ? newest.Class : "standard");
-    }
+    public async Task<ProtectionClass> ClassOfAsync(string source, CancellationToken cancellationToken) =>
+        ClassOf(source, await points.ListAsync(source, 1, cancellationToken) is [var newest, ..] ? newest.Class : "standard");
 
     private IReadOnlyList<TierDecision> Decide(IEnumerable<RetainedPoint> retained, ProtectionClass one) =>
         TierRetention.Decide(retained, one.Retention, one.TierDays, Names(one), time.GetUtcNow());

@@ -15,27 +15,14 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         var now = time.GetUtcNow();
         var id = known ?? Guid.CreateVersion7(now);
         var attestation = new Attestation(id.ToString("N"), kind, restorePoint, now, content);
-        var json = JsonSerializer.SerializeToUtf8Bytes(attestation, RepositoryJson.Default.Attestation);
-        await store.PutAsync(Prefix + attestation.Id, Envelope.Seal(keys, ObjectType.Attestation, id, json), ct);
+        await JsonObject.WriteAsync(store, keys, ObjectType.Attestation, Prefix, id, attestation, RepositoryJson.Default.Attestation, ct);
         return attestation.Id;
     }
 
     public async Task<bool> ExistsAsync(Guid id, CancellationToken ct) => await store.StatAsync($"{Prefix}{id:N}", ct) is not null;
 
-    public async Task<Attestation> ReadAsync(string key, CancellationToken ct)
-    {
-        Guid? id = Guid.TryParseExact(key[Prefix.Length..], "N", out var parsed) ? parsed : Guid.Empty;
-        var json = Envelope.Open(keys, ObjectType.Attestation, id, key, await store.ReadAllAsync(key, ct));
-        try
-        {
-            return JsonSerializer.Deserialize(json, RepositoryJson.Default.Attestation) ?? throw new JsonException("empty");
-        }
-        catch (JsonException error)
-        {
-            throw new EngineException(
-                "attestation-invalid", ErrorKind.Damaged, $"{key} is not an attestation of this format", "run 'drconsole repository check'", error);
-        }
-    }
+    public Task<Attestation> ReadAsync(string key, CancellationToken ct) =>
+        JsonObject.ReadAsync(store, keys, ObjectType.Attestation, Prefix, key, RepositoryJson.Default.Attestation, ct);
 
     /// <summary>All keys, oldest first.</summary>
     public async Task<List<string>> KeysAsync(CancellationToken ct)

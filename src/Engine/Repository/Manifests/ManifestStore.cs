@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Storage;
@@ -14,32 +13,13 @@ internal sealed class ManifestStore(KeyRing keys, IObjectStore store)
 
     public static string KeyOf(RestorePointId id) => Prefix + id.Value;
 
-    public async Task WriteAsync(Manifest manifest, CancellationToken ct)
-    {
-        var json = JsonSerializer.SerializeToUtf8Bytes(manifest, RepositoryJson.Default.Manifest);
-        await store.PutAsync(
-            KeyOf(manifest.Id), Envelope.Seal(keys, ObjectType.Manifest, Guid.ParseExact(manifest.Id.Value, "N"), json), ct);
-    }
+    public Task WriteAsync(Manifest manifest, CancellationToken ct) => JsonObject.WriteAsync(
+        store, keys, ObjectType.Manifest, Prefix, Guid.ParseExact(manifest.Id.Value, "N"), manifest, RepositoryJson.Default.Manifest, ct);
 
     /// <summary>Reads one manifest.</summary>
     /// <exception cref="EngineException">Kind NotFound, Damaged or Unsupported.</exception>
-    public async Task<Manifest> ReadAsync(string key, CancellationToken ct)
-    {
-        if (!Guid.TryParseExact(key[Prefix.Length..], "N", out var id))
-        {
-            throw Invalid(key, "has a name that is no restore point id", null);
-        }
-
-        var json = Envelope.Open(keys, ObjectType.Manifest, id, key, await store.ReadAllAsync(key, ct));
-        try
-        {
-            return JsonSerializer.Deserialize(json, RepositoryJson.Default.Manifest) ?? throw Invalid(key, "is empty", null);
-        }
-        catch (JsonException error)
-        {
-            throw Invalid(key, "is not a manifest of this format", error);
-        }
-    }
+    public Task<Manifest> ReadAsync(string key, CancellationToken ct) =>
+        JsonObject.ReadAsync(store, keys, ObjectType.Manifest, Prefix, key, RepositoryJson.Default.Manifest, ct);
 
     /// <summary>The keys of all manifests; ids begin with the time, so this is oldest first.</summary>
     public async Task<List<string>> KeysAsync(CancellationToken ct)
@@ -108,10 +88,4 @@ internal sealed class ManifestStore(KeyRing keys, IObjectStore store)
             return (null, null);
         }
     }
-
-    private static EngineException Invalid(string key, string cause, Exception? inner) => new(
-        "manifest-invalid", ErrorKind.Damaged, $"{key} {cause}", "run 'drconsole repository check', and copy the restore point from another tier", inner)
-    {
-        Context = new Dictionary<string, string> { ["object"] = key },
-    };
 }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Storage;
@@ -24,11 +23,8 @@ internal sealed class MarkStore(KeyRing keys, IObjectStore store)
 
     public static string KeyOf(PackMark mark) => Prefix + mark.Id;
 
-    public async Task WriteAsync(PackMark mark, CancellationToken ct)
-    {
-        var json = JsonSerializer.SerializeToUtf8Bytes(mark, RepositoryJson.Default.PackMark);
-        await store.PutAsync(KeyOf(mark), Envelope.Seal(keys, ObjectType.PruneMark, Guid.ParseExact(mark.Id, "N"), json), ct);
-    }
+    public Task WriteAsync(PackMark mark, CancellationToken ct) =>
+        JsonObject.WriteAsync(store, keys, ObjectType.PruneMark, Prefix, Guid.ParseExact(mark.Id, "N"), mark, RepositoryJson.Default.PackMark, ct);
 
     /// <summary>Lists the marks anew. Not thread-safe.</summary>
     public async Task<MarkSet> LoadAsync(CancellationToken ct)
@@ -61,17 +57,6 @@ internal sealed class MarkStore(KeyRing keys, IObjectStore store)
         return new MarkSet(marks, unreadable);
     }
 
-    private async Task<PackMark> ReadAsync(string key, CancellationToken ct)
-    {
-        var id = Guid.TryParseExact(key[Prefix.Length..], "N", out var parsed) ? parsed : Guid.Empty;
-        var json = Envelope.Open(keys, ObjectType.PruneMark, id, key, await store.ReadAllAsync(key, ct));
-        try
-        {
-            return JsonSerializer.Deserialize(json, RepositoryJson.Default.PackMark) ?? throw new JsonException("empty");
-        }
-        catch (JsonException error)
-        {
-            throw new EngineException("mark-invalid", ErrorKind.Damaged, $"{key} is not a mark of this format", "run 'drconsole repository repair'", error);
-        }
-    }
+    private Task<PackMark> ReadAsync(string key, CancellationToken ct) =>
+        JsonObject.ReadAsync(store, keys, ObjectType.PruneMark, Prefix, key, RepositoryJson.Default.PackMark, ct);
 }

@@ -214,17 +214,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
 
         await blobs.FlushAsync(ct);
         meter.Finish();
-        foreach (var pack in blobs.Uploaded)
-        {
-            var (fault, length) = await PackScrub.HashAsync(parts.Store, pack.Name, null, ct);
-            if (fault is not null || length != pack.Length)
-            {
-                throw new EngineException(
-                    "repack-not-read-back", ErrorKind.Damaged, $"pack {pack.Name} in {parts.Store.Url} {fault ?? "has another length"} right after it was written",
-                    "check the disk or server behind that store; nothing was marked");
-            }
-        }
-
+        await PackScrub.RequireAsWrittenAsync(parts.Store, blobs.Uploaded, ct);
         await session.IndexDurableAsync(ct);
         await parts.Index.RefreshAsync(ct);
         return damaged;

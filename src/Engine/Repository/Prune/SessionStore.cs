@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Storage;
@@ -42,8 +41,7 @@ internal sealed class SessionStore(KeyRing keys, IObjectStore store)
     /// <summary>Stores a session's object and tells when the store took it.</summary>
     public async Task<DateTimeOffset> WriteAsync(SessionRecord record, CancellationToken ct)
     {
-        var json = JsonSerializer.SerializeToUtf8Bytes(record, RepositoryJson.Default.SessionRecord);
-        await store.PutAsync(KeyOf(record), Envelope.Seal(keys, ObjectType.Session, Guid.ParseExact(record.Id, "N"), json), ct);
+        await JsonObject.WriteAsync(store, keys, ObjectType.Session, Prefix, Guid.ParseExact(record.Id, "N"), record, RepositoryJson.Default.SessionRecord, ct);
         var written = await store.StatAsync(KeyOf(record), ct) ?? throw new EngineException(
             "session-vanished", ErrorKind.Unavailable, $"{KeyOf(record)} is not in {store.Url} right after it was written",
             "use a store that shows what was written at once");
@@ -74,17 +72,6 @@ internal sealed class SessionStore(KeyRing keys, IObjectStore store)
         return found;
     }
 
-    public async Task<SessionRecord> ReadAsync(string key, CancellationToken ct)
-    {
-        var id = Guid.TryParseExact(key[Prefix.Length..], "N", out var parsed) ? parsed : Guid.Empty;
-        var json = Envelope.Open(keys, ObjectType.Session, id, key, await store.ReadAllAsync(key, ct));
-        try
-        {
-            return JsonSerializer.Deserialize(json, RepositoryJson.Default.SessionRecord) ?? throw new JsonException("empty");
-        }
-        catch (JsonException error)
-        {
-            throw new EngineException("session-invalid", ErrorKind.Damaged, $"{key} is not a session of this format", "run 'drconsole repository repair'", error);
-        }
-    }
+    public Task<SessionRecord> ReadAsync(string key, CancellationToken ct) =>
+        JsonObject.ReadAsync(store, keys, ObjectType.Session, Prefix, key, RepositoryJson.Default.SessionRecord, ct);
 }

@@ -80,6 +80,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         var manifests = await objects.FindManifestsAsync(damaged, ct);
         await FillHolesAsync(chunks, manifests.Values, ct);
         await blobs.FlushAsync(ct);
+        await PackScrub.RequireAsWrittenAsync(parts.Store, blobs.Uploaded, ct);
         await session.IndexDurableAsync(ct);
         await session.ProveAsync(always: true, ct);
         foreach (var key in manifests.Keys)

@@ -41,6 +41,22 @@ internal static class PackScrub
         }
     }
 
+    /// <summary>Reads new packs back: only then may anything be said to be stored that lies in them.</summary>
+    /// <exception cref="EngineException">Code <c>pack-not-read-back</c>: one is not as it was written.</exception>
+    public static async Task RequireAsWrittenAsync(IObjectStore store, IEnumerable<IndexedPack> packs, CancellationToken ct)
+    {
+        foreach (var pack in packs)
+        {
+            var (fault, length) = await HashAsync(store, pack.Name, null, ct);
+            if (fault is not null || length != pack.Length)
+            {
+                throw new EngineException(
+                    "pack-not-read-back", ErrorKind.Damaged, $"pack {pack.Name} in {store.Url} {fault ?? "has another length"} right after it was written",
+                    "check the disk or server behind that store, then do it again; nothing leans on what was written");
+            }
+        }
+    }
+
     /// <summary>Reads every object of a store and compares its checksum.</summary>
     public static async Task<ScrubReport> ScrubAsync(IObjectStore store, CheckSlice slice, ProgressMeter meter, CancellationToken ct)
     {

@@ -114,17 +114,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     private async Task StoreAsync(BlobWriter blobs, WriterSession session, CancellationToken ct)
     {
         await blobs.FlushAsync(ct);
-        foreach (var pack in blobs.Uploaded)
-        {
-            var (fault, length) = await PackScrub.HashAsync(target.Store, pack.Name, null, ct);
-            if (fault is not null || length != pack.Length)
-            {
-                throw new EngineException(
-                    "copy-not-read-back", ErrorKind.Damaged, $"pack {pack.Name} in {target.Store.Url} {fault ?? "has another length"} right after it was written",
-                    "check the disk or server behind that store, then copy again");
-            }
-        }
-
+        await PackScrub.RequireAsWrittenAsync(target.Store, blobs.Uploaded, ct);
         await session.IndexDurableAsync(ct);
         await session.ProveAsync(always: true, ct);
     }

@@ -4,25 +4,11 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="store">Reads the ranges, and repeats that where it fails.</param>
 /// <param name="key">The object.</param>
 /// <param name="first">The stream while it works.</param>
-internal sealed class ResumingStream(IObjectStore store, string key, Stream first) : Stream
+internal sealed class ResumingStream(IObjectStore store, string key, Stream first) : ForwardReadStream
 {
     private Stream? _stream = first;
     private long _position;
     private long? _length;
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => _position;
-        set => throw new NotSupportedException();
-    }
 
     public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -51,21 +37,6 @@ internal sealed class ResumingStream(IObjectStore store, string key, Stream firs
 
         return Math.Max(count, 0);
     }
-
-    public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
-        ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-    public override int Read(byte[] buffer, int offset, int count) => ReadAsync(buffer.AsMemory(offset, count)).AsTask().GetAwaiter().GetResult();
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
     public override async ValueTask DisposeAsync()
     {
