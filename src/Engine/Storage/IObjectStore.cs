@@ -30,7 +30,7 @@ public interface IObjectStore : IAsyncDisposable
     /// <summary>Reads <paramref name="buffer"/>.Length bytes from <paramref name="offset"/>; throws kind Damaged where the object is shorter.</summary>
     Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken);
 
-    /// <summary>Opens the whole object as a forward-only stream.</summary>
+    /// <summary>Opens the whole object as a forward-only stream, to be read asynchronously.</summary>
     Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken);
 
     /// <summary>Size and time of one object, or null where it does not exist.</summary>

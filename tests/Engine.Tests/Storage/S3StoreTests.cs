@@ -48,6 +48,34 @@ public sealed class S3StoreTests(StoreLab lab)
     }
 
     [Fact]
+    public async Task Upload_on_a_line_that_stalls_is_given_up_after_the_time_out_however_large_it_is()
+    {
+        await using var network = new FaultyNetwork((await lab.GetS3Async(Ct)).Port, new NetworkFaults(1, CutShare: 0, StallShare: 1, SlowShare: 0, MostBytes: 500_000));
+        await using var store = await ThroughAsync(network, timeout: 2);
+        // The old rule, a second for each 64 KiB, would wait for eight minutes here.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        patience.CancelAfter(TimeSpan.FromMinutes(3));
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => store.PutAsync("packs/large", new byte[30 << 20], patience.Token));
+
+        Assert.Equal((ErrorKind.Unavailable, true), (fault.Kind, fault.IsTransient));
+        Assert.True(network.Stalled > 0);
+    }
+
+    [Fact]
+    public async Task Upload_on_a_slow_line_may_take_longer_than_the_time_out()
+    {
+        await using var network = new FaultyNetwork((await lab.GetS3Async(Ct)).Port, new NetworkFaults(1, CutShare: 0, StallShare: 0, SlowShare: 1, MostBytes: 1_000));
+        await using var store = await ThroughAsync(network, timeout: 2);
+        var content = RepositoryFixture.Noise(5_000_000, 1);
+
+        await store.PutAsync("packs/slow", content, Ct);
+
+        Assert.True(network.Slowed > 100);
+        Assert.Equal(content.Length, (await store.StatAsync("packs/slow", Ct))!.Value.Length);
+    }
+
+    [Fact]
     public async Task Server_that_keeps_silent_is_given_up_after_its_time()
     {
         using var silent = new System.Net.Sockets.TcpListener(System.Net.IPAddress.Loopback, 0);
@@ -210,5 +238,12 @@ public sealed class S3StoreTests(StoreLab lab)
                 Assert.Contains(text, fault.Message, StringComparison.Ordinal);
             }
         }
+    }
+
+    private async Task<IObjectStore> ThroughAsync(FaultyNetwork network, int timeout)
+    {
+        var port = (await lab.GetS3Async(Ct)).Port;
+        var url = (await lab.NewStoreAsync("s3", Ct)).Replace($"127.0.0.1:{port}", $"127.0.0.1:{network.Port}", StringComparison.Ordinal);
+        return StoreUrl.Parse($"{url}&timeout={timeout}").Open();
     }
 }

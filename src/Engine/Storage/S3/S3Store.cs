@@ -13,8 +13,6 @@ namespace Hexabase.DrConsole.Engine.Storage.S3;
 /// </summary>
 public sealed class S3Store : IObjectStore, IResumableListing
 {
-    // A second for each 64 KiB that a slow line may need on top of the time-out.
-    private const double SlowestBytesPerSecond = 64 * 1024;
     private readonly S3Connection _connection;
     private readonly IDisposable? _owned;
     private readonly string _prefix;
@@ -36,10 +34,10 @@ public sealed class S3Store : IObjectStore, IResumableListing
         var name = NameOf(key);
         if (_connection.Location.Lock is not null && !_connection.IsLockProven)
         {
-            await CallAsync(key, 0, token => S3ObjectLockProbe.ProveAsync(_connection, _prefix, Url, token), cancellationToken);
+            await CallAsync(key, token => S3ObjectLockProbe.ProveAsync(_connection, _prefix, Url, token), cancellationToken);
         }
 
-        await _upload.PutAsync(name, content, (bytes, call) => CallAsync(key, bytes, call, cancellationToken), cancellationToken);
+        await _upload.PutAsync(name, content, call => LimitedAsync(key, call, cancellationToken), cancellationToken);
         _connection.IsBucketProven = true;
     }
 
@@ -59,7 +57,7 @@ public sealed class S3Store : IObjectStore, IResumableListing
             Key = NameOf(key),
             ByteRange = new ByteRange(offset, offset + buffer.Length - 1),
         };
-        using var response = await CallAsync(key, 0, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
+        using var response = await CallAsync(key, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
         if (response.ContentRange?.StartsWith(string.Create(CultureInfo.InvariantCulture, $"bytes {offset}-"), StringComparison.Ordinal) is not true)
         {
             throw new EngineException("s3-no-ranges", ErrorKind.Unsupported, $"{Url} does not answer with the part of an object that was asked for", "use a server that supports range requests");
@@ -78,7 +76,7 @@ public sealed class S3Store : IObjectStore, IResumableListing
     public async Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
     {
         var request = new GetObjectRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
-        var response = await CallAsync(key, 0, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
+        var response = await CallAsync(key, token => _connection.Client.GetObjectAsync(request, token), cancellationToken);
         return Guard(response, key);
     }
 
@@ -86,7 +84,7 @@ public sealed class S3Store : IObjectStore, IResumableListing
     public async Task<ObjectInfo?> StatAsync(string key, CancellationToken cancellationToken)
     {
         var request = new GetObjectMetadataRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
-        var found = await CallAsync<GetObjectMetadataResponse?>(key, 0, async token =>
+        var found = await CallAsync<GetObjectMetadataResponse?>(key, async token =>
         {
             try
             {
@@ -123,7 +121,7 @@ public sealed class S3Store : IObjectStore, IResumableListing
         ListObjectsV2Response page;
         do
         {
-            page = await CallAsync(prefix.Length == 0 ? "the listing" : prefix, 0, token => _connection.Client.ListObjectsV2Async(request, token), cancellationToken);
+            page = await CallAsync(prefix.Length == 0 ? "the listing" : prefix, token => _connection.Client.ListObjectsV2Async(request, token), cancellationToken);
             _connection.IsBucketProven = true;
             foreach (var found in page.S3Objects ?? [])
             {
@@ -144,7 +142,7 @@ public sealed class S3Store : IObjectStore, IResumableListing
     public async Task DeleteAsync(string key, CancellationToken cancellationToken)
     {
         var request = new DeleteObjectRequest { BucketName = _connection.Location.Bucket, Key = NameOf(key) };
-        await CallAsync<DeleteObjectResponse?>(key, 0, async token =>
+        await CallAsync<DeleteObjectResponse?>(key, async token =>
         {
             try
             {
@@ -181,14 +179,16 @@ public sealed class S3Store : IObjectStore, IResumableListing
         response.ResponseStream, _connection.Location.Timeout, response,
         fault => fault is TimeoutException ? S3Faults.TimedOut(Url, fault) : S3Faults.From(fault, Url, key, _connection.Location));
 
+    private Task<T> CallAsync<T>(string key, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken) =>
+        LimitedAsync(key, limit => call(limit.Token), cancellationToken);
+
     /// <summary>One request with its time limit; what it throws is the port's.</summary>
-    private async Task<T> CallAsync<T>(string key, long bytes, Func<CancellationToken, Task<T>> call, CancellationToken cancellationToken)
+    private async Task<T> LimitedAsync<T>(string key, Func<RequestLimit, Task<T>> call, CancellationToken cancellationToken)
     {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(_connection.Location.Timeout + TimeSpan.FromSeconds(bytes / SlowestBytesPerSecond));
+        using var limit = new RequestLimit(_connection.Location.Timeout, cancellationToken);
         try
         {
-            return await call(limit.Token);
+            return await call(limit);
         }
         catch (OperationCanceledException fault) when (!cancellationToken.IsCancellationRequested)
         {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Amazon.S3;
 using Amazon.S3.Model;
@@ -16,17 +15,17 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
     private int _isSwept;
 
-    /// <summary>Runs one request that sends so many bytes.</summary>
-    internal delegate Task<T> Call<T>(long bytes, Func<CancellationToken, Task<T>> request);
+    /// <summary>Runs one request within its time limit.</summary>
+    internal delegate Task<T> Call<T>(Func<RequestLimit, Task<T>> request);
 
     private S3Location Location => connection.Location;
 
     public Task PutAsync(string name, ReadOnlyMemory<byte> content, Call<object?> call, CancellationToken cancellationToken) =>
         content.Length <= 2 * PartBytes ? PutWholeAsync(name, content, call) : PutPartsAsync(name, content, call, cancellationToken);
 
-    private Task PutWholeAsync(string name, ReadOnlyMemory<byte> content, Call<object?> call) => call(content.Length, async token =>
+    private Task PutWholeAsync(string name, ReadOnlyMemory<byte> content, Call<object?> call) => call(async limit =>
     {
-        using var body = AsStream(content);
+        using var body = limit.Watch(content);
         var request = new PutObjectRequest
         {
             BucketName = Location.Bucket,
@@ -47,7 +46,7 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
             request.ObjectLockRetainUntilDate = LockedUntil();
         }
 
-        return await connection.Client.PutObjectAsync(request, token);
+        return await connection.Client.PutObjectAsync(request, limit.Token);
     });
 
     private async Task PutPartsAsync(string name, ReadOnlyMemory<byte> content, Call<object?> call, CancellationToken cancellationToken)
@@ -59,15 +58,15 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
             begin.StorageClass = storageClass;
         }
 
-        var upload = ((InitiateMultipartUploadResponse)(await call(0, async token => await connection.Client.InitiateMultipartUploadAsync(begin, token)))!).UploadId;
+        var upload = ((InitiateMultipartUploadResponse)(await call(async limit => await connection.Client.InitiateMultipartUploadAsync(begin, limit.Token)))!).UploadId;
         try
         {
             var tags = new PartETag[(content.Length + PartBytes - 1) / PartBytes];
             await Parallel.ForEachAsync(
                 Enumerable.Range(0, tags.Length), new ParallelOptions { MaxDegreeOfParallelism = PartsAtOnce, CancellationToken = cancellationToken },
                 async (index, _) => tags[index] = await PutPartAsync(name, upload, index, content, call));
-            await call(0, async token => await connection.Client.CompleteMultipartUploadAsync(
-                new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = name, UploadId = upload, PartETags = [.. tags] }, token));
+            await call(async limit => await connection.Client.CompleteMultipartUploadAsync(
+                new CompleteMultipartUploadRequest { BucketName = Location.Bucket, Key = name, UploadId = upload, PartETags = [.. tags] }, limit.Token));
         }
         catch
         {
@@ -76,9 +75,9 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
         }
 
         // The joined object's tag says nothing on some servers: its length does.
-        await call(0, async token =>
+        await call(async limit =>
         {
-            var joined = await connection.Client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Location.Bucket, Key = name }, token);
+            var joined = await connection.Client.GetObjectMetadataAsync(new GetObjectMetadataRequest { BucketName = Location.Bucket, Key = name }, limit.Token);
             return joined.ContentLength == content.Length ? joined : throw new IOException($"the server joined {joined.ContentLength} of {content.Length} bytes");
         });
         await LockAsync(name, call);
@@ -87,9 +86,9 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
     private async Task<PartETag> PutPartAsync(string name, string upload, int index, ReadOnlyMemory<byte> content, Call<object?> call)
     {
         var part = content.Slice(index * PartBytes, Math.Min(PartBytes, content.Length - (index * PartBytes)));
-        var answer = (UploadPartResponse)(await call(part.Length, async token =>
+        var answer = (UploadPartResponse)(await call(async limit =>
         {
-            using var body = AsStream(part);
+            using var body = limit.Watch(part);
             return await connection.Client.UploadPartAsync(
                 new UploadPartRequest
                 {
@@ -102,7 +101,7 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
                     MD5Digest = Md5(part.Span),
                     UseChunkEncoding = Location.Checksum == ChecksumMode.WhenSupported,
                 },
-                token);
+                limit.Token);
         }))!;
         return new PartETag(answer) { PartNumber = index + 1 };
     }
@@ -118,7 +117,7 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
                 Key = name,
                 Retention = new ObjectLockRetention { Mode = mode == ObjectLock.Compliance ? ObjectLockRetentionMode.Compliance : ObjectLockRetentionMode.Governance, RetainUntilDate = LockedUntil() },
             };
-            await call(0, async token => await connection.Client.PutObjectRetentionAsync(request, token));
+            await call(async limit => await connection.Client.PutObjectRetentionAsync(request, limit.Token));
         }
     }
 
@@ -126,7 +125,7 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
     {
         try
         {
-            await call(0, async _ => await connection.Client.AbortMultipartUploadAsync(
+            await call(async _ => await connection.Client.AbortMultipartUploadAsync(
                 new AbortMultipartUploadRequest { BucketName = Location.Bucket, Key = name, UploadId = upload }, CancellationToken.None));
         }
         catch (Exception fault) when (fault is EngineException or OperationCanceledException)
@@ -145,8 +144,8 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
 
         try
         {
-            var found = (ListMultipartUploadsResponse)(await call(0, async token => await connection.Client.ListMultipartUploadsAsync(
-                new ListMultipartUploadsRequest { BucketName = Location.Bucket, Prefix = prefix }, token)))!;
+            var found = (ListMultipartUploadsResponse)(await call(async limit => await connection.Client.ListMultipartUploadsAsync(
+                new ListMultipartUploadsRequest { BucketName = Location.Bucket, Prefix = prefix }, limit.Token)))!;
             var now = TimeProvider.System.GetUtcNow();
             foreach (var old in (found.MultipartUploads ?? []).Where(one => one.Initiated is { } at && now - at.ToUniversalTime() > AbandonedAge))
             {
@@ -168,7 +167,4 @@ internal sealed class S3Upload(S3Connection connection, string prefix)
 #pragma warning disable CA5351 // Content-MD5 guards the way to the server; what is stored has hashes of our own.
     internal static string Md5(ReadOnlySpan<byte> content) => Convert.ToBase64String(MD5.HashData(content));
 #pragma warning restore CA5351
-
-    private static MemoryStream AsStream(ReadOnlyMemory<byte> content) =>
-        MemoryMarshal.TryGetArray(content, out var array) ? new MemoryStream(array.Array!, array.Offset, array.Count, writable: false) : new MemoryStream(content.ToArray(), writable: false);
 }
