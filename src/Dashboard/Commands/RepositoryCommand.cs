@@ -98,6 +98,7 @@ internal static partial class RepositoryCommand
             Console.WriteLine($"packs           {stats.Packs:N0} of {ByteText.Of(stats.PackBytes)}");
             Console.WriteLine($"index           {ByteText.Of(stats.IndexBytes)}");
             Console.WriteLine($"manifests       {ByteText.Of(stats.ManifestBytes)}");
+            Console.WriteLine($"wal             {stats.WalObjects:N0} objects of {ByteText.Of(stats.WalBytes)}");
             Console.WriteLine($"in all          {ByteText.Of(stats.TotalBytes)}");
             return ExitCodes.Done;
         }, stopping));
@@ -125,10 +126,15 @@ internal static partial class RepositoryCommand
             else
             {
                 Console.WriteLine(
-                    $"{report.RestorePoints} restore points copied ({report.AlreadyThere} were there, {report.Expired} had expired there), {report.Chunks:N0} chunks of {ByteText.Of(report.Bytes)}, {report.Attestations} attestations");
+                    $"{report.RestorePoints} restore points copied ({report.AlreadyThere} were there, {report.Expired} had expired there), {report.Chunks:N0} chunks of {ByteText.Of(report.Bytes)}, {report.Attestations} attestations, {report.Wal?.Objects ?? 0:N0} objects of WAL of {ByteText.Of(report.Wal?.Bytes ?? 0)}");
             }
 
-            return ExitCodes.Done;
+            foreach (var damage in report.Wal?.Damaged ?? [])
+            {
+                await Console.Error.WriteLineAsync($"not copied: {damage.Name}: {damage.Reason}");
+            }
+
+            return report.Wal is { Damaged.Count: > 0 } ? ExitCodes.Damaged : ExitCodes.Done;
         }));
         return command;
     }

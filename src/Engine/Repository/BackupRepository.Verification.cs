@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Verification;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository;
@@ -40,7 +41,7 @@ public sealed partial class BackupRepository
         IObjectStore store, CheckSlice slice, IProgress<TransferProgress>? progress = null, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
         PackScrub.ScrubAsync(store, slice, new ProgressMeter(progress, time ?? TimeProvider.System, "scrub"), cancellationToken);
 
-    /// <summary>Copies restore points (all where <paramref name="which"/> is null) and all attestations into another tier.</summary>
+    /// <summary>Copies restore points (all, and all WAL, where <paramref name="which"/> is null) and all attestations into another tier.</summary>
     /// <exception cref="EngineException">Kind Input where it is no tier of this repository, Damaged where a chunk cannot be copied whole.</exception>
     public async Task<CopyReport> CopyAsync(
         BackupRepository to, IReadOnlyCollection<RestorePointId>? which = null, IProgress<TransferProgress>? progress = null,
@@ -84,6 +85,8 @@ public sealed partial class BackupRepository
             IndexBytes = sizes.GetValueOrDefault(IndexSegment.Prefix).Bytes,
             ManifestBytes = sizes.GetValueOrDefault(ManifestStore.Prefix).Bytes,
             Attestations = sizes.GetValueOrDefault(AttestationStore.Prefix).Count,
+            WalObjects = sizes.GetValueOrDefault(WalName.Prefix).Count,
+            WalBytes = sizes.GetValueOrDefault(WalName.Prefix).Bytes,
             TotalBytes = sizes.Values.Sum(size => size.Bytes),
         };
     }

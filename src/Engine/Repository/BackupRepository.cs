@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository;
@@ -32,7 +33,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
     /// <summary>True where the store holds a repository, whole or not.</summary>
     public static async Task<bool> ExistsAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {
-        foreach (var prefix in (string[])[KeySlotStore.Prefix, ManifestStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix])
+        foreach (var prefix in (string[])[KeySlotStore.Prefix, ManifestStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, WalName.Prefix])
         {
             if (await store.AnyAsync(prefix, cancellationToken))
             {

@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Repository.Streams;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 
 namespace Hexabase.DrConsole.Engine.Repository;
 
@@ -133,4 +134,5 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
 [JsonSerializable(typeof(Dictionary<uint, byte[]>))]
 [JsonSerializable(typeof(SessionRecord))]
 [JsonSerializable(typeof(PackMark))]
+[JsonSerializable(typeof(WalStreamInfo))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 
 namespace Hexabase.DrConsole.Engine.Repository;
 
@@ -121,7 +122,13 @@ public sealed record CheckReport
     /// <summary>Packs that were read whole.</summary>
     public required int PacksRead { get; init; }
 
-    /// <summary>Packs that were due and for which the time did not suffice; the next check with a budget begins with them.</summary>
+    /// <summary>Segments and pieces of WAL in the store.</summary>
+    public int WalObjects { get; init; }
+
+    /// <summary>Those of them that were read whole.</summary>
+    public int WalObjectsRead { get; init; }
+
+    /// <summary>Packs and WAL objects that were due and for which the time did not suffice; the next check with a budget begins with them.</summary>
     public int PacksLeft { get; init; }
 
     /// <summary>With a budget: when the pack that waits longest was last read at this level; null where one never was.</summary>
@@ -164,7 +171,11 @@ public sealed record ScrubReport(long Objects, long Bytes, IReadOnlyList<Damage>
 /// <param name="Bytes">Bytes of the copied chunks as stored.</param>
 /// <param name="Attestations">Attestations copied.</param>
 /// <param name="Expired">Restore points that were left out because the tier's retention gave them up.</param>
-public sealed record CopyReport(int RestorePoints, int AlreadyThere, long Chunks, long ChunksAlreadyThere, long Bytes, int Attestations, int Expired);
+public sealed record CopyReport(int RestorePoints, int AlreadyThere, long Chunks, long ChunksAlreadyThere, long Bytes, int Attestations, int Expired)
+{
+    /// <summary>The WAL that was copied along; null where only some restore points were asked for.</summary>
+    public WalCopyReport? Wal { get; init; }
+}
 
 /// <summary>The space of a repository, in bytes where not said otherwise.</summary>
 public sealed record RepositoryStats
@@ -195,6 +206,12 @@ public sealed record RepositoryStats
 
     /// <summary>Attestations.</summary>
     public required int Attestations { get; init; }
+
+    /// <summary>Objects below <c>wal/</c>.</summary>
+    public required int WalObjects { get; init; }
+
+    /// <summary>Bytes of them.</summary>
+    public required long WalBytes { get; init; }
 
     /// <summary>Bytes of everything in the store.</summary>
     public required long TotalBytes { get; init; }

@@ -53,6 +53,9 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue, TimeProv
 
     public void Damage(string key, Func<byte[], byte[]> change) => _objects[key] = change([.. _objects[key]]);
 
+    /// <summary>Puts an object as another process would, unseen by this one's count.</summary>
+    public void Insert(string key, byte[] content) => (_objects[key], _written[key]) = (content, _time.GetUtcNow());
+
     public void Remove(string key) => _objects.Remove(key);
 
     public Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)

@@ -15,6 +15,7 @@ internal sealed class KeyRing : IDisposable
 {
     private readonly byte[] _master;
     private readonly byte[] _id;
+    private readonly byte[] _wal;
     private readonly SortedDictionary<uint, EpochKeys> _epochs = [];
 
     /// <param name="repositoryId">The repository.</param>
@@ -25,6 +26,7 @@ internal sealed class KeyRing : IDisposable
         RepositoryId = repositoryId;
         _master = master;
         _id = Derive(master, "id");
+        _wal = Derive(master, "wal");
         _epochs.Add(0, KeysOf(master, null));
         foreach (var (epoch, secret) in secrets ?? new Dictionary<uint, byte[]>())
         {
@@ -61,6 +63,14 @@ internal sealed class KeyRing : IDisposable
         return new ChunkId(digest);
     }
 
+    /// <summary>A name for WAL streams and a digest for WAL objects, as hex digits; says nothing to whoever lacks the key.</summary>
+    public string WalDigest(ReadOnlySpan<byte> plain, int digits)
+    {
+        Span<byte> digest = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        HMACSHA256.HashData(_wal, plain, digest);
+        return Convert.ToHexStringLower(digest[..(digits / 2)]);
+    }
+
     /// <summary>The cipher of one blob. The key depends on the plaintext's id, so a random nonce can never repeat under it in practice.</summary>
     public AesGcm BlobCipher(ChunkId id, uint epoch)
     {
@@ -87,6 +97,7 @@ internal sealed class KeyRing : IDisposable
     {
         CryptographicOperations.ZeroMemory(_master);
         CryptographicOperations.ZeroMemory(_id);
+        CryptographicOperations.ZeroMemory(_wal);
         CryptographicOperations.ZeroMemory(GearSeed);
         foreach (var keys in _epochs.Values)
         {

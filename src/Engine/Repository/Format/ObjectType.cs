@@ -15,7 +15,7 @@ internal enum ObjectType : byte
     /// <summary>A piece of the node stream of a file tree.</summary>
     FileTree = 3,
 
-    /// <summary>Reserved: a piece of write-ahead log that is not yet a full segment.</summary>
+    /// <summary>Reserved and not written: WAL is kept in objects of its own, not in packs.</summary>
     WalStream = 4,
 
     /// <summary>Reserved: changed pages against a parent's chunk.</summary>
@@ -44,6 +44,21 @@ internal enum ObjectType : byte
 
     /// <summary>When each pack of this tier was last read by a check; only a hint.</summary>
     CheckMemory = 23,
+
+    /// <summary>A whole segment of a PostgreSQL cluster's write-ahead log.</summary>
+    WalSegment = 24,
+
+    /// <summary>A part of a segment that is not full yet; superseded by the whole one, or by a larger piece.</summary>
+    WalPiece = 25,
+
+    /// <summary>A timeline history file of PostgreSQL.</summary>
+    TimelineHistory = 26,
+
+    /// <summary>What a stream of WAL is: source, system identifier, segment size, server version.</summary>
+    WalStreamInfo = 27,
+
+    /// <summary>Up to where this tier gave the WAL of a timeline up.</summary>
+    WalHorizon = 28,
 }
 
 internal static class ObjectTypes

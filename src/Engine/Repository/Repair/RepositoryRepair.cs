@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
 using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Repository.Verification;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 
 namespace Hexabase.DrConsole.Engine.Repository.Repair;
 
@@ -41,6 +42,13 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         await (from?.Index.RefreshAsync(ct) ?? Task.CompletedTask);
         foreach (var damage in found.Damaged)
         {
+            if (WalName.TryParse(damage.Name) is { } wal)
+            {
+                var can = await new WalRepair(parts, from).CanRepairAsync(wal, ct);
+                objects.Add(new RepairedObject(damage.Name, damage.Reason, [], can, can ? "would be fetched, or is in a whole segment" : "no tier named has it whole"));
+                continue;
+            }
+
             var pack = damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal) ? parts.Index.Index.FindPack(NameOf(damage.Name)) : null;
             var isPack = damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal);
             var chunks = pack is null ? [] : parts.Index.Index.All().Where(entry => entry.Pack == pack.Ordinal).ToList();
@@ -94,8 +102,9 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         await objects.DeleteUnreadableAsync(damaged, session.StoreNow, session.Id, ct);
         await session.ProveAsync(always: false, ct);
         await ReleaseAsync(found, ct);
+        var lostWal = await RepairWalAsync(found, ct);
         meter.Finish();
-        return await ReportAsync(found, [.. manifests.Keys.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
+        return await ReportAsync(found, lostWal, [.. manifests.Keys.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
     }
 
     /// <summary>Marks damaged packs, so that nobody leans on them any more; returns them and the missing ones.</summary>
@@ -139,9 +148,25 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         }
     }
 
-    private async Task<RepairReport> ReportAsync(CheckReport found, IReadOnlyList<string> lost, ChunkRepair chunks, CancellationToken ct)
+    /// <summary>Repairs what is damaged of the WAL; returns what stays so, which the quick check at the end would not see.</summary>
+    private async Task<IReadOnlyList<CheckDamage>> RepairWalAsync(CheckReport found, CancellationToken ct)
     {
-        var left = (await CheckAsync(CheckLevel.L1, ct)).Damaged.ToDictionary(damage => damage.Name, StringComparer.Ordinal);
+        var lost = new List<CheckDamage>();
+        foreach (var damage in found.Damaged)
+        {
+            if (WalName.TryParse(damage.Name) is { } name && !await new WalRepair(parts, from).RepairAsync(name, ct))
+            {
+                lost.Add(damage);
+            }
+        }
+
+        return lost;
+    }
+
+    private async Task<RepairReport> ReportAsync(
+        CheckReport found, IReadOnlyList<CheckDamage> lostWal, IReadOnlyList<string> lost, ChunkRepair chunks, CancellationToken ct)
+    {
+        var left = (await CheckAsync(CheckLevel.L1, ct)).Damaged.UnionBy(lostWal, damage => damage.Name).ToDictionary(damage => damage.Name, StringComparer.Ordinal);
         var objects = found.Damaged.Select(damage => new RepairedObject(
             damage.Name, damage.Reason, damage.RestorePoints, !left.ContainsKey(damage.Name),
             left.TryGetValue(damage.Name, out var still)
@@ -160,6 +185,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         : name.StartsWith(IndexSegment.Prefix, StringComparison.Ordinal) ? "made anew from the packs"
         : name.StartsWith(MarkStore.Prefix, StringComparison.Ordinal) || name.StartsWith(SessionStore.Prefix, StringComparison.Ordinal) ? "deleted; the next prune marks anew"
         : name.StartsWith(KeySlotStore.Prefix, StringComparison.Ordinal) || name.StartsWith(EpochStore.Prefix, StringComparison.Ordinal) ? "written anew from its twin or the other tier"
+        : name.StartsWith(WalName.Prefix, StringComparison.Ordinal) ? "fetched from the other tier, or held by a whole segment"
         : "what was missing was stored anew";
 
     private static string NameOf(string key) => key[(key.LastIndexOf('/') + 1)..];

@@ -1,8 +1,6 @@
-using Hexabase.DrConsole.Engine.Repository.Index;
-
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
 
-/// <summary>Reads the packs that were not read for the longest time, until a time is up, and remembers which it read. Thread-safe.</summary>
+/// <summary>Reads the packs and WAL objects that were not read for the longest time, until a time is up, and remembers which it read. Thread-safe.</summary>
 internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeSpan limit)
 {
     private readonly CheckMemory _memory = new(parts);
@@ -10,11 +8,11 @@ internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeS
     private readonly Lock _lock = new();
     private int _begun;
 
-    /// <summary>Loads the memory and gives the packs in the order in which they are due: never read first, then by age.</summary>
-    public async Task<List<IndexedPack>> OrderAsync(IEnumerable<IndexedPack> packs, CancellationToken ct)
+    /// <summary>Loads the memory and gives the objects in the order in which they are due: never read first, then by age.</summary>
+    public async Task<List<T>> OrderAsync<T>(IEnumerable<T> objects, Func<T, string> nameOf, CancellationToken ct)
     {
         await _memory.LoadAsync(ct);
-        return [.. packs.OrderBy(pack => _memory.LastRead(pack.Name, level) ?? DateTimeOffset.MinValue).ThenBy(pack => pack.Name, StringComparer.Ordinal)];
+        return [.. objects.OrderBy(one => _memory.LastRead(nameOf(one), level) ?? DateTimeOffset.MinValue).ThenBy(nameOf, StringComparer.Ordinal)];
     }
 
     /// <summary>True while there is time. The first pack is always read, so that every call gets further.</summary>
@@ -32,20 +30,20 @@ internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeS
         }
     }
 
-    /// <summary>Notes that a pack was read. A damaged one counts as unread, so that it is looked at again first.</summary>
-    public void Note(IndexedPack pack, bool isSound)
+    /// <summary>Notes that an object was read. A damaged one counts as unread, so that it is looked at again first.</summary>
+    public void Note(string name, bool isSound)
     {
         lock (_lock)
         {
             if (isSound)
             {
-                _memory.Note(pack.Name, level, parts.Options.Time.GetUtcNow());
+                _memory.Note(name, level, parts.Options.Time.GetUtcNow());
             }
         }
     }
 
     /// <summary>Saves the memory; says why where the store does not take it.</summary>
-    public async Task<string?> TrySaveAsync(IEnumerable<IndexedPack> present)
+    public async Task<string?> TrySaveAsync(IEnumerable<string> present)
     {
         try
         {
@@ -59,12 +57,12 @@ internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeS
         }
     }
 
-    /// <summary>When the pack that waits longest was last read at this level; null where one never was.</summary>
-    public DateTimeOffset? Oldest(IEnumerable<IndexedPack> present)
+    /// <summary>When the object that waits longest was last read at this level; null where one never was.</summary>
+    public DateTimeOffset? Oldest(IEnumerable<string> present)
     {
         lock (_lock)
         {
-            var times = present.Select(pack => _memory.LastRead(pack.Name, level)).ToList();
+            var times = present.Select(name => _memory.LastRead(name, level)).ToList();
             return times.Count == 0 || times.Contains(null) ? null : times.Min();
         }
     }

@@ -1,6 +1,5 @@
 using System.Buffers.Binary;
 using Hexabase.DrConsole.Engine.Repository.Format;
-using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
@@ -46,10 +45,10 @@ internal sealed class CheckMemory(RepositoryParts parts)
         _seconds[name] = level == CheckLevel.L3 ? (hashed, now.ToUnixTimeSeconds()) : (now.ToUnixTimeSeconds(), opened);
     }
 
-    /// <summary>Writes a new object with the packs that are there, then deletes those that it replaces.</summary>
-    public async Task SaveAsync(IEnumerable<IndexedPack> packs, CancellationToken ct)
+    /// <summary>Writes a new object with the packs and WAL objects that are there, then deletes those that it replaces.</summary>
+    public async Task SaveAsync(IEnumerable<string> present, CancellationToken ct)
     {
-        var names = packs.Select(pack => pack.Name).Where(_seconds.ContainsKey).Order(StringComparer.Ordinal).ToList();
+        var names = present.Where(_seconds.ContainsKey).Order(StringComparer.Ordinal).ToList();
         var plain = new byte[names.Count * RowLength];
         for (var i = 0; i < names.Count; i++)
         {

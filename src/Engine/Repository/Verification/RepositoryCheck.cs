@@ -1,10 +1,10 @@
-using System.Buffers;
 using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Packs;
 using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
@@ -21,7 +21,10 @@ internal sealed class RepositoryCheck(
     private readonly Dictionary<string, HashSet<RestorePointId>> _hurt = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
     private readonly ConcurrentDictionary<string, bool> _sound = new(StringComparer.Ordinal);
+    private WalCheck? _walCheck;
+    private IReadOnlyList<WalItem> _wal = [];
     private int _packsRead;
+    private int _walRead;
     private int _packsLeft;
     private long _chunksRead;
     private long _bytesRead;
@@ -47,7 +50,7 @@ internal sealed class RepositoryCheck(
         await CheckObjectsAsync(ct);
         if (level >= CheckLevel.L2)
         {
-            await ReadDuePacksAsync(ct);
+            await ReadDueAsync(ct);
         }
 
         var points = await CheckPointsAsync(ct);
@@ -59,7 +62,9 @@ internal sealed class RepositoryCheck(
             Packs = parts.Index.Index.Packs.Count(p => p.IsPresent),
             PacksRead = _packsRead,
             PacksLeft = _packsLeft,
-            OldestRead = budget?.Oldest(Present()),
+            WalObjects = _wal.Count,
+            WalObjectsRead = _walRead,
+            OldestRead = budget?.Oldest(Due().Select(due => due.Name)),
             ChunksRead = _chunksRead,
             BytesRead = _bytesRead,
             Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
@@ -97,8 +102,10 @@ internal sealed class RepositoryCheck(
         string[] known =
         [
             KeySlotStore.Prefix, IndexStore.PackPrefix, IndexSegment.Prefix, Manifests.ManifestStore.Prefix, Manifests.AttestationStore.Prefix,
-            SessionStore.Prefix, MarkStore.Prefix, EpochStore.Prefix, CheckMemory.Prefix,
+            SessionStore.Prefix, MarkStore.Prefix, EpochStore.Prefix, CheckMemory.Prefix, WalName.Prefix,
         ];
+        _walCheck = new WalCheck(parts, level, (key, reason) => _damaged[key] = reason, _notes.Add);
+        _wal = await _walCheck.LoadAsync(ct);
         await foreach (var item in parts.Store.ListAsync(CheckMemory.Prefix, ct))
         {
             await NotingAsync(item.Key, () => CheckMemory.ReadAsync(parts, item.Key, ct));
@@ -139,34 +146,38 @@ internal sealed class RepositoryCheck(
 
     private IEnumerable<IndexedPack> Present() => parts.Index.Index.Packs.Where(pack => pack.IsPresent && slice.Contains(pack.Name));
 
-    private async Task ReadDuePacksAsync(CancellationToken ct)
+    private IEnumerable<DueRead> Due() =>
+        Present().Select(pack => new DueRead(pack.Name, pack.Length, pack, default))
+            .Concat(_wal.Select(item => new DueRead(WalCheck.MemoryName(item), item.Info.Length, null, item)).Where(due => slice.Contains(due.Name)));
+
+    private async Task ReadDueAsync(CancellationToken ct)
     {
         if (budget is null)
         {
-            await ReadPacksAsync([.. Present()], ct);
+            await ReadAsync([.. Due()], ct);
             return;
         }
 
         try
         {
-            await ReadPacksAsync(await budget.OrderAsync(Present(), ct), ct);
+            await ReadAsync(await budget.OrderAsync(Due(), due => due.Name, ct), ct);
         }
         finally
         {
-            if (await budget.TrySaveAsync(parts.Index.Index.Packs.Where(pack => pack.IsPresent)) is { } note)
+            if (await budget.TrySaveAsync(parts.Index.Index.Packs.Where(pack => pack.IsPresent).Select(pack => pack.Name).Concat(_wal.Select(WalCheck.MemoryName))) is { } note)
             {
                 _notes.Add(note);
             }
         }
     }
 
-    private async Task ReadPacksAsync(List<IndexedPack> packs, CancellationToken ct)
+    private async Task ReadAsync(List<DueRead> objects, CancellationToken ct)
     {
-        var meter = new ProgressMeter(progress, parts.Options.Time, "check", packs.Count, packs.Sum(p => p.Length));
-        var counts = level == CheckLevel.L3 ? CountByPack() : null;
+        var meter = new ProgressMeter(progress, parts.Options.Time, "check", objects.Count, objects.Sum(due => due.Length));
+        var reader = new PackReader(parts, level, meter);
         // Whole packs side by side: each is read once, in one go, and the next is on its way while this one is opened.
         var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(MaxPacksInWork, parts.Options.Workers), CancellationToken = ct };
-        await Parallel.ForEachAsync(packs, options, async (pack, token) =>
+        await Parallel.ForEachAsync(objects, options, async (due, token) =>
         {
             if (budget?.MayRead() == false)
             {
@@ -174,33 +185,44 @@ internal sealed class RepositoryCheck(
                 return;
             }
 
-            var fault = counts is null ? await HashAsync(pack, meter, token) : await OpenAsync(pack, counts.GetValueOrDefault(pack.Ordinal), meter, token);
-            if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), token) is not null)
-            {
-                // One that is gone by now was pruned, or the restore points that need it will say so.
-                _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
-            }
-            else if (fault is null)
-            {
-                NoteSound(pack);
-            }
-
-            budget?.Note(pack, fault is null);
-            Interlocked.Increment(ref _packsRead);
+            var fault = due.Pack is { } pack ? await ReadPackAsync(pack, reader, token) : await ReadWalAsync(due.Wal, meter, token);
+            budget?.Note(due.Name, fault is null);
             meter.Add(1, 0);
         });
         meter.Finish();
     }
 
-    private Dictionary<int, int> CountByPack()
+    private async Task<string?> ReadWalAsync(WalItem item, ProgressMeter meter, CancellationToken ct)
     {
-        var counts = new Dictionary<int, int>();
-        foreach (var entry in parts.Index.Index.All())
+        var fault = await _walCheck!.ReadAsync(item, ct);
+        if (fault is not null)
         {
-            counts[entry.Pack] = counts.GetValueOrDefault(entry.Pack) + 1;
+            _damaged[item.Info.Key] = fault;
         }
 
-        return counts;
+        Interlocked.Increment(ref _walRead);
+        Interlocked.Add(ref _bytesRead, item.Info.Length);
+        meter.Add(0, item.Info.Length);
+        return fault;
+    }
+
+    private async Task<string?> ReadPackAsync(IndexedPack pack, PackReader reader, CancellationToken ct)
+    {
+        var (fault, bytes, chunks) = await reader.ReadAsync(pack, ct);
+        Interlocked.Add(ref _bytesRead, bytes);
+        Interlocked.Add(ref _chunksRead, chunks);
+        if (fault is not null && await parts.Store.StatAsync(PackBuilder.KeyOf(pack.Name), ct) is not null)
+        {
+            // One that is gone by now was pruned, or the restore points that need it will say so.
+            _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
+        }
+        else if (fault is null)
+        {
+            NoteSound(pack);
+        }
+
+        Interlocked.Increment(ref _packsRead);
+        return fault;
     }
 
     private void NoteSound(IndexedPack pack)
@@ -214,90 +236,6 @@ internal sealed class RepositoryCheck(
             }
         }
     }
-
-    private async Task<string?> HashAsync(IndexedPack pack, ProgressMeter meter, CancellationToken ct)
-    {
-        var (fault, bytes) = await PackScrub.HashAsync(parts.Store, pack.Name, read => meter.Add(0, read), ct);
-        Interlocked.Add(ref _bytesRead, bytes);
-        return fault;
-    }
-
-    /// <summary>One read of the pack serves its SHA-256, its table and every chunk in it.</summary>
-    private async Task<string?> OpenAsync(IndexedPack pack, int count, ProgressMeter meter, CancellationToken ct)
-    {
-        var key = PackBuilder.KeyOf(pack.Name);
-        var buffer = ArrayPool<byte>.Shared.Rent((int)pack.Length);
-        try
-        {
-            var bytes = buffer.AsMemory(0, (int)pack.Length);
-            await parts.Store.ReadAsync(key, 0, bytes, ct);
-            Interlocked.Add(ref _bytesRead, pack.Length);
-            meter.Add(0, pack.Length);
-            var fault = PackBuilder.NameOf(bytes.Span) == pack.Name ? null : "has another SHA-256 than its name";
-            var table = await TryReadTrailerAsync(pack, key, ct);
-            if (fault is null && (table is null || !Matches(table, pack.Ordinal, count)))
-            {
-                fault = "has another blob table than the index";
-            }
-
-            // Without a table the index says what should be there.
-            var entries = table?.Select(entry => new BlobLocation(entry.Id, entry.Type, pack.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength))
-                ?? parts.Index.Index.All().Where(entry => entry.Pack == pack.Ordinal);
-            var faults = new List<string>();
-            var opened = 0L;
-            foreach (var entry in entries)
-            {
-                ct.ThrowIfCancellationRequested();
-                opened++;
-                if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
-                {
-                    faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");
-                }
-            }
-
-            Interlocked.Add(ref _chunksRead, opened);
-            return faults.Count == 0 ? fault : string.Join("; ", new[] { fault }.Concat(faults.Order(StringComparer.Ordinal).Take(5)).Where(f => f is not null));
-        }
-        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
-        {
-            return error.Message;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(buffer);
-        }
-    }
-
-    private BlobFault Open(BlobLocation entry, Span<byte> stored)
-    {
-        var fault = BlobCodec.TryOpen(parts.Keys, entry.Type, entry.Id, stored, out var plain);
-        if (fault != BlobFault.None)
-        {
-            return fault;
-        }
-
-        using (plain)
-        {
-            return plain.Length == entry.RawLength ? BlobFault.None : BlobFault.Compression;
-        }
-    }
-
-    private async Task<List<PackEntry>?> TryReadTrailerAsync(IndexedPack pack, string key, CancellationToken ct)
-    {
-        try
-        {
-            return await PackTrailer.ReadAsync(parts.Keys, parts.Store, key, pack.Length, ct);
-        }
-        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>True where the index has the table's entries, all of them and no others, at their places.</summary>
-    private bool Matches(List<PackEntry> table, int pack, int count) =>
-        table.Count == count
-        && table.TrueForAll(e => parts.Index.Index.Find(e.Id, e.Type).Contains(new BlobLocation(e.Id, e.Type, pack, e.Offset, e.StoredLength, e.RawLength)));
 
     private async Task<int> CheckPointsAsync(CancellationToken ct)
     {
@@ -371,4 +309,7 @@ internal sealed class RepositoryCheck(
             return null;
         }
     }
+
+    /// <summary>A pack, or an object of WAL, that is read whole.</summary>
+    private readonly record struct DueRead(string Name, long Length, IndexedPack? Pack, WalItem Wal);
 }

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Repository.Packs;
 using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
@@ -49,7 +50,9 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
 
         var attestations = await CopyAttestationsAsync(ct);
         meter.Finish();
-        return new CopyReport(keys.Count, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key)));
+        var wal = which is null ? await new WalCopy(source, target, progress).RunAsync(null, ct) : null;
+        return new CopyReport(
+            keys.Count, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key))) { Wal = wal };
     }
 
     /// <summary>False where the source gave the restore point up while it was copied.</summary>

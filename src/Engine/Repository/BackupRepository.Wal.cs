@@ -1,0 +1,85 @@
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+
+namespace Hexabase.DrConsole.Engine.Repository;
+
+public sealed partial class BackupRepository
+{
+    /// <summary>
+    /// Opens the WAL of a cluster in this tier; of one that nothing is stored of yet, an empty archive, which
+    /// <see cref="WalArchive.DescribeAsync"/> begins.
+    /// </summary>
+    /// <exception cref="EngineException">Kind Unavailable. A damaged description is no error here, only where it is needed.</exception>
+    public async Task<WalArchive> OpenWalAsync(string source, ulong systemIdentifier, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(source);
+        var wal = new WalStore(_parts);
+        var stream = wal.StreamOf(source, systemIdentifier);
+        WalStreamInfo? info = null;
+        try
+        {
+            info = await wal.TryReadInfoAsync(stream, cancellationToken);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
+        {
+            // The receiver describes its stream anew; who reads is told then.
+        }
+
+        return new WalArchive(wal, source, systemIdentifier, stream, info);
+    }
+
+    /// <summary>The streams of WAL in this tier, by source and then by age.</summary>
+    /// <exception cref="EngineException">Kind Damaged where a description cannot be read.</exception>
+    public async Task<IReadOnlyList<WalStreamInfo>> ListWalAsync(CancellationToken cancellationToken)
+    {
+        var wal = new WalStore(_parts);
+        var found = new List<WalStreamInfo>();
+        foreach (var name in (await wal.NamesAsync(WalName.Prefix, cancellationToken)).Where(name => name.Type == ObjectType.WalStreamInfo))
+        {
+            if (await wal.TryReadInfoAsync(name.Stream, cancellationToken) is { } info)
+            {
+                found.Add(info);
+            }
+        }
+
+        return [.. found.OrderBy(info => info.Source, StringComparer.Ordinal).ThenBy(info => info.CreatedAt)];
+    }
+
+    /// <summary>
+    /// Gives WAL up that no base backup and no point-in-time window needs: what lies wholly before an LSN, of each timeline named.
+    /// The largest number gives the whole timeline up, and the stream with it where nothing else is left. A copy from another
+    /// tier does not bring it back. May be killed at any instant and repeated.
+    /// </summary>
+    /// <param name="stream">The stream's name, from <see cref="WalStreamInfo.Stream"/>.</param>
+    /// <param name="beforeLsn">Per timeline the first byte that stays.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EngineException">Kind Denied where the store refuses to delete; NotFound where there is no such stream.</exception>
+    public Task<WalExpiry> ExpireWalAsync(string stream, IReadOnlyDictionary<uint, ulong> beforeLsn, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(beforeLsn);
+        return new WalSweep(new WalStore(_parts), stream).RunAsync(beforeLsn, cancellationToken);
+    }
+
+    /// <summary>
+    /// Brings the WAL that another tier lacks: ciphertext as it is, opened on the way and read back there. Nothing is deleted.
+    /// </summary>
+    /// <param name="to">Another tier of this repository.</param>
+    /// <param name="stream">One stream; all where null.</param>
+    /// <param name="progress">Told objects and bytes.</param>
+    /// <param name="cancellationToken">Ends it; what was copied stays.</param>
+    /// <exception cref="EngineException">Kind Input where it is no tier of this repository; Damaged where nothing but damage was left to copy.</exception>
+    public async Task<WalCopyReport> CopyWalAsync(
+        BackupRepository to, string? stream, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(to);
+        if (_parts.Keys.Epoch > to._parts.Keys.Epoch && _parts.Keys.RepositoryId == to._parts.Keys.RepositoryId)
+        {
+            await KeyRotation.CopyKeysAsync(_parts.Store, _parts.Keys, to._parts.Store, cancellationToken);
+            using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(), to._parts.Options);
+            return await new WalCopy(_parts, newer, progress).RunAsync(stream, cancellationToken);
+        }
+
+        return await new WalCopy(_parts, to._parts, progress).RunAsync(stream, cancellationToken);
+    }
+}

@@ -1,0 +1,111 @@
+using System.Buffers;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Index;
+using Hexabase.DrConsole.Engine.Repository.Packs;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Verification;
+
+/// <summary>Reads whole packs for a check: their SHA-256, and from L3 on their table and every chunk in them. Thread-safe.</summary>
+internal sealed class PackReader(RepositoryParts parts, CheckLevel level, ProgressMeter meter)
+{
+    private readonly Dictionary<int, int>? _counts = level == CheckLevel.L3 ? CountByPack(parts) : null;
+
+    /// <summary>What is wrong with a pack, or null, and how many bytes and chunks were read.</summary>
+    public async Task<(string? Fault, long Bytes, long Chunks)> ReadAsync(IndexedPack pack, CancellationToken ct)
+    {
+        if (_counts is not null)
+        {
+            return await OpenAsync(pack, _counts.GetValueOrDefault(pack.Ordinal), ct);
+        }
+
+        var (fault, bytes) = await PackScrub.HashAsync(parts.Store, pack.Name, read => meter.Add(0, read), ct);
+        return (fault, bytes, 0);
+    }
+
+    private static Dictionary<int, int> CountByPack(RepositoryParts parts)
+    {
+        var counts = new Dictionary<int, int>();
+        foreach (var entry in parts.Index.Index.All())
+        {
+            counts[entry.Pack] = counts.GetValueOrDefault(entry.Pack) + 1;
+        }
+
+        return counts;
+    }
+
+    /// <summary>One read of the pack serves its SHA-256, its table and every chunk in it.</summary>
+    private async Task<(string? Fault, long Bytes, long Chunks)> OpenAsync(IndexedPack pack, int count, CancellationToken ct)
+    {
+        var key = PackBuilder.KeyOf(pack.Name);
+        var buffer = ArrayPool<byte>.Shared.Rent((int)pack.Length);
+        try
+        {
+            var bytes = buffer.AsMemory(0, (int)pack.Length);
+            await parts.Store.ReadAsync(key, 0, bytes, ct);
+            meter.Add(0, pack.Length);
+            var fault = PackBuilder.NameOf(bytes.Span) == pack.Name ? null : "has another SHA-256 than its name";
+            var table = await TryReadTrailerAsync(pack, key, ct);
+            if (fault is null && (table is null || !Matches(table, pack.Ordinal, count)))
+            {
+                fault = "has another blob table than the index";
+            }
+
+            // Without a table the index says what should be there.
+            var entries = table?.Select(entry => new BlobLocation(entry.Id, entry.Type, pack.Ordinal, entry.Offset, entry.StoredLength, entry.RawLength))
+                ?? parts.Index.Index.All().Where(entry => entry.Pack == pack.Ordinal);
+            var faults = new List<string>();
+            var opened = 0L;
+            foreach (var entry in entries)
+            {
+                ct.ThrowIfCancellationRequested();
+                opened++;
+                if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
+                {
+                    faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");
+                }
+            }
+
+            return (faults.Count == 0 ? fault : string.Join("; ", new[] { fault }.Concat(faults.Order(StringComparer.Ordinal).Take(5)).Where(f => f is not null)), pack.Length, opened);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return (error.Message, 0, 0);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private BlobFault Open(BlobLocation entry, Span<byte> stored)
+    {
+        var fault = BlobCodec.TryOpen(parts.Keys, entry.Type, entry.Id, stored, out var plain);
+        if (fault != BlobFault.None)
+        {
+            return fault;
+        }
+
+        using (plain)
+        {
+            return plain.Length == entry.RawLength ? BlobFault.None : BlobFault.Compression;
+        }
+    }
+
+    private async Task<List<PackEntry>?> TryReadTrailerAsync(IndexedPack pack, string key, CancellationToken ct)
+    {
+        try
+        {
+            return await PackTrailer.ReadAsync(parts.Keys, parts.Store, key, pack.Length, ct);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>True where the index has the table's entries, all of them and no others, at their places.</summary>
+    private bool Matches(List<PackEntry> table, int pack, int count) =>
+        table.Count == count
+        && table.TrueForAll(e => parts.Index.Index.Find(e.Id, e.Type).Contains(new BlobLocation(e.Id, e.Type, pack, e.Offset, e.StoredLength, e.RawLength)));
+}

@@ -1,0 +1,145 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Repository.Wal;
+
+/// <summary>WAL that was written into a directory.</summary>
+/// <param name="Directory">Where it is.</param>
+/// <param name="Timeline">The timeline that it leads along.</param>
+/// <param name="StartLsn">Its first byte: the start of a segment.</param>
+/// <param name="EndLsn">The byte after the last one that was stored; zeros follow to the end of the segment.</param>
+/// <param name="Files">Names of the segment files, in order, then of the history files.</param>
+/// <param name="Bytes">Bytes written.</param>
+public sealed record WalFetch(string Directory, uint Timeline, ulong StartLsn, ulong EndLsn, IReadOnlyList<string> Files, long Bytes);
+
+/// <summary>Plans which objects make up the segment files of a range, then writes the files side by side.</summary>
+internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage coverage, string directory)
+{
+    /// <summary>A segment is in memory up to three times while it is opened, so few of the large ones are in work at once.</summary>
+    private const int BytesInWork = 64 * 1024 * 1024;
+
+    public async Task<WalFetch> RunAsync(uint timeline, ulong fromLsn, ulong? toLsn, IProgress<TransferProgress>? progress, CancellationToken ct)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(toLsn ?? fromLsn, fromLsn);
+        if (coverage.SegmentBytes == 0)
+        {
+            throw Missing(timeline, fromLsn, toLsn);
+        }
+
+        var size = new WalSegmentSize(coverage.SegmentBytes);
+        var first = size.SegmentOf(fromLsn);
+        var end = RequireReadable(size, timeline, fromLsn, toLsn);
+        var usable = coverage.UsableOf(timeline).Where(one => one.StartLsn < end && one.EndLsn > size.StartOf(first)).ToList();
+        var files = new List<SegmentFile>();
+        for (var segment = first; size.StartOf(segment) < end; segment++)
+        {
+            files.Add(PlanFile(size, segment, end, usable));
+        }
+
+        var meter = new ProgressMeter(progress, wal.Parts.Options.Time, "wal", files.Count, (long)files.Count * size.Bytes);
+        try
+        {
+            Directory.CreateDirectory(directory);
+            var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Clamp(BytesInWork / size.Bytes, 1, Math.Max(1, wal.Parts.Options.Workers)), CancellationToken = ct };
+            await Parallel.ForEachAsync(files, options, async (file, token) =>
+            {
+                await WriteAsync(file.FileName(size), await AssembleAsync(file, size, token), token);
+                meter.Add(1, size.Bytes);
+            });
+            var histories = await WriteHistoriesAsync(timeline, ct);
+            Durability.SyncDirectory(directory);
+            meter.Finish();
+            return new WalFetch(directory, timeline, size.StartOf(first), end, [.. files.Select(file => file.FileName(size)), .. histories], (long)files.Count * size.Bytes);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, directory);
+        }
+    }
+
+    /// <summary>The end of what will be written: at least <paramref name="toLsn"/>, and as far as its segment is there.</summary>
+    private ulong RequireReadable(WalSegmentSize size, uint timeline, ulong fromLsn, ulong? toLsn)
+    {
+        var readable = coverage.ReadableUntil(timeline, fromLsn);
+        var wanted = toLsn ?? Math.Max(EndOf(timeline), fromLsn + 1);
+        if (readable < wanted)
+        {
+            throw Missing(timeline, readable, Math.Min(coverage.NextStored(timeline, readable + 1) ?? wanted, wanted));
+        }
+
+        return wanted == 0 ? 0 : Math.Min(readable, size.StartOf(size.SegmentOf(wanted - 1) + 1));
+    }
+
+    private ulong EndOf(uint timeline) => Math.Max(
+        coverage.LineageOf(timeline)[^1].StartLsn, coverage.Timelines.FirstOrDefault(one => one.Timeline == timeline)?.Spans is [.., var last] ? last.EndLsn : 0);
+
+    /// <summary>PostgreSQL looks for a segment on the newest timeline first, so the file carries the newest that has a part in it.</summary>
+    private static SegmentFile PlanFile(WalSegmentSize size, ulong segment, ulong end, List<UsableExtent> usable)
+    {
+        var (start, stop) = (size.StartOf(segment), Math.Min(size.StartOf(segment + 1), end));
+        var parts = usable.Where(one => one.StartLsn < stop && one.EndLsn > start).OrderBy(one => one.Timeline).ThenBy(one => one.StartLsn).ToList();
+        var timeline = parts[^1].Timeline;
+        var whole = parts.Find(one => one.Timeline == timeline && one.Extent.IsWhole && one.StartLsn == start);
+        return new SegmentFile(timeline, segment, stop, whole.Extent is null ? parts : [whole]);
+    }
+
+    private async Task<byte[]> AssembleAsync(SegmentFile file, WalSegmentSize size, CancellationToken ct)
+    {
+        var start = size.StartOf(file.Segment);
+        if (file.Parts is [{ Extent.IsWhole: true } whole])
+        {
+            var plain = await wal.ReadAsync(whole.Extent.Name, ct);
+            return plain.Length == size.Bytes ? plain : throw WalStore.Damaged(whole.Extent.Name.Key, $"holds {plain.Length} bytes where a segment of {size.Bytes} belongs");
+        }
+
+        var bytes = new byte[size.Bytes];
+        foreach (var part in file.Parts)
+        {
+            var plain = await wal.ReadAsync(part.Extent.Name, ct);
+            var (from, to) = (Math.Max(part.StartLsn, start), Math.Min(part.EndLsn, file.EndLsn));
+            plain.AsSpan()[(int)(from - part.Extent.StartLsn)..(int)(to - part.Extent.StartLsn)].CopyTo(bytes.AsSpan((int)(from - start)));
+        }
+
+        return bytes;
+    }
+
+    private async Task<List<string>> WriteHistoriesAsync(uint timeline, CancellationToken ct)
+    {
+        var lineage = coverage.LineageOf(timeline).Select(step => step.Timeline).ToHashSet();
+        var written = new List<string>();
+        foreach (var name in (await wal.NamesAsync(WalName.FolderOf(stream), ct)).Where(name => name.Type == Format.ObjectType.TimelineHistory && lineage.Contains(name.Timeline)))
+        {
+            var file = string.Create(CultureInfo.InvariantCulture, $"{name.Timeline:X8}.history");
+            await WriteAsync(file, await wal.ReadAsync(name, ct), ct);
+            written.Add(file);
+        }
+
+        return written;
+    }
+
+    private async Task WriteAsync(string name, byte[] bytes, CancellationToken ct)
+    {
+        var path = Path.Combine(directory, name);
+        var partial = path + ".partial";
+        await using (var file = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        {
+            await file.WriteAsync(bytes, ct);
+            file.Flush(flushToDisk: true);
+        }
+
+        File.Move(partial, path, overwrite: true);
+    }
+
+    private EngineException Missing(uint timeline, ulong from, ulong? to) => new(
+        "wal-missing", ErrorKind.NotFound,
+        $"WAL from {new Lsn(from)}{(to is { } end ? $" to {new Lsn(end)}" : "")} for timeline {timeline} is not in {wal.Parts.Store.Url}",
+        "take another tier, or recover to a moment before that, or begin from a base backup after it")
+    {
+        Context = new Dictionary<string, string> { ["timeline"] = timeline.ToString(CultureInfo.InvariantCulture), ["from"] = new Lsn(from).ToString(), ["to"] = new Lsn(to ?? from).ToString() },
+    };
+
+    private sealed record SegmentFile(uint Timeline, ulong Segment, ulong EndLsn, IReadOnlyList<UsableExtent> Parts)
+    {
+        public string FileName(WalSegmentSize size) => size.FileName(Timeline, Segment);
+    }
+}
