@@ -17,6 +17,10 @@ internal readonly record struct DamagedObject(string Key, string Reason);
 internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 {
     public const string PackPrefix = "packs/";
+
+    /// <summary>How often a reader that misses something looks anew while other processes go on changing the store.</summary>
+    public const int MaxLooks = 5;
+
     private const int ParallelReads = 4;
     private readonly SemaphoreSlim _gate = new(1);
     private readonly ConcurrentDictionary<string, bool> _suspects = new(StringComparer.Ordinal);
@@ -28,6 +32,9 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
     /// <summary>True after the first refresh.</summary>
     public bool IsLoaded { get; private set; }
+
+    /// <summary>Rises with each refresh that showed other packs than the one before.</summary>
+    public int Generation { get; private set; }
 
     /// <summary>The readable segments of the last refresh by their keys.</summary>
     public IReadOnlyDictionary<string, SegmentContent> Segments => _segments;
@@ -88,7 +95,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         {
             throw new EngineException(
                 "pack-vanished", ErrorKind.Unavailable,
-                $"{unsafePacks.Count} packs that this restore point leans on are no longer safe in the store (gone, damaged, or about to be pruned), the first is {unsafePacks[0]}",
+                $"this restore point leans on {Counted.Of(unsafePacks.Count, "pack", "that is", "that are")} no longer safe in the store (gone, damaged, or about to be pruned), the first is {unsafePacks[0]}",
                 "run it again: what is missing is stored anew")
             {
                 IsTransient = true,
@@ -154,8 +161,8 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     private async Task LoadSegmentsAsync(CancellationToken ct)
     {
         // A segment that is gone between listing and reading was merged into another one: then the listing is taken again.
-        const int MaxLooks = 20;
-        for (var look = 1; !await TryLoadSegmentsAsync(isLast: look == MaxLooks, ct); look++)
+        const int MaxListings = 20;
+        for (var look = 1; !await TryLoadSegmentsAsync(isLast: look == MaxListings, ct); look++)
         {
         }
     }
@@ -253,7 +260,11 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         var marked = NamesIn(Marks.Marks);
         var covered = _segments.Values.SelectMany(segment => segment.Packs).ToHashSet();
         Index.IsLeaningRefused = Marks.Unreadable.Count > 0;
-        foreach (var pack in Index.Packs)
+        var packs = Index.Packs;
+        var change = packs.Any(pack => pack.IsPresent != present.Contains(pack.Ordinal)) ? 1 : 0;
+        // Before and after, so that a reader who saw a part of it looks again.
+        Generation += change;
+        foreach (var pack in packs)
         {
             pack.IsIndexed = covered.Contains(pack.Ordinal);
             var isSuspect = _suspects.ContainsKey(pack.Name);
@@ -262,6 +273,8 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
             pack.IsListed = listed.Contains(pack.Ordinal);
             pack.IsPresent = present.Contains(pack.Ordinal);
         }
+
+        Generation += change;
     }
 
     private static HashSet<string> NamesIn(IEnumerable<PackMark> marks) => marks.SelectMany(mark => mark.Packs).ToHashSet(StringComparer.Ordinal);

@@ -44,16 +44,28 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
     public async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryReadAsync(ChunkId id, ObjectType type, CancellationToken ct)
     {
         await index.EnsureLoadedAsync(ct);
-        var places = index.Index.Find(id, type);
-        var result = await TryPlacesAsync(places, ct);
-        if (result.Outcome.Fault == BlobFault.Missing && (places.Count == 0 || places.Any(place => index.Index.Pack(place.Pack).IsPresent)))
+        for (var look = 1; ; look++)
         {
-            // Another process wrote it after this one loaded the index, or prune moved it into another pack.
-            await index.RefreshAsync(ct);
-            result = await TryPlacesAsync(index.Index.Find(id, type), ct);
-        }
+            var seen = index.Generation;
+            var places = index.Index.Find(id, type);
+            var result = await TryPlacesAsync(places, ct);
+            if (result.Outcome.Fault != BlobFault.Missing || look == IndexStore.MaxLooks)
+            {
+                return result;
+            }
 
-        return result;
+            // Another process wrote it after this one loaded the index, or prune moved it into another pack. Where the index
+            // knew already that its packs are gone, another look costs much and shows the same.
+            if (index.Generation == seen && (places.Count == 0 || places.Any(place => index.Index.Pack(place.Pack).IsPresent)))
+            {
+                await index.RefreshAsync(ct);
+            }
+
+            if (index.Generation == seen)
+            {
+                return result;
+            }
+        }
     }
 
     private async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryPlacesAsync(IReadOnlyList<BlobLocation> places, CancellationToken ct)
@@ -80,8 +92,9 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
     public async Task<(PooledBytes? Stored, uint RawLength, BlobReadOutcome Outcome)> TryReadSealedAsync(ChunkId id, ObjectType type, CancellationToken ct)
     {
         var worst = new BlobReadOutcome(BlobFault.Missing, null);
-        for (var look = 0; look < 2; look++)
+        for (var look = 1; ; look++)
         {
+            var seen = index.Generation;
             foreach (var place in index.Index.Find(id, type))
             {
                 if (await TryReadStoredAtAsync(place, ct) is not { } stored)
@@ -100,16 +113,18 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
                 worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
             }
 
-            if (worst.Fault != BlobFault.Missing)
+            if (worst.Fault != BlobFault.Missing || look == IndexStore.MaxLooks)
             {
-                break;
+                return (null, 0, worst);
             }
 
             // Prune may have moved it into another pack since.
             await index.RefreshAsync(ct);
+            if (index.Generation == seen)
+            {
+                return (null, 0, worst);
+            }
         }
-
-        return (null, 0, worst);
     }
 
     /// <summary>Reads a blob at one place.</summary>

@@ -1,5 +1,6 @@
 using System.Collections;
 using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 using Hexabase.DrConsole.Engine.Repository.Trees;
 
@@ -19,6 +20,27 @@ internal sealed class Closure
     public static async Task<Closure> CollectAsync(RepositoryParts parts, Manifest manifest, CancellationToken ct)
     {
         await parts.Index.EnsureLoadedAsync(ct);
+        for (var look = 1; ; look++)
+        {
+            var seen = parts.Index.Generation;
+            var closure = await FollowAllAsync(parts, manifest, ct);
+            if (closure.Faults.Count == 0 || look == IndexStore.MaxLooks)
+            {
+                return closure;
+            }
+
+            // A backup committed it after the index was loaded, or prune moved its chunks while packs were listed: only a newer
+            // look can tell that from damage, and where that shows other packs, the walk is as old as what it walked.
+            await parts.Index.RefreshAsync(ct);
+            if (parts.Index.Generation == seen)
+            {
+                return closure;
+            }
+        }
+    }
+
+    private static async Task<Closure> FollowAllAsync(RepositoryParts parts, Manifest manifest, CancellationToken ct)
+    {
         var closure = new Closure();
         var visited = new BitArray(parts.Index.Index.Count + 1);
         foreach (var artifact in manifest.Artifacts)
