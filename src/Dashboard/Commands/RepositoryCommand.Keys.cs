@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
@@ -125,7 +126,7 @@ internal static partial class RepositoryCommand
             }
 
             var deleted = await BackupRepository.ShredKeysAsync(store, stopping);
-            Console.WriteLine($"{deleted} key objects deleted; nothing in {store.Url} can be decrypted any more");
+            Console.WriteLine($"{Counted.Of(deleted, "key object")} deleted; nothing in {store.Url} can be decrypted any more");
             return ExitCodes.Done;
         }));
         return command;

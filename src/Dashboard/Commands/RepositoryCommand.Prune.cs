@@ -92,7 +92,7 @@ internal static partial class RepositoryCommand
         {
             if (report.Sum(action) is { Count: > 0 } sum)
             {
-                Console.WriteLine($"{sum.Count:N0} packs of {ByteText.Of(sum.Bytes)} {(report.IsDryRun ? "would be " : "")}{text}: {report.Packs.First(pack => pack.Action == action).Reason}");
+                Console.WriteLine($"{Counted.Of(sum.Count, "pack")} of {ByteText.Of(sum.Bytes)} {(report.IsDryRun ? "would be " : "")}{text}: {report.Packs.First(pack => pack.Action == action).Reason}");
             }
         }
 
@@ -107,7 +107,7 @@ internal static partial class RepositoryCommand
         }
 
         Console.WriteLine(
-            $"{report.RestorePoints} restore points need {ByteText.Of(report.UsedBytes)} of the {ByteText.Of(report.TotalBytes)} in {report.TotalPacks:N0} packs");
+            $"{Counted.Of(report.RestorePoints, "restore point", "needs", "need")} {ByteText.Of(report.UsedBytes)} of the {ByteText.Of(report.TotalBytes)} in {Counted.Of(report.TotalPacks, "pack")}");
     }
 
     /// <summary>The retention options, applied to each source by itself.</summary>

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
@@ -61,6 +62,6 @@ internal static partial class RepositoryCommand
 
         Console.WriteLine(report.Objects.Count == 0
             ? "no damage"
-            : $"{report.Objects.Count(one => one.IsRepaired)} of {report.Objects.Count} {(report.IsDryRun ? "can be" : "are")} repaired; {report.Salvaged:N0} chunks saved from damaged packs, {report.Fetched:N0} fetched, {ByteText.Of(report.Bytes)}");
+            : $"{report.Objects.Count(one => one.IsRepaired)} of {report.Objects.Count} {(report.IsDryRun ? "can be" : "are")} repaired; {Counted.Of(report.Salvaged, "chunk")} saved from damaged packs, {report.Fetched:N0} fetched, {ByteText.Of(report.Bytes)}");
     }
 }

@@ -68,7 +68,7 @@ internal static partial class RepositoryCommand
                     Console.WriteLine($"damaged: {damage.Name}: {damage.Reason}");
                 }
 
-                Console.WriteLine($"{report.Objects:N0} objects, {ByteText.Of(report.Bytes)} read: {(report.IsSound ? "no damage" : $"{report.Damaged.Count} damaged")}");
+                Console.WriteLine($"{Counted.Of(report.Objects, "object")}, {ByteText.Of(report.Bytes)} read: {(report.IsSound ? "no damage" : $"{report.Damaged.Count} damaged")}");
             }
 
             return report.IsSound ? ExitCodes.Done : ExitCodes.Damaged;
@@ -107,11 +107,11 @@ internal static partial class RepositoryCommand
 
         if (report.PacksLeft > 0)
         {
-            Console.WriteLine($"{report.PacksLeft} packs are left for the next time; the longest waiting was last read {(report.OldestRead is { } at ? $"{at:yyyy-MM-dd HH:mm:ss}Z" : "never")}");
+            Console.WriteLine($"{Counted.Of(report.PacksLeft, "pack", "is", "are")} left for the next time; the longest waiting was last read {(report.OldestRead is { } at ? $"{at:yyyy-MM-dd HH:mm:ss}Z" : "never")}");
         }
 
         Console.WriteLine(
-            $"{report.RestorePoints} restore points, {report.PacksRead} of {report.Packs} packs and {report.ChunksRead:N0} chunks read ({ByteText.Of(report.BytesRead)}): {(report.IsSound ? "no damage" : $"{report.Damaged.Count} damaged")}");
+            $"{Counted.Of(report.RestorePoints, "restore point")}, {Counted.Of(report.PacksRead, report.Packs, "pack")} and {Counted.Of(report.ChunksRead, "chunk")} read ({ByteText.Of(report.BytesRead)}): {(report.IsSound ? "no damage" : $"{report.Damaged.Count} damaged")}");
     }
 
     private static Option<string?> SliceOption() => new("--slice") { Description = "only this share of the packs, for example 2/7", HelpName = "n/t" };

@@ -126,7 +126,7 @@ internal static partial class RepositoryCommand
             else
             {
                 Console.WriteLine(
-                    $"{report.RestorePoints} restore points copied ({report.AlreadyThere} were there, {report.Expired} had expired there), {report.Chunks:N0} chunks of {ByteText.Of(report.Bytes)}, {report.Attestations} attestations, {report.Wal?.Objects ?? 0:N0} objects of WAL of {ByteText.Of(report.Wal?.Bytes ?? 0)}");
+                    $"{Counted.Of(report.RestorePoints, "restore point")} copied ({report.AlreadyThere} were there, {report.Expired} had expired there), {Counted.Of(report.Chunks, "chunk")} of {ByteText.Of(report.Bytes)}, {Counted.Of(report.Attestations, "attestation")}, {Counted.Of(report.Wal?.Objects ?? 0, "object")} of WAL of {ByteText.Of(report.Wal?.Bytes ?? 0)}");
             }
 
             foreach (var damage in report.Wal?.Damaged ?? [])

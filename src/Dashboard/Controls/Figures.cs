@@ -102,8 +102,11 @@ public static class Figures
     internal static string Css(double share)
         => string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(share, 0, 1) * 100:0.##}%");
 
-    /// <summary>A text of the resources with its values, in the reader's culture.</summary>
-    public static string Format(string format, params object[] values) => string.Format(CultureInfo.CurrentCulture, format, values);
+    /// <summary>
+    /// A text of the resources with its values, in the reader's culture. <c>{0:object|objects}</c> is the first word where the
+    /// number is one, else the second.
+    /// </summary>
+    public static string Format(string format, params object[] values) => string.Format(NumberedWords.Provider, format, values);
 
     private static string Minutes(TimeSpan length)
     {
@@ -113,4 +116,22 @@ public static class Figures
 
     private static string Pair(string single, string both, int large, int small)
         => small == 0 ? Format(single, large) : Format(both, large, small);
+
+    /// <summary>Chooses a word by a number; everything else is formatted as the culture does.</summary>
+    private sealed class NumberedWords : IFormatProvider, ICustomFormatter
+    {
+        public static readonly NumberedWords Provider = new();
+
+        public object? GetFormat(Type? formatType) => formatType == typeof(ICustomFormatter) ? this : CultureInfo.CurrentCulture.GetFormat(formatType);
+
+        public string Format(string? format, object? arg, IFormatProvider? formatProvider)
+        {
+            if (format?.Split('|') is [var one, var many])
+            {
+                return Convert.ToInt64(arg, CultureInfo.InvariantCulture) == 1 ? one : many;
+            }
+
+            return arg is IFormattable value ? value.ToString(format, CultureInfo.CurrentCulture) : arg?.ToString() ?? "";
+        }
+    }
 }

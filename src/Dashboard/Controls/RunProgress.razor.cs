@@ -43,11 +43,11 @@ public partial class RunProgress
             : Figures.Format(Texts.ProgressSoFar, Figures.Bytes(Model.BytesDone));
         if (Model.ItemsTotal is { } items)
         {
-            yield return Figures.Format(Texts.ProgressItems, Figures.Count(Model.ItemsDone), Figures.Count(items));
+            yield return Figures.Format(Texts.ProgressItems, Model.ItemsDone, items);
         }
         else if (Model.ItemsDone > 0)
         {
-            yield return Figures.Format(Texts.ProgressItemsSoFar, Figures.Count(Model.ItemsDone));
+            yield return Figures.Format(Texts.ProgressItemsSoFar, Model.ItemsDone);
         }
 
         if (Model.BytesPerSecond is { } rate)

@@ -18,7 +18,7 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
         var report = await repository.VerifyPacksAsync(manifest, progress, cancellationToken);
         if (report.IsSound)
         {
-            return StepOutcome.Passed($"{Count(report.Packs, "pack")}, {Bytes(report.Bytes)}");
+            return StepOutcome.Passed($"{Counted.Of(report.Packs, "pack")}, {Bytes(report.Bytes)}");
         }
 
         var fault = await TryQuarantineAsync(report, cancellationToken);
@@ -47,14 +47,14 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
     public async Task<StepOutcome> CheckTagsAsync(Manifest manifest, CancellationToken cancellationToken)
     {
         var report = await repository.VerifyChunksAsync(manifest, ChunkLayer.Encryption, progress, cancellationToken);
-        return Judge(report, $"{Count(report.Chunks, "chunk")} opened with AES-256-GCM");
+        return Judge(report, $"{Counted.Of(report.Chunks, "chunk")} opened with AES-256-GCM");
     }
 
     /// <summary>Every chunk's zstd frame, its length, and the HMAC that is its id.</summary>
     public async Task<StepOutcome> CheckFramesAsync(Manifest manifest, CancellationToken cancellationToken)
     {
         var report = await repository.VerifyChunksAsync(manifest, ChunkLayer.Content, progress, cancellationToken);
-        return Judge(report, $"{report.Chunks} chunks unpack to their length and id");
+        return Judge(report, $"{Counted.Of(report.Chunks, "chunk", "unpacks to its length", "unpack to their length")} and id");
     }
 
     internal static StepOutcome Judge(ChunkReport report, string found)
@@ -64,23 +64,21 @@ internal sealed class StoredBytesCheck(BackupRepository repository, IProgress<Tr
             return StepOutcome.Passed($"{found}, {Bytes(report.Bytes)}");
         }
 
-        var counts = new (long Count, string What)[]
+        var counts = new (long Count, string One, string Many)[]
         {
-            (report.EncryptionFaults, "fail their authentication tag"),
-            (report.CompressionFaults, "do not unpack to their length"),
-            (report.IdentityFaults, "are other chunks than their id says"),
-            (report.Missing, "are missing"),
-            (report.Unreachable.Count, "lists cannot be followed"),
+            (report.EncryptionFaults, "fails its authentication tag", "fail their authentication tag"),
+            (report.CompressionFaults, "does not unpack to its length", "do not unpack to their length"),
+            (report.IdentityFaults, "is another chunk than its id says", "are other chunks than their id says"),
+            (report.Missing, "is missing", "are missing"),
+            (report.Unreachable.Count, "list cannot be followed", "lists cannot be followed"),
         };
         var names = report.Damaged.Select(chunk => $"{chunk.Chunk} in pack {chunk.Pack ?? "none"}")
             .Concat(report.Unreachable.Select(damage => $"{damage.Name}: {damage.Reason}")).ToList();
         return StepOutcome.Failed(
-            $"of {report.Chunks} chunks {string.Join(", ", counts.Where(one => one.Count > 0).Select(one => $"{one.Count} {one.What}"))}: "
+            $"of {Counted.Of(report.Chunks, "chunk")} {string.Join(", ", counts.Where(fault => fault.Count > 0).Select(fault => $"{fault.Count} {(fault.Count == 1 ? fault.One : fault.Many)}"))}: "
             + string.Join("; ", names.Take(NamesInReason)),
             names);
     }
-
-    private static string Count(long count, string noun) => $"{count} {noun}{(count == 1 ? "" : "s")}";
 
     private static string Bytes(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1048576.0:0.0} MiB");
 }

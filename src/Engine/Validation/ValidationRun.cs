@@ -72,8 +72,8 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
                     {
                         var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
                         var report = await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation);
-                        var fault = report.IsSound ? null : $"{report.Damaged.Count} packs are damaged or missing: {string.Join(", ", report.Damaged.Take(5).Select(damage => damage.Name))}";
-                        context.Log("read back", $"{tier.Tier}: {fault ?? $"{report.Packs} {(report.Packs == 1 ? "pack" : "packs")}, all as written"}");
+                        var fault = report.IsSound ? null : $"{Counted.Of(report.Damaged.Count, "pack", "is", "are")} damaged or missing: {string.Join(", ", report.Damaged.Take(5).Select(damage => damage.Name))}";
+                        context.Log("read back", $"{tier.Tier}: {fault ?? $"{Counted.Of(report.Packs, "pack")}, all as written"}");
                         step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(
                             transaction, point.PointId, tier.Tier, fault is null ? "verified" : "damaged", fault, CancellationToken.None));
                         return fault ?? "";

@@ -14,7 +14,7 @@ internal static class TierCards
         tier.Name, Place(tier), Icon(index), StatusOf(usage), StatusText(usage, time), usage?.UsedBytes ?? 0, usage?.CapacityBytes, null,
         usage?.FreeBytes is { } free ? Figures.Format(PageTexts.TierFree, Figures.Bytes(free)) : null,
         usage is null ? PageTexts.TierNotLooked
-            : usage.Fault ?? Figures.Format(PageTexts.TierObjects, Figures.Count(usage.Objects), usage.LastWriteAt is { } at ? Figures.Age(time.GetUtcNow() - at) : PageTexts.GraphNever));
+            : usage.Fault ?? Figures.Format(PageTexts.TierObjects, usage.Objects, usage.LastWriteAt is { } at ? Figures.Age(time.GetUtcNow() - at) : PageTexts.GraphNever));
 
     /// <summary>That a store answered says nothing of the data on it, but it is a service that answered when it was asked.</summary>
     public static Status StatusOf(TierUsage? usage) => usage switch

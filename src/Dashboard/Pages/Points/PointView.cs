@@ -43,7 +43,7 @@ internal sealed partial record PointView(
             Figures.Format(PageTexts.ValidationSummary, last.RunId is { } run ? $"R-{run}" : "", last.Tier, Figures.Moment(last.ValidatedAt, time)),
             models.FirstOrDefault(step => step.Status == Status.Failed), failed?.Damaged ?? [], last.Tier,
             comparison is null ? [] : [.. comparison.Results.Where(IsTable).Select(Table)],
-            totals is null ? null : Figures.Format(PageTexts.CountedAt, Figures.Count(totals.Tables), Figures.Moment(totals.TakenAt, time)),
+            totals is null ? null : Figures.Format(PageTexts.CountedAt, totals.Tables, Figures.Moment(totals.TakenAt, time)),
             comparison is null ? PageTexts.NothingRestored : null,
             comparison is null ? [] : [.. comparison.Results.Where(result => !IsTable(result)).Select(Other)],
             totals);

@@ -48,7 +48,7 @@ public partial class RetentionPage : LivePage
             var restored = source.Points.Count(point => point.Last is { Passed: true });
             return
             [
-                new Figure(RetentionTexts.FigureKept, Figures.Count(source.KeptIds.Count), Figures.Format(RetentionTexts.FigureKeptSecond, Figures.Count(kept), source.Tiers.Count)),
+                new Figure(RetentionTexts.FigureKept, Figures.Count(source.KeptIds.Count), Figures.Format(RetentionTexts.FigureKeptSecond, kept, source.Tiers.Count)),
                 new Figure(RetentionTexts.FigureOldest, source.Points is [.., var oldest] ? Figures.Moment(oldest.CreatedAt, Time) : RetentionTexts.FigureOldestNone, RetentionTexts.FigureOldestSecond),
                 new Figure(RetentionTexts.FigureRestored, Figures.Format(RetentionTexts.LadderCount, restored, source.Points.Count), RetentionTexts.FigureRestoredSecond),
                 new Figure(RetentionTexts.FigureLeaves, Figures.Count(source.Leaving.Count), RetentionTexts.FigureLeavesSecond),

@@ -48,7 +48,7 @@ public sealed class ShreddingRun(TierRepositories tiers, WorkspaceCatalog worksp
                 }
 
                 var count = await tiers.ShredAsync(tier, request.Workspace, context.Cancellation);
-                context.Log("shred", count == 0 ? $"{tier.Name} holds no key of {request.Workspace}" : $"{tier.Name}: {count} key objects deleted");
+                context.Log("shred", count == 0 ? $"{tier.Name} holds no key of {request.Workspace}" : $"{tier.Name}: {Counted.Of(count, "key object")} deleted");
                 return count;
             });
         }
