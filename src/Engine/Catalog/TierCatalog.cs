@@ -21,11 +21,31 @@ public sealed record TierHoldings(string Tier, long Points, long Verified, long 
 public sealed record TierCheckRow(
     string Tier, string Workspace, string Level, DateTimeOffset CheckedAt, long Objects, long Bytes, IReadOnlyList<string> Damaged, string? Detail)
 {
+    /// <summary>The share <c>n/t</c> of the packs that was read, or null for all of them.</summary>
+    public string? Slice { get; init; }
+
+    /// <summary>Packs and objects of WAL that were there; null where checks are not remembered.</summary>
+    public long? There { get; init; }
+
+    /// <summary>Those that this check or an earlier one read at the level.</summary>
+    public long? EverRead { get; init; }
+
+    /// <summary>When of those the one was read that waits longest.</summary>
+    public DateTimeOffset? OldestRead { get; init; }
+
     /// <summary>
-    /// True where every pack of the workspace was read: level 2 with nothing left for the next check. Level 3 goes by slices of a
-    /// month, so its last check stands for a part only.
+    /// The time since which everything of the workspace was read at this level, by one check or by several of parts; null where
+    /// one never was.
     /// </summary>
-    public bool IsComplete => Level == "L2" && Detail is null;
+    public DateTimeOffset? AllReadSince => this switch
+    {
+        { Level: "L1" } => null,
+        { There: null } => Level == "L2" && Detail is null ? CheckedAt : null,
+        _ => EverRead == There ? OldestRead ?? CheckedAt : null,
+    };
+
+    /// <summary>True where everything of the workspace was read.</summary>
+    public bool IsComplete => AllReadSince is not null;
 }
 
 /// <summary>What a tier held at the last look of a day (UTC).</summary>
@@ -47,8 +67,14 @@ public sealed class TierCatalog(NpgsqlDataSource catalog)
 
     /// <summary>The last check of each level, by tier and workspace.</summary>
     public Task<IReadOnlyList<TierCheckRow>> ChecksAsync(CancellationToken cancellationToken) =>
-        catalog.Command("SELECT tier, workspace, level, checked_at, objects, bytes, damaged::text, detail FROM tier_check ORDER BY tier, workspace, level").ListAsync(
-            row => new TierCheckRow(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.GetInt64(4), row.GetInt64(5), Names(row.GetString(6)), row.TextOrNull(7)),
+        catalog.Command("SELECT tier, workspace, level, checked_at, objects, bytes, damaged::text, detail, slice, objects_there, objects_read, oldest_read FROM tier_check ORDER BY tier, workspace, level").ListAsync(
+            row => new TierCheckRow(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.GetInt64(4), row.GetInt64(5), Names(row.GetString(6)), row.TextOrNull(7))
+            {
+                Slice = row.TextOrNull(8),
+                There = row.LongOrNull(9),
+                EverRead = row.LongOrNull(10),
+                OldestRead = row.TimeOrNull(11),
+            },
             cancellationToken);
 
     /// <summary>A row a day and tier, oldest first.</summary>

@@ -15,6 +15,10 @@ public sealed partial class BackupRepository
     /// <summary>The encryption epoch in which new chunks and objects are written; 0 at first.</summary>
     public uint Epoch => _parts.Keys.Epoch;
 
+    /// <summary>The id of the repository in a store as its key slots have it, or null where there is no whole one; needs no key.</summary>
+    public static async Task<Guid?> FindIdAsync(IObjectStore store, CancellationToken cancellationToken = default) =>
+        (await KeySlotStore.ReadAsync(store, cancellationToken)).Slots is [var slot, ..] ? slot.RepositoryId : null;
+
     /// <summary>The key slots of a store, oldest first; needs no key.</summary>
     public static async Task<IReadOnlyList<KeySlotInfo>> ListKeySlotsAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {

@@ -107,6 +107,12 @@ public sealed record CheckOptions
 /// <param name="RestorePoints">Those that cannot be restored whole because of it; empty where none leans on it.</param>
 public sealed record CheckDamage(string Name, string Reason, IReadOnlyList<RestorePointId> RestorePoints);
 
+/// <summary>How much of a repository was read back over all checks that the tier remembers, damaged packs not counted.</summary>
+/// <param name="Objects">Packs and objects of WAL in the store.</param>
+/// <param name="Read">Those that were read whole at the level, now or earlier.</param>
+/// <param name="Oldest">When of those the one was read that waits longest; null where none was.</param>
+public sealed record ReadCoverage(int Objects, int Read, DateTimeOffset? Oldest);
+
 /// <summary>What a check found.</summary>
 public sealed record CheckReport
 {
@@ -133,6 +139,9 @@ public sealed record CheckReport
 
     /// <summary>With a budget: when the pack that waits longest was last read at this level; null where one never was.</summary>
     public DateTimeOffset? OldestRead { get; init; }
+
+    /// <summary>With a budget: what is read back of the whole repository, whatever the slice; null without.</summary>
+    public ReadCoverage? Coverage { get; init; }
 
     /// <summary>Chunks that were decrypted, decompressed and compared.</summary>
     public required long ChunksRead { get; init; }

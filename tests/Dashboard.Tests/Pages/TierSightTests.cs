@@ -105,6 +105,37 @@ public sealed class TierSightTests : ControlTests
     }
 
     [Fact]
+    public void Slices_that_covered_all_packs_within_days_are_a_scrub_since_the_oldest_of_them()
+    {
+        var slice = Check with { Level = "L3", Objects = 7, CheckedAt = Start.AddHours(-1) };
+        var covered = slice with { Slice = "3/28", There = 200, EverRead = 200, OldestRead = Start.AddDays(-20) };
+        Assert.Equal(Start.AddDays(-20), (Good with { Checks = [covered] }).ScrubbedAt);
+        Assert.Equal(Start.AddHours(-9), (Good with { Checks = [Check, covered] }).ScrubbedAt);
+        Assert.Null((Good with { Checks = [covered with { EverRead = 199 }] }).ScrubbedAt);
+        Assert.Equal(Status.Stale, (Good with { Checks = [covered with { OldestRead = Start.AddDays(-36) }] }).StatusOf(Start));
+
+        var table = TableOf(covered);
+        Assert.Contains("slice 3/28 read in full on 02:12:44; all of them within 20 days", table.Markup, StringComparison.Ordinal);
+        Assert.DoesNotContain("Part read", table.Markup, StringComparison.Ordinal);
+        table = TableOf(covered with { EverRead = 14 });
+        Assert.Contains("slice 3/28 read in full on 02:12:44; 14 of 200 objects so far", table.Markup, StringComparison.Ordinal);
+        Assert.Equal("Part read", table.Find(".chip").TextContent.Trim());
+    }
+
+    [Theory]
+    [InlineData(1, "1 object damaged or missing")]
+    [InlineData(2, "2 objects damaged or missing")]
+    public void Numbers_agree_with_their_nouns(int damaged, string said)
+    {
+        var sight = Good with { Checks = [Check with { Damaged = [.. Enumerable.Range(0, damaged).Select(n => $"packs/{n}")] }] };
+        Assert.Contains(sight.Figured(TimeProvider.System), figure => figure.Second == said);
+    }
+
+    private IRenderedComponent<CheckTable> TableOf(TierCheckRow check) => Render<CheckTable>(parameters => parameters
+        .Add(self => self.Workspaces, ["shop"])
+        .Add(self => self.Checks, [check]));
+
+    [Fact]
     public void Day_without_a_look_is_a_hole_in_the_growth()
     {
         var today = DateOnly.FromDateTime(Start.UtcDateTime);

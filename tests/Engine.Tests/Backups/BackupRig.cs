@@ -93,7 +93,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             new RestoreRun(Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), new ArtifactRestore(TimeProvider.System)),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
-            new RepairRun(Tiers, Points, _catalog.Pool, Estate),
+            new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),
             new ShreddingRun(Tiers, new WorkspaceCatalog(_catalog.Pool)),
             new RetentionRun(
                 Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Points, Estate, Time),

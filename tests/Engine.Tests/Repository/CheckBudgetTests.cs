@@ -57,6 +57,47 @@ public sealed class CheckBudgetTests : IAsyncDisposable
         Assert.Single(_store.KeysOf("checks/"));
     }
 
+    [Fact]
+    public async Task Slices_of_several_days_are_said_to_cover_all_packs_since_the_oldest_of_them()
+    {
+        await using var repository = await MakeAsync(12);
+        const int Slices = 4;
+        var began = _time.GetUtcNow();
+        var read = 0;
+        for (var slice = 1; slice <= Slices; slice++)
+        {
+            _time.Advance(TimeSpan.FromDays(1));
+            var report = await repository.CheckAsync(new CheckOptions { Level = CheckLevel.L3, Slice = new CheckSlice(slice, Slices), Budget = TimeSpan.MaxValue }, null, Ct);
+            read += report.PacksRead;
+            Assert.Equal(new ReadCoverage(12, read, began.AddDays(1)), report.Coverage);
+        }
+
+        Assert.Equal(12, read);
+        // Bytes that were opened were read; what is new was not.
+        await repository.BackupAsync(Noise(1000, 99));
+        var deep = await repository.CheckAsync(new CheckOptions { Level = CheckLevel.L2, Budget = TimeSpan.Zero }, null, Ct);
+        Assert.Equal(new ReadCoverage(13, 13, began.AddDays(1)), deep.Coverage);
+        Assert.Null((await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct)).Coverage);
+    }
+
+    [Fact]
+    public async Task Prune_merges_what_checks_leave_that_may_not_delete()
+    {
+        await using var repository = await MakeAsync(3);
+        _store.DeniesDelete = _ => true;
+        for (var call = 0; call < 3; call++)
+        {
+            await repository.CheckAsync(new CheckOptions { Budget = TimeSpan.Zero }, null, Ct);
+        }
+
+        Assert.Equal(3, _store.KeysOf("checks/").Count());
+        _store.DeniesDelete = _ => false;
+        await repository.PruneAsync(new PruneOptions(), null, Ct);
+        Assert.Single(_store.KeysOf("checks/"));
+        Assert.Equal((1, 2), await CountAsync(repository, new CheckOptions { Budget = TimeSpan.Zero }));
+        Assert.NotNull((await repository.CheckAsync(new CheckOptions { Budget = TimeSpan.Zero }, null, Ct)).OldestRead);
+    }
+
     private static async Task<(int Read, int Left)> CountAsync(BackupRepository repository, CheckOptions options)
     {
         var report = await repository.CheckAsync(options, null, Ct);

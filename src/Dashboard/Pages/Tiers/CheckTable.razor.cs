@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
 using Microsoft.AspNetCore.Components;
@@ -17,11 +18,30 @@ public partial class CheckTable
     [Parameter, EditorRequired]
     public IReadOnlyList<string> Workspaces { get; set; } = [];
 
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
     private IReadOnlyList<(string Workspace, TierCheckRow? Check)> Rows =>
     [
         .. Workspaces.Union(Checks.Select(check => check.Workspace)).Order(StringComparer.Ordinal).SelectMany(workspace =>
             Checks.Where(check => check.Workspace == workspace).Select(check => (workspace, (TierCheckRow?)check)).DefaultIfEmpty((workspace, null))),
     ];
+
+    /// <summary>What was read now, and within how many days all of it was: each byte is to be read every month.</summary>
+    private string Said(TierCheckRow check)
+    {
+        var now = check.Detail ?? (check.Slice is { } slice ? Figures.Format(TierTexts.SliceRead, slice, Figures.Moment(check.CheckedAt, Time)) : LevelWords(check.Level));
+        return check switch
+        {
+            { There: null } => now,
+            { AllReadSince: { } since } => Join(now, Figures.Format(TierTexts.AllRead, Days(check.CheckedAt - since))),
+            _ => Join(now, Figures.Format(TierTexts.SomeRead, check.EverRead!.Value, check.There.Value)),
+        };
+    }
+
+    private static string Join(string now, string all) => Figures.Format(TierTexts.ReadJoined, now, all);
+
+    private static int Days(TimeSpan span) => Math.Max(1, (int)Math.Ceiling(span.TotalDays));
 
     private static string LevelWords(string level) => level switch
     {

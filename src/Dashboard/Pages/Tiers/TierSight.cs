@@ -27,17 +27,21 @@ public sealed record TierSight(
     public IReadOnlyList<string> DamagedObjects => [.. Checks.SelectMany(check => check.Damaged).Distinct()];
 
     /// <summary>
-    /// When the workspace that was read longest ago was read, all of it; null where of one only a part was read, or nothing: of
+    /// Since when everything in it was read, of the workspace where that is longest ago; null where of one only a part was read, or nothing: of
     /// the rest nothing is known.
     /// </summary>
     public DateTimeOffset? ScrubbedAt
     {
         get
         {
-            var read = Checks.Where(check => check.IsComplete).ToDictionary(check => check.Workspace, check => check.CheckedAt);
+            var read = Complete.ToDictionary(check => check.Workspace, check => check.AllReadSince);
             return Workspaces.Count > 0 && Workspaces.All(read.ContainsKey) ? Workspaces.Min(workspace => read[workspace]) : null;
         }
     }
+
+    /// <summary>Of each workspace that was read as a whole, by one check or by several of parts, the level at which that is true since the latest time.</summary>
+    private IEnumerable<TierCheckRow> Complete =>
+        Checks.Where(check => check.IsComplete).GroupBy(check => check.Workspace).Select(levels => levels.MaxBy(check => check.AllReadSince)!);
 
     /// <summary>Bytes of all its points in the clear against what is stored; null where either is unknown or nothing.</summary>
     public double? Deduplication => Usage is { UsedBytes: > 0 and var used } && Holdings.ClearBytes > 0 ? (double)Holdings.ClearBytes / used : null;
@@ -104,7 +108,7 @@ public sealed record TierSight(
         _ when DamagedObjects.Count > 0 => Figures.Format(TierTexts.ScrubDamaged, DamagedObjects.Count),
         { ScrubbedAt: null } when Workspaces.Count == 0 => TierTexts.StateEmpty,
         { ScrubbedAt: null } => TierTexts.ScrubNever,
-        _ => Figures.Format(TierTexts.ScrubClean, Figures.Count(Checks.Where(check => check.IsComplete).Sum(check => check.Objects))),
+        _ => Figures.Format(TierTexts.ScrubClean, Complete.Sum(check => check.There ?? check.Objects)),
     };
 
     private static string Signed(double rate) => rate < 0 ? "−" + Figures.Bytes((long)-rate) : Figures.Bytes((long)rate);

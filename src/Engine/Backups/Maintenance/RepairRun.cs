@@ -8,7 +8,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 
 /// <summary>What a repair run is asked for.</summary>
 /// <param name="Workspaces">Only these, or null for all.</param>
-public sealed record RepairRequest(string Tier, IReadOnlyList<string>? Workspaces = null);
+/// <param name="IsRepeated">True where the tier was damaged again right after a repair.</param>
+public sealed record RepairRequest(string Tier, IReadOnlyList<string>? Workspaces = null, bool IsRepeated = false);
 
 /// <summary>What a repair did in one workspace's repository.</summary>
 /// <param name="Objects">Everything that was damaged or lost, and what became of it.</param>
@@ -28,9 +29,11 @@ public sealed record RepairRunResult(string Tier, IReadOnlyList<WorkspaceRepair>
 
 /// <summary>
 /// Repairs a tier from the others: damaged and lost objects are found by reading all of it, and what another tier has whole
-/// is stored anew and read back. Nothing that can be read is deleted, so doing it again after a crash is safe.
+/// is stored anew and read back. Nothing that can be read is deleted, so doing it again after a crash is safe. A tier that is
+/// whole afterwards is read again by a verification, and restore points that were damaged are proven anew.
 /// </summary>
-public sealed class RepairRun(TierRepositories tiers, RestorePointCatalog points, NpgsqlDataSource catalog, ProtectedEstate estate) : IRunHandler
+public sealed class RepairRun(
+    TierRepositories tiers, RestorePointCatalog points, NpgsqlDataSource catalog, TierRequests requests, RunRequests runs, ProtectedEstate estate) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Repair;
@@ -46,7 +49,53 @@ public sealed class RepairRun(TierRepositories tiers, RestorePointCatalog points
             done.Add(await context.StepAsync($"repair {workspace}", step => RepairAsync(context, step, tier, workspace)));
         }
 
-        return new RepairRunResult(tier.Name, done);
+        var result = new RepairRunResult(tier.Name, done);
+        await AskForProofsAsync(context, tier, [.. done.SelectMany(one => one.PointsWhole)]);
+        await AskForVerificationAsync(context, request, result);
+        return result;
+    }
+
+    /// <summary>Bytes that are as they were written do not prove that the point restores: its last proof may be a failure.</summary>
+    private async Task AskForProofsAsync(RunContext context, StorageTier tier, string[] whole)
+    {
+        var asked = new List<RunId>();
+        await context.StepAsync("ask for validations", async step =>
+        {
+            var due = await TierChecks.ToProveAnewAsync(catalog, whole, context.Cancellation);
+            step.OnCommit(async transaction =>
+            {
+                foreach (var (point, source) in due)
+                {
+                    asked.Add((await RunStore.InsertAsync(
+                        transaction, RunKinds.Validation, source, point, new ValidationRequest(point, tier.Name), "engine", context.Run.Id, CancellationToken.None)).Id);
+                }
+            });
+            return due.Count;
+        });
+        foreach (var run in asked)
+        {
+            // Lost in a crash here, the reconciler hands it over.
+            await runs.HandOverAsync(run, context.Cancellation);
+            context.Log("repair", $"{run} proves a restore point that is whole again");
+        }
+    }
+
+    private async Task AskForVerificationAsync(RunContext context, RepairRequest request, RepairRunResult result)
+    {
+        string[] workspaces = [.. result.Workspaces.Select(one => one.Workspace)];
+        if (!result.IsWhole
+            || !(result.Workspaces.Any(one => one.Objects.Count > 0) || await TierChecks.IsAnyDamagedAsync(catalog, result.Tier, workspaces, context.Cancellation)))
+        {
+            return;
+        }
+
+        if (request.IsRepeated)
+        {
+            context.Warn("repair", $"{result.Tier} was damaged again right after it had been repaired; it is whole now, and counts as damaged until the next scheduled check. Look at its store");
+            return;
+        }
+
+        await requests.AskForVerificationAsync(context, result.Tier, workspaces is [var one] ? one : null);
     }
 
     private async Task<WorkspaceRepair> RepairAsync(RunContext context, StepHandle step, StorageTier tier, string workspace)
@@ -86,7 +135,7 @@ public sealed class RepairRun(TierRepositories tiers, RestorePointCatalog points
             (one.IsRepaired ? (Action<string, string>)context.Log : context.Warn)("repair", $"{one.Name}: {one.Reason}; {one.Remedy}");
         }
 
-        context.Log("repair", $"{workspace}: {report.Objects.Count(one => one.IsRepaired)} of {report.Objects.Count} objects repaired, {report.Fetched} chunks fetched from {other.Name}, {report.Salvaged} salvaged");
+        context.Log("repair", $"{workspace}: {Counted.Of(report.Objects.Count(one => one.IsRepaired), report.Objects.Count, "object")} repaired, {Counted.Of(report.Fetched, "chunk")} fetched from {other.Name}, {report.Salvaged} salvaged");
         var whole = await ReadBackAsync(context, tier, workspace, repository);
         step.OnCommit(async transaction =>
         {

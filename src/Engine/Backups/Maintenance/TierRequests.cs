@@ -35,7 +35,8 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
         requests.OfTierAsync(RunKinds.Repair, tier, new RepairRequest(tier, workspaces), actor, cancellationToken);
 
     /// <summary>Asks, for a run that found damage, to repair the tier from the others, where there are any.</summary>
-    internal async Task AskForRepairAsync(RunContext context, string tier, IReadOnlyList<string> workspaces)
+    /// <param name="isRepeated">True where the damage came back right after a repair; then no other check follows by itself.</param>
+    internal async Task AskForRepairAsync(RunContext context, string tier, IReadOnlyList<string> workspaces, bool isRepeated = false)
     {
         if (estate.Tiers.Count < 2)
         {
@@ -45,12 +46,27 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
 
         try
         {
-            var repair = await RepairAsync(tier, workspaces, "engine", context.Cancellation);
+            var repair = await requests.OfTierAsync(RunKinds.Repair, tier, new RepairRequest(tier, workspaces, isRepeated), "engine", context.Cancellation);
             context.Log("repair", $"{repair.Id} repairs {tier} from the other tiers");
         }
         catch (EngineException busy) when (busy.Code == "run-already-open")
         {
             context.Log("repair", $"a repair of {tier} is asked for already");
+        }
+    }
+
+    /// <summary>Asks, for a repair that made a tier whole, to read it again: until then it counts as damaged.</summary>
+    internal async Task AskForVerificationAsync(RunContext context, string tier, string? workspace)
+    {
+        try
+        {
+            var check = await VerifyAsync(
+                new VerificationRequest(tier, CheckLevel.L2, Workspace: workspace, AfterRepair: context.Run.Id.ToString()), "engine", context.Cancellation);
+            context.Log("repair", $"{check.Id} reads {tier} again");
+        }
+        catch (EngineException busy) when (busy.Code == "run-already-open")
+        {
+            context.Log("repair", $"a check of {tier} is asked for already");
         }
     }
 }

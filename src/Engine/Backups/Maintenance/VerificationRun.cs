@@ -10,7 +10,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 /// <param name="BudgetSeconds">How long packs are read in each workspace, those first that were not read for the longest time; null for all.</param>
 /// <param name="Slice">The share <c>n/t</c> of the packs, or null for all.</param>
 /// <param name="Workspace">Only this one, or null for all.</param>
-public sealed record VerificationRequest(string Tier, CheckLevel Level, double? BudgetSeconds = null, string? Slice = null, string? Workspace = null);
+/// <param name="AfterRepair">The repair that made the tier whole and asks whether it is, or null.</param>
+public sealed record VerificationRequest(
+    string Tier, CheckLevel Level, double? BudgetSeconds = null, string? Slice = null, string? Workspace = null, string? AfterRepair = null);
 
 /// <summary>What was found in one workspace's repository.</summary>
 /// <param name="PacksLeft">Packs that were due and for which the time did not suffice.</param>
@@ -55,7 +57,13 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         var result = new VerificationRunResult(tier.Name, request.Level, done);
         if (!result.IsSound)
         {
-            await requests.AskForRepairAsync(context, tier.Name, [.. done.Where(one => one.Damaged.Count > 0).Select(one => one.Workspace)]);
+            if (request.AfterRepair is { } repair)
+            {
+                context.Warn("verify", $"{tier.Name} is damaged again since {repair} made it whole: its store may be losing data. It is repaired once more, and not checked again before the next scheduled check");
+            }
+
+            await requests.AskForRepairAsync(
+                context, tier.Name, [.. done.Where(one => one.Damaged.Count > 0).Select(one => one.Workspace)], isRepeated: request.AfterRepair is not null);
         }
 
         // After all others, so that one that is gone hides no damage in the rest.
@@ -70,10 +78,11 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         {
             Level = request.Level,
             Slice = request.Slice is { } slice ? CheckSlice.Parse(slice) : CheckSlice.All,
-            Budget = request.BudgetSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            // Also without a limit: what is read is remembered, so that it can be said when all of it was.
+            Budget = request.BudgetSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue,
         };
         var report = await repository.CheckAsync(options, context.Progress, context.Cancellation);
-        context.Log("verify", $"{workspace} in {tier.Name}: {report.PacksRead} of {report.Packs} packs read, {report.Damaged.Count} objects damaged or missing");
+        context.Log("verify", $"{workspace} in {tier.Name}: {Counted.Of(report.PacksRead, report.Packs, "pack")} read, {Counted.Of(report.Damaged.Count, "object")} damaged or missing");
         foreach (var damage in report.Damaged.Take(MostNamed))
         {
             context.Warn("damaged", $"{damage.Name}: {damage.Reason}{(damage.RestorePoints.Count == 0 ? "" : $"; hurts {string.Join(", ", damage.RestorePoints.Take(5).Select(point => point.Short))}")}");
@@ -86,12 +95,18 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
 
         step.OnCommit(async transaction =>
         {
-            await TierChecks.RecordAsync(
-                transaction, tier.Name, workspace, request.Level.ToString(), report.PacksRead, report.BytesRead, report.Damaged.Take(MostNamed).Select(damage => damage.Name),
-                report.PacksLeft > 0 ? $"{report.PacksLeft} packs wait for the next check" : null);
+            await TierChecks.RecordAsync(transaction, tier.Name, workspace, new TierCheckReading(
+                request.Level, request.Slice, report.PacksRead, report.BytesRead, [.. report.Damaged.Take(MostNamed).Select(damage => damage.Name)],
+                report.PacksLeft > 0 ? $"{Counted.Of(report.PacksLeft, "pack", "waits", "wait")} for the next check" : null, report.Coverage));
             foreach (var damage in report.Damaged.Where(damage => damage.RestorePoints.Count > 0))
             {
                 await TierChecks.MarkDamagedAsync(transaction, tier.Name, [.. damage.RestorePoints.Select(point => point.Value)], $"{damage.Name}: {damage.Reason}");
+            }
+
+            if (report.IsSound && request.AfterRepair is { } repair)
+            {
+                // What any level found stays marked in the repository, so a sound look at all of it speaks for all levels.
+                await TierChecks.ForgetDamageAsync(transaction, tier.Name, workspace, $"repaired by {repair}");
             }
         });
         return new WorkspaceVerification(workspace, report.Packs, report.PacksRead, report.PacksLeft, report.BytesRead, [.. report.Damaged.Take(MostNamed)]);

@@ -77,6 +77,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
         var segments = await sweep.RunAsync(decided, progress, ct);
         _notes.AddRange(sweep.Notes);
         await ForgetSessionsAsync(session, ct);
+        await MergeCheckMemoryAsync(ct);
         return Report(isDryRun: false, expiry, totals, use, segments);
     }
 
@@ -141,7 +142,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     {
         if (expiry.Expired.Count > options.MaxDeletedShare * expiry.Total)
         {
-            return $"{expiry.Expired.Count} of {expiry.Total} restore points would go, more than {options.MaxDeletedShare:P0}";
+            return $"{Counted.Of(expiry.Expired.Count, expiry.Total, "restore point")} would go, more than {options.MaxDeletedShare:P0}";
         }
 
         var all = Totals().Bytes;
@@ -171,7 +172,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
         var marks = new MarkStore(parts.Keys, parts.Store);
         if (damaged.Count > 0)
         {
-            _notes.Add($"{damaged.Count} packs are damaged and were not repacked, the first is {damaged.First()}: run 'drconsole repository repair'");
+            _notes.Add($"{Counted.Of(damaged.Count, "pack", "is damaged and was", "are damaged and were")} not repacked, the first is {damaged.First()}: run 'drconsole repository repair'");
             await marks.WriteAsync(PackMark.New(PackMark.Damaged, session.StoreNow, TimeSpan.Zero, [.. damaged], null, "found damaged by prune"), ct);
         }
 
@@ -235,6 +236,18 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
         foreach (var key in LivingSessions.Of(await parts.Sessions.ListAsync(ct), session.StoreNow, session.Id, parts.Options.SessionLife).Over)
         {
             await DeleteAsync(key, ct);
+        }
+    }
+
+    private async Task MergeCheckMemoryAsync(CancellationToken ct)
+    {
+        try
+        {
+            await new CheckMemory(parts).MergeAsync(ct);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.Denied)
+        {
+            _notes.Add($"the memory of checks stays in several objects: {error.Message}");
         }
     }
 

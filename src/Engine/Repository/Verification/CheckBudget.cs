@@ -57,6 +57,16 @@ internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeS
         }
     }
 
+    /// <summary>What of these objects was read at this level, now or earlier.</summary>
+    public ReadCoverage CoverageOf(IEnumerable<string> names)
+    {
+        lock (_lock)
+        {
+            var times = names.Select(name => _memory.LastRead(name, level)).ToList();
+            return new ReadCoverage(times.Count, times.Count(time => time is not null), times.Min());
+        }
+    }
+
     /// <summary>When the object that waits longest was last read at this level; null where one never was.</summary>
     public DateTimeOffset? Oldest(IEnumerable<string> present)
     {

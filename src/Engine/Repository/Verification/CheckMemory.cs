@@ -69,6 +69,16 @@ internal sealed class CheckMemory(RepositoryParts parts)
         _objects.Add(Prefix + id.ToString("N"));
     }
 
+    /// <summary>Puts one object in the place of several, which writers leave that may not delete.</summary>
+    public async Task MergeAsync(CancellationToken ct)
+    {
+        await LoadAsync(ct);
+        if (_objects.Count > 1)
+        {
+            await SaveAsync([.. _seconds.Keys], ct);
+        }
+    }
+
     /// <summary>The plaintext of one object.</summary>
     /// <exception cref="EngineException">Kind Damaged or NotFound.</exception>
     public static async Task<byte[]> ReadAsync(RepositoryParts parts, string key, CancellationToken ct) => Envelope.Open(

@@ -65,6 +65,7 @@ internal sealed class RepositoryCheck(
             WalObjects = _wal.Count,
             WalObjectsRead = _walRead,
             OldestRead = budget?.Oldest(Due().Select(due => due.Name)),
+            Coverage = budget?.CoverageOf(PackNames(pack => !pack.IsDamaged).Concat(_wal.Select(WalCheck.MemoryName))),
             ChunksRead = _chunksRead,
             BytesRead = _bytesRead,
             Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
@@ -126,7 +127,7 @@ internal sealed class RepositoryCheck(
         var unindexed = index.Packs.Count(pack => pack.IsPresent && !pack.IsIndexed);
         if (unindexed > 0)
         {
-            _notes.Add($"{unindexed} packs are in no index segment (a backup was interrupted, or a segment was lost); they were read by their trailers");
+            _notes.Add($"{Counted.Of(unindexed, "pack", "is", "are")} in no index segment (a backup was interrupted, or a segment was lost) and read by the trailer");
         }
 
         foreach (var pack in index.Packs)
@@ -143,6 +144,9 @@ internal sealed class RepositoryCheck(
             }
         }
     }
+
+    private IEnumerable<string> PackNames(Func<IndexedPack, bool> which) =>
+        parts.Index.Index.Packs.Where(pack => pack.IsPresent && which(pack)).Select(pack => pack.Name);
 
     private IEnumerable<IndexedPack> Present() => parts.Index.Index.Packs.Where(pack => pack.IsPresent && slice.Contains(pack.Name));
 
@@ -164,7 +168,7 @@ internal sealed class RepositoryCheck(
         }
         finally
         {
-            if (await budget.TrySaveAsync(parts.Index.Index.Packs.Where(pack => pack.IsPresent).Select(pack => pack.Name).Concat(_wal.Select(WalCheck.MemoryName))) is { } note)
+            if (await budget.TrySaveAsync(PackNames(_ => true).Concat(_wal.Select(WalCheck.MemoryName))) is { } note)
             {
                 _notes.Add(note);
             }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
@@ -32,6 +33,47 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
 
         await using var hot = await rig.OpenAsync("hot");
         Assert.DoesNotContain((await hot.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct)).Damaged, one => one.RestorePoints.Count > 0);
+        await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
+    }
+
+    [Fact]
+    public async Task Tier_that_was_repaired_is_read_again_and_its_point_proven_anew()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var backup = await rig.BackupAsync();
+        FlipAByte(rig, "hot");
+        await VerifyAsync(rig, CheckLevel.L3);
+        await VerifyAsync(rig, CheckLevel.L2);
+        var repair = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+
+        var proof = Assert.Single(await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 10, Ct), run => run.Parent == repair.Id);
+        Assert.Equal((backup.RestorePoint, new ValidationRequest(backup.RestorePoint!, "hot")), (proof.RestorePoint, Request<ValidationRequest>(proof)));
+        Assert.Equal(2, (await DamagedLevelsAsync(rig)).Count);
+        var again = await OpenVerificationAsync(rig);
+        Assert.Equal(new VerificationRequest("hot", CheckLevel.L2, Workspace: rig.Source.Workspace, AfterRepair: repair.Id.ToString()), Request<VerificationRequest>(again));
+
+        var sound = await rig.AdvanceAsync(again.Id);
+        Assert.True(Result<VerificationRunResult>(sound).IsSound);
+        Assert.Empty(await DamagedLevelsAsync(rig));
+        Assert.Empty(await rig.Runs.ListAsync("hot", RunKinds.Repair, RunState.Queued, 10, Ct));
+    }
+
+    [Fact]
+    public async Task Damage_that_comes_back_is_repaired_once_more_and_said_so_without_end()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var first = FlipAByte(rig, "hot");
+        await VerifyAsync(rig, CheckLevel.L2);
+        await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+        FlipAByte(rig, "hot", but: first);
+
+        var again = await rig.AdvanceAsync((await OpenVerificationAsync(rig)).Id);
+        Assert.Contains(await WarningsAsync(rig, again), text => text.Contains("damaged again", StringComparison.Ordinal));
+        var second = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+        Assert.True(Result<RepairRunResult>(second).IsWhole);
+        Assert.Contains(await WarningsAsync(rig, second), text => text.Contains("Look at its store", StringComparison.Ordinal));
+        Assert.Empty(await rig.Runs.ListAsync("hot", RunKinds.Verification, RunState.Queued, 10, Ct));
     }
 
     [Fact]
@@ -88,14 +130,25 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
     private static async Task<Run> OpenRepairAsync(BackupRig rig) =>
         Assert.Single(await rig.Runs.ListAsync("hot", RunKinds.Repair, RunState.Queued, 10, Ct));
 
-    private static string FlipAByte(BackupRig rig, string tier)
+    private static async Task<Run> OpenVerificationAsync(BackupRig rig) =>
+        Assert.Single(await rig.Runs.ListAsync("hot", RunKinds.Verification, RunState.Queued, 10, Ct));
+
+    private async Task<IReadOnlyList<string>> DamagedLevelsAsync(BackupRig rig) =>
+        [.. (await new TierCatalog(catalog.Pool).ChecksAsync(Ct)).Where(check => check.Workspace == rig.Source.Workspace && check.Damaged.Count > 0).Select(check => check.Level)];
+
+    private static async Task<IReadOnlyList<string>> WarningsAsync(BackupRig rig, Run run) =>
+        [.. (await rig.Runs.EventsAsync(run.Id, 0, 200, Ct)).Where(line => line.Level == "warning").Select(line => line.Text)];
+
+    private static string FlipAByte(BackupRig rig, string tier, string? but = null)
     {
-        var pack = Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories).OrderByDescending(file => new FileInfo(file).Length).First();
+        var pack = Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories).Where(file => file != but).OrderByDescending(file => new FileInfo(file).Length).First();
         var bytes = File.ReadAllBytes(pack);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(pack, bytes);
         return pack;
     }
+
+    private static T Request<T>(Run run) => JsonSerializer.Deserialize<T>(run.RequestJson, JsonSerializerOptions.Web)!;
 
     private static T Result<T>(Run run) => JsonSerializer.Deserialize<T>(run.ResultJson!, JsonSerializerOptions.Web)!;
 }
