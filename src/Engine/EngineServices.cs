@@ -69,7 +69,7 @@ public static class EngineServices
             setup.Data.Root,
             // Tiers of one workspace mostly share a key.
             .. setup.Estate.Tiers.Select(tier => tier.KeyFile).Distinct(),
-            .. setup.Estate.Tiers.SelectMany(tier => StoreUrl.Parse(tier.Store).SecretFiles).Distinct(),
+            .. setup.Estate.Tiers.SelectMany(tier => (string[])[tier.Store, tier.ForPrune.Store]).SelectMany(store => StoreUrl.Parse(store).SecretFiles).Distinct(),
             .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
         ],
     };

@@ -12,21 +12,46 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// Opens a workspace's repository in a tier. All tiers of a workspace share one repository id and its key slots, so a tier
 /// that is new begins from one that has it already.
 /// </summary>
-public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) : IDisposable
+public sealed class TierRepositories : IDisposable
 {
+    private readonly ProtectedEstate _estate;
+    private readonly TimeProvider _time;
     private readonly SemaphoreSlim _oneInitialisation = new(1, 1);
     private readonly ConcurrentDictionary<StorageTier, Lazy<TierStores>> _stores = new();
+    private readonly TierIdentities _identities;
+
+    public TierRepositories(ProtectedEstate estate, TimeProvider time)
+    {
+        (_estate, _time) = (estate, time);
+        _identities = new TierIdentities(estate, (tier, workspace) => StoresOf(tier).Open(workspace, triesAgain: false), time);
+    }
 
     /// <summary>All tiers in the order of the configuration; the first is written first.</summary>
-    public IReadOnlyList<StorageTier> Tiers => estate.Tiers;
+    public IReadOnlyList<StorageTier> Tiers => _estate.Tiers;
 
     /// <summary>Opens an existing repository.</summary>
-    /// <exception cref="EngineException">There is none, its store does not answer, or the key does not open it.</exception>
+    /// <exception cref="EngineException">
+    /// There is none, its store does not answer, the key does not open it, or it is another one than the other tiers hold.
+    /// </exception>
     public async Task<BackupRepository> OpenAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
         using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
-        return await BackupRepository.OpenAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+        var repository = await BackupRepository.OpenAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+        try
+        {
+            await _identities.RequireSameAsync(tier, workspace, repository.Info.Id, cancellationToken);
+            return repository;
+        }
+        catch
+        {
+            await repository.DisposeAsync();
+            throw;
+        }
     }
+
+    /// <summary>The same with the credentials that may delete, where the tier has some of their own: for retention, key rotation and shredding alone.</summary>
+    public Task<BackupRepository> OpenForPruneAsync(StorageTier tier, string workspace, CancellationToken cancellationToken) =>
+        OpenAsync(tier.ForPrune, workspace, cancellationToken);
 
     /// <summary>Opens a repository whose key slots may be lost: another tier's are put back.</summary>
     internal async Task<BackupRepository> OpenLosingKeysAsync(StorageTier tier, string workspace, BackupRepository from, CancellationToken cancellationToken)
@@ -52,12 +77,12 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
     /// <summary>Deletes all keys of a workspace in a tier, for ever; how many objects that were.</summary>
     public async Task<int> ShredAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
-        await using var store = StoreOf(tier, workspace);
+        await using var store = StoreOf(tier.ForPrune, workspace);
         return await BackupRepository.ShredKeysAsync(store, cancellationToken);
     }
 
     /// <summary>Opens the workspace's repository in a tier, making it where it is missing.</summary>
-    /// <exception cref="EngineException">As <see cref="OpenAsync"/>. That a tier holds another repository id is found when something is copied into it.</exception>
+    /// <exception cref="EngineException">As <see cref="OpenAsync"/>.</exception>
     public async Task<BackupRepository> OpenOrCreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
         await _oneInitialisation.WaitAsync(cancellationToken);
@@ -68,7 +93,7 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
                 return await OpenAsync(tier, workspace, cancellationToken);
             }
 
-            foreach (var other in estate.Tiers.Where(other => other != tier))
+            foreach (var other in _estate.Tiers.Where(other => other != tier))
             {
                 if (await ExistsAsync(other, workspace, cancellationToken))
                 {
@@ -125,5 +150,5 @@ public sealed class TierRepositories(ProtectedEstate estate, TimeProvider time) 
         }
     }
 
-    private TierStores StoresOf(StorageTier tier) => _stores.GetOrAdd(tier, added => new Lazy<TierStores>(() => new TierStores(added, time))).Value;
+    private TierStores StoresOf(StorageTier tier) => _stores.GetOrAdd(tier, added => new Lazy<TierStores>(() => new TierStores(added, _time))).Value;
 }

@@ -19,6 +19,15 @@ public sealed record StorageTier(string Name, string Store, string KeyFile, stri
     /// </summary>
     public int? RetrySeconds { get; init; }
 
+    /// <summary>
+    /// The URL of the same place with the credentials that may delete, so that <see cref="Store"/>'s need not; null where one
+    /// role does everything.
+    /// </summary>
+    public string? PruneStore { get; init; }
+
+    /// <summary>The tier as the runs see it that delete: retention, key rotation, shredding.</summary>
+    public StorageTier ForPrune => PruneStore is null ? this : this with { Store = PruneStore, PruneStore = null };
+
     /// <summary>The URL of one workspace's repository in this tier.</summary>
     public string RepositoryUrl(string workspace)
     {

@@ -15,7 +15,7 @@ internal static class TierConfiguration
         var tiers = new List<StorageTier>();
         foreach (var entry in reader.Items("Tiers"))
         {
-            entry.AllowOnly("Name", "Store", "KeyFile", "Location", "UploadMbitPerSecond", "DownloadMbitPerSecond", "RetrySeconds");
+            entry.AllowOnly("Name", "Store", "PruneStore", "KeyFile", "Location", "UploadMbitPerSecond", "DownloadMbitPerSecond", "RetrySeconds");
             var name = entry.RequiredText("Name");
             if (name.Length > 0 && !EstateConfiguration.NameShape().IsMatch(name))
             {
@@ -32,8 +32,10 @@ internal static class TierConfiguration
                 entry.Problem("KeyFile", $"there is no file {keyFile}");
             }
 
-            tiers.Add(new StorageTier(name, ReadStore(entry), keyFile ?? "", entry.Text("Location"))
+            var store = ReadStore(entry, "Store", entry.RequiredText("Store"));
+            tiers.Add(new StorageTier(name, store, keyFile ?? "", entry.Text("Location"))
             {
+                PruneStore = ReadPruneStore(entry, store),
                 UploadMbitPerSecond = entry.OptionalNumber("UploadMbitPerSecond", 1, MostMbit),
                 DownloadMbitPerSecond = entry.OptionalNumber("DownloadMbitPerSecond", 1, MostMbit),
                 RetrySeconds = entry.OptionalNumber("RetrySeconds", 0, 86_400),
@@ -73,9 +75,33 @@ internal static class TierConfiguration
         }
     }
 
-    private static string ReadStore(ConfigurationReader entry)
+    /// <summary>Other credentials for the same place; anything else would prune what is not the tier's.</summary>
+    private static string? ReadPruneStore(ConfigurationReader entry, string store)
     {
-        var text = entry.RequiredText("Store");
+        if (entry.Text("PruneStore") is not { } text || ReadStore(entry, "PruneStore", text) is not { Length: > 0 } prune || store.Length == 0)
+        {
+            return null;
+        }
+
+        var (one, other) = (StoreUrl.Parse(store), StoreUrl.Parse(prune));
+        if (one.Place != other.Place)
+        {
+            entry.Problem("PruneStore", $"is another place ({other.Display}) than Store ({one.Display}); only the credentials may differ");
+        }
+        else if (one.LocalFolder is not null)
+        {
+            entry.Problem("PruneStore", "is a local directory, which has no credentials of its own; leave it out");
+        }
+        else if (store == prune)
+        {
+            entry.Problem("PruneStore", "is the same as Store; name other credentials in it, or leave it out");
+        }
+
+        return prune;
+    }
+
+    private static string ReadStore(ConfigurationReader entry, string key, string text)
+    {
         if (text.Length == 0)
         {
             return "";
@@ -83,17 +109,17 @@ internal static class TierConfiguration
 
         try
         {
-            var url = StoreUrl.Parse(text, entry.FolderOf("Store"));
+            var url = StoreUrl.Parse(text, entry.FolderOf(key));
             foreach (var (option, path) in url.Files.Where(file => !File.Exists(file.Path)))
             {
-                entry.Problem("Store", $"there is no file {path} ({option})");
+                entry.Problem(key, $"there is no file {path} ({option})");
             }
 
             return url.ToString();
         }
         catch (EngineException fault)
         {
-            entry.Problem("Store", $"{fault.Message}; {fault.Hint}");
+            entry.Problem(key, $"{fault.Message}; {fault.Hint}");
             return "";
         }
     }

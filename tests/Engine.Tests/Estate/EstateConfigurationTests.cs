@@ -76,6 +76,10 @@ public sealed class EstateConfigurationTests : IDisposable
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key", "UploadMbitPerSecond": 0 } ] } }""", "'0' is not a whole number from 1")]
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "/var/x", "KeyFile": "key" } ] } }""", "is not a store's URL")]
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "KeyFile": "key" }, { "Name": "b", "Store": "file:///x/", "KeyFile": "key" } ] } }""", "the store 'file:///x' is given 2 times")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "s3://bb/p", "PruneStore": "s3://bb/q?profile=prune", "KeyFile": "key" } ] } }""", "PruneStore: is another place")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "s3://bb/p", "PruneStore": "s3://bb/p", "KeyFile": "key" } ] } }""", "PruneStore: is the same as Store")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "file:///x", "PruneStore": "file:///x", "KeyFile": "key" } ] } }""", "PruneStore: is a local directory")]
+    [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "a", "Store": "s3://bb/p", "PruneStore": "s3://bb/p?credentials=no.file", "KeyFile": "key" } ] } }""", "PruneStore: there is no file")]
     [InlineData("""{ "DrConsole": { "Classes": { "critical": { "Rpo": "five" } } } }""", "'five' is not a duration")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "Orders DB", "Kind": "volume", "Volume": { "Path": "/x" } } ] } }""", "is not a name")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Postgres": { } } ] } }""", "Volume: is missing")]
@@ -93,6 +97,20 @@ public sealed class EstateConfigurationTests : IDisposable
         var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Class": "gold", "Volume": { "Path": "/x" } } ] } }"""), null);
         Assert.Equal("standard", estate.Sources[0].Class);
         Assert.Contains(estate.Warnings, warning => warning.Contains("'gold'", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Credentials_that_may_delete_are_those_of_the_runs_that_delete()
+    {
+        Touch("key", "id", "prune");
+        var estate = EstateConfiguration.Read(Load("""
+            { "DrConsole": { "Tiers": [ { "Name": "cold", "Store": "sftp://backup@Site:22/srv/cold?identity=id", "PruneStore": "sftp://pruner@site/srv/cold?identity=prune", "KeyFile": "key", "UploadMbitPerSecond": 8 },
+                                        { "Name": "hot", "Store": "file:///hot", "KeyFile": "key" } ] } }
+            """), null);
+        var (cold, hot) = (estate.Tiers[0], estate.Tiers[1]);
+        Assert.Equal($"sftp://pruner@site:22/srv/cold?identity={_folder.FullName}/prune", cold.ForPrune.Store);
+        Assert.Equal(("cold", 8, $"sftp://backup@Site:22/srv/cold?identity={_folder.FullName}/id"), (cold.ForPrune.Name, cold.ForPrune.UploadMbitPerSecond!.Value, cold.Store));
+        Assert.Same(hot, hot.ForPrune);
     }
 
     [Fact]

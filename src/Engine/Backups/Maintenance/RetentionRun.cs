@@ -59,14 +59,14 @@ public sealed class RetentionRun(
             return null;
         }
 
-        await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
+        await using var repository = await tiers.OpenForPruneAsync(tier, workspace, context.Cancellation);
         if (await holds.TellAsync(repository, tier.Name, workspace, context.Cancellation) is > 0 and var told)
         {
-            context.Log("holds", $"{tier.Name} was told of {told} holds or releases that it had missed");
+            context.Log("holds", $"{tier.Name} was told of holds or releases that it had missed: {told}");
         }
 
         var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();
-        context.Log("retention", $"{workspace}: {going.Count} restore points are kept by nothing in {tier.Name}");
+        context.Log("retention", $"{workspace}: {Counted.Of(going.Count, "restore point", "is", "are")} kept by nothing in {tier.Name}");
         var options = new PruneOptions { Expire = [.. going.Select(one => new PointToExpire(new RestorePointId(one.Point.Id), one.Expiry!.ToText()))] };
         var report = await repository.PruneAsync(
             request.AllowedShare is { } share ? options with { MaxDeletedShare = share } : options, context.Progress, context.Cancellation);
@@ -114,7 +114,7 @@ public sealed class RetentionRun(
             context.Warn("prune", note);
         }
 
-        context.Log("prune", $"{workspace} in {tier.Name}: {report.Packs.Count(pack => pack.Action == PackAction.Delete)} packs deleted, "
+        context.Log("prune", $"{workspace} in {tier.Name}: {Counted.Of(report.Packs.Count(pack => pack.Action == PackAction.Delete), "pack")} deleted, "
             + $"{report.Packs.Count(pack => pack.Action is PackAction.Mark or PackAction.Repack)} marked, {report.Packs.Count(pack => pack.Action == PackAction.Wait)} in their grace period");
     }
 

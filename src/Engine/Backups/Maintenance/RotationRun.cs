@@ -32,7 +32,7 @@ public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRu
 
     private async Task<RotationRunResult> RotateAsync(RunContext context, StepHandle step, string workspace)
     {
-        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, context.Cancellation);
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, isForDeletion: true, context.Cancellation);
         var before = opened.Repositories.Max(one => one.Repository.Epoch);
         await step.RecordIntentAsync(new Intent(before));
         context.Log("rotate", $"{workspace}: epoch {before} in {string.Join(", ", opened.Names)}");
@@ -48,7 +48,7 @@ public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRu
             return new StepProbe<RotationRunResult>.NotDone();
         }
 
-        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, context.Cancellation);
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, isForDeletion: true, context.Cancellation);
         var epochs = opened.Repositories.Select(one => one.Repository.Epoch).Distinct().ToList();
         // Tiers that differ were cut off in the middle: rotating again finishes that very epoch.
         return epochs is [var epoch] && epoch > begun.Before

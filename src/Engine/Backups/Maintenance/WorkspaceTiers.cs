@@ -19,13 +19,14 @@ internal sealed class WorkspaceTiers : IAsyncDisposable
 
     public IReadOnlyList<string> Names => [.. _repositories.Select(one => one.Tier.Name)];
 
+    /// <param name="isForDeletion">True for credentials that may delete, where a tier has some of their own.</param>
     /// <exception cref="EngineException">No tier that answers holds a repository of the workspace.</exception>
-    public static async Task<WorkspaceTiers> OpenAsync(TierRepositories tiers, string workspace, CancellationToken cancellationToken)
+    public static async Task<WorkspaceTiers> OpenAsync(TierRepositories tiers, string workspace, bool isForDeletion, CancellationToken cancellationToken)
     {
         var opened = new WorkspaceTiers();
         try
         {
-            await opened.OpenAllAsync(tiers, workspace, cancellationToken);
+            await opened.OpenAllAsync(tiers, workspace, isForDeletion, cancellationToken);
             return opened;
         }
         catch
@@ -45,7 +46,7 @@ internal sealed class WorkspaceTiers : IAsyncDisposable
         _keys.ForEach(key => key.Dispose());
     }
 
-    private async Task OpenAllAsync(TierRepositories tiers, string workspace, CancellationToken cancellationToken)
+    private async Task OpenAllAsync(TierRepositories tiers, string workspace, bool isForDeletion, CancellationToken cancellationToken)
     {
         foreach (var tier in tiers.Tiers)
         {
@@ -53,7 +54,7 @@ internal sealed class WorkspaceTiers : IAsyncDisposable
             {
                 if (await tiers.ExistsAsync(tier, workspace, cancellationToken))
                 {
-                    _repositories.Add((tier, await tiers.OpenAsync(tier, workspace, cancellationToken)));
+                    _repositories.Add((tier, isForDeletion ? await tiers.OpenForPruneAsync(tier, workspace, cancellationToken) : await tiers.OpenAsync(tier, workspace, cancellationToken)));
                 }
             }
             catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)

@@ -1,0 +1,46 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups;
+
+/// <summary>A tier whose store holds another repository of the workspace than the other tiers.</summary>
+public sealed class TierIdentityTests(CatalogServer catalog, PostgresLab lab)
+{
+    [Fact]
+    public async Task Tier_with_another_repository_is_refused_before_anything_is_written_and_taken_again_when_it_is_right()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        Directory.Move(rig.Store("warm"), rig.Store("warm") + "-right");
+        var strange = Path.Combine(rig.Store("warm"), rig.Source.Workspace);
+        using (var key = new RepositoryKey("a passphrase of the test"u8))
+        {
+            await using var other = await BackupRepository.InitializeAsync(new StoreUrl(strange).Open(), key, cancellationToken: Ct);
+        }
+
+        var before = Files(strange);
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.OpenAsync("warm"));
+        Assert.Equal(("store-other-repository", ErrorKind.Conflict), (refused.Code, refused.Kind));
+        Assert.StartsWith($"warm holds another repository of workspace {rig.Source.Workspace} (", refused.Message, StringComparison.Ordinal);
+        Assert.Contains(") than hot (", refused.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<EngineException>(() => rig.Tiers.OpenOrCreateAsync(rig.Estate.Tiers[1], rig.Source.Workspace, Ct));
+
+        var run = await rig.BackupAsync();
+        Assert.Equal(RunState.Completed, run.State);
+        Assert.Equal(refused.Message, JsonSerializer.Deserialize<BackupRunResult>(run.ResultJson!, JsonSerializerOptions.Web)!.Behind["warm"]);
+        Assert.Equal(before, Files(strange));
+
+        Directory.Delete(rig.Store("warm"), recursive: true);
+        Directory.Move(rig.Store("warm") + "-right", rig.Store("warm"));
+        await rig.BackupAsync();
+        await using var warm = await rig.OpenAsync("warm");
+        Assert.Equal(3, (await warm.ListAsync(Ct)).Points.Count);
+    }
+
+    private static List<string> Files(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
+}
