@@ -22,10 +22,10 @@ internal static class WorkspaceCommand
         command.SetAction((parsed, stopping) => CommandRunner.RunAsync(async () =>
         {
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
-            var standings = await session.Get<WorkspaceRequests>().StandingsAsync(stopping);
+            var standings = await session.Get<WorkspaceRequests>().LookAsync(stopping);
             if (parsed.GetValue(options.Json))
             {
-                CommandRunner.PrintJson(standings.Select(one => new { one.Workspace, one.Key?.Epoch, one.Key?.RotatedAt, one.RotationDays, one.DueAt, one.Key?.ShreddedAt }));
+                CommandRunner.PrintJson(standings.Select(one => new { one.Workspace, one.Key?.Epoch, one.Key?.RotatedAt, one.Key?.Tiers, one.Behind, one.Key?.SeenAt, one.RotationDays, one.DueAt, one.Key?.ShreddedAt, one.Fault }));
                 return ExitCodes.Done;
             }
 
@@ -33,10 +33,14 @@ internal static class WorkspaceCommand
             {
                 Console.WriteLine(one.Key switch
                 {
-                    null => $"{one.Workspace,-30} not looked at yet",
+                    null => $"{one.Workspace,-30} keys unknown",
                     { ShreddedAt: { } gone } => $"{one.Workspace,-30} shredded {gone:yyyy-MM-dd HH:mm}Z",
-                    { } key => $"{one.Workspace,-30} epoch {key.Epoch}, keys of {key.RotatedAt:yyyy-MM-dd}, next rotation {(one.DueAt is { } due ? $"{due:yyyy-MM-dd}" : "never")}",
+                    { } key => $"{one.Workspace,-30} epoch {key.Epoch}, keys of {key.RotatedAt:yyyy-MM-dd}, next rotation {(one.DueAt is { } due ? $"{due:yyyy-MM-dd}" : "never")}{(one.Behind.Count > 0 ? $"; not in {string.Join(", ", one.Behind)}" : "")}",
                 });
+                if (one.Fault is not null)
+                {
+                    await Console.Error.WriteLineAsync($"drconsole: the keys of {one.Workspace} could not be looked at: {one.Fault}");
+                }
             }
 
             return ExitCodes.Done;

@@ -17,11 +17,13 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     ILogger<RunJobs> log)
 {
     private const string Schedule = "schedule";
-    private const int DeepSlices = 30;
+
+    /// <summary>February has them all, so that no pack waits for longer than 31 days.</summary>
+    private const int DeepSlices = 28;
+
 
     /// <summary>Of each workspace, once a day; what the time does not suffice for comes first the next day.</summary>
     private static readonly TimeSpan VerificationBudget = TimeSpan.FromMinutes(20);
-
 
     /// <summary>Advances a run to its end. The other arguments only name the job in the console.</summary>
     [AutomaticRetry(Attempts = 0, LogEvents = false, OnAttemptsExceeded = AttemptsExceededAction.Delete)]
@@ -49,12 +51,12 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     public Task StartVerificationAsync(string tier, CancellationToken stopping) =>
         UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L2, VerificationBudget.TotalSeconds), Schedule, stopping));
 
-    /// <summary>The daily job of a tier that opens a thirtieth of its chunks, so that each is opened once a month.</summary>
+    /// <summary>The daily job of a tier that opens a part of its chunks, so that each is opened every month.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled deep verification of {0}")]
     public Task StartDeepVerificationAsync(string tier, CancellationToken stopping)
     {
-        // Days 1 to 30: the 31st repeats the first slice, and February's two missing slices come a month later.
+        // From the 29th on the first slices are read again.
         var slice = string.Create(CultureInfo.InvariantCulture, $"{((time.GetUtcNow().Day - 1) % DeepSlices) + 1}/{DeepSlices}");
         return UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L3, null, slice), Schedule, stopping));
     }
@@ -68,6 +70,11 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Keys are rotated when due")]
     public Task RotateDueAsync(CancellationToken stopping) => workspaces.RotateDueAsync(Schedule, stopping);
+
+    /// <summary>The job, four times a day, that looks at the keys in the tiers, for the pages.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Keys are looked at")]
+    public Task LookAtKeysAsync(CancellationToken stopping) => workspaces.LookAsync(stopping);
 
     /// <summary>The recurring job that keeps each source's schedule what its RPO and the measured duration of its backups ask for.</summary>
     [AutomaticRetry(Attempts = 0)]

@@ -2,7 +2,9 @@ using Bunit;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Pages.Settings;
 using Hexabase.DrConsole.Dashboard.Tests.Controls;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Configuration;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Pages;
@@ -11,7 +13,11 @@ public sealed class SettingsTests : ControlTests
 {
     private static readonly KeyStanding Never = new("/keys/repository.key", ["hot", "warm"], CustodyState.Never, null);
     private static readonly KeyCustodyRow Word = new("/keys/repository.key", "digest", "safe in Osaka", "ito", Start.AddDays(-1));
+    private static readonly WorkspaceKeyStanding Shop = new(
+        "shop", new WorkspaceKeyRow("shop", 3, Start.AddDays(-10), ["hot", "warm"], Start.AddHours(-2), null), 90, Start.AddDays(80));
+
     private readonly List<CustodyWord> _words = [];
+    private readonly List<WorkspaceKeyStanding> _rotated = [];
 
     [Fact]
     public void Key_that_nobody_spoke_of_asks_for_the_place_and_the_comparison()
@@ -82,6 +88,49 @@ public sealed class SettingsTests : ControlTests
             folder.Delete(recursive: true);
         }
     }
+
+    [Fact]
+    public void Keys_of_workspaces_tell_epoch_tiers_and_both_rotations()
+    {
+        var row = Keys(Shop).Find("tbody tr").TextContent;
+        foreach (var text in (string[])["shop", "Of date", "looked at 2h ago", "3", "hot, warm", "10d ago", "every 90 days"])
+        {
+            Assert.Contains(text, row, StringComparison.Ordinal);
+        }
+
+        Assert.DoesNotContain("tone-proven", Keys(Shop).Markup, StringComparison.Ordinal);
+        Assert.Contains("keys-none", Keys().Markup, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Keys_that_are_overdue_missing_in_a_tier_unknown_or_gone_are_said_so()
+    {
+        Assert.Contains("Overdue", Keys(Shop with { DueAt = Start.AddDays(-1) }).Markup, StringComparison.Ordinal);
+        var behind = Keys(Shop with { Behind = ["cold"] }).Markup;
+        Assert.Contains("Not everywhere", behind, StringComparison.Ordinal);
+        Assert.Contains("not in cold yet", behind, StringComparison.Ordinal);
+        Assert.Contains("Not known", Keys(Shop with { Key = null, DueAt = null }).Markup, StringComparison.Ordinal);
+        Assert.Contains("no tier answers", Keys(Shop with { Fault = "no tier answers" }).Markup, StringComparison.Ordinal);
+        var gone = Keys(Shop with { Key = Shop.Key! with { ShreddedAt = Start, Tiers = [] }, DueAt = null });
+        Assert.Contains("Shredded", gone.Markup, StringComparison.Ordinal);
+        Assert.Empty(gone.FindAll("button"));
+    }
+
+    [Fact]
+    public void Rotate_asks_for_its_workspace_unless_a_rotation_is_open()
+    {
+        Keys(Shop).Find("button").Click();
+        Assert.Equal("shop", Assert.Single(_rotated).Workspace);
+        var open = Render<WorkspaceKeysPanel>(parameters => parameters
+            .Add(self => self.Workspaces, [Shop])
+            .Add(self => self.Open, new Dictionary<string, RunId> { ["shop"] = new(7) }));
+        Assert.Empty(open.FindAll("button"));
+        Assert.Contains("/runs/", open.Find("a.button").GetAttribute("href"), StringComparison.Ordinal);
+    }
+
+    private IRenderedComponent<WorkspaceKeysPanel> Keys(params WorkspaceKeyStanding[] workspaces) => Render<WorkspaceKeysPanel>(parameters => parameters
+        .Add(self => self.Workspaces, workspaces)
+        .Add(self => self.OnRotate, one => _rotated.Add(one)));
 
     private IRenderedComponent<CustodyPanel> Panel(KeyStanding key) => Render<CustodyPanel>(parameters => parameters
         .Add(self => self.Keys, [key])

@@ -10,7 +10,14 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 /// <param name="Key">What was last seen; null before the first look.</param>
 /// <param name="RotationDays">How often its classes ask to rotate; 0 for never.</param>
 /// <param name="DueAt">When the next rotation is due, or null.</param>
-public sealed record WorkspaceKeyStanding(string Workspace, WorkspaceKeyRow? Key, int RotationDays, DateTimeOffset? DueAt);
+public sealed record WorkspaceKeyStanding(string Workspace, WorkspaceKeyRow? Key, int RotationDays, DateTimeOffset? DueAt)
+{
+    /// <summary>Tiers that hold restore points of it and did not have these keys when they were looked at.</summary>
+    public IReadOnlyList<string> Behind { get; init; } = [];
+
+    /// <summary>Why this look failed, or null: what is known then is from an earlier one.</summary>
+    public string? Fault { get; init; }
+}
 
 /// <summary>The door for work on whole workspaces: key rotation and shredding.</summary>
 public sealed class WorkspaceRequests(
@@ -41,18 +48,47 @@ public sealed class WorkspaceRequests(
                 $"workspace {workspace} cannot be shredded:\n{string.Join('\n', problems.Select(problem => "  - " + problem))}", "Settle these first; nothing was changed.");
     }
 
-    /// <summary>Where the keys of all workspaces stand.</summary>
+    /// <summary>Where the keys of all workspaces stand, as they were last seen.</summary>
     public async Task<IReadOnlyList<WorkspaceKeyStanding>> StandingsAsync(CancellationToken cancellationToken)
     {
         var seen = (await workspaces.KeysAsync(cancellationToken)).ToDictionary(row => row.Workspace);
-        var names = (await workspaces.LivingAsync(cancellationToken)).Union(seen.Keys).Order(StringComparer.Ordinal);
-        return
-        [
-            .. from name in names
-               let days = RotationDaysOf(name)
-               let key = seen.GetValueOrDefault(name)
-               select new WorkspaceKeyStanding(name, key, days, days > 0 && key is { ShreddedAt: null } ? key.RotatedAt.AddDays(days) : null),
-        ];
+        var found = new List<WorkspaceKeyStanding>();
+        foreach (var name in (await workspaces.LivingAsync(cancellationToken)).Union(seen.Keys).Order(StringComparer.Ordinal))
+        {
+            var days = RotationDaysOf(name);
+            var key = seen.GetValueOrDefault(name);
+            var holding = key is { ShreddedAt: null } ? await workspaces.TiersAsync(name, cancellationToken) : [];
+            found.Add(new WorkspaceKeyStanding(name, key, days, days > 0 && key is { ShreddedAt: null } ? key.RotatedAt.AddDays(days) : null)
+            {
+                Behind = [.. holding.Where(tier => !key!.Tiers.Contains(tier)).Order(StringComparer.Ordinal)],
+            });
+        }
+
+        return found;
+    }
+
+    /// <summary>
+    /// Looks at the keys of every living workspace in its tiers and gives where all stand. Opens each repository, which costs a
+    /// key derivation each.
+    /// </summary>
+    public async Task<IReadOnlyList<WorkspaceKeyStanding>> LookAsync(CancellationToken cancellationToken)
+    {
+        var faults = new Dictionary<string, string>();
+        foreach (var workspace in await workspaces.LivingAsync(cancellationToken))
+        {
+            try
+            {
+                await LookAsync(workspace, cancellationToken);
+            }
+            catch (EngineException fault)
+            {
+                // One workspace's trouble must not hide the others; the age of what is known of it shows on the page.
+                log.LogWarning("the keys of {Workspace} could not be looked at: {Reason}", workspace, fault.Message);
+                faults[workspace] = fault.Message;
+            }
+        }
+
+        return [.. (await StandingsAsync(cancellationToken)).Select(one => one with { Fault = faults.GetValueOrDefault(one.Workspace) })];
     }
 
     /// <summary>Looks at every living workspace's keys and asks for the rotations that are due.</summary>
@@ -60,34 +96,30 @@ public sealed class WorkspaceRequests(
     public async Task<IReadOnlyList<Run>> RotateDueAsync(string actor, CancellationToken cancellationToken)
     {
         var asked = new List<Run>();
-        foreach (var workspace in await workspaces.LivingAsync(cancellationToken))
+        foreach (var standing in (await LookAsync(cancellationToken)).Where(one => one.Fault is null && one.DueAt <= time.GetUtcNow()))
         {
             try
             {
-                var rotatedAt = await LookAsync(workspace, cancellationToken);
-                if (RotationDaysOf(workspace) is > 0 and var days && rotatedAt.AddDays(days) <= time.GetUtcNow())
-                {
-                    asked.Add(await RotateAsync(workspace, actor, cancellationToken));
-                }
+                asked.Add(await RotateAsync(standing.Workspace, actor, cancellationToken));
             }
             catch (EngineException fault)
             {
                 // One workspace's trouble must not keep the others' keys from being rotated; its age shows on the page.
-                log.LogWarning("the keys of {Workspace} could not be looked at: {Reason}", workspace, fault.Message);
+                log.LogWarning("the keys of {Workspace} could not be rotated: {Reason}", standing.Workspace, fault.Message);
             }
         }
 
         return asked;
     }
 
-    private async Task<DateTimeOffset> LookAsync(string workspace, CancellationToken cancellationToken)
+    private async Task LookAsync(string workspace, CancellationToken cancellationToken)
     {
-        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, cancellationToken);
+        await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, isForDeletion: false, cancellationToken);
         var newest = opened.Repositories.MaxBy(one => one.Repository.Epoch);
         var slots = await tiers.KeySlotsAsync(newest.Tier, workspace, cancellationToken);
-        var rotatedAt = slots.Max(slot => slot.CreatedAt);
-        await workspaces.SeeAsync(workspace, newest.Repository.Epoch, rotatedAt, [.. opened.Names], cancellationToken);
-        return rotatedAt;
+        // A tier that was away when the keys were rotated opens with older ones until its next copy.
+        string[] current = [.. opened.Repositories.Where(one => one.Repository.Epoch == newest.Repository.Epoch).Select(one => one.Tier.Name)];
+        await workspaces.SeeAsync(workspace, newest.Repository.Epoch, slots.Max(slot => slot.CreatedAt), current, cancellationToken);
     }
 
     /// <summary>The shortest interval that a class of the workspace's sources asks for.</summary>
