@@ -141,7 +141,7 @@ internal static partial class RepositoryCommand
 
             var policy = new RetentionPolicy(Of(_hourly), Of(_daily), Of(_weekly), Of(_monthly), Of(_yearly), KeepAllHours: 0);
             var points = (await repository.ListAsync(ct)).Points;
-            var proven = Attestations.Proven(await repository.ListAttestationsAsync(Attestations.Validation, ct));
+            var proven = Attestations.Proven((await repository.LoadAttestationsAsync(ct)).Readable);
             var now = TimeProvider.System.GetUtcNow();
             var youngest = parsed.GetValue(_within) is { } within ? now - within : DateTimeOffset.MaxValue;
 

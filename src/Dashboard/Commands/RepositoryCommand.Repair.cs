@@ -16,9 +16,14 @@ internal static partial class RepositoryCommand
             Description = "how deep damage is looked for: L2 every pack's SHA-256, L3 also every chunk's content", DefaultValueFactory = _ => CheckLevel.L2,
         };
         var dryRun = new Option<bool>("--dry-run") { Description = "only say what is damaged and what could be done" };
+        var drop = new Option<string[]>("--drop-attestation")
+        {
+            Description = "give up an attestation that no tier can read, by all digits of its id: it may be a hold, and keeps all restore points of its time", HelpName = "ID",
+        };
+        var reason = new Option<string?>("--reason") { Description = "why it is given up; kept with your name in the repository", HelpName = "TEXT" };
         var command = new Command("repair", "repair what is damaged or lost, from what is left and from another tier; exit code 3 where something stays damaged")
         {
-            options.Store, options.KeyFile, from, level, dryRun, options.Json, options.SessionLife,
+            options.Store, options.KeyFile, from, level, dryRun, drop, reason, options.Json, options.SessionLife,
         };
         command.SetAction((parsed, stopping) => RunAsync(async () =>
         {
@@ -29,7 +34,13 @@ internal static partial class RepositoryCommand
             await using var repository = tier is null || parsed.GetValue(dryRun)
                 ? await BackupRepository.OpenAsync(store, key, OptionsFrom(parsed, options), stopping)
                 : await BackupRepository.OpenLosingKeysAsync(store, tier, key, OptionsFrom(parsed, options), stopping);
-            var wanted = new RepairOptions { Level = parsed.GetValue(level), IsDryRun = parsed.GetValue(dryRun) };
+            var wanted = new RepairOptions
+            {
+                Level = parsed.GetValue(level),
+                IsDryRun = parsed.GetValue(dryRun),
+                DropAttestations = parsed.GetValue(drop) ?? [],
+                DropReason = parsed.GetValue(reason) is { Length: > 0 } why ? $"{Environment.UserName}: {why}" : null,
+            };
             var report = await WithProgressAsync(progress => repository.RepairAsync(tier, wanted, progress, stopping));
             if (parsed.GetValue(options.Json))
             {

@@ -20,7 +20,7 @@ public sealed partial class BackupRepository
     /// Use it through one repository object at a time.
     /// </summary>
     /// <exception cref="EngineException">
-    /// Kind Damaged where a manifest, an attestation, a mark or the index cannot be read; Conflict where too much would go
+    /// Kind Damaged where a manifest, a mark or the index cannot be read; Conflict where too much would go
     /// without approval; Unavailable where the store's clock or listing cannot be relied on. Then nothing was deleted.
     /// </exception>
     public async Task<PruneReport> PruneAsync(

@@ -191,12 +191,12 @@ public sealed partial class BackupRepository : IAsyncDisposable
         string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken cancellationToken = default) =>
         _parts.Attestations.WriteAsync(kind, restorePoint, content, null, cancellationToken);
 
-    /// <summary>Writes a note under an id that the caller chose (a version 7 UUID), unless it is there: repeatable after a crash.</summary>
+    /// <summary>Writes a note under an id that the caller chose (a version 7 UUID), unless it is there and can be read: repeatable after a crash.</summary>
     /// <returns>False where it was there.</returns>
     public async Task<bool> EnsureAttestationAsync(
         Guid id, string kind, RestorePointId? restorePoint, JsonElement content, CancellationToken cancellationToken = default)
     {
-        if (await _parts.Attestations.ExistsAsync(id, cancellationToken))
+        if (await _parts.Attestations.IsReadableAsync(id, cancellationToken))
         {
             return false;
         }
@@ -209,6 +209,9 @@ public sealed partial class BackupRepository : IAsyncDisposable
     /// <exception cref="EngineException">Kind Damaged where one cannot be read: holds must never be overlooked.</exception>
     public Task<IReadOnlyList<Attestation>> ListAttestationsAsync(string? kind = null, CancellationToken cancellationToken = default) =>
         _parts.Attestations.ListAsync(kind, cancellationToken);
+
+    /// <summary>All attestations that can be read, oldest first, and those that cannot, as values.</summary>
+    public Task<AttestationList> LoadAttestationsAsync(CancellationToken cancellationToken = default) => _parts.Attestations.LoadAsync(cancellationToken);
 
     /// <summary>Writes index segments for all packs that no segment covers; returns how many packs those were.</summary>
     public Task<int> RebuildIndexAsync(CancellationToken cancellationToken = default) => _parts.Index.StoreMissingSegmentsAsync(cancellationToken);

@@ -5,6 +5,17 @@ namespace Hexabase.DrConsole.Engine.Repository;
 /// <param name="Reason">Why, for people; the plan and the report repeat it.</param>
 public sealed record PointToExpire(RestorePointId Id, string Reason);
 
+/// <summary>An attestation that is not as it was written.</summary>
+/// <param name="Key">Its key in the store.</param>
+/// <param name="Reason">What is wrong with it.</param>
+/// <param name="WrittenAt">Not before it was written.</param>
+public sealed record UnreadableAttestation(string Key, string Reason, DateTimeOffset WrittenAt);
+
+/// <summary>The attestations of a tier.</summary>
+/// <param name="Readable">Oldest first.</param>
+/// <param name="Unreadable">Any of them may be a hold.</param>
+public sealed record AttestationList(IReadOnlyList<Attestation> Readable, IReadOnlyList<UnreadableAttestation> Unreadable);
+
 /// <summary>What a prune may do.</summary>
 public sealed record PruneOptions
 {

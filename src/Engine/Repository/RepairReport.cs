@@ -6,6 +6,15 @@ public sealed record RepairOptions
     /// <summary>How deep damage is looked for: L2 reads every pack, L3 also opens every chunk.</summary>
     public CheckLevel Level { get; init; } = CheckLevel.L2;
 
+    /// <summary>
+    /// Ids of attestations that no tier has whole and that a person gives up: they keep every restore point of their time from
+    /// expiring, since each may be a hold.
+    /// </summary>
+    public IReadOnlyList<string> DropAttestations { get; init; } = [];
+
+    /// <summary>Who gives them up and why; written down as an attestation of its own.</summary>
+    public string? DropReason { get; init; }
+
     /// <summary>True to say only what is damaged and whether it could be repaired.</summary>
     public bool IsDryRun { get; init; }
 }

@@ -220,7 +220,6 @@ public sealed class PruneTests : IAsyncDisposable
     [Theory]
     [InlineData("manifests/")]
     [InlineData("index/")]
-    [InlineData("attestations/")]
     [InlineData("marks/")]
     public async Task Unreadable_object_stops_prune_before_anything_is_written(string room)
     {
@@ -235,6 +234,27 @@ public sealed class PruneTests : IAsyncDisposable
         var error = await Assert.ThrowsAsync<EngineException>(() => other.PruneAsync(new PruneOptions(), null, Ct));
         Assert.Equal(ErrorKind.Damaged, error.Kind);
         Assert.Equal(before, _store.Objects.Keys);
+    }
+
+    [Fact]
+    public async Task Unreadable_attestation_keeps_what_was_there_when_it_was_written_and_nothing_newer()
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        await repository.HoldAsync(old.Id, Attestations.Hold, "court order", null, Ct);
+        _time.Advance(3 * Day);
+        var newer = await repository.BackupAsync(Noise(1000, 3));
+        _time.Advance(TimeSpan.FromHours(1));
+        await repository.BackupAsync(Noise(1000, 4));
+        var hold = Assert.Single(_store.KeysOf("attestations/"));
+        _store.Damage(hold, bytes => bytes[..^1]);
+
+        await using var other = await OpenAsync(_store, Options);
+        var report = await other.PruneAsync(Expire(old, newer), null, Ct);
+        Assert.Equal([newer.Id], report.Expired.Select(point => point.Id));
+        Assert.Equal((old.Id, $"{hold} cannot be read and may be a hold on it"), Assert.Single(report.Protected.Select(point => (point.Id, point.Reason))));
+        Assert.StartsWith(hold, Assert.Single(report.Notes), StringComparison.Ordinal);
+        AssertSame(Noise(900_000, 1), await other.ReadAsync(old));
     }
 
     [Fact]

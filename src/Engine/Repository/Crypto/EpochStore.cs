@@ -12,6 +12,9 @@ namespace Hexabase.DrConsole.Engine.Repository.Crypto;
 internal static class EpochStore
 {
     public const string Prefix = "epochs/";
+
+    /// <summary>Stands for a copy that is not there; no object has this name.</summary>
+    public const string Missing = Prefix + "missing";
     private const int Copies = 2;
 
     /// <summary>Writes the older secrets of a ring, sealed in its newest epoch.</summary>
@@ -65,6 +68,39 @@ internal static class EpochStore
         await foreach (var item in store.ListAsync(Prefix, ct))
         {
             found.Add(item.Key);
+        }
+
+        return found;
+    }
+
+    /// <summary>Copies that are not as they were written, and the one that is missing where fewer are there than were written.</summary>
+    public static async Task<IReadOnlyList<(string Key, string Reason)>> DamagedAsync(IObjectStore store, KeyRing keys, CancellationToken ct)
+    {
+        var found = new List<(string Key, string Reason)>();
+        var whole = 0;
+        foreach (var key in await KeysAsync(store, ct))
+        {
+            try
+            {
+                var bytes = await store.ReadAllAsync(key, ct);
+                if (!Envelope.IsWhole(bytes))
+                {
+                    found.Add((key, "the secrets of older encryption epochs in it are cut or have a changed byte; its twin may be whole"));
+                }
+                else if (Envelope.EpochOf(bytes) >= keys.Epoch)
+                {
+                    whole++;
+                }
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.NotFound)
+            {
+                // A rotation dropped it since the listing.
+            }
+        }
+
+        if (keys.Epoch > 0 && found.Count == 0 && whole < Copies)
+        {
+            found.Add((Missing, $"{whole} of {Copies} copies of the secrets of older encryption epochs are there"));
         }
 
         return found;

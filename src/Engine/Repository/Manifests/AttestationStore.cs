@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
@@ -19,7 +20,19 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         return attestation.Id;
     }
 
-    public async Task<bool> ExistsAsync(Guid id, CancellationToken ct) => await store.StatAsync($"{Prefix}{id:N}", ct) is not null;
+    /// <summary>True where it is there and as it was written.</summary>
+    public async Task<bool> IsReadableAsync(Guid id, CancellationToken ct)
+    {
+        try
+        {
+            _ = await ReadAsync($"{Prefix}{id:N}", ct);
+            return true;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        {
+            return false;
+        }
+    }
 
     public Task<Attestation> ReadAsync(string key, CancellationToken ct) =>
         JsonObject.ReadAsync(store, keys, ObjectType.Attestation, Prefix, key, RepositoryJson.Default.Attestation, ct);
@@ -34,6 +47,39 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         }
 
         return found;
+    }
+
+    /// <summary>All that can be read, oldest first, and those that cannot.</summary>
+    public async Task<AttestationList> LoadAsync(CancellationToken ct)
+    {
+        var readable = new List<Attestation>();
+        var unreadable = new List<UnreadableAttestation>();
+        await foreach (var item in store.ListAsync(Prefix, ct))
+        {
+            try
+            {
+                readable.Add(await ReadAsync(item.Key, ct));
+            }
+            catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
+            {
+                unreadable.Add(new UnreadableAttestation(item.Key, error.Message, WrittenAt(item)));
+            }
+        }
+
+        return new AttestationList(readable, unreadable);
+    }
+
+    /// <summary>The later of the times that its id and the store give: what it says is about nothing that is newer.</summary>
+    private static DateTimeOffset WrittenAt(ObjectInfo item)
+    {
+        if (!long.TryParse(item.Key.AsSpan(Prefix.Length, Math.Min(12, item.Key.Length - Prefix.Length)), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var milliseconds)
+            || milliseconds > DateTimeOffset.MaxValue.ToUnixTimeMilliseconds())
+        {
+            return item.LastModified;
+        }
+
+        var named = DateTimeOffset.FromUnixTimeMilliseconds(milliseconds);
+        return named > item.LastModified ? named : item.LastModified;
     }
 
     public async Task<IReadOnlyList<Attestation>> ListAsync(string? kind, CancellationToken ct)

@@ -15,7 +15,7 @@ internal sealed record PointExpiry(IReadOnlyList<PrunedPoint> Expired, IReadOnly
     /// <param name="now">The store's time.</param>
     /// <param name="ct">Ends it.</param>
     public static async Task<PointExpiry> DecideAsync(
-        RepositoryParts parts, IReadOnlyList<PointToExpire> asked, IReadOnlyList<Attestation> attestations, DateTimeOffset now, CancellationToken ct)
+        RepositoryParts parts, IReadOnlyList<PointToExpire> asked, AttestationList attestations, DateTimeOffset now, CancellationToken ct)
     {
         var keys = await parts.Manifests.KeysAsync(ct);
         if (asked.Count == 0)

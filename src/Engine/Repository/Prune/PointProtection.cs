@@ -6,24 +6,35 @@ namespace Hexabase.DrConsole.Engine.Repository.Prune;
 internal sealed class PointProtection
 {
     private static readonly TimeSpan ClockTolerance = TimeSpan.FromMinutes(5);
+
+    /// <summary>An unreadable note may be about points that a machine with a fast clock made.</summary>
+    private static readonly TimeSpan UnreadableReach = TimeSpan.FromDays(1);
     private readonly Dictionary<RestorePointId, string> _reasons = [];
 
     /// <param name="points">All restore points of the tier whose manifests can be read.</param>
-    /// <param name="attestations">All attestations; all of them must be readable, since one might be a hold.</param>
+    /// <param name="attestations">All attestations. One that cannot be read may be a hold on any point that was there when it was written, so it keeps them all.</param>
     /// <param name="now">The store's time.</param>
-    public PointProtection(IReadOnlyList<Manifest> points, IReadOnlyList<Attestation> attestations, DateTimeOffset now)
+    public PointProtection(IReadOnlyList<Manifest> points, AttestationList attestations, DateTimeOffset now)
     {
         foreach (var point in points.Where(point => point.CreatedAt > now + ClockTolerance))
         {
             _reasons[point.Id] = "its time stamp is in the future";
         }
 
-        foreach (var attestation in Attestations.StillValid(attestations, now))
+        if (attestations.Unreadable.MaxBy(one => one.WrittenAt) is { } unreadable)
+        {
+            foreach (var point in points.Where(point => point.CreatedAt <= unreadable.WrittenAt + UnreadableReach))
+            {
+                _reasons.TryAdd(point.Id, $"{unreadable.Key} cannot be read and may be a hold on it");
+            }
+        }
+
+        foreach (var attestation in Attestations.StillValid(attestations.Readable, now))
         {
             _reasons.TryAdd(attestation.RestorePoint!.Value, attestation.Kind == Attestations.Hold ? "it is on hold" : "it is in use");
         }
 
-        var proven = Attestations.Proven(attestations);
+        var proven = Attestations.Proven(attestations.Readable);
         foreach (var source in points.GroupBy(point => (point.Workspace, point.Source, point.Kind)))
         {
             // A source without any proof must not lose its last hope either.
@@ -51,6 +62,9 @@ public static class Attestations
 
     /// <summary>Ends a hold or a use; its content names that attestation's id as <c>attestation</c>.</summary>
     public const string Release = "release";
+
+    /// <summary>A person gave an attestation up that no tier could read; its content names it as <c>attestation</c> and says the <c>reason</c>.</summary>
+    public const string Dropped = "dropped";
 
     /// <summary>Restore points whose newest validation passed.</summary>
     public static IReadOnlySet<RestorePointId> Proven(IEnumerable<Attestation> attestations) =>

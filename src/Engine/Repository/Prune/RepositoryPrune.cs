@@ -43,7 +43,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
 
     /// <summary>Prunes.</summary>
     /// <exception cref="EngineException">
-    /// Kind Damaged where a manifest, an attestation, a mark or the index cannot be read; Conflict where too much would go
+    /// Kind Damaged where a manifest, a mark or the index cannot be read; Conflict where too much would go
     /// without approval; Unavailable where the store's clock or listing cannot be relied on. Then nothing was deleted.
     /// </exception>
     public async Task<PruneReport> RunAsync(CancellationToken ct)
@@ -90,14 +90,10 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
             throw Unreadable(first.Key, first.Reason, null);
         }
 
-        try
-        {
-            return await PointExpiry.DecideAsync(parts, options.Expire, await parts.Attestations.ListAsync(null, ct), now, ct);
-        }
-        catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
-        {
-            throw Unreadable(error.Context.GetValueOrDefault("object") ?? "an attestation", error.Message, error);
-        }
+        var attestations = await parts.Attestations.LoadAsync(ct);
+        _notes.AddRange(attestations.Unreadable.Select(one =>
+            $"{one.Reason}. It may be a hold, so nothing expires that was there when it was written; repair it from another tier, or give it up with 'drconsole repository repair --drop-attestation'"));
+        return await PointExpiry.DecideAsync(parts, options.Expire, attestations, now, ct);
     }
 
     private bool IsQuarantined(string key) => parts.Index.Index.FindPack(key[(key.LastIndexOf('/') + 1)..]) is { IsDamaged: true };

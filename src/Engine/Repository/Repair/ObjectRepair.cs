@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Index;
 using Hexabase.DrConsole.Engine.Repository.Manifests;
@@ -42,7 +43,7 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
             await EpochStore.WriteAsync(parts.Store, parts.Keys, ct);
         }
 
-        foreach (var key in copies)
+        foreach (var key in copies.Where(key => key != EpochStore.Missing))
         {
             await parts.Store.DeleteAsync(key, ct);
         }
@@ -107,6 +108,49 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
         }
 
         return missing;
+    }
+
+    /// <summary>Attestations are given up only where neither this tier nor the other has them whole.</summary>
+    /// <exception cref="EngineException">Kind Input, with all ids that may not be given up; nothing was changed.</exception>
+    public async Task RequireUnreadableAsync(RepairOptions options, CancellationToken ct)
+    {
+        var problems = new List<string>();
+        foreach (var text in options.DropAttestations)
+        {
+            if (!Guid.TryParseExact(text, "N", out var id) || await parts.Store.StatAsync(AttestationStore.Prefix + text, ct) is null)
+            {
+                problems.Add($"there is no attestation '{text}'; give all 32 digits of its id");
+            }
+            else if (await parts.Attestations.IsReadableAsync(id, ct))
+            {
+                problems.Add($"attestation {text} can be read; a hold is ended by its release");
+            }
+            else if (from is not null && await from.Attestations.IsReadableAsync(id, ct))
+            {
+                problems.Add($"attestation {text} is whole in {from.Store.Url}; a repair without this option fetches it");
+            }
+        }
+
+        if (options.DropAttestations.Count > 0 && string.IsNullOrWhiteSpace(options.DropReason))
+        {
+            problems.Add("no reason is given");
+        }
+
+        if (problems.Count > 0)
+        {
+            throw new EngineException("attestation-not-dropped", ErrorKind.Input, string.Join("; ", problems), "Correct these; nothing was changed.");
+        }
+    }
+
+    /// <summary>Gives attestations up: first the note that a person did so, then they are deleted.</summary>
+    public async Task DropAttestationsAsync(RepairOptions options, CancellationToken ct)
+    {
+        foreach (var id in options.DropAttestations)
+        {
+            var content = JsonSerializer.SerializeToElement(new { attestation = id, reason = options.DropReason }, JsonSerializerOptions.Web);
+            await parts.Attestations.WriteAsync(Prune.Attestations.Dropped, null, content, null, ct);
+            await parts.Store.DeleteAsync(AttestationStore.Prefix + id, ct);
+        }
     }
 
     /// <summary>

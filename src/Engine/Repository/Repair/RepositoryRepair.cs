@@ -24,6 +24,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
                 "other-repository", ErrorKind.Input, $"{from.Store.Url} is no tier of the repository in {parts.Store.Url}", "name a tier of the same repository with --from; nothing was changed");
         }
 
+        await new ObjectRepair(parts, from).RequireUnreadableAsync(options, ct);
         var found = await CheckAsync(options.Level, ct);
         return options.IsDryRun ? await PlanAsync(found, ct) : await RepairAsync(found, ct);
     }
@@ -98,6 +99,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
 
         await objects.EpochSecretsAsync(damaged, ct);
         var missing = await objects.AttestationsAsync(damaged, ct);
+        await objects.DropAttestationsAsync(options, ct);
         await parts.Index.StoreMissingSegmentsAsync(ct);
         await objects.DeleteUnreadableAsync(damaged, session.StoreNow, session.Id, ct);
         await session.ProveAsync(always: false, ct);
@@ -169,7 +171,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         var left = (await CheckAsync(CheckLevel.L1, ct)).Damaged.UnionBy(lostWal, damage => damage.Name).ToDictionary(damage => damage.Name, StringComparer.Ordinal);
         var objects = found.Damaged.Select(damage => new RepairedObject(
             damage.Name, damage.Reason, damage.RestorePoints, !left.ContainsKey(damage.Name),
-            left.TryGetValue(damage.Name, out var still)
+            IsGivenUp(damage.Name) ? "given up by a person; the note about that stays" : left.TryGetValue(damage.Name, out var still)
                 ? $"could not be repaired{(from is null ? ": name another tier with --from" : " from the other tier")}: {still.Reason}"
                 : damage.Name.StartsWith(IndexStore.PackPrefix, StringComparison.Ordinal)
                     ? "what was needed of it lies in new packs; nobody leans on it any more, and prune will delete it" : Remedy(damage.Name))).ToList();
@@ -179,6 +181,8 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
             key, "was lost", key.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) ? [new RestorePointId(key[ManifestStore.Prefix.Length..])] : [], true, "fetched from the other tier")));
         return new RepairReport { IsDryRun = false, Objects = objects, Salvaged = chunks.Salvaged, Fetched = chunks.Fetched, Bytes = chunks.Bytes };
     }
+
+    private bool IsGivenUp(string name) => options.DropAttestations.Any(id => name == AttestationStore.Prefix + id);
 
     private static string Remedy(string name) =>
         name.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) || name.StartsWith(AttestationStore.Prefix, StringComparison.Ordinal) ? "fetched from the other tier"

@@ -77,12 +77,9 @@ internal sealed class RepositoryCheck(
     /// <summary>Attestations, and objects that belong to nothing.</summary>
     private async Task CheckObjectsAsync(CancellationToken ct)
     {
-        foreach (var key in await EpochStore.KeysAsync(parts.Store, ct))
+        foreach (var (key, reason) in await EpochStore.DamagedAsync(parts.Store, parts.Keys, ct))
         {
-            if (!Envelope.IsWhole(await parts.Store.ReadAllAsync(key, ct)))
-            {
-                _damaged[key] = "the secrets of older encryption epochs in it are cut or have a changed byte; its twin may be whole";
-            }
+            _damaged[key] = reason;
         }
 
         foreach (var key in await parts.Attestations.KeysAsync(ct))
