@@ -11,9 +11,10 @@ internal static class Phases
     public const string Restore = "restore";
     public const string Check = "check";
     public const string Changed = "changed";
+    public const string Prune = "prune";
 
     /// <summary>In the order in which they run.</summary>
-    public static readonly string[] All = [Start, Floor, First, Rescan, Restore, Check, Changed, Index];
+    public static readonly string[] All = [Start, Floor, First, Rescan, Restore, Check, Changed, Prune, Index];
 }
 
 /// <summary>What to measure, on what, how often.</summary>

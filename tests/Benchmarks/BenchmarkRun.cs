@@ -7,6 +7,7 @@ namespace Hexabase.DrConsole.Benchmarks;
 internal sealed class BenchmarkRun(BenchmarkPlan plan, ResultTable table)
 {
     private const int QuickRuns = 3;
+    private const int MorePoints = 8;
 
     public async Task RunAsync(CancellationToken ct)
     {
@@ -95,6 +96,40 @@ internal sealed class BenchmarkRun(BenchmarkPlan plan, ResultTable table)
                 await MeasureAsync(name, Phases.Changed, contender, contender.Backup(plan.Work, name), ct);
             }
         }
+
+        if (plan.Has(Phases.Prune))
+        {
+            await MeasurePruneAsync(name, tree, contenders, round, ct);
+        }
+    }
+
+    /// <summary>
+    /// More restore points, each after a hundredth of the bytes changed; then the older half of all goes. What is left must
+    /// restore.
+    /// </summary>
+    private async Task MeasurePruneAsync(string name, string tree, List<Contender> contenders, int round, CancellationToken ct)
+    {
+        for (var i = 1; i <= MorePoints; i++)
+        {
+            SampleTrees.ChangeOnePercent(tree, (100 * (round + 1)) + i);
+            await Task.Delay(TimeSpan.FromSeconds(3), ct);
+            foreach (var contender in contenders)
+            {
+                await ProcessMeter.RunAsync(contender.Backup(plan.Work, name), ct);
+            }
+        }
+
+        var points = 1 + (plan.Has(Phases.Rescan) ? QuickRuns : 0) + (plan.Has(Phases.Changed) ? 1 : 0) + MorePoints;
+        foreach (var contender in contenders)
+        {
+            await MeasureAsync(name, Phases.Prune, contender, contender.Prune(points / 2), ct);
+            table.AddStored($"{name}, pruned", contender.Name, contender.StoredBytes());
+        }
+
+        foreach (var contender in contenders.Where(_ => round == 0))
+        {
+            await RestoreAsync(name, tree, contender, compare: true, ProcessMeter.RunAsync, ct);
+        }
     }
 
     private async Task MeasureFloorAsync(string name, string tree, CancellationToken ct)
@@ -113,11 +148,15 @@ internal sealed class BenchmarkRun(BenchmarkPlan plan, ResultTable table)
         }
     }
 
-    private async Task MeasureRestoreAsync(string name, string tree, Contender contender, bool compare, CancellationToken ct)
+    private Task MeasureRestoreAsync(string name, string tree, Contender contender, bool compare, CancellationToken ct) =>
+        RestoreAsync(name, tree, contender, compare, (invocation, token) => MeasureAsync(name, Phases.Restore, contender, invocation, token), ct);
+
+    private async Task RestoreAsync(
+        string name, string tree, Contender contender, bool compare, Func<Invocation, CancellationToken, Task> restore, CancellationToken ct)
     {
         var target = Path.Combine(plan.Work, "restored");
         await ProcessMeter.RunAsync(Invocation.Shell($"rm -rf '{target}' && mkdir '{target}'", "/"), ct);
-        await MeasureAsync(name, Phases.Restore, contender, contender.Restore(target), ct);
+        await restore(contender.Restore(target), ct);
         if (compare && TreeFacts.Difference(tree, contender.RestoredTree(target, name)) is { } difference)
         {
             throw new InvalidOperationException($"{contender.Name} did not restore {name} as it was: {difference}");

@@ -26,6 +26,9 @@ internal abstract class Contender(string name, string folder)
     /// <summary>Reads and verifies every stored byte.</summary>
     public abstract Invocation Check();
 
+    /// <summary>Gives up all restore points but the newest ones and frees what only they needed, at once.</summary>
+    public abstract Invocation Prune(int keep);
+
     /// <summary>Lists restore points: what a command costs that does almost nothing.</summary>
     public abstract Invocation List();
 
@@ -56,6 +59,8 @@ internal sealed class Restic(string folder) : Contender("restic", Path.Combine(f
 
     public override Invocation Check() => Run(Folder, "check", "--read-data");
 
+    public override Invocation Prune(int keep) => Run(Folder, "forget", "--keep-last", $"{keep}", "--prune");
+
     public override Invocation List() => Run(Folder, "snapshots");
 
     private Invocation Run(string folder, params string[] arguments) => new(
@@ -76,17 +81,19 @@ internal sealed class Borg(string folder) : Contender("borg", Path.Combine(folde
 
     public override Invocation Check() => Run(Folder, "check", "--verify-data", Repository);
 
+    public override Invocation Prune(int keep) =>
+        Invocation.Shell($"borg prune --keep-last {keep} '{Repository}' && borg compact '{Repository}'", Folder) with { Environment = Variables };
+
     public override Invocation List() => Run(Folder, "list", Repository);
 
     private string Repository => Path.Combine(Folder, "repository");
 
-    private Invocation Run(string folder, params string[] arguments) => new("borg", arguments, folder)
+    private Dictionary<string, string> Variables => new()
     {
-        Environment = new Dictionary<string, string>
-        {
-            ["BORG_PASSPHRASE"] = "benchmark", ["BORG_BASE_DIR"] = Path.Combine(Folder, "base"), ["BORG_RELOCATED_REPO_ACCESS_IS_OK"] = "yes",
-        },
+        ["BORG_PASSPHRASE"] = "benchmark", ["BORG_BASE_DIR"] = Path.Combine(Folder, "base"), ["BORG_RELOCATED_REPO_ACCESS_IS_OK"] = "yes",
     };
+
+    private Invocation Run(string folder, params string[] arguments) => new("borg", arguments, folder) { Environment = Variables };
 }
 
 /// <summary>This product, as a user runs it.</summary>
@@ -99,6 +106,9 @@ internal sealed class DrConsole(string folder, string program) : Contender("drco
     public override Invocation Restore(string target) => Run(Folder, "restore", "latest", "--to", target);
 
     public override Invocation Check() => Run(Folder, "check", "--level", "L3");
+
+    // Without a grace period, so that what is marked goes in the same run, as it does with the others.
+    public override Invocation Prune(int keep) => Run(Folder, "prune", "--keep-last", $"{keep}", "--grace", "00:00:00", "--allow-delete-share", "1");
 
     public override Invocation List() => Run(Folder, "list");
 

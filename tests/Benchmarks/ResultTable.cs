@@ -14,7 +14,7 @@ internal sealed class ResultTable
     /// <summary>The largest share of the better peer's time that is good enough.</summary>
     private static readonly Dictionary<string, double> Goals = new()
     {
-        [Phases.First] = 0.5, [Phases.Rescan] = 0.4, [Phases.Changed] = 0.5, [Phases.Restore] = 0.5, [Phases.Check] = 0.5,
+        [Phases.First] = 0.5, [Phases.Rescan] = 0.4, [Phases.Changed] = 0.5, [Phases.Restore] = 0.5, [Phases.Check] = 0.5, [Phases.Prune] = 1,
     };
 
     public void Add(string subject, string phase, string contender, Measured measured) => _runs.Add((subject, phase, contender, measured));
@@ -48,8 +48,8 @@ internal sealed class ResultTable
         foreach (var (contender, measured) in runs)
         {
             var seconds = Median(measured.Select(m => m.Seconds));
-            // Borg's check is left out: its whole verification is far slower than restic's.
-            var peers = runs.Where(run => run.Key is "restic" or "borg" && (phase != Phases.Check || run.Key == "restic")).Select(run => run.Value).ToList();
+            // Borg's check is left out: its whole verification is far slower than restic's. Prune is to be held against restic's.
+            var peers = runs.Where(run => run.Key is "restic" or "borg" && (phase is not (Phases.Check or Phases.Prune) || run.Key == "restic")).Select(run => run.Value).ToList();
             var isOurs = contender == Ours && peers.Count > 0;
             var ratio = isOurs ? Ratio(seconds, peers.Min(runs => Median(runs.Select(m => m.Seconds)))) : "";
             // On a machine that others use too, the share of the processor says more than the clock.
