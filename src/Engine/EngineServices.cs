@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
@@ -34,8 +35,12 @@ public static class EngineServices
         services.AddSingleton<TierRepositories>();
         services.AddSingleton<RestorePointAccess>();
         services.AddSingleton<TierReplication>();
-        services.AddSingleton(provider => new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()));
-        services.AddSingleton(provider => new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()));
+        services.AddSingleton(provider => new PostgresBackups(
+            new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()),
+            new PhysicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>(), setup.Data.Scratch)));
+        services.AddSingleton(provider => new PostgresRestores(
+            new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()),
+            new PhysicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>())));
         services.AddSingleton<ArtifactRestore>();
         services.AddSingleton<HoldCatalog>();
         services.AddSingleton<TierCatalog>();

@@ -28,29 +28,29 @@ public static class LabConfiguration
             {
                 DataDirectory = "data",
                 Tiers = Tiers(folder, stores),
-                Sources = new[]
-                {
-                    new
-                    {
-                        Name = "orders",
-                        Kind = "postgres",
-                        Class = "critical",
-                        Workspace = "shop",
-                        Postgres = new
-                        {
-                            LabPostgres.Host,
-                            postgres.Port,
-                            Database = LabPostgres.Orders,
-                            Username = LabPostgres.BackupRole,
-                            PasswordFile = "keys/orders.pw",
-                            Mode = "logical",
-                            Tables = Array.Empty<string>(),
-                        },
-                    },
-                },
+                Sources = new[] { Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder) },
             },
         },
         s_json);
+
+    private static object Source(string name, string mode, LabPostgres postgres, string? dataDirectory) => new
+    {
+        Name = name,
+        Kind = "postgres",
+        Class = "critical",
+        Workspace = "shop",
+        Postgres = new
+        {
+            LabPostgres.Host,
+            postgres.Port,
+            Database = LabPostgres.Orders,
+            Username = LabPostgres.BackupRole,
+            PasswordFile = "keys/orders.pw",
+            Mode = mode,
+            DataDirectory = dataDirectory,
+            Tables = Array.Empty<string>(),
+        },
+    };
 
     private static List<object> Tiers(LabFolder folder, LabStores? stores)
     {

@@ -27,7 +27,7 @@ public sealed record BackupRunResult(
 /// one the capture begins again, since its snapshot died with the process.
 /// </summary>
 public sealed class BackupRun(
-    TierRepositories tiers, TierReplication replication, LogicalBackup logical, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
+    TierRepositories tiers, TierReplication replication, PostgresBackups postgres, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
 {
     /// <summary>Property of a manifest: the run that made it.</summary>
     public const string RunProperty = "run";
@@ -97,7 +97,7 @@ public sealed class BackupRun(
         await using var repository = await OpenAsync(source, tier, context.Cancellation);
         var request = await RequestFor(context, source);
         await step.RecordIntentAsync(new { tier = tier.Name });
-        var result = await logical.CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
+        var result = await postgres.CaptureAsync(context.Request<BackupRequest>().Strategy, request, repository, context.Progress, context.Log, context.Cancellation);
         // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
         var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
         Record(context, step, manifest, tier.Name);
@@ -119,10 +119,10 @@ public sealed class BackupRun(
 
     private static bool IsOfTheTier(EngineException fault) => fault.Code.StartsWith(TierFault, StringComparison.Ordinal);
 
-    private async Task<LogicalBackupRequest> RequestFor(RunContext context, Source source)
+    private async Task<PostgresBackupRequest> RequestFor(RunContext context, Source source)
     {
         var settings = source.Postgres!;
-        return new LogicalBackupRequest
+        return new PostgresBackupRequest
         {
             Description = new BackupDescription
             {
@@ -142,6 +142,7 @@ public sealed class BackupRun(
                 Username = settings.Username,
                 PasswordFile = settings.PasswordFile,
                 Tables = settings.Tables,
+                DataDirectory = settings.DataDirectory,
             },
             PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
             MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
@@ -194,7 +195,7 @@ public sealed class BackupRun(
         var facts = await LogicalBackup.ReadFactsAsync(repository, found, context.Cancellation);
         var request = await RequestFor(context, source);
         var withPasswords = found.Properties.GetValueOrDefault(LogicalBackup.PasswordsProperty) == "true";
-        var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []);
+        var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []) with { Type = found.Strategy ?? LogicalBackup.Strategy };
         return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
     }
 

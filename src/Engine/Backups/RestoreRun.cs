@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
@@ -14,13 +15,20 @@ public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash);
 /// <param name="Bytes">Bytes of the artifacts.</param>
 /// <param name="Seconds">Measured time from the first byte to the target being ready; null where an interrupted attempt had finished it.</param>
 /// <param name="Warnings">What the tools said.</param>
-public sealed record RestoreRunResult(string Target, string Tier, long Bytes, double? Seconds, IReadOnlyList<string> Warnings);
+public sealed record RestoreRunResult(string Target, string Tier, long Bytes, double? Seconds, IReadOnlyList<string> Warnings)
+{
+    /// <summary>Of a recovered cluster: fetch, unpack, replay, verify.</summary>
+    public IReadOnlyList<RestorePhase>? Phases { get; init; }
+
+    /// <summary>Of a recovered cluster: the time of the last commit in it, as its server logged it.</summary>
+    public string? LastTransaction { get; init; }
+}
 
 /// <summary>
 /// Executes a hashed restore plan as a durable run. The drivers give their target its name only when everything is in it, and
 /// know their own half-made one by the run's name: after a crash the step is simply done again.
 /// </summary>
-public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, LogicalRestore logical, ArtifactRestore artifacts) : IRunHandler
+public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, PostgresRestores postgres, ArtifactRestore artifacts) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Restore;
@@ -37,9 +45,13 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     public async Task AbandonAsync(RunContext context)
     {
         var plan = context.Request<RestoreRequest>().Plan;
-        var found = IsOfFiles(plan)
-            ? ArtifactRestore.Abandon(plan, OperationOf(context.Run))
-            : await LogicalRestore.AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
+        var operation = OperationOf(context.Run);
+        var found = plan.Kind switch
+        {
+            ArtifactRestore.Kind => ArtifactRestore.Abandon(plan, operation),
+            PhysicalRestore.Kind => await postgres.Physical.AbandonAsync(plan, operation, context.Cancellation),
+            _ => await LogicalRestore.AbandonAsync(plan, operation, context.Cancellation),
+        };
         if (found is not null)
         {
             context.Warn("cleanup", found);
@@ -54,9 +66,20 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
             context.Log("restore", $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
             var manifest = await repository.ReadManifestAsync(point, context.Cancellation);
             var operation = OperationOf(context.Run);
-            var result = IsOfFiles(request.Plan)
+            if (request.Plan.Kind == PhysicalRestore.Kind)
+            {
+                var recovered = await postgres.Physical.ExecuteAsync(
+                    repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
+                return new RestoreRunResult(request.Plan.Target, tier, manifest.Bytes, recovered.Seconds, recovered.Warnings)
+                {
+                    Phases = recovered.Phases,
+                    LastTransaction = recovered.LastTransaction,
+                };
+            }
+
+            var result = request.Plan.Kind == ArtifactRestore.Kind
                 ? await artifacts.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation)
-                : await logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
+                : await postgres.Logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
             return new RestoreRunResult(result.Target, tier, result.Bytes, result.Duration?.TotalSeconds, result.Warnings);
         }
     }
@@ -64,7 +87,18 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     /// <summary>A directory cannot carry the run's name as a database does: what it holds says whether it is finished.</summary>
     private async Task<StepProbe<RestoreRunResult>> FindRestoredAsync(RunContext context, RestoreRequest request)
     {
-        if (!IsOfFiles(request.Plan))
+        if (request.Plan.Kind == PhysicalRestore.Kind && PhysicalRestore.IsFinished(request.Plan, OperationOf(context.Run)))
+        {
+            await postgres.Physical.FinishAsync(request.Plan, context.Log, context.Cancellation);
+            var (_, from, opened) = await OpenAsync(context, request);
+            await using (opened)
+            {
+                return new StepProbe<RestoreRunResult>.Done(
+                    new RestoreRunResult(request.Plan.Target, from, request.Plan.Artifacts.Sum(artifact => artifact.Bytes), null, []));
+            }
+        }
+
+        if (request.Plan.Kind != ArtifactRestore.Kind)
         {
             return new StepProbe<RestoreRunResult>.NotDone();
         }
@@ -85,8 +119,6 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
         return (point.PointId, tier.Name, repository);
     }
-
-    private static bool IsOfFiles(RestorePlan plan) => plan.Kind == ArtifactRestore.Kind;
 
     /// <summary>With its time: another console counts its runs from R-1 too, and must not take this one's half-made target for its own.</summary>
     internal static string OperationOf(Run run) => $"{run.Id} of {run.CreatedAt.UtcDateTime:O}";

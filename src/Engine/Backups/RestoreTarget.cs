@@ -4,12 +4,13 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
-/// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>) or a new directory for the
-/// raw artifacts (<c>dir:/path</c>).
+/// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>), a new data directory
+/// (<c>pgdata:/path?port=P&amp;time=T</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
 /// </summary>
 public abstract record RestoreTarget
 {
-    private static readonly string[] s_otherKinds = ["pgdata", "redis", "vcluster"];
+    private static readonly string[] s_postgresOptions = ["passwordFile", "noOwner", "noPrivileges", "createRoles", "sslMode", "host"];
+    private static readonly string[] s_otherKinds = ["redis", "vcluster"];
 
     /// <summary>The target as one line: what a plan's hash covers and pages show. Holds no secret.</summary>
     public abstract string ToText();
@@ -25,14 +26,22 @@ public abstract record RestoreTarget
         return kind switch
         {
             "postgres" or "postgresql" => ParsePostgres(text, baseFolder),
+            "pgdata" => ParsePgData(text, baseFolder),
             "dir" => text.Length > 4
                 ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
                 : throw Invalid(["a path is missing after dir:"]),
             _ when s_otherKinds.Contains(kind) => throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
                 $"a target of kind {kind} cannot take this restore point",
-                "use postgres://user@host:port/newdb?passwordFile=F or dir:/path"),
-            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, dir"]),
+                "use postgres://user@host:port/newdb?passwordFile=F, pgdata:/path?port=P&time=T or dir:/path"),
+            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, dir"]),
         };
+    }
+
+    private static PgDataTarget ParsePgData(string text, string baseFolder)
+    {
+        var faults = new List<string>();
+        var target = PgDataTarget.Parse(text, baseFolder, faults);
+        return faults.Count == 0 ? target : throw Invalid(faults);
     }
 
     private static PostgresTarget ParsePostgres(string text, string baseFolder)
@@ -51,7 +60,7 @@ public abstract record RestoreTarget
                 "write the password into a file that only you can read and name it with passwordFile=");
         }
 
-        var options = ReadOptions(uri.Query, faults);
+        var options = ReadOptions(uri.Query, s_postgresOptions, faults);
         var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
         var host = options.GetValueOrDefault("host") ?? uri.Host.Trim('[', ']');
         Require(user, "the user is missing (postgres://USER@…)", faults);
@@ -75,9 +84,8 @@ public abstract record RestoreTarget
         return faults.Count == 0 ? target : throw Invalid(faults);
     }
 
-    private static Dictionary<string, string> ReadOptions(string query, List<string> faults)
+    private protected static Dictionary<string, string> ReadOptions(string query, IReadOnlyList<string> known, List<string> faults)
     {
-        string[] known = ["passwordFile", "noOwner", "noPrivileges", "createRoles", "sslMode", "host"];
         var options = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var pair in query.TrimStart('?').Split('&', StringSplitOptions.RemoveEmptyEntries))
         {
@@ -96,7 +104,7 @@ public abstract record RestoreTarget
         return options;
     }
 
-    private static bool Flag(Dictionary<string, string> options, string name, List<string> faults)
+    private protected static bool Flag(Dictionary<string, string> options, string name, List<string> faults)
     {
         switch (options.GetValueOrDefault(name))
         {
@@ -120,7 +128,7 @@ public abstract record RestoreTarget
 
     private static EngineException Invalid(IReadOnlyList<string> faults) => new(
         "restore-target-invalid", ErrorKind.Input, $"the restore target cannot be read: {string.Join("; ", faults)}",
-        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true or dir:/path");
+        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true, pgdata:/path?port=P&time=2026-11-24T14:32:10Z or dir:/path");
 }
 
 /// <summary>A new database on a server that runs.</summary>

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
@@ -8,7 +9,8 @@ namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>What a backup run is asked for.</summary>
 /// <param name="Source">The source's name.</param>
-public sealed record BackupRequest(string Source);
+/// <param name="Strategy">How: <c>logical</c> or <c>physical</c>.</param>
+public sealed record BackupRequest(string Source, string Strategy = LogicalBackup.Strategy);
 
 /// <summary>What a validation run is asked for.</summary>
 /// <param name="RestorePoint">The restore point's full id.</param>
@@ -20,12 +22,12 @@ public sealed record ValidationRequest(string RestorePoint, string? Tier = null)
 /// at once, writes the request with its audit event, and hands it over.
 /// </summary>
 public sealed class RunRequests(
-    RunStore runs, RestorePointCatalog points, RestorePointAccess access, LogicalRestore logical, IRunTrigger trigger, ProtectedEstate estate,
+    RunStore runs, RestorePointCatalog points, RestorePointAccess access, PostgresRestores restores, IRunTrigger trigger, ProtectedEstate estate,
     DataFolder data, ILogger<RunRequests> log)
 {
     /// <summary>Asks for a backup of a source.</summary>
     /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
-    public Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken)
+    public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken)
     {
         var found = estate.SourceNamed(source);
         if (found.Kind != SourceKind.Postgres)
@@ -34,7 +36,14 @@ public sealed class RunRequests(
                 $"{source} is of kind {found.Kind.ToString().ToLowerInvariant()}, which this version cannot back up", "PostgreSQL is supported; the source stays listed as unprotected.");
         }
 
-        return RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source), actor, null, cancellationToken);
+        var strategy = found.Postgres!.Mode switch
+        {
+            PostgresMode.Logical => LogicalBackup.Strategy,
+            PostgresMode.Physical => PhysicalBackup.Strategy,
+            // By turns: the one whose newest restore point is the older.
+            _ => await points.NewestStrategyAsync(source, cancellationToken) == PhysicalBackup.Strategy ? LogicalBackup.Strategy : PhysicalBackup.Strategy,
+        };
+        return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, strategy), actor, null, cancellationToken);
     }
 
     /// <summary>Asks for a validation of a restore point, named by its id or the beginning of it.</summary>
@@ -81,7 +90,8 @@ public sealed class RunRequests(
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
             return parsed switch
             {
-                PostgresTarget postgres => await logical.PlanAsync(repository, manifest, postgres, cancellationToken),
+                PostgresTarget postgres => await restores.Logical.PlanAsync(repository, manifest, postgres, cancellationToken),
+                PgDataTarget directory => await restores.Physical.PlanAsync(repository, manifest, directory, cancellationToken),
                 DirectoryTarget directory => ArtifactRestore.Plan(manifest, directory),
                 _ => throw new System.Diagnostics.UnreachableException($"no driver plans {parsed.GetType().Name}"),
             };

@@ -44,6 +44,11 @@ public sealed record NewValidation(
 /// <summary>The catalog's cache of restore points and validations; the repositories hold the truth.</summary>
 public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
 {
+    /// <summary>How the newest restore point of a source was taken; null where there is none, or where it does not say.</summary>
+    public Task<string?> NewestStrategyAsync(string source, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT properties->>'strategy' FROM restore_point WHERE source = $1 AND properties ? 'strategy' ORDER BY created_at DESC LIMIT 1", source)
+            .FirstAsync(row => row.GetString(0), cancellationToken);
+
     private const string Columns =
         "id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts::text, facts::text, properties::text, run_id, expired_at";
 

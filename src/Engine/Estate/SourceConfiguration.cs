@@ -65,17 +65,35 @@ internal static class SourceConfiguration
 
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "Tables");
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables");
         var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
-        if (mode != PostgresMode.Logical)
+        var tables = settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0).ToList();
+        if (mode != PostgresMode.Logical && tables.Count > 0)
         {
-            warnings.Add($"{source}: mode '{mode.ToString().ToLowerInvariant()}' asks for physical backups, which this version cannot make; it is protected by logical dumps alone");
+            warnings.Add($"{source}: mode '{mode.ToString().ToLowerInvariant()}' captures the whole cluster as files; Tables holds for logical dumps only");
         }
 
         return new PostgresSettings(
             settings.RequiredText("Host"), settings.Number("Port", 5432, 1, 65535), settings.RequiredText("Database"),
-            settings.RequiredText("Username"), Secret(settings), mode,
-            [.. settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0)]);
+            settings.RequiredText("Username"), Secret(settings), mode, tables)
+        {
+            DataDirectory = ReadDataDirectory(settings, mode),
+        };
+    }
+
+    private static string? ReadDataDirectory(ConfigurationReader settings, PostgresMode mode)
+    {
+        var path = settings.FilePath("DataDirectory");
+        if (path is not null && mode == PostgresMode.Logical)
+        {
+            settings.Problem("DataDirectory", "is for physical backups; set Mode to physical or both");
+        }
+        else if (path is not null && !File.Exists(Path.Combine(path, "PG_VERSION")))
+        {
+            settings.Problem("DataDirectory", $"{path} is no data directory that this process can read (it has no PG_VERSION); leave it out and the server sends its files");
+        }
+
+        return path is null ? null : Path.TrimEndingDirectorySeparator(path);
     }
 
     private static RedisSettings ReadRedis(ConfigurationReader settings)

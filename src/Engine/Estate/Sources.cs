@@ -38,7 +38,14 @@ public enum PostgresMode
 /// <param name="Mode">Logical, physical or both.</param>
 /// <param name="Tables">Only these tables (<c>schema.table</c>), or empty for the whole database.</param>
 public sealed record PostgresSettings(
-    string Host, int Port, string Database, string Username, string? PasswordFile, PostgresMode Mode, IReadOnlyList<string> Tables);
+    string Host, int Port, string Database, string Username, string? PasswordFile, PostgresMode Mode, IReadOnlyList<string> Tables)
+{
+    /// <summary>
+    /// The server's data directory where this process can read it: then a physical backup stores only what changed. Null: the
+    /// server sends its files.
+    /// </summary>
+    public string? DataDirectory { get; init; }
+}
 
 /// <summary>A Redis source's settings.</summary>
 public sealed record RedisSettings(string Host, int Port, string? PasswordFile, bool Tls);

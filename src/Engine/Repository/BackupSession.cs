@@ -110,6 +110,26 @@ public sealed class BackupSession : IAsyncDisposable
         return artifact;
     }
 
+    /// <summary>Stores what a tar archive holds as a file tree; it restores like any other tree.</summary>
+    /// <param name="name">Unique in this restore point; the directory's name when it is restored.</param>
+    /// <param name="archive">An uncompressed archive, read to its end and not disposed.</param>
+    /// <param name="inspector">Looks at the files' bytes; null where nobody does.</param>
+    /// <param name="progress">Told files and bytes.</param>
+    /// <param name="cancellationToken">Ends the writing.</param>
+    /// <exception cref="EngineException">Kind Damaged where the archive ends too early, or whatever the store says.</exception>
+    public async Task<StoredArtifact> WriteTarTreeAsync(
+        string name, Stream archive, ITreeInspector? inspector, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(archive);
+        CheckName(name);
+        _unfinished = name;
+        var meter = new ProgressMeter(progress, _parts.Options.Time, name);
+        var artifact = await new TarTreeWriter(_blobs, _contents, meter, inspector).WriteAsync(name, archive, cancellationToken);
+        _artifacts.Add(artifact);
+        _unfinished = null;
+        return artifact;
+    }
+
     /// <summary>
     /// Makes the restore point: packs, index, manifest, each durable before the next, then a check that every pack that it
     /// leans on is listed by the store. Only when this returns does the restore point count.

@@ -20,4 +20,7 @@ public sealed record TreeOptions
 
     /// <summary>True to leave out what directories with a valid CACHEDIR.TAG hold; they stay, with their tag.</summary>
     public bool SkipCacheDirectories { get; init; }
+
+    /// <summary>Looks at the files' bytes while they are stored; null where nobody does. Files that it looks at are stored with their holes.</summary>
+    public ITreeInspector? Inspector { get; init; }
 }

@@ -119,11 +119,16 @@ public sealed class PostgresCluster : IAsyncDisposable
     /// Stops the server: fast shutdown, then immediate, then KILL, and always waits for the end. A server that is shared, or
     /// that another living process has taken over meanwhile, is left running.
     /// </summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
+    public Task StopAsync(CancellationToken cancellationToken) =>
+        StopAsync(_options.IsScratch ? ProcessEnding.ScratchServer : ProcessEnding.Server(_options.StopPatience), cancellationToken);
+
+    /// <summary>The same with a fast shutdown also of a scratch server: its files are wanted as a server leaves them.</summary>
+    public Task ShutDownAsync(CancellationToken cancellationToken) => StopAsync(ProcessEnding.Server(_options.StopPatience), cancellationToken);
+
+    private async Task StopAsync(IReadOnlyList<EndingStep> ladder, CancellationToken cancellationToken)
     {
         if (_postmaster is { } postmaster && !_isShared && !_registry.IsHeldByAnother(_options.Name))
         {
-            var ladder = _options.IsScratch ? ProcessEnding.ScratchServer : ProcessEnding.Server(_options.StopPatience);
             await ProcessEnding.EndAsync(postmaster, ladder, _time, cancellationToken).ConfigureAwait(false);
             RemoveRecord();
         }

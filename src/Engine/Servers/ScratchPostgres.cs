@@ -18,6 +18,15 @@ public sealed record ScratchPostgresOptions
     /// <summary>Keys and data folders: what code inside the restored database must not be able to read.</summary>
     public IReadOnlyList<string> ProtectedPaths { get; init; } = [];
 
+    /// <summary>The role that initdb made, or is to make.</summary>
+    public string Superuser { get; init; } = ScratchPostgres.SuperuserName;
+
+    /// <summary>How long the start may take, replay of WAL included.</summary>
+    public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>For a restored data directory: where WAL comes from and where replay ends.</summary>
+    public IReadOnlyDictionary<string, string> Recovery { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Additions to the settings, such as <c>shared_buffers</c>. They cannot loosen the isolation.</summary>
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
 }
@@ -39,25 +48,22 @@ public sealed class ScratchPostgres : IAsyncDisposable
 
     private readonly PostgresCluster _cluster;
     private readonly ProcessRegistry _registry;
-    private readonly string _name;
+    private readonly ScratchFolder _folder;
     private readonly string _password;
 
-    private ScratchPostgres(
-        PostgresCluster cluster, ProcessRegistry registry, string name, string folder, string password, ScratchIsolation isolation)
+    private ScratchPostgres(PostgresCluster cluster, ProcessRegistry registry, ScratchFolder folder, string password)
     {
         _cluster = cluster;
         _registry = registry;
-        _name = name;
+        _folder = folder;
         _password = password;
-        Folder = folder;
-        Isolation = isolation;
     }
 
     /// <summary>What was achieved here.</summary>
-    public ScratchIsolation Isolation { get; }
+    public ScratchIsolation Isolation => _folder.Isolation;
 
     /// <summary>All of it: data, socket, log.</summary>
-    public string Folder { get; }
+    public string Folder => _folder.Path;
 
     /// <summary>The socket's folder: the host for Npgsql and <c>--host</c>.</summary>
     public string Host => _cluster.SocketFolder;
@@ -71,31 +77,41 @@ public sealed class ScratchPostgres : IAsyncDisposable
     /// <summary>The postmaster while it runs.</summary>
     public ProcessIdentity? Postmaster => _cluster.Postmaster;
 
-    /// <summary>Makes and starts a scratch server.</summary>
+    /// <summary>Makes and starts a scratch server with an empty cluster.</summary>
     /// <exception cref="EngineException">As <see cref="PostgresCluster.StartAsync"/>.</exception>
     public static async Task<ScratchPostgres> StartAsync(
         ScratchPostgresOptions options, ProcessRegistry registry, TimeProvider time, CancellationToken cancellationToken)
     {
-        var name = ProcessRegistry.NewName("scratch");
-        LocalFolder.CreatePassage(options.Root);
-        var folder = Path.Combine(Path.GetFullPath(options.Root), name);
+        var folder = await ScratchFolder.CreateAsync(options.Root, options.ProtectedPaths, registry, cancellationToken).ConfigureAwait(false);
+        return await StartAsync(options, folder, registry, time, cancellationToken).ConfigureAwait(false);
+    }
 
-        // The folder is on record before it exists: whatever happens from here on, a settlement finds and removes it.
-        registry.Write(registry.NewRecord(name, "scratch PostgreSQL", Afterlife.Ended, folder, isServer: true));
+    /// <summary>
+    /// Starts a scratch server in a folder, on the data directory in it where there is one (<see cref="ScratchFolder.DataFolder"/>):
+    /// then with a configuration of our own, and any role of it may sign in through the socket. The folder is the server's
+    /// from here on, also where the start fails.
+    /// </summary>
+    /// <exception cref="EngineException">As <see cref="PostgresCluster.StartAsync"/>.</exception>
+    public static async Task<ScratchPostgres> StartAsync(
+        ScratchPostgresOptions options, ScratchFolder folder, ProcessRegistry registry, TimeProvider time, CancellationToken cancellationToken)
+    {
         try
         {
-            LocalFolder.CreatePrivate(folder);
-            var sandbox = await ScratchSandbox.ChooseAsync(folder, options.ProtectedPaths, registry, cancellationToken).ConfigureAwait(false);
-            LocalFolder.CreatePrivate(folder, sandbox.User);
+            var isFilled = Directory.Exists(folder.DataFolder);
+            if (isFilled)
+            {
+                WriteConfiguration(folder);
+            }
+
             var password = RandomNumberGenerator.GetHexString(32, lowercase: true);
-            var cluster = new PostgresCluster(Describe(options, name, folder, password, sandbox), registry, time);
-            var scratch = new ScratchPostgres(cluster, registry, name, folder, password, sandbox.Isolation);
+            var cluster = new PostgresCluster(Describe(options, folder, password, isFilled), registry, time);
+            var scratch = new ScratchPostgres(cluster, registry, folder, password);
             await cluster.StartAsync(cancellationToken).ConfigureAwait(false);
             return scratch;
         }
         catch
         {
-            await RemoveAsync(registry, name).ConfigureAwait(false);
+            await folder.DisposeAsync().ConfigureAwait(false);
             throw;
         }
     }
@@ -106,52 +122,51 @@ public sealed class ScratchPostgres : IAsyncDisposable
     /// <summary>A password file for pg_restore (<c>PGPASSFILE</c>); dispose it.</summary>
     public PasswordFile CreatePasswordFile() => PasswordFile.Create(_registry, Host, Port, SuperuserName, _password);
 
+    /// <summary>Ends the server in good order; its folder stays until it is disposed.</summary>
+    public Task ShutDownAsync(CancellationToken cancellationToken) => _cluster.ShutDownAsync(cancellationToken);
+
     /// <summary>Ends the server and removes its folder.</summary>
     public async ValueTask DisposeAsync()
     {
         await _cluster.DisposeAsync().ConfigureAwait(false);
-        await RemoveAsync(_registry, _name).ConfigureAwait(false);
+        await _folder.DisposeAsync().ConfigureAwait(false);
     }
 
     internal Task KillAsync(CancellationToken cancellationToken) => _cluster.KillAsync(cancellationToken);
 
-    private static async Task RemoveAsync(ProcessRegistry registry, string name)
+    /// <summary>Nothing of a restored cluster's own configuration counts: it may name libraries, commands and other servers.</summary>
+    private static void WriteConfiguration(ScratchFolder folder)
     {
-        if (registry.Find(name) is not { } record)
-        {
-            return;
-        }
-
-        if (record.Child is { } child)
-        {
-            await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, registry.Time, CancellationToken.None).ConfigureAwait(false);
-
-            // Where a sandbox stood between, the server may outlive it.
-            LibC.SignalGroup(child.Pid, UnixSignal.Kill);
-        }
-
-        await LocalFolder.RemoveAsync(record.Folder!, registry.Time, CancellationToken.None).ConfigureAwait(false);
-        registry.RemoveForGood(name);
+        LocalFolder.WritePrivateFile(folder.FileOf("postgresql.conf"), "# the settings are given at the start\n"u8, folder.User);
+        LocalFolder.WritePrivateFile(folder.FileOf("pg_hba.conf"), "local all all trust\n"u8, folder.User);
+        LocalFolder.WritePrivateFile(folder.FileOf("pg_ident.conf"), "# none\n"u8, folder.User);
+        LocalFolder.WritePrivateFile(Path.Combine(folder.DataFolder, "postgresql.auto.conf"), "# emptied for a scratch server\n"u8, folder.User);
     }
 
     private static PostgresClusterOptions Describe(
-        ScratchPostgresOptions options, string name, string folder, string password, ScratchSandbox sandbox) => new()
+        ScratchPostgresOptions options, ScratchFolder folder, string password, bool isFilled) => new()
     {
-        Name = name,
-        DataFolder = Path.Combine(folder, "data"),
-        SocketFolder = Path.Combine(folder, "run"),
-        LogFile = Path.Combine(folder, "server.log"),
-        Superuser = SuperuserName,
+        Name = folder.Name,
+        DataFolder = folder.DataFolder,
+        SocketFolder = folder.FileOf("run"),
+        LogFile = folder.FileOf("server.log"),
+        Superuser = options.Superuser,
         Password = password,
         Port = 5432,
         ListenAddress = null,
-        RunAs = sandbox.User,
+        RunAs = folder.User,
         Major = options.Major,
         IsDurable = false,
         IsScratch = true,
-        ScratchFolder = folder,
-        Isolation = sandbox.Command,
-        Settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal)
+        ScratchFolder = folder.Path,
+        Isolation = folder.Command,
+        StartTimeout = options.StartTimeout,
+        Settings = Settings(options, folder, isFilled),
+    };
+
+    private static Dictionary<string, string> Settings(ScratchPostgresOptions options, ScratchFolder folder, bool isFilled)
+    {
+        var settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal)
         {
             ["fsync"] = "off",
             ["full_page_writes"] = "off",
@@ -168,6 +183,23 @@ public sealed class ScratchPostgres : IAsyncDisposable
             ["max_worker_processes"] = "0",
             ["autovacuum"] = "off",
             ["jit"] = "off",
-        },
-    };
+        };
+        if (isFilled)
+        {
+            settings["config_file"] = folder.FileOf("postgresql.conf");
+            settings["hba_file"] = folder.FileOf("pg_hba.conf");
+            settings["ident_file"] = folder.FileOf("pg_ident.conf");
+            // No standby: then none of the source's limits on connections and workers need to be kept while WAL is replayed.
+            settings["hot_standby"] = "off";
+            settings["primary_conninfo"] = "";
+            settings["primary_slot_name"] = "";
+        }
+
+        foreach (var (name, value) in options.Recovery)
+        {
+            settings[name] = value;
+        }
+
+        return settings;
+    }
 }

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 
@@ -38,6 +39,7 @@ public sealed class RestorePointValidation(
     {
         var tools = clients ?? PostgresBinaries.FindClients();
         var stored = new StoredBytesCheck(repository, progress);
+        await using var cluster = new ClusterProof(options, registry, time, repository, progress, log);
         Manifest? manifest = null;
         (string Name, Func<Task<StepOutcome>> Run)[] steps =
         [
@@ -48,12 +50,18 @@ public sealed class RestorePointValidation(
             }),
             (ValidationSteps.Encryption, () => stored.CheckTagsAsync(manifest!, cancellationToken)),
             (ValidationSteps.Compression, () => stored.CheckFramesAsync(manifest!, cancellationToken)),
-            (ValidationSteps.ContentStructure, () => IsLogicalPostgres(manifest!)
-                ? new ContentStructureCheck(registry, tools).RunAsync(repository, manifest!, cancellationToken)
-                : Task.FromResult(NoDriver(manifest!))),
-            (ValidationSteps.Restorability, () => IsLogicalPostgres(manifest!)
-                ? new RestorabilityCheck(options, registry, time, tools).RunAsync(repository, manifest!, progress, log, cancellationToken)
-                : Task.FromResult(NoDriver(manifest!))),
+            (ValidationSteps.ContentStructure, () => PostgresStrategy(manifest!) switch
+            {
+                LogicalBackup.Strategy => new ContentStructureCheck(registry, tools).RunAsync(repository, manifest!, cancellationToken),
+                PhysicalBackup.Strategy => cluster.UnpackAsync(manifest!, cancellationToken),
+                _ => Task.FromResult(NoDriver(manifest!)),
+            }),
+            (ValidationSteps.Restorability, () => PostgresStrategy(manifest!) switch
+            {
+                LogicalBackup.Strategy => new RestorabilityCheck(options, registry, time, tools).RunAsync(repository, manifest!, progress, log, cancellationToken),
+                PhysicalBackup.Strategy => cluster.ProveAsync(manifest!, cancellationToken),
+                _ => Task.FromResult(NoDriver(manifest!)),
+            }),
         ];
 
         var result = await RunStepsAsync(id, steps, log);
@@ -137,7 +145,7 @@ public sealed class RestorePointValidation(
         }, outcome);
     }
 
-    private static bool IsLogicalPostgres(Manifest manifest) => manifest is { Kind: LogicalBackup.Kind, Strategy: LogicalBackup.Strategy };
+    private static string? PostgresStrategy(Manifest manifest) => manifest.Kind == LogicalBackup.Kind ? manifest.Strategy : null;
 
     private static StepOutcome NoDriver(Manifest manifest) =>
         StepOutcome.CannotProve($"this version has no driver that restores the kind {manifest.Kind} into a scratch environment");

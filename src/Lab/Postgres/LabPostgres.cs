@@ -50,6 +50,9 @@ public sealed class LabPostgres : IAsyncDisposable
         _time = time ?? TimeProvider.System;
     }
 
+    /// <summary>The server's data directory.</summary>
+    public string DataFolder => Cluster.DataFolder;
+
     /// <summary>Its TCP port; kept from start to start where it is still free.</summary>
     public int Port => Cluster.Port;
 

@@ -2,6 +2,7 @@ using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -38,9 +39,12 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Points = new RestorePointCatalog(catalog.Pool);
         Sources = new SourceCatalog(catalog.Pool, Estate);
         Access = new RestorePointAccess(Points, Tiers);
-        Requests = new RunRequests(Runs, Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), this, Estate,
+        Restores = new PostgresRestores(
+            new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
+        Requests = new RunRequests(Runs, Points, Access, Restores, this, Estate,
             DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
+        Backups = new PostgresBackups(Logical, new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging")));
     }
 
     /// <summary>The clock that ages are counted with.</summary>
@@ -66,6 +70,10 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public LogicalBackup Logical { get; }
 
+    public PostgresBackups Backups { get; }
+
+    public PostgresRestores Restores { get; }
+
     public List<RunId> HandedOver { get; } = [];
 
     private string Key => _folder.Combine("key");
@@ -89,8 +97,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         var replication = new TierReplication(Tiers, Access, Points, Estate);
         IRunHandler[] handlers =
         [
-            new BackupRun(Tiers, replication, Logical, Estate, Sources, Requests, TimeProvider.System),
-            new RestoreRun(Points, Access, new LogicalRestore(_folder.Registry, TimeProvider.System), new ArtifactRestore(TimeProvider.System)),
+            new BackupRun(Tiers, replication, Backups, Estate, Sources, Requests, TimeProvider.System),
+            new RestoreRun(Points, Access, Restores, new ArtifactRestore(TimeProvider.System)),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
             new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),

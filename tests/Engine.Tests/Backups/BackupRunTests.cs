@@ -169,7 +169,7 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
     {
         await using var repository = await rig.Tiers.OpenOrCreateAsync(rig.Estate.Tiers[0], rig.Source.Workspace, Ct);
         var settings = rig.Source.Postgres!;
-        return await rig.Logical.CaptureAsync(new LogicalBackupRequest
+        return await rig.Logical.CaptureAsync(new PostgresBackupRequest
         {
             Description = new BackupDescription { Source = rig.Source.Name, Kind = LogicalBackup.Kind, Workspace = rig.Source.Workspace },
             Source = new PostgresSource { Host = settings.Host, Port = settings.Port, Database = settings.Database, Username = settings.Username, PasswordFile = settings.PasswordFile, Tables = settings.Tables },

@@ -46,7 +46,6 @@ public sealed class RestoreTargetTests
     }
 
     [Theory]
-    [InlineData("pgdata:/new/dir?port=5")]
     [InlineData("redis://localhost:1")]
     [InlineData("vcluster:a/b?kubeconfig=f")]
     public void Parse_other_kind_is_refused_by_name(string text)
@@ -54,6 +53,29 @@ public sealed class RestoreTargetTests
         var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse(text, "/"));
         Assert.Equal("restore-target-unsupported", fault.Code);
         Assert.Contains(text[..text.IndexOf(':', StringComparison.Ordinal)], fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("pgdata:/new/dir", "pgdata:/new/dir")]
+    [InlineData("pgdata:dir%20a?port=5433", "pgdata:/work/dir%20a?port=5433")]
+    [InlineData("pgdata:/d?time=2026-11-24T14:32:10Z&port=5", "pgdata:/d?port=5&time=2026-11-24T14%3A32%3A10.0000000Z")]
+    [InlineData("pgdata:/d?time=2026-11-24T15:32:10%2B01:00", "pgdata:/d?time=2026-11-24T14%3A32%3A10.0000000Z")]
+    [InlineData("pgdata:/d?lsn=0/16b3748", "pgdata:/d?lsn=0%2F16B3748")]
+    [InlineData("pgdata:/d?name=before%20upgrade", "pgdata:/d?name=before%20upgrade")]
+    [InlineData("pgdata:/d?end=true", "pgdata:/d?end=true")]
+    public void Parse_data_directory_and_print_it_the_same_way(string text, string canonical)
+    {
+        var target = Assert.IsType<PgDataTarget>(RestoreTarget.Parse(text, "/work"));
+        Assert.Equal(canonical, target.ToText());
+        Assert.Equal(target, RestoreTarget.Parse(target.ToText(), "/elsewhere"));
+    }
+
+    [Fact]
+    public void Parse_of_a_wrong_data_directory_names_every_mistake()
+    {
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:?port=x&time=noon&lsn=zero&speed=9", "/"));
+        Assert.All(["path is missing", "port x", "time noon", "lsn zero", "option speed"], mistake => Assert.Contains(mistake, fault.Message, StringComparison.Ordinal));
+        Assert.Contains("only one of", Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:/d?end=true&lsn=0/1", "/")).Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -139,7 +139,9 @@ public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
         Assert.Equal(lab.Folder.Combine("data"), estate.DataDirectory);
         Assert.Equal(["hot", "warm"], estate.Tiers.Select(tier => tier.Name));
         Assert.All(estate.Tiers, tier => Assert.True(File.Exists(tier.KeyFile)));
-        var source = Assert.Single(estate.Sources);
+        Assert.Equal(["orders", "orders-cluster"], estate.Sources.Select(source => source.Name));
+        Assert.Equal((PostgresMode.Physical, server.DataFolder), (estate.Sources[1].Postgres!.Mode, estate.Sources[1].Postgres!.DataDirectory));
+        var source = estate.Sources[0];
         Assert.Equal(("orders", "critical", "shop"), (source.Name, source.Class, source.Workspace));
         Assert.Equal(server.Port, source.Postgres!.Port);
         Assert.Equal(server.BackupPasswordFile, source.Postgres.PasswordFile);

@@ -18,9 +18,13 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
     /// <summary>Called after each table with its name and rows, for progress.</summary>
     public Action<TableFacts>? OnTable { get; init; }
 
-    /// <summary>Facts of a whole database in a transaction of their own: how a restored database is read.</summary>
+    /// <summary>
+    /// Facts of a whole database in a transaction of their own: how a restored database is read. Without unlogged tables
+    /// where it was restored from files and WAL, which empties them.
+    /// </summary>
     public static async Task<ContentFacts> ReadDatabaseAsync(
-        NpgsqlConnection connection, IReadOnlyCollection<string>? onlyTables, Action<TableFacts>? onTable, CancellationToken cancellationToken)
+        NpgsqlConnection connection, IReadOnlyCollection<string>? onlyTables, Action<TableFacts>? onTable, CancellationToken cancellationToken,
+        bool skipUnlogged = false)
     {
         await using var transaction = await connection.BeginTransactionAsync(System.Data.IsolationLevel.RepeatableRead, cancellationToken);
         await PinAsync(connection, cancellationToken);
@@ -28,7 +32,7 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
         var tables = await reader.ListTablesAsync(cancellationToken);
         var chosen = onlyTables is null ? null : tables.Where(table => onlyTables.Contains(table.FullName)).Select(table => table.Oid).ToHashSet();
         var sequences = await reader.ReadSequencesAsync(cancellationToken);
-        return await reader.ReadAsync(tables, chosen, skipUnlogged: false, sequences, cancellationToken);
+        return await reader.ReadAsync(tables, chosen, skipUnlogged, sequences, cancellationToken);
     }
 
     /// <summary>Pins what decides how values are written as text, for this session.</summary>
@@ -80,14 +84,7 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
         CancellationToken cancellationToken)
     {
         var facts = await ReadDatabaseRowAsync(cancellationToken);
-        var rows = new List<TableFacts>();
-        foreach (var table in tables.Where(table => chosen?.Contains(table.Oid) ?? true))
-        {
-            var read = await ReadTableAsync(table, skipUnlogged, cancellationToken);
-            rows.Add(read);
-            OnTable?.Invoke(read);
-        }
-
+        var rows = await ReadTablesAsync(tables, chosen, skipUnlogged, cancellationToken);
         var settings = await QueryAsync(ContentFactsQuery.Settings, row => (row.IsDBNull(0) ? null : row.GetString(0), row.GetString(1)), cancellationToken);
         return facts with
         {
@@ -109,6 +106,21 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
                 ContentFactsQuery.DanglingForeignKeys,
                 row => new DanglingForeignKey(row.GetString(0), row.GetString(1), row.GetString(2)), cancellationToken, chosen.ToArray()),
         };
+    }
+
+    /// <summary>The facts of tables alone.</summary>
+    public async Task<List<TableFacts>> ReadTablesAsync(
+        IReadOnlyList<ListedTable> tables, IReadOnlySet<long>? chosen, bool skipUnlogged, CancellationToken cancellationToken)
+    {
+        var rows = new List<TableFacts>();
+        foreach (var table in tables.Where(table => chosen?.Contains(table.Oid) ?? true))
+        {
+            var read = await ReadTableAsync(table, skipUnlogged, cancellationToken);
+            rows.Add(read);
+            OnTable?.Invoke(read);
+        }
+
+        return rows;
     }
 
     private async Task<TableFacts> ReadTableAsync(ListedTable table, bool skipUnlogged, CancellationToken cancellationToken)

@@ -27,6 +27,22 @@ internal static class DumpArguments
     ];
 
     /// <summary>
+    /// A cluster's files as tar, without WAL (that is read by a slot of our own) and uncompressed. Page checksums are left to
+    /// us: pg_basebackup ends in failure at the first wrong one, and a damaged source needs a backup more than a sound one.
+    /// </summary>
+    public static IReadOnlyList<string> BaseBackup(PostgresSource source, string target, string label) =>
+    [
+        .. Connection(source), $"--pgdata={target}", "--format=tar", "--wal-method=none", "--checkpoint=fast", $"--label={label}",
+        "--manifest-checksums=CRC32C", "--no-verify-checksums", "--no-sync",
+    ];
+
+    /// <summary>Every table and index of every database, and that indexes have what tables have.</summary>
+    public static IReadOnlyList<string> Amcheck(PostgresSource source, int jobs) =>
+    [
+        .. Connection(source), "--all", "--install-missing", "--heapallindexed", $"--jobs={jobs}",
+    ];
+
+    /// <summary>
     /// A restore from standard input (or a file) that ends at the first error: without <c>--exit-on-error</c> pg_restore
     /// says success while objects are missing. Subscriptions stay out: dropping a restored copy of one would drop the
     /// replication slot of the production server.

@@ -3,24 +3,6 @@ using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres;
 
-/// <summary>What to capture, and what the console already knows about the source.</summary>
-public sealed record LogicalBackupRequest
-{
-    /// <summary>Source, workspace and class as the manifest names them; kind, strategy and tool versions are filled in.</summary>
-    public required BackupDescription Description { get; init; }
-
-    public required PostgresSource Source { get; init; }
-
-    /// <summary>The snapshot's time of the restore point before this one, or null for the first.</summary>
-    public DateTimeOffset? PreviousSnapshotAt { get; init; }
-
-    /// <summary>The last measured restore of this source; null while none was measured.</summary>
-    public TimeSpan? MeasuredRestoreTime { get; init; }
-
-    /// <summary>Further properties of the restore point; never secrets.</summary>
-    public IReadOnlyDictionary<string, string> Properties { get; init; } = new Dictionary<string, string>();
-}
-
 /// <summary>
 /// Captures one PostgreSQL database: roles, the dump and the content facts, all of one snapshot, streamed into a repository
 /// session. The restore point is committed only when every program ended with success.
@@ -45,6 +27,9 @@ public sealed class LogicalBackup(ProcessRegistry registry, TimeProvider time, I
     /// <summary>Property of the manifest: <c>true</c> where roles were dumped with their passwords.</summary>
     public const string PasswordsProperty = "rolePasswordsIncluded";
 
+    /// <summary>Property of the manifest: how it was taken, <c>logical</c> or <c>physical</c>.</summary>
+    public const string StrategyProperty = "strategy";
+
     /// <summary>Property of the manifest: the instant of the content, ISO 8601.</summary>
     public const string SnapshotProperty = "snapshotAt";
 
@@ -68,7 +53,7 @@ public sealed class LogicalBackup(ProcessRegistry registry, TimeProvider time, I
     /// <c>privilege-missing</c>, <c>table-locked</c>, or what the store says. There is no restore point then.
     /// </exception>
     public async Task<PostgresBackupResult> CaptureAsync(
-        LogicalBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log,
+        PostgresBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log,
         CancellationToken cancellationToken)
     {
         log?.Invoke("preflight", $"checking {request.Source.Address}");
@@ -135,8 +120,9 @@ public sealed class LogicalBackup(ProcessRegistry registry, TimeProvider time, I
     }
 
     private static Dictionary<string, string> Properties(
-        LogicalBackupRequest request, ContentFacts facts, PostgresBinaries binaries, bool withPasswords) => new(request.Properties)
+        PostgresBackupRequest request, ContentFacts facts, PostgresBinaries binaries, bool withPasswords) => new(request.Properties)
     {
+        [StrategyProperty] = Strategy,
         [DumpMajorProperty] = binaries.Major.ToString(System.Globalization.CultureInfo.InvariantCulture),
         [PasswordsProperty] = withPasswords ? "true" : "false",
         [SnapshotProperty] = facts.TakenAt.ToString("O", System.Globalization.CultureInfo.InvariantCulture),

@@ -51,7 +51,7 @@ public sealed record PostgresBackupResult
     public required IReadOnlyList<string> Warnings { get; init; }
 
     internal static PostgresBackupResult From(
-        Manifest manifest, ContentFacts facts, RepositoryInfo repository, LogicalBackupRequest request, bool withPasswords,
+        Manifest manifest, ContentFacts facts, RepositoryInfo repository, PostgresBackupRequest request, bool withPasswords,
         IReadOnlyList<string> warnings) => new()
     {
         BackupId = manifest.Id,

@@ -30,6 +30,12 @@ public sealed record PostgresSource
     /// <summary>One of <see cref="SslModes"/>; null leaves it to libpq's default.</summary>
     public string? SslMode { get; init; }
 
+    /// <summary>
+    /// The server's data directory where this process can read it: then physical backups read it and store only what changed.
+    /// Null: the server sends its files.
+    /// </summary>
+    public string? DataDirectory { get; init; }
+
     /// <summary>Host, port and database, as messages show them.</summary>
     public string Address => $"{Host}:{Port}/{Database}";
 
@@ -76,7 +82,7 @@ public sealed record PostgresSource
         }
     }
 
-    private async Task<string> ConnectionStringAsync(CancellationToken cancellationToken)
+    internal async Task<string> ConnectionStringAsync(CancellationToken cancellationToken)
     {
         var builder = new NpgsqlConnectionStringBuilder
         {

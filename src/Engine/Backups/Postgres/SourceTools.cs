@@ -47,6 +47,10 @@ internal sealed class SourceTools : IDisposable
 
     public SourceTool Dump(string snapshot, DumpSelection selection) => Tool("pg_dump", DumpArguments.Dump(_source, snapshot, selection));
 
+    public SourceTool BaseBackup(string target, string label) => Tool("pg_basebackup", DumpArguments.BaseBackup(_source, target, label));
+
+    public SourceTool Amcheck(int jobs) => Tool("pg_amcheck", DumpArguments.Amcheck(_source, jobs));
+
     public SourceTool Restore(RestoreOptions options, string? listFile) => Tool("pg_restore", DumpArguments.Restore(_source, options, listFile), readsInput: true);
 
     public void Dispose() => _password?.Dispose();

@@ -11,4 +11,10 @@ internal readonly record struct ChunkerProfile(int Minimum, int Normal, int Maxi
 
     /// <summary>The node stream of a tree, where one changed file should not store megabytes anew: 32 KiB, 128 KiB, 1 MiB.</summary>
     public static ChunkerProfile Tree => new(32 * 1024, 128 * 1024, 1024 * 1024);
+
+    /// <summary>
+    /// Files of pages: always 256 KiB, whatever the content. Shorter would find more of a file unchanged after scattered
+    /// writes, and compress worse and index more for all others.
+    /// </summary>
+    public static ChunkerProfile Pages => new(256 * 1024, 256 * 1024, 256 * 1024);
 }

@@ -3,7 +3,19 @@ using System.Buffers.Binary;
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>Seconds since 1970 and nanoseconds.</summary>
-internal readonly record struct FileTime(long Seconds, uint Nanoseconds);
+internal readonly record struct FileTime(long Seconds, uint Nanoseconds)
+{
+    private const int NanosecondsPerTick = 100;
+
+    public static FileTime From(DateTimeOffset time)
+    {
+        var seconds = time.ToUnixTimeSeconds();
+        return new FileTime(seconds, (uint)((time - DateTimeOffset.FromUnixTimeSeconds(seconds)).Ticks * NanosecondsPerTick));
+    }
+
+    /// <summary>The same to 100 nanoseconds.</summary>
+    public DateTimeOffset ToTime() => DateTimeOffset.FromUnixTimeSeconds(Seconds).AddTicks(Nanoseconds / NanosecondsPerTick);
+}
 
 /// <summary>A run of data in a sparse file, in bytes.</summary>
 internal readonly record struct Extent(long Offset, long Length);

@@ -9,7 +9,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>Stores the content of one file: small ones whole, larger ones in chunks, sparse ones without their holes.</summary>
-internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, ContentReader stored, StoredTally tally, TreeWarnings warnings, ProgressMeter meter)
+internal sealed class FileStorer(
+    BlobWriter blobs, ContentWriter contents, ContentReader stored, StoredTally tally, TreeWarnings warnings, ProgressMeter meter, ITreeInspector? inspector)
 {
     /// <summary>A file that changed this shortly before the parent was taken may have changed again within the same clock tick.</summary>
     private const long SettledSeconds = 2;
@@ -28,7 +29,6 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
             return false;
         }
 
-        meter.Add(1, parent.Size);
         taken = TakeOver(node, parent);
         return true;
     }
@@ -40,7 +40,6 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
         {
             if (parent is not null && IsUnchanged(node, parent, parentSeconds) && await IsStoredAsync(parent.Content, ct))
             {
-                meter.Add(1, parent.Size);
                 return TakeOver(node, parent);
             }
 
@@ -58,8 +57,12 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
         return null;
     }
 
-    private static TreeNode TakeOver(TreeNode node, TreeNode parent) =>
-        node with { Attributes = parent.Attributes, Content = parent.Content, Extents = parent.Extents };
+    private TreeNode TakeOver(TreeNode node, TreeNode parent)
+    {
+        meter.Add(1, parent.Size);
+        inspector?.TakenOver(PathText.Of(node.Path), parent.Size, node.Modified.ToTime());
+        return node with { Attributes = parent.Attributes, Content = parent.Content, Extents = parent.Extents };
+    }
 
     private static bool IsUnchanged(TreeNode node, TreeNode parent, long parentSeconds) =>
         parent.Kind == TreeNodeKind.File && parent.Size == node.Size && parent.Modified == node.Modified && parent.Changed == node.Changed
@@ -97,36 +100,37 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
     {
         using var file = Posix.OpenRead(item.FullPath);
         node = node with { Attributes = Posix.Attributes(file, item.FullPath) };
-        var extents = item.Stat.MayHaveHoles ? Posix.DataExtents(file, node.Size) : null;
+        var extents = item.Stat.MayHaveHoles && inspector is null ? Posix.DataExtents(file, node.Size) : null;
         if (extents is [{ Offset: 0 } whole] && whole.Length == node.Size)
         {
             // Less space than length without holes: the file system compresses, or keeps small files in the inode.
             extents = null;
         }
 
-        ContentRoot content;
+        ContentRoot? content = null;
+        var look = inspector?.Open(PathText.Of(node.Path));
         if (extents is null && node.Size <= ChunkerProfile.Content.Minimum)
         {
-            content = await StoreWholeAsync(file, item.FullPath, (int)node.Size, ct) ?? await StoreChunkedAsync(file, null, ct);
+            content = await StoreWholeAsync(file, item.FullPath, (int)node.Size, look, ct);
+            look = content is null ? inspector?.Open(PathText.Of(node.Path)) : look;
         }
-        else
-        {
-            content = await StoreChunkedAsync(file, extents, ct);
-        }
+
+        content ??= await StoreChunkedAsync(file, extents, look, ct);
+        look?.Complete(content.Value.Length, node.Modified.ToTime());
 
         // Of the open file: one that was replaced by another meanwhile was read whole, and is what its path meant at the walk.
         var after = Posix.Stat(file, item.FullPath);
-        if (after.Inode != node.Inode || after.Modified != node.Modified || after.Size != node.Size || content.Length != (extents is null ? node.Size : content.Length))
+        if (after.Inode != node.Inode || after.Modified != node.Modified || after.Size != node.Size || content.Value.Length != (extents is null ? node.Size : content.Value.Length))
         {
             warnings.Note($"{Posix.Show(item.FullPath)}: changed while it was read");
         }
 
         meter.Add(1, 0);
-        return node with { Content = content, Extents = extents, Size = extents is null ? content.Length : node.Size };
+        return node with { Content = content.Value, Extents = extents, Size = extents is null ? content.Value.Length : node.Size };
     }
 
     /// <summary>Stores a small file as one chunk; null where it is longer by now than it was.</summary>
-    private async Task<ContentRoot?> StoreWholeAsync(SafeFileHandle file, byte[] path, int size, CancellationToken ct)
+    private async Task<ContentRoot?> StoreWholeAsync(SafeFileHandle file, byte[] path, int size, IFileInspector? look, CancellationToken ct)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(size + 1);
         try
@@ -147,6 +151,7 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
             }
 
             meter.Add(0, filled);
+            look?.Append(buffer.AsSpan(0, filled));
             return filled == 0
                 ? ContentRoot.Empty
                 : new ContentRoot(0, await blobs.StoreAsync(ObjectType.Stream, buffer.AsMemory(0, filled), tally, ct), filled);
@@ -157,12 +162,13 @@ internal sealed class FileStorer(BlobWriter blobs, ContentWriter contents, Conte
         }
     }
 
-    private async Task<ContentRoot> StoreChunkedAsync(SafeFileHandle file, List<Extent>? extents, CancellationToken ct)
+    private async Task<ContentRoot> StoreChunkedAsync(SafeFileHandle file, List<Extent>? extents, IFileInspector? look, CancellationToken ct)
     {
         // Files that claim no length, such as the kernel's, are read to their end, within reason.
         var length = RandomAccess.GetLength(file);
         await using var content = new FileContentStream(file, extents, length > 0 ? length : MaxUnknownLength);
+        await using var inspected = new InspectedStream(content, look);
         return await contents.WriteAsync(
-            content, ObjectType.Stream, ChunkerProfile.Content, tally, null, read => meter.Add(0, read), ct);
+            inspected, ObjectType.Stream, InspectedStream.ProfileFor(look), tally, null, read => meter.Add(0, read), ct);
     }
 }

@@ -31,6 +31,9 @@ grant execute on function customer_total(bigint) to app_reader with grant option
 revoke all on procedure close_cart(bigint) from public;
 alter default privileges for role shop_owner in schema public grant select on tables to app_reader;
 
+-- What a physical backup needs beside REPLICATION; none of it changes a row.
+grant execute on function pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_create_restore_point(text) to backup;
+
 do $$
 begin
   execute format('alter database %I set timezone = %L', current_database(), 'Europe/Zurich');

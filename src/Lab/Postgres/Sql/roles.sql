@@ -9,7 +9,7 @@ begin
     create role "Bücher-Abteilung" nologin in role app_reader;
     comment on role shop_owner is 'Owns every object of the shop, and cannot sign in.';
     -- Reads everything, row-level security or not, and may change nothing; replication is for physical backups.
-    create role backup login replication bypassrls in role pg_read_all_data;
+    create role backup login replication bypassrls in role pg_read_all_data, pg_read_all_settings;
     alter role backup set statement_timeout = 0;
     alter role app_reader set default_transaction_read_only = off;
   end if;

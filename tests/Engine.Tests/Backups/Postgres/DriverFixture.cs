@@ -73,7 +73,7 @@ internal sealed class DriverFixture : IAsyncDisposable
 
     public async Task<PostgresBackupResult> CaptureAsync(PostgresSource? source = null, IReadOnlyList<PostgresBinaries>? clients = null) =>
         await new LogicalBackup(Registry, TimeProvider.System, clients).CaptureAsync(
-            new LogicalBackupRequest { Description = new BackupDescription { Source = "orders", Kind = "postgres", Workspace = "shop" }, Source = source ?? Source },
+            new PostgresBackupRequest { Description = new BackupDescription { Source = "orders", Kind = "postgres", Workspace = "shop" }, Source = source ?? Source },
             Repository, null, Note, Ct);
 
     /// <summary>A capture that must fail; afterwards there is no restore point and no process left.</summary>

@@ -138,7 +138,7 @@ public sealed class LogicalBackupFaultTests(PostgresLab lab)
         await using var driver = await CreateAsync(lab);
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var capture = new LogicalBackup(driver.Registry, TimeProvider.System).CaptureAsync(
-            new LogicalBackupRequest { Description = new BackupDescription { Source = "orders", Kind = "postgres" }, Source = driver.Source },
+            new PostgresBackupRequest { Description = new BackupDescription { Source = "orders", Kind = "postgres" }, Source = driver.Source },
             driver.Repository, null, null, stop.Token);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => WhileDumpingAsync(driver, capture, _ => stop.CancelAsync()));
         Assert.Empty((await driver.Repository.ListAsync(Ct)).Points);

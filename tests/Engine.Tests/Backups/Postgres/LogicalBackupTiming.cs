@@ -43,7 +43,7 @@ public sealed class LogicalBackupTiming
         output.WriteLine($"pg_dump -Fc -Z9: {Stopwatch.GetElapsedTime(began).TotalSeconds:0.0} s, {new FileInfo(dump).Length / 1048576} MiB");
 
         var backup = new LogicalBackup(folder.Registry, TimeProvider.System);
-        var request = new LogicalBackupRequest { Description = new() { Source = "orders", Kind = "postgres" }, Source = source };
+        var request = new PostgresBackupRequest { Description = new() { Source = "orders", Kind = "postgres" }, Source = source };
         PostgresBackupResult? result = null;
         foreach (var name in new[] { "first", "second" })
         {

@@ -44,7 +44,7 @@ public sealed class LogicalRoundTripTests(PostgresLab lab)
         var progress = new List<TransferProgress>();
 
         var result = await new LogicalBackup(driver.Registry, TimeProvider.System).CaptureAsync(
-            new LogicalBackupRequest
+            new PostgresBackupRequest
             {
                 Description = new() { Source = "orders", Kind = "postgres" },
                 Source = driver.Source,

@@ -1,0 +1,123 @@
+using System.Globalization;
+using NpgsqlTypes;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>
+/// A new data directory for a cluster, recovered to a moment: <c>pgdata:/new/dir?port=P&amp;time=2026-11-24T14:32:10Z</c>, or
+/// <c>&amp;lsn=0/16B3748</c>, <c>&amp;name=before_upgrade</c>, <c>&amp;end=true</c>. Without one of them it is the restore point itself.
+/// </summary>
+/// <param name="Path">Absolute; it does not exist or is empty.</param>
+/// <param name="Port">The server is left running there on 127.0.0.1; null leaves it stopped.</param>
+/// <param name="Time">Recover to the last commit before this.</param>
+/// <param name="Lsn">Recover to this place in the WAL.</param>
+/// <param name="Name">Recover to this named restore point.</param>
+/// <param name="ToEnd">True: recover as far as there is WAL.</param>
+public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset? Time = null, string? Lsn = null, string? Name = null, bool ToEnd = false) : RestoreTarget
+{
+    private static readonly string[] s_known = ["port", "time", "lsn", "name", "end"];
+
+    /// <summary>True where WAL beyond the restore point's own is wanted.</summary>
+    public bool IsPointInTime => Time is not null || Lsn is not null || Name is not null || ToEnd;
+
+    /// <summary>The moment in words.</summary>
+    public string MomentText => Time is { } time ? $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss.ffffff} UTC"
+        : Lsn is not null ? $"LSN {Lsn}"
+        : Name is not null ? $"restore point '{Name}'"
+        : ToEnd ? "the end of the WAL"
+        : "the end of the backup";
+
+    /// <inheritdoc/>
+    public override string ToText()
+    {
+        var options = new List<string>();
+        if (ToEnd)
+        {
+            options.Add("end=true");
+        }
+
+        Add("lsn", Lsn);
+        Add("name", Name);
+        Add("port", Port?.ToString(CultureInfo.InvariantCulture));
+        Add("time", Time?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
+        return $"pgdata:{Uri.EscapeDataString(Path).Replace("%2F", "/", StringComparison.Ordinal)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
+
+        void Add(string name, string? value)
+        {
+            if (value is not null)
+            {
+                options.Add($"{name}={Uri.EscapeDataString(value)}");
+            }
+        }
+    }
+
+    /// <summary>Reads one; mistakes are collected.</summary>
+    internal static PgDataTarget Parse(string text, string baseFolder, List<string> faults)
+    {
+        var parts = text["pgdata:".Length..].Split('?', 2);
+        var path = Uri.UnescapeDataString(parts[0]);
+        if (path.Length == 0)
+        {
+            faults.Add("a path is missing after pgdata:");
+        }
+
+        var options = ReadOptions(parts.Length == 2 ? parts[1] : "", s_known, faults);
+        var target = new PgDataTarget(
+            System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.Length > 0 ? path : ".", baseFolder)),
+            ReadPort(options, faults), ReadTime(options, faults), ReadLsn(options, faults), options.GetValueOrDefault("name"), Flag(options, "end", faults));
+        if (new[] { target.Time is not null, target.Lsn is not null, target.Name is not null, target.ToEnd }.Count(given => given) > 1)
+        {
+            faults.Add("only one of time, lsn, name and end can be given");
+        }
+
+        return target;
+    }
+
+    private static int? ReadPort(Dictionary<string, string> options, List<string> faults)
+    {
+        if (options.GetValueOrDefault("port") is not { } text)
+        {
+            return null;
+        }
+
+        if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port is > 0 and < 65536)
+        {
+            return port;
+        }
+
+        faults.Add($"port {text} is no port");
+        return null;
+    }
+
+    private static DateTimeOffset? ReadTime(Dictionary<string, string> options, List<string> faults)
+    {
+        if (options.GetValueOrDefault("time") is not { } text)
+        {
+            return null;
+        }
+
+        if (DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time))
+        {
+            return time;
+        }
+
+        faults.Add($"time {text} is no ISO 8601 time; write 2026-11-24T14:32:10Z");
+        return null;
+    }
+
+    private static string? ReadLsn(Dictionary<string, string> options, List<string> faults)
+    {
+        if (options.GetValueOrDefault("lsn") is not { } text)
+        {
+            return null;
+        }
+
+        if (NpgsqlLogSequenceNumber.TryParse(text, out var lsn))
+        {
+            return lsn.ToString();
+        }
+
+        faults.Add($"lsn {text} is no place in the WAL; write 0/16B3748");
+        return null;
+    }
+}

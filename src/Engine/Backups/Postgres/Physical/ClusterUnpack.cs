@@ -1,0 +1,94 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using NpgsqlTypes;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>
+/// Writes a restore point's cluster into a new data directory, exactly as the server had it, with the WAL that makes it
+/// consistent. The control file comes last: a directory without one is started by nobody.
+/// </summary>
+/// <param name="repository">Where the restore point is.</param>
+/// <param name="manifest">The restore point.</param>
+/// <param name="facts">What is known of its cluster.</param>
+internal sealed class ClusterUnpack(BackupRepository repository, Manifest manifest, ClusterFacts facts)
+{
+    private const string TablespaceMap = "tablespace_map";
+    private static readonly string[] s_files = ["backup_label", TablespaceMap, BackupManifestFile.Name];
+
+    /// <summary>Writes everything.</summary>
+    /// <param name="data">The data directory, new or empty.</param>
+    /// <param name="tablespaces">A directory that gets one directory per tablespace, where there are any.</param>
+    /// <param name="owner">Whom all of it is to belong to.</param>
+    /// <param name="progress">Told files and bytes.</param>
+    /// <param name="cancellationToken">Ends it and leaves what was written so far.</param>
+    /// <exception cref="EngineException">Kind Damaged naming the pack, OutOfSpace, Conflict where the directory holds something.</exception>
+    public async Task WriteAsync(string data, string tablespaces, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        await repository.RestoreTreeAsync(manifest, PhysicalBackup.DataArtifactName, data, progress, cancellationToken);
+        foreach (var space in facts.Tablespaces)
+        {
+            var place = Path.Combine(tablespaces, space.Oid.ToString(CultureInfo.InvariantCulture));
+            Directory.CreateDirectory(tablespaces);
+            await repository.RestoreTreeAsync(manifest, space.ArtifactName, place, progress, cancellationToken);
+            var link = Path.Combine(data, "pg_tblspc", space.Oid.ToString(CultureInfo.InvariantCulture));
+            File.Delete(link);
+            File.CreateSymbolicLink(link, place);
+        }
+
+        foreach (var name in s_files.Where(Has))
+        {
+            await WriteFileAsync(name, Path.Combine(data, name), cancellationToken);
+        }
+
+        await WriteWalAsync(data, progress, cancellationToken);
+        if (Has(DirectoryFiles.ControlArtifactName))
+        {
+            await WriteFileAsync(DirectoryFiles.ControlArtifactName, Path.Combine(data, ClusterFiles.Control), cancellationToken);
+        }
+
+        OwnedFolder.Give(data, owner);
+        if (facts.Tablespaces.Count > 0)
+        {
+            OwnedFolder.Give(tablespaces, owner);
+        }
+
+        LocalFolder.CreatePrivate(data, owner);
+    }
+
+    /// <summary>
+    /// Takes away what would lead the server to the places where tablespaces were on the source's machine: the links are made,
+    /// and a map makes a start set its own.
+    /// </summary>
+    public static void DropTablespaceMap(string data) => File.Delete(Path.Combine(data, TablespaceMap));
+
+    /// <summary>Configuration files that the source kept elsewhere, where the data directory has none of that name.</summary>
+    public async Task WriteConfigurationAsync(string data, ServerUser owner, CancellationToken cancellationToken)
+    {
+        foreach (var name in facts.ConfigurationFiles.Where(name => Has(name) && !File.Exists(Path.Combine(data, name))))
+        {
+            await WriteFileAsync(name, Path.Combine(data, name), cancellationToken);
+            LocalFolder.GiveTo(Path.Combine(data, name), owner);
+        }
+    }
+
+    private bool Has(string artifact) => manifest.Artifacts.Any(one => one.Name == artifact);
+
+    private async Task WriteWalAsync(string data, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        var directory = Path.Combine(data, "pg_wal");
+        Directory.CreateDirectory(directory);
+        Directory.CreateDirectory(Path.Combine(directory, "archive_status"));
+        await using var segments = new WalSegments(directory, facts.Timeline, NpgsqlLogSequenceNumber.Parse(facts.WalStartLsn), facts.WalSegmentBytes);
+        await repository.ReadStreamAsync(manifest, BaseWal.ArtifactName, segments, progress, cancellationToken);
+    }
+
+    private async Task WriteFileAsync(string artifact, string path, CancellationToken cancellationToken)
+    {
+        await using var file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+        await repository.ReadStreamAsync(manifest, artifact, file, null, cancellationToken);
+        file.Flush(flushToDisk: true);
+        File.SetUnixFileMode(path, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+    }
+}

@@ -1,0 +1,183 @@
+using System.Globalization;
+using System.Text;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using NpgsqlTypes;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>
+/// Captures a whole PostgreSQL cluster as files: by reading its data directory where that is here, else as the server sends
+/// them. Each restore point carries the WAL that makes it consistent and is restorable by itself; a named restore point at
+/// the end says what its content is.
+/// </summary>
+/// <param name="registry">Records the programs that are started.</param>
+/// <param name="time">The clock.</param>
+/// <param name="staging">A folder for what a server with tablespaces sends; emptied again.</param>
+/// <param name="clients">Installed client programs; looked for at each capture where null.</param>
+public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, string staging, IReadOnlyList<PostgresBinaries>? clients = null)
+{
+    /// <summary>The strategy in the manifest and the type in the result.</summary>
+    public const string Strategy = "physical";
+
+    /// <summary>The tree that holds the data directory.</summary>
+    public const string DataArtifactName = "pgdata";
+
+    /// <summary>Property of the manifest: the cluster's own number.</summary>
+    public const string SystemProperty = "systemIdentifier";
+
+    /// <summary>Property of the manifest: where replay begins, and where the files are consistent.</summary>
+    public const string StartProperty = "startLsn";
+
+    /// <inheritdoc cref="StartProperty"/>
+    public const string StopProperty = "stopLsn";
+
+    /// <summary>Property of the manifest: the timeline of both.</summary>
+    public const string TimelineProperty = "timeline";
+
+    /// <summary>Property of the manifest: when the backup ended, on the source's clock; the earliest time that a recovery can aim at.</summary>
+    public const string ConsistentProperty = "consistentAt";
+
+    /// <summary>Captures the cluster into a restore point.</summary>
+    /// <exception cref="EngineException">
+    /// What the server, its programs or the store say; <c>data-directory-other</c>, <c>replication-denied</c>,
+    /// <c>wal-removed</c>, <c>timeline-changed</c>, <c>files-unreadable</c>. There is no restore point then, and no slot.
+    /// </exception>
+    public async Task<PostgresBackupResult> CaptureAsync(
+        PostgresBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log,
+        CancellationToken cancellationToken)
+    {
+        var source = request.Source;
+        log?.Invoke("preflight", $"checking {source.Address}");
+        await using var cluster = await SourceCluster.OpenAsync(source, cancellationToken);
+        if (source.DataDirectory is { } directory)
+        {
+            cluster.RequireDirectory(directory);
+        }
+
+        await using var wal = await BaseWal.ReserveAsync(source, cancellationToken);
+        var parent = await FindParentAsync(repository, request, cluster.Facts, cancellationToken);
+        await using var session = await repository.BeginAsync(
+            request.Description with
+            {
+                Kind = LogicalBackup.Kind,
+                Strategy = Strategy,
+                CreatedAt = request.Description.CreatedAt ?? time.GetUtcNow(),
+                Parent = source.DataDirectory is null ? null : parent?.Id,
+                ToolVersions = new Dictionary<string, string>(request.Description.ToolVersions) { ["postgres"] = cluster.Facts.ServerVersion },
+            },
+            cancellationToken);
+        ClusterCopy copy = source.DataDirectory is null
+            ? new SentFiles(registry, clients ?? PostgresBinaries.FindClients(), staging)
+            : new DirectoryFiles(source.DataDirectory, parent, repository);
+        var context = new CopyContext(cluster, source, session, $"drconsole {session.Id.Short}", progress, log, time);
+        var copied = await copy.CopyAsync(context, cancellationToken);
+        log?.Invoke("facts", "the files are stored; marking a restore point and computing its content facts");
+        var marked = await new FactsAtRestorePoint(source).ReadAsync($"drconsole_{session.Id.Value}", time, null, cancellationToken);
+        return await CommitAsync(request, repository, session, wal, cluster, copied, marked, parent is not null, progress, log, cancellationToken);
+    }
+
+    private static async Task<PostgresBackupResult> CommitAsync(
+        PostgresBackupRequest request, BackupRepository repository, BackupSession session, BaseWal wal, SourceCluster cluster, CopiedCluster copied,
+        MarkedFacts marked, bool hasParent, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        if (copied.Timeline != wal.Timeline)
+        {
+            throw new EngineException("timeline-changed", ErrorKind.Unavailable,
+                $"{request.Source.Address} went from timeline {wal.Timeline} to {copied.Timeline} while it was read", "run the backup again") { IsTransient = true };
+        }
+
+        var from = new NpgsqlLogSequenceNumber((ulong)copied.Start / (ulong)cluster.Facts.WalSegmentBytes * (ulong)cluster.Facts.WalSegmentBytes);
+        var to = marked.Lsn is { } lsn && lsn > copied.Stop ? lsn : copied.Stop;
+        log?.Invoke("wal", $"storing WAL from {from} to {to}");
+        await wal.StoreAsync(session, from, to, progress, cancellationToken);
+        var facts = cluster.Facts with
+        {
+            Timeline = copied.Timeline,
+            Route = copied.Route,
+            StartLsn = copied.Start.ToString(),
+            StopLsn = copied.Stop.ToString(),
+            WalStartLsn = from.ToString(),
+            WalEndLsn = to.ToString(),
+            RestorePointName = marked.Name,
+            WithoutRestorePoint = marked.Without,
+            MovingTables = marked.Moving,
+            DamagedPages = copied.Damaged,
+            ConfigurationFiles = [.. cluster.ConfigurationFiles.Keys],
+        };
+        foreach (var (name, text) in cluster.ConfigurationFiles)
+        {
+            await WriteAsync(session, name, "configuration", Encoding.UTF8.GetBytes(text), cancellationToken);
+        }
+
+        await WriteAsync(session, ContentFacts.ArtifactName, "content facts", marked.Facts.ToJson(), cancellationToken);
+        await WriteAsync(session, ClusterFacts.ArtifactName, "cluster facts", facts.ToJson(), cancellationToken);
+        var warnings = Warnings(facts, copied);
+        foreach (var warning in warnings)
+        {
+            log?.Invoke("warning", warning);
+        }
+
+        log?.Invoke("commit", $"timeline {facts.Timeline}, {facts.StartLsn} to {facts.StopLsn}{(hasParent ? ", unchanged files taken over" : "")}; committing");
+        var manifest = await session.CommitAsync(marked.Facts.Summarise().ToJson(), Properties(request, facts, marked), cancellationToken);
+        return PostgresBackupResult.From(manifest, marked.Facts, repository.Info, request, withPasswords: true, warnings) with { Type = Strategy };
+    }
+
+    /// <summary>The newest restore point of this cluster whose files were read here: what it has of a file that did not change is taken over.</summary>
+    private static async Task<Manifest?> FindParentAsync(
+        BackupRepository repository, PostgresBackupRequest request, ClusterFacts facts, CancellationToken cancellationToken)
+    {
+        return request.Source.DataDirectory is null ? null : (await repository.ListAsync(cancellationToken)).Points.LastOrDefault(point =>
+            point.Source == request.Description.Source && point.Strategy == Strategy
+            && point.Properties.GetValueOrDefault(SystemProperty) == facts.SystemIdentifier
+            && point.Properties.GetValueOrDefault(DirectoryFiles.DirectoryProperty) == request.Source.DataDirectory);
+    }
+
+    private static Dictionary<string, string> Properties(PostgresBackupRequest request, ClusterFacts facts, MarkedFacts marked)
+    {
+        var properties = new Dictionary<string, string>(request.Properties)
+        {
+            [LogicalBackup.StrategyProperty] = Strategy,
+            [LogicalBackup.PasswordsProperty] = "true",
+            [LogicalBackup.SnapshotProperty] = marked.Facts.TakenAt.ToString("O", CultureInfo.InvariantCulture),
+            [ConsistentProperty] = marked.Facts.TakenAt.ToString("O", CultureInfo.InvariantCulture),
+            [SystemProperty] = facts.SystemIdentifier,
+            [TimelineProperty] = facts.Timeline.ToString(CultureInfo.InvariantCulture),
+            [StartProperty] = facts.StartLsn,
+            [StopProperty] = facts.StopLsn,
+        };
+        if (request.Source.DataDirectory is { } directory)
+        {
+            properties[DirectoryFiles.DirectoryProperty] = directory;
+        }
+
+        return properties;
+    }
+
+    private static List<string> Warnings(ClusterFacts facts, CopiedCluster copied)
+    {
+        var warnings = new List<string>(copied.Warnings);
+        if (facts.DamagedPages is [var first, ..])
+        {
+            warnings.Add($"{facts.DamagedPages.Count} pages of the source have a wrong checksum, the first is block {first.Block} of {first.File}: the source itself is damaged");
+        }
+
+        if (facts.WithoutRestorePoint is { } why)
+        {
+            warnings.Add($"the content of this restore point cannot be compared: {why}");
+        }
+
+        if (facts.MovingTables.Count > 0)
+        {
+            warnings.Add($"{facts.MovingTables.Count} tables were locked by long transactions and will not be compared: {string.Join(", ", facts.MovingTables.Take(5))}");
+        }
+
+        return warnings;
+    }
+
+    private static async Task WriteAsync(BackupSession session, string name, string kind, byte[] content, CancellationToken cancellationToken)
+    {
+        using var stream = new MemoryStream(content, writable: false);
+        await session.WriteStreamAsync(name, kind, stream, null, cancellationToken);
+    }
+}

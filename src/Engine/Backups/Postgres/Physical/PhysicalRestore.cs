@@ -1,0 +1,225 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>
+/// Restores a cluster into a new data directory and recovers it to a moment: fetch, unpack, replay, verify, publish. All of it
+/// happens in a folder beside the target that is on record; the target gets its name only when the server was shut down on it
+/// in good order, so that no crash leaves half of one under that name.
+/// </summary>
+/// <param name="registry">Records servers and programs.</param>
+/// <param name="time">The clock.</param>
+public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
+{
+    /// <summary>The kind of its plans.</summary>
+    public const string Kind = "pgdata";
+
+    private const string Marker = "drconsole-restore.json";
+
+    /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
+    /// <exception cref="EngineException">
+    /// <c>not-a-physical-backup</c>, <c>postgres-missing</c>, <c>directory-not-empty</c>, <c>port-in-use</c>,
+    /// <c>folder-not-enterable</c>, <c>recovery-out-of-reach</c>, <c>wal-missing</c>.
+    /// </exception>
+    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, PgDataTarget target, CancellationToken cancellationToken)
+    {
+        RequirePhysical(manifest);
+        var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
+        var binaries = PostgresBinaries.Find(facts.ServerMajor);
+        RequireNew(target);
+        await RequireEnterableAsync(target, cancellationToken);
+        var notes = new List<string>
+        {
+            $"base: restore point {manifest.Id.Short} of {manifest.Source}, PostgreSQL {facts.ServerVersion}, timeline {facts.Timeline}, WAL from {facts.StartLsn} to {facts.WalEndLsn}",
+        };
+        if (target.IsPointInTime)
+        {
+            var path = await FindPathAsync(repository, manifest, facts, target, cancellationToken);
+            notes.Add($"WAL: timeline {path.Timeline}, from {new Lsn(path.From)} to about {new Lsn(path.Enough)} of {new Lsn(path.Until)}");
+        }
+
+        notes.Add($"recovered to {target.MomentText} by PostgreSQL {binaries.Version}");
+        notes.Add(target.Port is { } port ? $"the server is left running on 127.0.0.1:{port}" : "the server is left stopped");
+        notes.Add("archiving, replication, preloaded libraries and TLS are off in the copy (postgresql.auto.conf)");
+        return LogicalRestore.Plan(manifest, target, Kind, notes);
+    }
+
+    /// <summary>Executes a plan.</summary>
+    /// <exception cref="EngineException">As <see cref="PlanAsync"/>; <c>recovery-target-not-reached</c>; <c>cluster-damaged</c> where pg_amcheck finds damage; <c>plan-changed</c>.</exception>
+    public async Task<PhysicalRestoreResult> ExecuteAsync(
+        BackupRepository repository, Manifest manifest, RestorePlan plan, string approvedHash, string operation,
+        IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        LogicalRestore.RequireSame(plan, approvedHash, manifest);
+        var target = TargetOf(plan);
+        RequireNew(target);
+        var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
+        var work = new RecoveryWork(repository, manifest, facts, target, FolderOf(target, operation), NameOf(operation), registry, time);
+        var result = await work.RunAsync(progress, log, cancellationToken);
+        await PublishAsync(work, target, facts, plan, operation, log, cancellationToken);
+        return result;
+    }
+
+    /// <summary>True where an earlier attempt of the operation had published the directory.</summary>
+    public static bool IsFinished(RestorePlan plan, string operation)
+    {
+        var marker = Path.Combine(TargetOf(plan).Path, Marker);
+        return File.Exists(marker) && File.ReadAllText(marker).Contains(JsonEncodedText.Encode(operation).ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>Finishes what an attempt that died after publishing left: the server is started where it is to run.</summary>
+    public Task FinishAsync(RestorePlan plan, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        var target = TargetOf(plan);
+        return StartForGoodAsync(target, PostgresBinaries.Find(MajorOf(target.Path)), log, cancellationToken);
+    }
+
+    /// <summary>Removes what an interrupted attempt left that will not be resumed.</summary>
+    /// <returns>What was found, for the run's log; null where there was nothing.</returns>
+    public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        var target = TargetOf(plan);
+        if (IsFinished(plan, operation))
+        {
+            return $"the interrupted attempt had finished: {target.Path} is there, and is kept";
+        }
+
+        var folder = FolderOf(target, operation);
+        if (!Directory.Exists(folder))
+        {
+            return null;
+        }
+
+        await RecoveryWork.RemoveAsync(registry, NameOf(operation), folder, cancellationToken);
+        return $"removed {folder}, which an interrupted attempt had left";
+    }
+
+    private async Task PublishAsync(
+        RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        var owner = ServerUser.ForPostgres();
+        RecoveredConfiguration.Write(work.Data, facts, $"restore point {plan.RestorePointId}, {target.MomentText}", target.Port, owner);
+        LocalFolder.WritePrivateFile(
+            Path.Combine(work.Data, Marker), JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
+            {
+                ["operation"] = operation, ["restorePoint"] = plan.RestorePointId, ["moment"] = target.MomentText, ["planHash"] = plan.Hash,
+            }),
+            owner);
+        if (facts.Tablespaces.Count > 0)
+        {
+            Directory.Move(work.Tablespaces, TablespacesOf(target));
+            foreach (var space in facts.Tablespaces)
+            {
+                var name = space.Oid.ToString(CultureInfo.InvariantCulture);
+                var link = Path.Combine(work.Data, "pg_tblspc", name);
+                File.Delete(link);
+                File.CreateSymbolicLink(link, Path.Combine(TablespacesOf(target), name));
+                LocalFolder.GiveTo(link, owner);
+            }
+        }
+
+        if (Directory.Exists(target.Path))
+        {
+            Directory.Delete(target.Path);
+        }
+
+        Directory.Move(work.Data, target.Path);
+        LocalFolder.Flush(Path.GetDirectoryName(target.Path)!);
+        await RecoveryWork.RemoveAsync(registry, NameOf(operation), work.Folder, CancellationToken.None);
+        log?.Invoke("publish", $"{target.Path} is there");
+        await StartForGoodAsync(target, PostgresBinaries.Find(facts.ServerMajor), log, cancellationToken);
+    }
+
+    /// <summary>Started by pg_ctl, as a person would: from here on the server is nobody's child and outlives the console.</summary>
+    private async Task StartForGoodAsync(PgDataTarget target, PostgresBinaries binaries, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        if (target.Port is not { } port || PostmasterFile.FindLiving(target.Path) is not null)
+        {
+            return;
+        }
+
+        log?.Invoke("start", $"starting PostgreSQL {binaries.Version} on 127.0.0.1:{port}");
+        var result = await ToolProcess.RunAsync(
+            new ToolCommand(binaries.PathOf("pg_ctl"), ["start", "--wait", "--timeout=300", "--silent", $"--pgdata={target.Path}", $"--log={Path.Combine(target.Path, "drconsole-start.log")}"])
+            {
+                RunAs = ServerUser.ForPostgres(),
+                Purpose = $"pg_ctl start of {target.Path}",
+            },
+            registry, cancellationToken);
+        if (result.ExitCode != 0)
+        {
+            var logFile = Path.Combine(target.Path, "drconsole-start.log");
+            var tail = File.Exists(logFile) ? string.Join("; ", File.ReadLines(logFile).TakeLast(5)) : result.ErrorTail;
+            throw new EngineException("restored-server-start", ErrorKind.Unavailable,
+                $"the cluster was restored into {target.Path} and replayed, but its server does not start on port {port}: {tail}",
+                "correct its configuration and start it: the data is whole");
+        }
+    }
+
+    private static async Task<RecoveryPath> FindPathAsync(
+        BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, CancellationToken cancellationToken)
+    {
+        var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), cancellationToken);
+        return RecoveryPath.Find(manifest, facts, await archive.CoverageAsync(cancellationToken), target);
+    }
+
+    private static PgDataTarget TargetOf(RestorePlan plan) => RestoreTarget.Parse(plan.Target, "/") as PgDataTarget ?? throw new EngineException(
+        "restore-target-unsupported", ErrorKind.Unsupported, $"{plan.Target} is no data directory", "make the plan again");
+
+    private static void RequirePhysical(Manifest manifest)
+    {
+        if (manifest is not { Kind: LogicalBackup.Kind, Strategy: PhysicalBackup.Strategy })
+        {
+            throw new EngineException("not-a-physical-backup", ErrorKind.Input,
+                $"restore point {manifest.Id.Short} is a {manifest.Strategy ?? "file"} backup of kind {manifest.Kind}, not a PostgreSQL cluster's files",
+                "choose a physical restore point, or restore this one into a database (postgres://…)");
+        }
+    }
+
+    private static void RequireNew(PgDataTarget target)
+    {
+        foreach (var path in new[] { target.Path, TablespacesOf(target) })
+        {
+            if (File.Exists(path) || (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any()))
+            {
+                throw new EngineException("directory-not-empty", ErrorKind.Conflict, $"{path} exists and is not empty", "name a new directory; nothing was changed");
+            }
+        }
+
+        if (target.Port is { } port && FreePort.IsTaken(port))
+        {
+            throw new EngineException("port-in-use", ErrorKind.Conflict, $"port {port} is in use on this machine", "choose another one; nothing was changed");
+        }
+    }
+
+    private async Task RequireEnterableAsync(PgDataTarget target, CancellationToken cancellationToken)
+    {
+        var parent = Path.GetDirectoryName(target.Path)!;
+        if (!Directory.Exists(parent))
+        {
+            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {parent}", "make it, or name another place");
+        }
+
+        var user = ServerUser.ForPostgres();
+        var result = await ToolProcess.RunAsync(new ToolCommand("test", ["-x", parent]) { RunAs = user }, registry, cancellationToken);
+        if (result.ExitCode != 0)
+        {
+            throw new EngineException("folder-not-enterable", ErrorKind.Denied, $"user {user.Name}, who runs PostgreSQL, cannot enter {parent}",
+                "name a directory below one that everybody may pass through");
+        }
+    }
+
+    private static int MajorOf(string data) => int.Parse(File.ReadAllText(Path.Combine(data, "PG_VERSION")).Trim(), CultureInfo.InvariantCulture);
+
+    private static string TablespacesOf(PgDataTarget target) => target.Path + ".tablespaces";
+
+    private static string FolderOf(PgDataTarget target, string operation) => $"{target.Path}.{NameOf(operation)}";
+
+    private static string NameOf(string operation) => "restoring-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..12];
+}

@@ -1,0 +1,195 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Servers;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>
+/// Configures a recovered cluster for its life beside the one that it is a copy of: on another port, on this machine only,
+/// archiving nowhere, connected to nobody, and never on the original's files.
+/// </summary>
+internal static partial class RecoveredConfiguration
+{
+    /// <summary>Writes configuration files where the directory has none, takes the dangerous lines out, and adds ours.</summary>
+    public static void Write(string data, ClusterFacts facts, string restorePoint, int? port, ServerUser owner)
+    {
+        var main = Path.Combine(data, "postgresql.conf");
+        var text = File.Exists(main) ? LeadsElsewhere().Replace(File.ReadAllText(main), "# left out by the restore: $0") : FromSettings(facts);
+        Put(main, text);
+        if (!File.Exists(Path.Combine(data, "pg_hba.conf")))
+        {
+            Put(Path.Combine(data, "pg_hba.conf"), "local all all scram-sha-256\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n");
+        }
+
+        if (!File.Exists(Path.Combine(data, "pg_ident.conf")))
+        {
+            Put(Path.Combine(data, "pg_ident.conf"), "");
+        }
+
+        // The last value of a setting counts, so what stood in this file stays readable for whoever takes ours out.
+        var automatic = Path.Combine(data, "postgresql.auto.conf");
+        var before = File.Exists(automatic) ? File.ReadAllText(automatic) : "";
+        Put(automatic, before + string.Create(CultureInfo.InvariantCulture, $"""
+
+            # Restored from {restorePoint}. These lines keep the copy from touching anything of the original;
+            # take them out when it is to take the original's place.
+            {(port is { } number ? $"port = {number}\n" : "")}listen_addresses = '127.0.0.1'
+            unix_socket_directories = '/tmp'
+            archive_mode = off
+            restore_command = ''
+            primary_conninfo = ''
+            primary_slot_name = ''
+            synchronous_standby_names = ''
+            shared_preload_libraries = ''
+            session_preload_libraries = ''
+            max_logical_replication_workers = 0
+            ssl = off
+            logging_collector = off
+
+            """));
+
+        void Put(string path, string content) => LocalFolder.WritePrivateFile(path, System.Text.Encoding.UTF8.GetBytes(content), owner);
+    }
+
+    private static string FromSettings(ClusterFacts facts) =>
+        "# Made by the restore: the source's own file lay outside its data directory and could not be read.\n"
+        + string.Concat(facts.Settings.Where(setting => setting.Key is not "lc_messages" and not "shared_preload_libraries")
+            .Select(setting => $"{setting.Key} = '{setting.Value.Replace("'", "''", StringComparison.Ordinal)}'\n"));
+
+    // A server that is started on the copy and reads data_directory would run on the original's files.
+    [GeneratedRegex(@"^[ \t]*(data_directory|hba_file|ident_file|external_pid_file|include|include_if_exists|include_dir|config_file)\b[^\n]*", RegexOptions.Multiline)]
+    private static partial Regex LeadsElsewhere();
+}
+
+/// <summary>Replays a restored cluster to its target with a server that nobody else can reach, and shuts it down in good order.</summary>
+internal sealed class RecoveredServer : IAsyncDisposable
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromHours(2);
+    private readonly PostgresCluster _cluster;
+    private readonly ClusterFacts _facts;
+    private readonly ServerUser _owner;
+    private readonly PostgresBinaries _binaries;
+    private readonly ProcessRegistry _registry;
+
+    private RecoveredServer(PostgresCluster cluster, ClusterFacts facts, ServerUser owner, PostgresBinaries binaries, ProcessRegistry registry)
+    {
+        _cluster = cluster;
+        _facts = facts;
+        _owner = owner;
+        _binaries = binaries;
+        _registry = registry;
+    }
+
+    /// <summary>Starts it and waits until it has replayed to the target and takes connections.</summary>
+    /// <param name="name">Its name in the registry, under which <paramref name="folder"/> is on record.</param>
+    /// <param name="folder">Holds the data directory <c>data</c>; gets socket, log and configuration.</param>
+    /// <param name="facts">What is known of the cluster.</param>
+    /// <param name="recovery">Settings of the recovery; empty for a start without one.</param>
+    /// <param name="binaries">Programs of the cluster's major version.</param>
+    /// <param name="owner">Who runs it.</param>
+    /// <param name="registry">Records it.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EngineException"><c>recovery-target-not-reached</c>; <c>postgres-start-failed</c> with the end of its log.</exception>
+    public static async Task<RecoveredServer> ReplayAsync(
+        string name, string folder, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery, PostgresBinaries binaries, ServerUser owner,
+        ProcessRegistry registry, TimeProvider time, CancellationToken cancellationToken)
+    {
+        foreach (var (file, text) in new[] { ("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "") })
+        {
+            LocalFolder.WritePrivateFile(Path.Combine(folder, file), System.Text.Encoding.UTF8.GetBytes(text), owner);
+        }
+
+        var cluster = new PostgresCluster(
+            new PostgresClusterOptions
+            {
+                Name = name,
+                DataFolder = Path.Combine(folder, "data"),
+                SocketFolder = Path.Combine(folder, "run"),
+                LogFile = Path.Combine(folder, "replay.log"),
+                Superuser = facts.Superuser,
+                Password = "unused: the socket lets its owner in",
+                Port = 5432,
+                ListenAddress = null,
+                RunAs = owner,
+                Major = facts.ServerMajor,
+                IsScratch = true,
+                ScratchFolder = folder,
+                StartTimeout = s_patience,
+                StopPatience = TimeSpan.FromMinutes(10),
+                Settings = Settings(folder, facts, recovery),
+            },
+            registry, time);
+        try
+        {
+            await cluster.StartAsync(cancellationToken);
+        }
+        catch (EngineException fault) when (fault.Code == "postgres-start-failed" && fault.Message.Contains("recovery ended before configured recovery target was reached", StringComparison.Ordinal))
+        {
+            throw new EngineException("recovery-target-not-reached", ErrorKind.NotFound,
+                "the WAL ends before the moment that was asked for: no transaction committed after it", "ask for an earlier moment, or for the end (end=true)", fault);
+        }
+        catch
+        {
+            await cluster.DisposeAsync();
+            throw;
+        }
+
+        return new RecoveredServer(cluster, facts, owner, binaries, registry);
+    }
+
+    /// <summary>Looks into it: tables and indexes of every database by pg_amcheck. Returns what it found; null for nothing.</summary>
+    public async Task<string?> AmcheckAsync(CancellationToken cancellationToken)
+    {
+        var source = new PostgresSource { Host = _cluster.SocketFolder, Port = _cluster.Port, Database = "postgres", Username = _facts.Superuser };
+        using var tools = SourceTools.ForUser(source, _binaries, _registry, "/dev/null", _owner);
+        var result = await ToolProcess.RunAsync(tools.Amcheck(Environment.ProcessorCount).Command, _registry, cancellationToken);
+        return result.ExitCode == 0 ? null : (result.ErrorTail + result.Output).Trim();
+    }
+
+    /// <summary>One value of a query as the superuser.</summary>
+    public async Task<object?> ScalarAsync(string text, CancellationToken cancellationToken)
+    {
+        var settings = _cluster.ConnectionString();
+        settings.Pooling = false;
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(text, connection);
+        return await command.ExecuteScalarAsync(cancellationToken);
+    }
+
+    /// <summary>Shuts it down with its checkpoint.</summary>
+    public Task ShutDownAsync(CancellationToken cancellationToken) => _cluster.ShutDownAsync(cancellationToken);
+
+    public ValueTask DisposeAsync() => _cluster.DisposeAsync();
+
+    private static Dictionary<string, string> Settings(string folder, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery)
+    {
+        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
+        {
+            ["config_file"] = Path.Combine(folder, "postgresql.conf"),
+            ["hba_file"] = Path.Combine(folder, "pg_hba.conf"),
+            ["ident_file"] = Path.Combine(folder, "pg_ident.conf"),
+            ["hot_standby"] = "off",
+            ["archive_mode"] = "off",
+            ["primary_conninfo"] = "",
+            ["primary_slot_name"] = "",
+            ["synchronous_standby_names"] = "",
+            ["shared_preload_libraries"] = "",
+            ["session_preload_libraries"] = "",
+            ["local_preload_libraries"] = "",
+            ["max_logical_replication_workers"] = "0",
+            ["autovacuum"] = "off",
+            ["ssl"] = "off",
+            ["max_wal_size"] = "4GB",
+            ["max_prepared_transactions"] = facts.Settings.GetValueOrDefault("max_prepared_transactions", "0"),
+        };
+        foreach (var (name, value) in recovery)
+        {
+            settings[name] = value;
+        }
+
+        return settings;
+    }
+}

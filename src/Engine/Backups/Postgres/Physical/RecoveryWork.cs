@@ -1,0 +1,199 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>A phase of a physical restore and how long it took.</summary>
+public sealed record RestorePhase(string Name, double Seconds);
+
+/// <summary>What a physical restore yielded.</summary>
+/// <param name="Phases">Fetch, unpack, replay, verify: measured.</param>
+/// <param name="LastTransaction">Time of the last commit that was replayed, as the server logged it; null where there was none.</param>
+/// <param name="Warnings">What a person should know.</param>
+public sealed record PhysicalRestoreResult(IReadOnlyList<RestorePhase> Phases, string? LastTransaction, IReadOnlyList<string> Warnings)
+{
+    /// <summary>From the first byte to a verified, stopped cluster.</summary>
+    public double Seconds => Phases.Sum(phase => phase.Seconds);
+}
+
+/// <summary>
+/// The work of one physical restore in a folder of its own, which is on record before it exists: a settlement after a crash
+/// ends the server and removes it.
+/// </summary>
+internal sealed partial class RecoveryWork(
+    BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time)
+{
+    private readonly List<RestorePhase> _phases = [];
+    private readonly ServerUser _owner = ServerUser.ForPostgres();
+
+    /// <summary>All of it.</summary>
+    public string Folder => folder;
+
+    public string Data => Path.Combine(folder, "data");
+
+    public string Tablespaces => Path.Combine(folder, "tablespaces");
+
+    private string WalFolder => Path.Combine(folder, "wal");
+
+    /// <summary>Does everything up to a cluster that is recovered, verified and shut down.</summary>
+    public async Task<PhysicalRestoreResult> RunAsync(IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        // An earlier attempt's folder is worth nothing: its replay may have gone further than this one's target.
+        await RemoveAsync(registry, name, folder, cancellationToken);
+        registry.Write(registry.NewRecord(name, "recovery of a restored cluster", Afterlife.Ended, folder, isServer: true));
+        try
+        {
+            LocalFolder.CreatePrivate(folder, _owner);
+            return await RecoverAsync(progress, log, cancellationToken);
+        }
+        catch
+        {
+            await RemoveAsync(registry, name, folder, CancellationToken.None);
+            throw;
+        }
+    }
+
+    /// <summary>Ends what runs in the folder and removes it with its record.</summary>
+    public static async Task RemoveAsync(ProcessRegistry registry, string name, string folder, CancellationToken cancellationToken)
+    {
+        if (registry.Find(name)?.Child is { } child)
+        {
+            await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, registry.Time, cancellationToken);
+        }
+
+        await LocalFolder.RemoveAsync(folder, registry.Time, cancellationToken);
+        if (registry.Find(name) is not null)
+        {
+            registry.RemoveForGood(name);
+        }
+    }
+
+    private async Task<PhysicalRestoreResult> RecoverAsync(IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
+    {
+        RecoveryPath? path = null;
+        if (target.IsPointInTime)
+        {
+            path = await MeasureAsync("fetch", () => FetchAsync(null, progress, log, ct));
+        }
+
+        await MeasureAsync("unpack", async () =>
+        {
+            log?.Invoke("unpack", $"{manifest.Bytes:N0} bytes of restore point {manifest.Id.Short}");
+            await new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, _owner, progress, ct);
+            ClusterUnpack.DropTablespaceMap(Data);
+            return true;
+        });
+        await using var server = await MeasureAsync("replay", () => ReplayAsync(path, progress, log, ct));
+        await MeasureAsync("verify", async () =>
+        {
+            log?.Invoke("verify", "pg_amcheck: every table, every index and that they agree");
+            return await server.AmcheckAsync(ct) is { } damage
+                ? throw new EngineException("cluster-damaged", ErrorKind.Damaged, $"the recovered cluster is damaged: {damage}", "recover to a moment before the damage came in")
+                : true;
+        });
+        await server.ShutDownAsync(ct);
+        await new ClusterUnpack(repository, manifest, facts).WriteConfigurationAsync(Data, _owner, ct);
+        log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
+        return new PhysicalRestoreResult(_phases, LastTransaction(), facts.DamagedPages.Count > 0
+            ? [$"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up"]
+            : []);
+    }
+
+    private async Task<RecoveryPath> FetchAsync(ulong? until, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
+    {
+        var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), ct);
+        var path = RecoveryPath.Find(manifest, facts, await archive.CoverageAsync(ct), target);
+        var fetched = await archive.FetchAsync(path.Timeline, path.From, until ?? path.Enough, WalFolder, progress, ct);
+        OwnedFolder.Give(WalFolder, _owner);
+        log?.Invoke("fetch", $"WAL of timeline {path.Timeline} from {new Lsn(fetched.StartLsn)} to {new Lsn(fetched.EndLsn)}: {fetched.Files.Count} files, {fetched.Bytes:N0} bytes");
+        return path;
+    }
+
+    /// <summary>
+    /// Replays. Where the target was not met in the WAL that most likely sufficed, the rest of it is fetched; where even that
+    /// has no later commit, although it was stored after the moment, the moment's state is the end of the WAL.
+    /// </summary>
+    private async Task<RecoveredServer> ReplayAsync(RecoveryPath? path, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
+    {
+        var binaries = PostgresBinaries.Find(facts.ServerMajor);
+        log?.Invoke("replay", $"PostgreSQL {binaries.Version} replays to {target.MomentText}");
+        if (path is null)
+        {
+            // The backup's own WAL ends at its restore point, so the end of it is what was asked for.
+            return await StartAsync([], binaries, ct);
+        }
+
+        LocalFolder.WritePrivateFile(Path.Combine(Data, "recovery.signal"), [], _owner);
+        try
+        {
+            return await StartAsync(Recovery(path, isBounded: true), binaries, ct);
+        }
+        catch (EngineException fault) when (fault.Code == "recovery-target-not-reached" && target.Time is not null)
+        {
+            log?.Invoke("replay", "no commit after that moment yet; fetching the rest of the WAL");
+        }
+
+        await FetchAsync(path.Until, progress, log, ct);
+        try
+        {
+            return await StartAsync(Recovery(path, isBounded: true), binaries, ct);
+        }
+        catch (EngineException fault) when (fault.Code == "recovery-target-not-reached")
+        {
+            log?.Invoke("replay", "nothing was committed between that moment and the end of the WAL, so its end is that moment");
+        }
+
+        return await StartAsync(Recovery(path, isBounded: false), binaries, ct);
+    }
+
+    private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>
+        RecoveredServer.ReplayAsync(name, folder, facts, recovery, binaries, _owner, registry, time, ct);
+
+    private Dictionary<string, string> Recovery(RecoveryPath path, bool isBounded)
+    {
+        var recovery = new Dictionary<string, string>
+        {
+            ["restore_command"] = $"cp {Quote(WalFolder)}/%f \"%p\"",
+            ["recovery_target_timeline"] = path.Timeline.ToString(CultureInfo.InvariantCulture),
+            ["recovery_target_action"] = "promote",
+        };
+        if (isBounded && target.Time is { } moment)
+        {
+            recovery["recovery_target_time"] = moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture);
+        }
+        else if (target.Lsn is { } lsn)
+        {
+            recovery["recovery_target_lsn"] = lsn;
+        }
+        else if (target.Name is { } point)
+        {
+            recovery["recovery_target_name"] = point;
+        }
+
+        return recovery;
+    }
+
+    private async Task<T> MeasureAsync<T>(string phase, Func<Task<T>> work)
+    {
+        var began = time.GetTimestamp();
+        var result = await work();
+        _phases.Add(new RestorePhase(phase, time.GetElapsedTime(began).TotalSeconds));
+        return result;
+    }
+
+    private string? LastTransaction()
+    {
+        var log = Path.Combine(folder, "replay.log");
+        return File.Exists(log) ? LastCompleted().Matches(File.ReadAllText(log)).LastOrDefault()?.Groups["time"].Value : null;
+    }
+
+    /// <summary>For the shell that PostgreSQL runs the command in; a percent sign would be its own.</summary>
+    private static string Quote(string path) =>
+        $"'{path.Replace("'", "'\\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
+
+    [GeneratedRegex("last completed transaction was at log time (?<time>[^\n]+)")]
+    private static partial Regex LastCompleted();
+}

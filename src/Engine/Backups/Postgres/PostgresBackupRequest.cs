@@ -1,0 +1,21 @@
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres;
+
+/// <summary>What to capture, and what the console already knows about the source.</summary>
+public sealed record PostgresBackupRequest
+{
+    /// <summary>Source, workspace and class as the manifest names them; kind, strategy and tool versions are filled in.</summary>
+    public required BackupDescription Description { get; init; }
+
+    public required PostgresSource Source { get; init; }
+
+    /// <summary>The snapshot's time of the restore point before this one, or null for the first.</summary>
+    public DateTimeOffset? PreviousSnapshotAt { get; init; }
+
+    /// <summary>The last measured restore of this source; null while none was measured.</summary>
+    public TimeSpan? MeasuredRestoreTime { get; init; }
+
+    /// <summary>Further properties of the restore point; never secrets.</summary>
+    public IReadOnlyDictionary<string, string> Properties { get; init; } = new Dictionary<string, string>();
+}

@@ -1,0 +1,88 @@
+namespace Hexabase.DrConsole.Engine.Servers;
+
+/// <summary>
+/// A folder for a scratch server and for what is restored into it, kept apart as this machine allows. It is on record before
+/// it exists, so that after a crash <see cref="ProcessRegistry.SettleAsync"/> removes it; disposing removes it too.
+/// </summary>
+public sealed class ScratchFolder : IAsyncDisposable
+{
+    private readonly ProcessRegistry _registry;
+    private readonly ScratchSandbox _sandbox;
+
+    private ScratchFolder(ProcessRegistry registry, string name, string path, ScratchSandbox sandbox)
+    {
+        _registry = registry;
+        _sandbox = sandbox;
+        Name = name;
+        Path = path;
+    }
+
+    /// <summary>Where it is.</summary>
+    public string Path { get; }
+
+    /// <summary>The user that programs in it run as.</summary>
+    public ServerUser User => _sandbox.User;
+
+    /// <summary>What was achieved here.</summary>
+    public ScratchIsolation Isolation => _sandbox.Isolation;
+
+    /// <summary>The server's data directory.</summary>
+    public string DataFolder => FileOf("data");
+
+    /// <summary>Its name in the process registry.</summary>
+    internal string Name { get; }
+
+    /// <summary>The words before a command that isolate it.</summary>
+    internal IReadOnlyList<string> Command => _sandbox.Command;
+
+    /// <summary>Makes one.</summary>
+    /// <param name="root">As <see cref="ScratchPostgresOptions.Root"/>.</param>
+    /// <param name="protectedPaths">As <see cref="ScratchPostgresOptions.ProtectedPaths"/>.</param>
+    /// <param name="registry">Records it.</param>
+    /// <param name="cancellationToken">Ends the trials of the isolation.</param>
+    public static async Task<ScratchFolder> CreateAsync(
+        string root, IReadOnlyList<string> protectedPaths, ProcessRegistry registry, CancellationToken cancellationToken)
+    {
+        var name = ProcessRegistry.NewName("scratch");
+        LocalFolder.CreatePassage(root);
+        var folder = System.IO.Path.Combine(System.IO.Path.GetFullPath(root), name);
+        registry.Write(registry.NewRecord(name, "scratch PostgreSQL", Afterlife.Ended, folder, isServer: true));
+        try
+        {
+            LocalFolder.CreatePrivate(folder);
+            var sandbox = await ScratchSandbox.ChooseAsync(folder, protectedPaths, registry, cancellationToken).ConfigureAwait(false);
+            LocalFolder.CreatePrivate(folder, sandbox.User);
+            return new ScratchFolder(registry, name, folder, sandbox);
+        }
+        catch
+        {
+            await RemoveAsync(registry, name).ConfigureAwait(false);
+            throw;
+        }
+    }
+
+    /// <summary>A path in it.</summary>
+    public string FileOf(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>Ends what still runs in it and removes it.</summary>
+    public async ValueTask DisposeAsync() => await RemoveAsync(_registry, Name).ConfigureAwait(false);
+
+    private static async Task RemoveAsync(ProcessRegistry registry, string name)
+    {
+        if (registry.Find(name) is not { } record)
+        {
+            return;
+        }
+
+        if (record.Child is { } child)
+        {
+            await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, registry.Time, CancellationToken.None).ConfigureAwait(false);
+
+            // Where a sandbox stood between, the server may outlive it.
+            LibC.SignalGroup(child.Pid, UnixSignal.Kill);
+        }
+
+        await LocalFolder.RemoveAsync(record.Folder!, registry.Time, CancellationToken.None).ConfigureAwait(false);
+        registry.RemoveForGood(name);
+    }
+}

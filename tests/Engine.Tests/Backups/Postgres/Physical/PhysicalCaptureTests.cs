@@ -1,0 +1,131 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Lab.Postgres;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Postgres.Physical.OwnCluster;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Postgres.Physical;
+
+public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<OwnCluster>
+{
+    [Fact]
+    public async Task Next_backup_stores_what_changed_and_is_proven_like_the_first()
+    {
+        await cluster.ExecuteAsync("CREATE TABLE wide AS SELECT g AS n, md5(g::text) || md5((g * 7)::text) AS t FROM generate_series(1, 60000) g", "CHECKPOINT");
+        var first = await cluster.CaptureAsync();
+        await cluster.ExecuteAsync("UPDATE wide SET t = 'changed' WHERE n BETWEEN 1000 AND 1100", "CHECKPOINT");
+
+        var second = await cluster.CaptureAsync();
+
+        Assert.True(second.StoredBytes * 12 < second.OriginalBytes, $"{second.StoredBytes} of {second.OriginalBytes} bytes were stored anew");
+        var manifest = await cluster.Repository.ReadManifestAsync(second.BackupId, Ct);
+        Assert.Equal(first.BackupId, manifest.Parent);
+        Assert.Contains(manifest.Artifacts, artifact => artifact.Name == BackupManifestFile.Name);
+        var validation = await cluster.ValidateAsync(second.BackupId);
+        Assert.True(validation.OverallPassed, Text(validation));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Tablespace_is_captured_and_restored_into_a_place_of_its_own(bool fromDirectory)
+    {
+        var location = cluster.Folder.Combine($"space{fromDirectory}");
+        LocalFolder.CreatePrivate(location, ServerUser.ForPostgres());
+        await cluster.ExecuteAsync($"CREATE TABLESPACE space{fromDirectory} LOCATION '{location}'", $"CREATE TABLE far{fromDirectory} TABLESPACE space{fromDirectory} AS SELECT g FROM generate_series(1, 5000) g");
+
+        var result = await cluster.CaptureAsync(fromDirectory ? null : cluster.Source with { DataDirectory = null });
+
+        var validation = await cluster.ValidateAsync(result.BackupId);
+        Assert.True(validation.OverallPassed, Text(validation));
+        Assert.Contains(validation.Comparison!.Results, item => item is { Kind: "table", Outcome: FactOutcome.Equal } && string.Equals(item.Name, $"public.far{fromDirectory}", StringComparison.OrdinalIgnoreCase));
+        Assert.Empty(Directory.Exists(cluster.Folder.Combine("staging")) ? Directory.EnumerateFileSystemEntries(cluster.Folder.Combine("staging")) : []);
+    }
+
+    [Fact]
+    public async Task Damaged_page_of_the_source_is_named_and_the_restore_point_does_not_pass()
+    {
+        await cluster.ExecuteAsync("CREATE TABLE rotten AS SELECT g AS n, repeat('x', 500) AS t FROM generate_series(1, 500) g", "CHECKPOINT");
+        var path = Path.Combine(cluster.Server.DataFolder, await cluster.ScalarAsync<string>("SELECT pg_relation_filepath('rotten')"));
+        byte[] whole;
+        await using (var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+        {
+            whole = new byte[100];
+            file.Position = (3 * 8192) + 4000;
+            file.ReadExactly(whole);
+            file.Position = (3 * 8192) + 4000;
+            file.Write([.. whole.Select(one => (byte)(one ^ 0x55))]);
+        }
+
+        var result = await cluster.CaptureAsync(cluster.Source with { DataDirectory = cluster.Server.DataFolder });
+        await using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Position = (3 * 8192) + 4000;
+            file.Write(whole);
+        }
+
+        await cluster.ExecuteAsync("DROP TABLE rotten");
+        Assert.Contains(result.Warnings, warning => warning.Contains("block 3 of base/", StringComparison.Ordinal));
+        var validation = await cluster.ValidateAsync(result.BackupId);
+        Assert.False(validation.OverallPassed);
+        Assert.Equal(ValidationStepStatus.Failed, validation.Steps[^1].Status);
+    }
+
+    [Fact]
+    public async Task Backup_role_without_power_over_tables_compares_those_that_held_still()
+    {
+        var result = await cluster.CaptureAsync(cluster.Source with { Username = LabPostgres.BackupRole, PasswordFile = cluster.Server.BackupPasswordFile });
+
+        Assert.Empty(result.Warnings);
+        var validation = await cluster.ValidateAsync(result.BackupId);
+        Assert.True(validation.OverallPassed, Text(validation));
+    }
+
+    [Fact]
+    public async Task Interrupted_capture_leaves_no_restore_point_no_slot_and_no_backup_mode()
+    {
+        var before = (await cluster.Repository.ListAsync(Ct)).Points.Count;
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => cluster.CaptureAsync(cancellation: stop.Token, log: (phase, _) =>
+        {
+            if (phase == "copy")
+            {
+                stop.Cancel();
+            }
+        }));
+
+        Assert.Equal(before, (await cluster.Repository.ListAsync(Ct)).Points.Count);
+        Assert.Equal(0L, await cluster.ScalarAsync<long>("SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'drconsole_base%'"));
+        Assert.Equal("0", await cluster.ScalarAsync<string>("SELECT count(*)::text FROM pg_stat_activity WHERE application_name = 'drconsole' AND pid <> pg_backend_pid()"));
+        Assert.Empty(cluster.Registry.List());
+    }
+
+    [Fact]
+    public async Task Directory_of_another_cluster_is_refused()
+    {
+        var other = cluster.Folder.Combine("other");
+        Directory.CreateDirectory(Path.Combine(other, "global"));
+        await File.WriteAllBytesAsync(Path.Combine(other, ClusterFiles.Control), new byte[8192], Ct);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => cluster.CaptureAsync(cluster.Source with { DataDirectory = other }));
+
+        Assert.Equal("data-directory-other", fault.Code);
+        Assert.Contains(cluster.Server.DataFolder, fault.Hint, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Role_without_replication_is_told_what_to_do()
+    {
+        await cluster.ExecuteAsync("DROP ROLE IF EXISTS plain", "CREATE ROLE plain LOGIN PASSWORD 'plain' IN ROLE pg_read_all_data, pg_read_all_settings");
+        var password = cluster.Folder.Combine("plain.pw");
+        await File.WriteAllTextAsync(password, "plain\n", Ct);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => cluster.CaptureAsync(cluster.Source with { Username = "plain", PasswordFile = password }));
+
+        Assert.Equal("replication-denied", fault.Code);
+        Assert.Contains("ALTER ROLE plain REPLICATION", fault.Hint, StringComparison.Ordinal);
+    }
+}
