@@ -49,13 +49,13 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
             var seen = index.Generation;
             var places = index.Index.Find(id, type);
             var result = await TryPlacesAsync(places, ct);
-            if (result.Outcome.Fault != BlobFault.Missing || look == IndexStore.MaxLooks)
+            if (result.Outcome.Fault == BlobFault.None || look == IndexStore.MaxLooks)
             {
                 return result;
             }
 
-            // Another process wrote it after this one loaded the index, or prune moved it into another pack. Where the index
-            // knew already that its packs are gone, another look costs much and shows the same.
+            // Another process wrote it after this one loaded the index, prune moved it into another pack, or a repair stored it
+            // anew. Where the index knew already that its packs are gone, another look costs much and shows the same.
             if (index.Generation == seen && (places.Count == 0 || places.Any(place => index.Index.Pack(place.Pack).IsPresent)))
             {
                 await index.RefreshAsync(ct);
