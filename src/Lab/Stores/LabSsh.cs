@@ -15,6 +15,9 @@ public sealed record LabSshOptions
     /// <summary>True for a server that lets nobody change anything.</summary>
     public bool IsReadOnly { get; init; }
 
+    /// <summary>True for a server that also takes a second key, whose sessions may write and read and not delete.</summary>
+    public bool HasWriter { get; init; }
+
     /// <summary>
     /// True for a server that takes a password instead of a key. Its user exists in the server's own mount namespace only, which
     /// takes root to make.
@@ -55,6 +58,9 @@ public sealed class LabSsh : IAsyncDisposable
     /// <summary>The user's private key.</summary>
     public string IdentityFile => Path.Combine(_folder.Keys, "id_ed25519");
 
+    /// <summary>The private key whose sessions may not delete, where the server takes one.</summary>
+    public string WriterIdentityFile => Path.Combine(_folder.Keys, "id_ed25519_writer");
+
     /// <summary>Holds the user's password, where the server takes one.</summary>
     public string PasswordFile => Path.Combine(_folder.Keys, "ssh.pw");
 
@@ -89,7 +95,7 @@ public sealed class LabSsh : IAsyncDisposable
         LocalFolder.CreatePassage(_place);
         await EnsureKeyAsync(HostKey, cancellationToken).ConfigureAwait(false);
         await EnsureKeyAsync(IdentityFile, cancellationToken).ConfigureAwait(false);
-        File.Copy(IdentityFile + ".pub", Path.Combine(_place, "authorized_keys"), overwrite: true);
+        await File.WriteAllTextAsync(Path.Combine(_place, "authorized_keys"), await AuthorizedKeysAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
         if (ServerUser.IsRoot)
         {
             // sshd changes its root into this empty folder before it reads what strangers send; the package's service makes it at boot.
@@ -174,6 +180,19 @@ public sealed class LabSsh : IAsyncDisposable
         await _server.StartAsync(token => AnswersAsync(Port, token), cancellationToken).ConfigureAwait(false);
     }
 
+    private async Task<string> AuthorizedKeysAsync(CancellationToken cancellationToken)
+    {
+        var keys = await File.ReadAllTextAsync(IdentityFile + ".pub", cancellationToken).ConfigureAwait(false);
+        if (!_options.HasWriter)
+        {
+            return keys;
+        }
+
+        await EnsureKeyAsync(WriterIdentityFile, cancellationToken).ConfigureAwait(false);
+        var writer = await File.ReadAllTextAsync(WriterIdentityFile + ".pub", cancellationToken).ConfigureAwait(false);
+        return $"command=\"internal-sftp\" {keys.Trim()}\ncommand=\"internal-sftp -P remove,rmdir\" {writer.Trim()}\n";
+    }
+
     private string Configuration() => string.Create(CultureInfo.InvariantCulture, $"""
         Port {Port}
         ListenAddress {Host}
@@ -192,7 +211,7 @@ public sealed class LabSsh : IAsyncDisposable
         MaxAuthTries 20
         LogLevel INFO
         Subsystem sftp internal-sftp{(_options.IsReadOnly ? " -R" : "")}
-        ForceCommand internal-sftp{(_options.IsReadOnly ? " -R" : "")}
+        {(_options.HasWriter ? "# each key has a command of its own" : $"ForceCommand internal-sftp{(_options.IsReadOnly ? " -R" : "")}")}
 
         """);
 

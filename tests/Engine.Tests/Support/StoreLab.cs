@@ -20,6 +20,7 @@ public sealed class StoreLab : IAsyncDisposable
     public const string LockedBucket = "locked";
 
     private readonly SemaphoreSlim _starting = new(1, 1);
+    private readonly SemaphoreSlim _making = new(1, 1);
     private ServerFolder? _folder;
     private LabS3? _s3;
     private LabSsh? _ssh;
@@ -107,6 +108,7 @@ public sealed class StoreLab : IAsyncDisposable
             await _folder.DisposeAsync();
         }
 
+        _making.Dispose();
         _starting.Dispose();
     }
 
@@ -119,14 +121,24 @@ public sealed class StoreLab : IAsyncDisposable
 
     private async Task<LabFolder> EnsureFolderAsync()
     {
-        if (_folder is null)
+        // Also for those who want a folder only, beside one who starts a server.
+        await _making.WaitAsync();
+        try
         {
-            await ServerFolder.RemoveAbandonedAsync();
-            _folder = new ServerFolder();
-            Folder = new LabFolder(_folder.Combine("lab"));
-            _folder.Hold();
-        }
+            if (_folder is null)
+            {
+                await ServerFolder.RemoveAbandonedAsync();
+                var folder = new ServerFolder();
+                Folder = new LabFolder(folder.Combine("lab"));
+                folder.Hold();
+                _folder = folder;
+            }
 
-        return Folder;
+            return Folder;
+        }
+        finally
+        {
+            _making.Release();
+        }
     }
 }

@@ -79,6 +79,11 @@ internal sealed class SftpFolders(string root, short mode, TimeProvider time)
             {
                 // Another writer swept it first.
             }
+            catch (SftpPermissionDeniedException)
+            {
+                // A role that may only write leaves it to one that may delete.
+                return;
+            }
         }
     }
 }
