@@ -237,6 +237,18 @@ public sealed class PruneTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Damaged_pack_that_nothing_needs_goes_whatever_the_clock_of_who_found_it()
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        await repository.PruneAsync(Expire(old), null, Ct);
+        var pack = (await new MarkStore(repository.Parts.Keys, _store).LoadAsync(Ct)).Marks.Single(mark => mark.Kind == PackMark.Unreferenced).Packs[0];
+        await using var ahead = await OpenAsync(_store, Cheap with { Time = new FakeTimeProvider(_time.GetUtcNow().AddMinutes(4)) });
+        Assert.Equal(1, await ahead.QuarantineAsync([Engine.Repository.Packs.PackBuilder.KeyOf(pack)], "test", Ct));
+        Assert.Contains(pack, (await repository.PruneAsync(new PruneOptions(), null, Ct)).Packs.Where(one => one.Action == PackAction.Delete).Select(one => one.Name));
+    }
+
+    [Fact]
     public async Task Unreadable_attestation_keeps_what_was_there_when_it_was_written_and_nothing_newer()
     {
         await using var repository = await InitializeAsync(_store, Options);

@@ -50,10 +50,10 @@ internal sealed class PruneDecision(RepositoryParts parts, PruneOptions options,
 
     private string? WhyNotYet(PackMark mark)
     {
-        // A damaged pack needs no grace: no writer commits on it, however long it was silent.
-        var grace = mark.Kind == PackMark.Damaged ? TimeSpan.Zero
-            : TimeSpan.FromSeconds(Math.Max(mark.GraceSeconds, options.Grace.TotalSeconds));
-        if (mark.CreatedAt + grace > now)
+        var grace = TimeSpan.FromSeconds(Math.Max(mark.GraceSeconds, options.Grace.TotalSeconds));
+        // A damaged pack needs no grace: no writer commits on it, however long it was silent. The clock of the machine that found
+        // it does not matter either.
+        if (mark.Kind != PackMark.Damaged && mark.CreatedAt + grace > now)
         {
             return $"in its grace period until {mark.CreatedAt + grace:yyyy-MM-dd HH:mm:ss}Z";
         }
