@@ -37,6 +37,20 @@ public sealed class SftpStoreTests(StoreLab lab)
     }
 
     [Fact]
+    public async Task Upload_on_a_line_that_stalls_is_given_up_after_the_time_out_however_large_it_is()
+    {
+        var port = (await lab.GetSshAsync(Ct)).Port;
+        await using var network = new FaultyNetwork(port, new NetworkFaults(1, CutShare: 0, StallShare: 1, SlowShare: 0, MostBytes: 500_000));
+        var url = (await lab.NewStoreAsync("sftp", Ct)).Replace($"127.0.0.1:{port}", $"127.0.0.1:{network.Port}", StringComparison.Ordinal);
+        await using var store = StoreUrl.Parse($"{url}&timeout=2").Open();
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => store.PutAsync("packs/large", new byte[30 << 20], Ct).WaitAsync(TimeSpan.FromMinutes(3), Ct));
+
+        Assert.Equal((ErrorKind.Unavailable, true), (fault.Kind, fault.IsTransient));
+        Assert.True(network.Stalled > 0);
+    }
+
+    [Fact]
     public async Task Host_key_that_is_not_known_is_refused_with_the_fingerprint_to_record()
     {
         var ssh = await lab.GetSshAsync(Ct);

@@ -121,6 +121,7 @@ internal sealed class SftpConnections : IDisposable
         try
         {
             await client.ConnectAsync(cancellationToken);
+            SftpSockets.TryBoundSending(client, _location.Timeout);
             return client;
         }
         catch (Exception fault)

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using Renci.SshNet;
 using Renci.SshNet.Common;
@@ -45,7 +46,11 @@ public sealed class SftpStore : IObjectStore, IStoreCapacity
                 // The library leaves a failed upload's handle open; the server closes it with the session.
                 lease.IsBroken = true;
                 var said = fault is SftpException ? await ExplainAsync(client, target, content.Length, fault, cancellationToken) : null;
-                await RemoveQuietlyAsync(client, temporary);
+                if (fault is not (SocketException or SshConnectionException or SshOperationTimeoutException))
+                {
+                    await RemoveQuietlyAsync(client, temporary);
+                }
+
                 if (said is not null)
                 {
                     throw said;
