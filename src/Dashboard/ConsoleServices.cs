@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Settings;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
@@ -26,6 +27,7 @@ internal static class ConsoleServices
         if (withWorker)
         {
             services.AddJobWorker(JobQueues.All);
+            services.AddHostedService(provider => provider.GetRequiredService<WalReceivers>());
         }
         else
         {

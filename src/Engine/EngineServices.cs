@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
@@ -50,6 +51,9 @@ public static class EngineServices
         services.AddSingleton<TierRequests>();
         services.AddSingleton<WorkspaceCatalog>();
         services.AddSingleton<WorkspaceRequests>();
+        services.AddSingleton<WalCatalog>();
+        services.TryAddSingleton<IBaseBackupRequests, BaseBackupRequests>();
+        services.AddSingleton<WalReceivers>();
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
@@ -51,6 +52,7 @@ internal static class WorkerCommand
         builder.Services.AddJobClient(setup.Connection);
         builder.Services.AddJobWorker(queues);
         builder.Services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
+        builder.Services.AddHostedService(provider => provider.GetRequiredService<WalReceivers>());
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
         using var host = builder.Build();
         await host.Services.GetRequiredService<SourceCatalog>().ReconcileAsync(stopping);

@@ -19,6 +19,7 @@ public static class Sql
             command.Parameters.Add(value switch
             {
                 Jsonb json => new NpgsqlParameter { Value = (object?)json.Text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb },
+                NpgsqlLogSequenceNumber lsn => new NpgsqlParameter { Value = lsn, NpgsqlDbType = NpgsqlDbType.PgLsn },
                 null => new NpgsqlParameter { Value = DBNull.Value },
                 _ => new NpgsqlParameter { Value = value },
             });

@@ -37,6 +37,13 @@ public sealed record ProtectedEstate(
         return Serving(one, Classes, Tiers);
     }
 
+    /// <summary>How a source's WAL is received; null where it is not: it is no PostgreSQL, has no physical backups, or wants none.</summary>
+    public WalSettings? WalOf(Source source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        return source.Postgres is { Mode: not PostgresMode.Logical } settings && (settings.Wal.IsEnabled ?? ClassOf(source).Rpo <= WalSettings.LongestRpo) ? settings.Wal : null;
+    }
+
     internal static IReadOnlyList<StorageTier> Serving(ProtectionClass one, IReadOnlyDictionary<string, ProtectionClass> classes, IReadOnlyList<StorageTier> tiers)
     {
         var named = classes.Values.SelectMany(other => other.TierDays.Keys).ToHashSet();

@@ -1,9 +1,10 @@
+using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Estate;
 
 /// <summary>Reads the <c>Sources</c> of the configuration.</summary>
-internal static class SourceConfiguration
+internal static partial class SourceConfiguration
 {
     private static readonly string[] Sections = ["Postgres", "Redis", "Volume", "VCluster"];
 
@@ -36,6 +37,7 @@ internal static class SourceConfiguration
             }
         }
 
+        ReportSharedSlots(sources, root);
         return sources;
     }
 
@@ -65,7 +67,7 @@ internal static class SourceConfiguration
 
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables");
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables", "Wal");
         var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
         var tables = settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0).ToList();
         if (mode != PostgresMode.Logical && tables.Count > 0)
@@ -78,6 +80,7 @@ internal static class SourceConfiguration
             settings.RequiredText("Username"), Secret(settings), mode, tables)
         {
             DataDirectory = ReadDataDirectory(settings, mode),
+            Wal = ReadWal(settings, mode),
         };
     }
 
@@ -94,6 +97,44 @@ internal static class SourceConfiguration
         }
 
         return path is null ? null : Path.TrimEndingDirectorySeparator(path);
+    }
+
+    private static WalSettings ReadWal(ConfigurationReader settings, PostgresMode mode)
+    {
+        var wal = settings.Section("Wal");
+        wal.AllowOnly("Enabled", "Slot", "Synchronous", "FlushInterval");
+        var slot = wal.Text("Slot");
+        if (slot is not null && !SlotShape().IsMatch(slot))
+        {
+            wal.Problem("Slot", $"'{slot}' is no slot's name; PostgreSQL takes up to 63 lower-case letters, digits and '_'");
+        }
+
+        var interval = wal.Duration("FlushInterval", WalSettings.DefaultFlushInterval);
+        if (interval < TimeSpan.FromMilliseconds(100) || interval > TimeSpan.FromMinutes(5))
+        {
+            wal.Problem("FlushInterval", "is from 00:00:00.1 to 00:05:00");
+        }
+
+        bool? isEnabled = wal.Text("Enabled") is null ? null : wal.Flag("Enabled", false);
+        if (isEnabled == true && mode == PostgresMode.Logical)
+        {
+            wal.Problem("Enabled", "WAL without base backups restores nothing; set Mode to physical or both");
+        }
+
+        return new WalSettings(isEnabled, slot, wal.Flag("Synchronous", false), interval);
+    }
+
+    [GeneratedRegex("^[a-z0-9_]{1,63}$")]
+    private static partial Regex SlotShape();
+
+    /// <summary>Two receivers on one slot would lose WAL for each other.</summary>
+    private static void ReportSharedSlots(List<Source> sources, ConfigurationReader root)
+    {
+        foreach (var shared in sources.Where(source => source.Postgres is { Mode: not PostgresMode.Logical } settings && settings.Wal.IsEnabled != false)
+            .GroupBy(source => (source.Postgres!.Host, source.Postgres.Port, Slot: source.Postgres.Wal.SlotOf(source.Name))).Where(group => group.Count() > 1))
+        {
+            root.Problem("Sources", $"{string.Join(" and ", shared.Select(source => source.Name))} receive WAL from {shared.Key.Host}:{shared.Key.Port} through one slot, {shared.Key.Slot}; give one of them another Wal:Slot");
+        }
     }
 
     private static RedisSettings ReadRedis(ConfigurationReader settings)

@@ -45,6 +45,33 @@ public sealed record PostgresSettings(
     /// server sends its files.
     /// </summary>
     public string? DataDirectory { get; init; }
+
+    /// <summary>How its WAL is received, where physical backups are made and WAL is wanted.</summary>
+    public WalSettings Wal { get; init; } = new(null, null, false, WalSettings.DefaultFlushInterval);
+}
+
+/// <summary>How a PostgreSQL source's WAL is received.</summary>
+/// <param name="IsEnabled">Whether; null: where its class may lose no more than 15 minutes.</param>
+/// <param name="Slot">The replication slot's name; null for <c>drconsole_</c> and the source's name.</param>
+/// <param name="IsSynchronous">True where the slot's name stands in the server's <c>synchronous_standby_names</c>: every commit then waits for the tiers.</param>
+/// <param name="FlushInterval">How long WAL waits at most before it goes to the tiers.</param>
+public sealed record WalSettings(bool? IsEnabled, string? Slot, bool IsSynchronous, TimeSpan FlushInterval)
+{
+    /// <summary>Half of what a commit may take to be safe; the other half is for the tiers.</summary>
+    public static readonly TimeSpan DefaultFlushInterval = TimeSpan.FromSeconds(2);
+
+    /// <summary>Sources of classes with a longer RPO than this are served by their backups.</summary>
+    public static readonly TimeSpan LongestRpo = TimeSpan.FromMinutes(15);
+
+    private const int LongestSlot = 63;
+
+    /// <summary>The slot's name on the server: lower-case letters, digits and underscores.</summary>
+    public string SlotOf(string source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var name = Slot ?? "drconsole_" + source.Replace('-', '_').Replace('.', '_');
+        return name.Length <= LongestSlot ? name : name[..LongestSlot];
+    }
 }
 
 /// <summary>A Redis source's settings.</summary>

@@ -1,0 +1,288 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Npgsql;
+using Npgsql.Replication;
+using NpgsqlTypes;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
+
+/// <summary>How WAL is received.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="RequiredTiers">In so many tiers WAL must be durable before the server hears that it is.</param>
+/// <param name="FlushInterval">How long bytes wait at most before they are sent to the tiers.</param>
+/// <param name="IsSynchronous">True to send them at once and to answer at once: for <c>synchronous_standby_names</c>.</param>
+public sealed record WalReceiverOptions(string Source, int RequiredTiers, TimeSpan FlushInterval, bool IsSynchronous)
+{
+    /// <summary>How often the server is looked at and the journal written.</summary>
+    public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>How often each tier's newest bytes are read back.</summary>
+    public TimeSpan ReadBackEvery { get; init; } = TimeSpan.FromSeconds(30);
+}
+
+/// <summary>
+/// Receives the WAL of one server and stores it in the tiers. Where to go on is read from the tiers themselves, so it does not
+/// matter what died meanwhile: server, receiver, console or catalog.
+/// </summary>
+public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IReadOnlyList<WalTier> tiers, IWalFence fence, IWalJournal journal, TimeProvider time)
+{
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(30);
+    private readonly List<string> _notices = [];
+
+    /// <summary>The notices of the session: what was found and done at its start.</summary>
+    public IReadOnlyList<string> Notices => _notices;
+
+    /// <summary>
+    /// Receives until the timeline ends (then it returns, and the next call goes on along the next), or until something fails.
+    /// </summary>
+    /// <exception cref="EngineException">The server, the slot or every tier fails; call it again after a while.</exception>
+    /// <exception cref="WalFenceException">Another process has taken over.</exception>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        _notices.Clear();
+        await fence.RequireAsync(cancellationToken);
+        await using var looking = await server.OpenAsync(cancellationToken);
+        await using var replication = await server.OpenReplicationAsync(cancellationToken);
+        try
+        {
+            await ReceiveAsync(looking, replication, cancellationToken);
+        }
+        catch (Exception exception) when (PostgresFault.Recognises(exception))
+        {
+            throw server.Fault(exception);
+        }
+    }
+
+    private async Task ReceiveAsync(NpgsqlConnection looking, PhysicalReplicationConnection replication, CancellationToken ct)
+    {
+        var state = await server.LookAsync(looking, ct);
+        var identity = await replication.IdentifySystem(ct);
+        var known = await journal.KnownAsync(ct);
+        await NoteOtherClusterAsync(known, state, ct);
+        var histories = await HistoriesAsync(replication, identity.Timeline, ct);
+        var session = new WalSession(options.Source, state.SystemIdentifier, new WalSegmentSize(state.SegmentBytes), state.Major, histories, fence, time) { ReadBackEvery = options.ReadBackEvery };
+        foreach (var tier in tiers)
+        {
+            session.Add(new WalTierWriter(tier, session));
+        }
+
+        try
+        {
+            await Task.WhenAll(session.Tiers.Select(tier => tier.TryOpenAsync(ct)));
+            var archive = session.Tiers.Select(tier => tier.Archive).FirstOrDefault(one => one is not null) ?? throw new EngineException(
+                "wal-no-tier", ErrorKind.Unavailable, $"no tier takes the WAL of {options.Source}: {string.Join("; ", session.Tiers.Select(tier => $"{tier.Name}: {tier.Fault}"))}",
+                "bring a tier back; the server keeps its WAL meanwhile") { IsTransient = true };
+            var (slot, done) = await server.EnsureSlotAsync(looking, state, ct);
+            Note(done);
+            var line = WalPosition.LineOf(identity.Timeline, histories);
+            var stored = WalPosition.Newest(session.Tiers.Select(tier => tier.Coverage), line);
+            var start = await StartAsync(looking, state, slot, stored, known, line, session.Size, ct);
+            session.Begin(new WalWindow(archive, session.Size, start.Timeline, session.Size.SegmentOf(start.Lsn)) { IsEager = options.IsSynchronous });
+            await StreamAsync(session, replication, ct);
+        }
+        finally
+        {
+            foreach (var tier in session.Tiers)
+            {
+                await tier.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Where to stream from: on from what is stored, else from what the slot keeps.</summary>
+    private async Task<WalPoint> StartAsync(
+        NpgsqlConnection looking, WalSourceState state, WalSlot slot, WalPoint? stored, WalKnown known, IReadOnlyList<LineageStep> line, WalSegmentSize size, CancellationToken ct)
+    {
+        if (stored is not { } end)
+        {
+            return new WalPoint(line[^1].Timeline, slot.RestartLsn!.Value.Value);
+        }
+
+        if (end.Timeline == line[^1].Timeline && end.Lsn > state.CurrentLsn.Value && !state.IsStandby)
+        {
+            throw new EngineException(
+                "wal-server-behind", ErrorKind.Conflict,
+                $"{server.Address} stands at {state.CurrentLsn} on timeline {end.Timeline}, and WAL up to {new Lsn(end.Lsn)} of it is stored: the server was set back, or is a copy",
+                "find out which server is the source; one that was restored must be promoted to a timeline of its own") { IsTransient = true };
+        }
+
+        var start = WalPosition.Follow(end, line);
+        if (await IsThereAsync(start, state, size, ct))
+        {
+            return start;
+        }
+
+        // Somebody advanced the slot or dropped it, or the server came up without it. It is made anew where what it keeps is not
+        // behind what is stored, since then it kept nothing.
+        var kept = slot.RestartLsn!.Value.Value > start.Lsn ? slot : await server.RemakeSlotAsync(looking, ct);
+        return await SkipAsync(state, start, kept.RestartLsn!.Value, known, line, ct);
+    }
+
+    /// <summary>Goes on behind WAL that is gone, and says so; where a tier that is down holds it, that tier will give it.</summary>
+    private async Task<WalPoint> SkipAsync(WalSourceState state, WalPoint from, Lsn to, WalKnown known, IReadOnlyList<LineageStep> line, CancellationToken ct)
+    {
+        if (known.SystemIdentifier == state.SystemIdentifier && known.DurableLsn.Value >= to.Value)
+        {
+            Note($"WAL from {new Lsn(from.Lsn)} to {to} is in a tier that does not answer now");
+        }
+        else
+        {
+            var gap = new WalGap(state.SystemIdentifier, from.Timeline, new Lsn(from.Lsn), to, $"the server no longer has the WAL that follows what is stored: its slot {server.Slot} was dropped, advanced or lost");
+            await fence.RequireAsync(ct);
+            await journal.RecordGapAsync(gap, ct);
+            Note($"WAL from {gap.FromLsn} to {gap.ToLsn} is lost: {gap.Reason}");
+        }
+
+        return new WalPoint(line[^1].Timeline, to.Value);
+    }
+
+    /// <summary>True where the server can still give the segment of a place.</summary>
+    private async Task<bool> IsThereAsync(WalPoint point, WalSourceState state, WalSegmentSize size, CancellationToken ct)
+    {
+        var from = size.StartOf(size.SegmentOf(point.Lsn));
+        if (from >= state.CurrentLsn.Value)
+        {
+            return true;
+        }
+
+        // On a connection of its own: the server ends a stream that it cannot give with an error.
+        await using var probe = await server.OpenReplicationAsync(ct);
+        try
+        {
+            await foreach (var _ in probe.StartReplication(new NpgsqlLogSequenceNumber(from), ct, point.Timeline))
+            {
+                break;
+            }
+
+            return true;
+        }
+        catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.UndefinedFile)
+        {
+            return false;
+        }
+    }
+
+    private async Task StreamAsync(WalSession session, PhysicalReplicationConnection replication, CancellationToken ct)
+    {
+        var watch = new WalWatch(options, server, session, journal, _notices);
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(ct);
+        using var feedback = new WalFeedback(options, session, replication);
+        session.Moved = feedback.Wake;
+        var writers = session.Tiers.Select(tier => tier.RunAsync(over.Token)).ToList();
+        var reading = ReadAsync(session, replication, over.Token);
+        List<Task> all = [reading, .. writers, feedback.RunAsync(over.Token), watch.RunAsync(replication.ProcessID, over.Token), TickAsync(session, over.Token)];
+        try
+        {
+            var first = await Task.WhenAny(all);
+            if (first == reading)
+            {
+                // What was received is stored before anything else: the server may be gone for good.
+                session.Window.Flush();
+                WakeAll(session);
+                await DrainAsync(session, writers, ct);
+            }
+
+            await first;
+        }
+        finally
+        {
+            await over.CancelAsync();
+            // Each of them ends by the cancellation; why the session ended, the first has told.
+            await Task.WhenAll(all).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            session.Moved = null;
+            await watch.LastReportAsync(CancellationToken.None);
+        }
+    }
+
+    private async Task ReadAsync(WalSession session, PhysicalReplicationConnection replication, CancellationToken ct)
+    {
+        var window = session.Window;
+        await foreach (var message in replication.StartReplication(new PhysicalReplicationSlot(server.Slot), new NpgsqlLogSequenceNumber(window.StartLsn), ct, window.Timeline))
+        {
+            var segment = session.Size.SegmentOf(window.EndLsn);
+            // The message is used again for the next one: its bytes are taken now.
+            await window.AppendAsync((ulong)message.WalStart, message.Data, ct);
+            if (options.IsSynchronous || session.Size.SegmentOf(window.EndLsn) != segment)
+            {
+                WakeAll(session);
+            }
+        }
+    }
+
+    private async Task TickAsync(WalSession session, CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(options.FlushInterval, time);
+        while (await timer.WaitForNextTickAsync(ct))
+        {
+            if (session.Window.Flush())
+            {
+                WakeAll(session);
+            }
+        }
+    }
+
+    private async Task DrainAsync(WalSession session, List<Task> writers, CancellationToken ct)
+    {
+        var began = time.GetTimestamp();
+        while (!session.IsDrained(options.RequiredTiers) && time.GetElapsedTime(began) < DrainTime && writers.TrueForAll(task => !task.IsCompleted))
+        {
+            await Task.Delay(TimeSpan.FromMilliseconds(50), time, ct);
+        }
+    }
+
+    /// <summary>The history files of a timeline's line, as far as the server still has them; the newest names all ancestors.</summary>
+    private static async Task<IReadOnlyList<(uint Timeline, byte[] Text)>> HistoriesAsync(PhysicalReplicationConnection replication, uint timeline, CancellationToken ct)
+    {
+        var found = new List<(uint, byte[])>();
+        if (timeline == 1)
+        {
+            return found;
+        }
+
+        var newest = (await replication.TimelineHistory(timeline, ct)).Content;
+        foreach (var ancestor in TimelineHistory.Parse(timeline, newest).Ancestors.Where(one => one.Timeline > 1))
+        {
+            try
+            {
+                found.Add((ancestor.Timeline, (await replication.TimelineHistory(ancestor.Timeline, ct)).Content));
+            }
+            catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.UndefinedFile)
+            {
+                // The server was made from a base backup after that switch; the newest history names it all the same.
+            }
+        }
+
+        found.Add((timeline, newest));
+        return found;
+    }
+
+    private async Task NoteOtherClusterAsync(WalKnown known, WalSourceState state, CancellationToken ct)
+    {
+        if (known.SystemIdentifier is not { } before || before == state.SystemIdentifier)
+        {
+            return;
+        }
+
+        var reason = string.Create(
+            CultureInfo.InvariantCulture, $"another cluster answers on {server.Address}: system identifier {state.SystemIdentifier} (PostgreSQL {state.Major}) where {before} was; its WAL is a stream of its own");
+        await fence.RequireAsync(ct);
+        await journal.RecordGapAsync(new WalGap(before, known.Timeline, known.DurableLsn, known.DurableLsn, reason), ct);
+        Note(reason);
+    }
+
+    private static void WakeAll(WalSession session)
+    {
+        foreach (var tier in session.Tiers)
+        {
+            tier.Wake();
+        }
+    }
+
+    private void Note(string? what)
+    {
+        if (what is not null)
+        {
+            _notices.Add(what);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
+
+/// <summary>
+/// Looks at the server while its WAL is received, measures how far each tier is behind in bytes and in seconds, and writes
+/// that down. A slot that somebody dropped, took or advanced shows here while the stream itself still runs.
+/// </summary>
+internal sealed class WalWatch(WalReceiverOptions options, WalSource server, WalSession session, IWalJournal journal, IReadOnlyList<string> startNotices)
+{
+    /// <summary>Looks that are remembered, by which an LSN's age is told: an hour at the usual pace.</summary>
+    private const int MaxSamples = 1800;
+
+    private const string OtherCluster = "wal-other-cluster";
+
+    private readonly LinkedList<(ulong Lsn, long At)> _samples = new();
+    private WalSourceState? _state;
+    private DateTimeOffset _measuredAt;
+    private IReadOnlyList<string> _notices = [];
+
+    public async Task RunAsync(int ownPid, CancellationToken ct)
+    {
+        using var timer = new PeriodicTimer(options.LookEvery, session.Time);
+        NpgsqlConnection? connection = null;
+        try
+        {
+            do
+            {
+                try
+                {
+                    connection ??= await server.OpenAsync(ct);
+                    await LookAsync(connection, ownPid, ct);
+                }
+                catch (EngineException fault) when (fault.Code != OtherCluster)
+                {
+                    // The stream itself tells when the server is gone; a look that fails does not end it.
+                    await (connection?.DisposeAsync() ?? ValueTask.CompletedTask);
+                    connection = null;
+                    _notices = [.. startNotices, $"the server could not be looked at: {fault.Message}"];
+                }
+
+                if (_state is not null)
+                {
+                    await journal.ReportAsync(Report(), ct);
+                }
+            }
+            while (await timer.WaitForNextTickAsync(ct));
+        }
+        finally
+        {
+            await (connection?.DisposeAsync() ?? ValueTask.CompletedTask);
+        }
+    }
+
+    private async Task LookAsync(NpgsqlConnection connection, int ownPid, CancellationToken ct)
+    {
+        _state = await server.LookAsync(connection, ct);
+        _measuredAt = session.Time.GetUtcNow();
+        Remember(_state.CurrentLsn.Value);
+        _notices = [.. startNotices, .. _state.Notices(server.Slot, ownPid), .. SlotNotices(_state)];
+        if (_state.SystemIdentifier != session.SystemIdentifier)
+        {
+            throw new EngineException(OtherCluster, ErrorKind.Conflict, $"another cluster answers on {server.Address} now", "it is looked at anew");
+        }
+    }
+
+    /// <summary>Writes down once more how the tiers stand, when the session ends.</summary>
+    public async Task LastReportAsync(CancellationToken ct)
+    {
+        if (_state is null)
+        {
+            return;
+        }
+
+        try
+        {
+            await journal.ReportAsync(Report(), ct);
+        }
+        catch (WalFenceException)
+        {
+            // Another process writes these rows now.
+        }
+    }
+
+    /// <summary>
+    /// How far behind the server an LSN is: bytes, and for how long the server has been beyond it. The time begins at the last
+    /// look that did not show the server beyond it, so it is never too short.
+    /// </summary>
+    internal (long Bytes, double Seconds) Lag(ulong durable)
+    {
+        var current = _samples.Last?.Value.Lsn ?? durable;
+        if (durable >= current)
+        {
+            return (0, 0);
+        }
+
+        var since = _samples.First!.Value.At;
+        foreach (var (lsn, at) in _samples)
+        {
+            if (lsn > durable)
+            {
+                break;
+            }
+
+            since = at;
+        }
+
+        return ((long)(current - durable), session.Time.GetElapsedTime(since).TotalSeconds);
+    }
+
+    private void Remember(ulong lsn)
+    {
+        var now = session.Time.GetTimestamp();
+        // While the server stands still, the newest look at the same place is the one that counts.
+        if (_samples.Last is { Value.Lsn: var last } && last == lsn)
+        {
+            _samples.RemoveLast();
+        }
+
+        _samples.AddLast((lsn, now));
+        if (_samples.Count > MaxSamples)
+        {
+            _samples.RemoveFirst();
+        }
+    }
+
+    private WalReport Report() => new(
+        session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, new Lsn(session.DurableIn(options.RequiredTiers)), _notices,
+        [.. session.Tiers.Select(tier => tier.Report(Lag))]);
+
+    private IEnumerable<string> SlotNotices(WalSourceState state)
+    {
+        var confirmed = session.DurableIn(options.RequiredTiers);
+        if (state.Slot is null)
+        {
+            yield return $"slot {server.Slot} is gone while it is in use";
+        }
+        else if (state.Slot.IsLost)
+        {
+            yield return $"slot {server.Slot} has lost WAL: the server kept no more than max_slot_wal_keep_size allows";
+        }
+        else if (state.Slot.RestartLsn is { } restart && confirmed > 0 && restart.Value > confirmed)
+        {
+            yield return $"slot {server.Slot} was advanced by somebody else to {restart}; {new Lsn(confirmed)} is what is safe";
+        }
+    }
+}

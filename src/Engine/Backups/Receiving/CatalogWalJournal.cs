@@ -1,0 +1,115 @@
+using System.Globalization;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Npgsql;
+using NpgsqlTypes;
+
+namespace Hexabase.DrConsole.Engine.Backups.Receiving;
+
+/// <summary>Writes what a receiver finds into the catalog, behind the fence of its lease.</summary>
+internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease lease) : IWalJournal
+{
+    /// <inheritdoc/>
+    public async Task<WalKnown> KnownAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await catalog.Command(
+                """
+                SELECT r.system_identifier, t.timeline, t.durable_lsn FROM wal_receiver r
+                LEFT JOIN wal_tier t ON t.source = r.source AND t.system_identifier = r.system_identifier AND t.durable_lsn IS NOT NULL
+                WHERE r.source = $1 ORDER BY t.timeline DESC NULLS LAST, t.durable_lsn DESC NULLS LAST LIMIT 1
+                """, lease.Source).FirstAsync(
+                row => new WalKnown(
+                    row.TextOrNull(0) is { } text ? ulong.Parse(text, CultureInfo.InvariantCulture) : null, (uint)(row.LongOrNull(1) ?? 0),
+                    row.IsDBNull(2) ? default : new Lsn((ulong)row.GetFieldValue<NpgsqlLogSequenceNumber>(2))), cancellationToken)
+                ?? new WalKnown(null, 0, default);
+        }
+        catch (NpgsqlException fault)
+        {
+            throw new WalFenceException($"the catalog does not answer: {fault.Message}", fault);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task ReportAsync(WalReport report, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return lease.CommitAsync(async transaction =>
+        {
+            await transaction.Command(
+                """
+                UPDATE wal_receiver SET system_identifier = $2, timeline = $3, server_lsn = $4, confirmed_lsn = $5, measured_at = $6, notices = $7, message = NULL,
+                  state_since = CASE WHEN state = 'streaming' THEN state_since ELSE clock_timestamp() END, state = 'streaming'
+                WHERE source = $1
+                """, lease.Source, WalCatalog.Text(report.SystemIdentifier), (long)report.Timeline, Number(report.ServerLsn), Number(report.ConfirmedLsn), report.MeasuredAt,
+                new Jsonb(JsonSerializer.Serialize(report.Notices))).RunAsync(cancellationToken);
+            foreach (var tier in report.Tiers)
+            {
+                await WriteAsync(transaction, report, tier, cancellationToken);
+            }
+
+            // Tiers that the configuration no longer names.
+            await transaction.Command("DELETE FROM wal_tier WHERE source = $1 AND NOT tier = ANY($2)", lease.Source, report.Tiers.Select(tier => tier.Tier).ToArray()).RunAsync(cancellationToken);
+        }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public Task RecordGapAsync(WalGap gap, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(gap);
+        return lease.CommitAsync(async transaction =>
+        {
+            var isNew = await transaction.Command(
+                """
+                INSERT INTO wal_gap (source, system_identifier, timeline, from_lsn, to_lsn, reason) VALUES ($1, $2, $3, $4, $5, $6)
+                ON CONFLICT (source, system_identifier, timeline, from_lsn) DO UPDATE SET to_lsn = greatest(wal_gap.to_lsn, excluded.to_lsn), closed_at = NULL, closed_by = NULL
+                  WHERE excluded.to_lsn > wal_gap.to_lsn
+                RETURNING id
+                """, lease.Source, WalCatalog.Text(gap.SystemIdentifier), (long)gap.Timeline, Number(gap.FromLsn), Number(gap.ToLsn), gap.Reason)
+                .FirstAsync(_ => "new", cancellationToken);
+            if (isNew is not null)
+            {
+                await AuditLog.AppendAsync(
+                    transaction, "engine", "wal.gap", lease.Source,
+                    new { gap.Timeline, from = gap.FromLsn.ToString(), to = gap.ToLsn.ToString(), gap.Reason }, cancellationToken);
+            }
+        }, cancellationToken);
+    }
+
+    /// <summary>Writes down that receiving failed, and why.</summary>
+    public Task FailedAsync(string message, IReadOnlyList<string> notices, CancellationToken cancellationToken) => lease.CommitAsync(
+        transaction => transaction.Command(
+            """
+            UPDATE wal_receiver SET message = $2, notices = $3, state_since = CASE WHEN state = 'failed' THEN state_since ELSE clock_timestamp() END, state = 'failed'
+            WHERE source = $1
+            """, lease.Source, message, new Jsonb(JsonSerializer.Serialize(notices))).RunAsync(cancellationToken), cancellationToken);
+
+    private Task WriteAsync(NpgsqlTransaction transaction, WalReport report, WalTierReport tier, CancellationToken ct) => transaction.Command(
+        """
+        INSERT INTO wal_tier AS t (source, tier, state, system_identifier, timeline, durable_lsn, durable_at, lag_bytes, lag_seconds, read_back_lsn, read_back_at, message)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        ON CONFLICT (source, tier) DO UPDATE SET state = excluded.state,
+          system_identifier = CASE WHEN excluded.durable_lsn IS NULL THEN t.system_identifier ELSE excluded.system_identifier END,
+          timeline = CASE WHEN excluded.durable_lsn IS NULL THEN t.timeline ELSE excluded.timeline END,
+          durable_lsn = coalesce(excluded.durable_lsn, t.durable_lsn), durable_at = coalesce(excluded.durable_at, t.durable_at),
+          lag_bytes = CASE WHEN excluded.durable_lsn IS NULL AND t.system_identifier = excluded.system_identifier THEN ($13::pg_lsn - t.durable_lsn)::bigint ELSE excluded.lag_bytes END,
+          lag_seconds = CASE WHEN excluded.durable_lsn IS NULL THEN extract(epoch FROM clock_timestamp() - t.durable_at) ELSE excluded.lag_seconds END,
+          read_back_lsn = coalesce(excluded.read_back_lsn, t.read_back_lsn), read_back_at = coalesce(excluded.read_back_at, t.read_back_at),
+          message = excluded.message, seen_at = clock_timestamp()
+        """,
+        lease.Source, tier.Tier, StateText(tier.State), WalCatalog.Text(report.SystemIdentifier), (long)tier.Timeline, Number(tier.DurableLsn), tier.DurableAt, tier.LagBytes, tier.LagSeconds,
+        Number(tier.ReadBackLsn), tier.ReadBackAt, tier.Message, Number(report.ServerLsn)).RunAsync(ct);
+
+    private static string StateText(WalTierState state) => state switch
+    {
+        WalTierState.Streaming => "streaming",
+        WalTierState.CatchingUp => "catching_up",
+        _ => "down",
+    };
+
+    private static object? Number(Lsn? lsn) => lsn is { } known ? new NpgsqlLogSequenceNumber(known.Value) : null;
+}
