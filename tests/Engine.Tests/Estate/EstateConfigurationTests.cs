@@ -83,12 +83,35 @@ public sealed class EstateConfigurationTests : IDisposable
     [InlineData("""{ "DrConsole": { "Classes": { "critical": { "Rpo": "five" } } } }""", "'five' is not a duration")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "Orders DB", "Kind": "volume", "Volume": { "Path": "/x" } } ] } }""", "is not a name")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Postgres": { } } ] } }""", "Volume: is missing")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical", "Wal": { "Slot": "My Slot" } } } ] } }""", "Wal:Slot: 'My Slot' is no slot's name")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical", "Wal": { "FlushInterval": "00:10:00" } } } ] } }""", "Wal:FlushInterval: is from")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Wal": { "Enabled": true } } } ] } }""", "Wal:Enabled: WAL without base backups restores nothing")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Wal": { "Syncronous": true } } } ] } }""", "Wal:Syncronous: unknown key")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "a.b", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both" } }, { "Name": "a-b", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "e", "Username": "u", "Mode": "both" } } ] } }""", "through one slot, drconsole_a_b")]
     public void Read_a_mistake_is_named(string json, string expected)
     {
         Touch("key");
         var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(json), null));
         Assert.Contains(expected, fault.Message, StringComparison.Ordinal);
         Assert.NotNull(fault.Hint);
+    }
+
+    [Fact]
+    public void WAL_is_received_where_the_class_may_lose_little_or_the_source_asks_for_it()
+    {
+        var estate = EstateConfiguration.Read(Load("""
+            { "DrConsole": { "Sources": [
+              { "Name": "orders-db", "Kind": "postgres", "Class": "critical", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical" } },
+              { "Name": "dumped", "Kind": "postgres", "Class": "critical", "Postgres": { "Host": "h", "Database": "d", "Username": "u" } },
+              { "Name": "slow", "Kind": "postgres", "Class": "standard", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both" } },
+              { "Name": "off", "Kind": "postgres", "Class": "critical", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both", "Wal": { "Enabled": false } } },
+              { "Name": "asked", "Kind": "postgres", "Class": "standard", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both", "Wal": { "Enabled": true, "Synchronous": true, "Slot": "mine", "FlushInterval": "00:00:01" } } } ] } }
+            """), null);
+        Assert.Equal(["orders-db", "asked"], estate.Sources.Where(source => estate.WalOf(source) is not null).Select(source => source.Name));
+        Assert.Equal(new WalSettings(null, null, false, TimeSpan.FromSeconds(2)), estate.WalOf(estate.Sources[0]));
+        Assert.Equal("drconsole_orders_db", estate.WalOf(estate.Sources[0])!.SlotOf("orders-db"));
+        Assert.Equal(new WalSettings(true, "mine", true, TimeSpan.FromSeconds(1)), estate.WalOf(estate.Sources[4]));
+        Assert.Equal("mine", estate.WalOf(estate.Sources[4])!.SlotOf("asked"));
     }
 
     [Fact]

@@ -57,6 +57,13 @@ internal static class DumpArguments
         $"--dbname={Database(target)}",
     ];
 
+    /// <summary>One command of the replication protocol, its row printed as it is, with a bar between name and content.</summary>
+    public static IReadOnlyList<string> TimelineHistory(PostgresSource source, uint timeline) =>
+    [
+        .. Connection(source), "--no-psqlrc", "--no-align", "--tuples-only", "--field-separator=|", "--set=ON_ERROR_STOP=1", "--dbname=dbname=postgres replication=true",
+        $"--command=TIMELINE_HISTORY {timeline.ToString(System.Globalization.CultureInfo.InvariantCulture)}",
+    ];
+
     private static IEnumerable<string> Connection(PostgresSource source) =>
     [
         $"--host={source.Host}", $"--port={source.Port.ToString(System.Globalization.CultureInfo.InvariantCulture)}",

@@ -53,6 +53,9 @@ internal sealed class SourceTools : IDisposable
 
     public SourceTool Restore(RestoreOptions options, string? listFile) => Tool("pg_restore", DumpArguments.Restore(_source, options, listFile), readsInput: true);
 
+    /// <summary>Reads a timeline history over the replication protocol: <c>name|content</c>.</summary>
+    public SourceTool TimelineHistory(uint timeline) => Tool("psql", DumpArguments.TimelineHistory(_source, timeline));
+
     public void Dispose() => _password?.Dispose();
 
     private SourceTool Tool(string program, IReadOnlyList<string> arguments, bool readsInput = false)

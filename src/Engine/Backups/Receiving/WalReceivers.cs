@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -14,7 +15,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Receiving;
 /// grows; where to go on, the tiers say.
 /// </summary>
 public sealed class WalReceivers(
-    NpgsqlDataSource catalog, TierRepositories tiers, ProtectedEstate estate, WalCatalog wal, IBaseBackupRequests baseBackups, LeaseTimes times, TimeProvider time,
+    NpgsqlDataSource catalog, TierRepositories tiers, ProtectedEstate estate, WalCatalog wal, IBaseBackupRequests baseBackups, ProcessRegistry registry, LeaseTimes times, TimeProvider time,
     ILogger<WalReceivers> log) : BackgroundService
 {
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
@@ -110,7 +111,7 @@ public sealed class WalReceivers(
         var postgres = source.Postgres!;
         var server = new WalSource(
             new PostgresSource { Host = postgres.Host, Port = postgres.Port, Database = postgres.Database, Username = postgres.Username, PasswordFile = postgres.PasswordFile },
-            settings.SlotOf(source.Name), time);
+            settings.SlotOf(source.Name), registry, time);
         return new WalReceiver(
             new WalReceiverOptions(source.Name, Math.Min(estate.ClassOf(source).MinimumTiers, serving.Count), settings.FlushInterval, settings.IsSynchronous), server,
             [.. serving.Select(tier => new WalTier(tier.Name, token => tiers.OpenOrCreateAsync(tier, source.Workspace, token)))], lease, journal, time);

@@ -62,4 +62,27 @@ public sealed class WalReceiverTests(CatalogServer catalog)
         var tiers = await rig.Wal.TiersAsync(rig.Source.Name, Ct);
         Assert.All(tiers, tier => Assert.True(tier is { State: "streaming", LagSeconds: < 5, Message: null }, tier.ToString()));
     }
+
+    [Fact]
+    public async Task One_process_receives_and_another_takes_over_when_it_ends()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        var first = await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        var (stop, second) = rig.StartAnotherReceiver();
+        using (stop)
+        {
+            rig.StartWriting(TimeSpan.FromMilliseconds(20));
+            await Task.Delay(2000, Ct);
+            var still = (await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single();
+            Assert.Equal(("streaming", first.StateSince), (still.State, still.StateSince));
+            await rig.StopReceiverAsync();
+            await rig.WaitForAsync(row => row.State == "streaming" && row.StateSince > first.StateSince, Limit);
+            await rig.StopWritingAsync();
+            await rig.WaitDurableAsync(rig.Heartbeats.Last().Lsn, Limit);
+            Assert.Single((await rig.CoverageAsync("warm")).Timelines[0].Spans);
+            await stop.CancelAsync();
+            await second;
+        }
+    }
 }

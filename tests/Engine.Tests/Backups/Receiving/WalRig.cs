@@ -79,7 +79,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
             ],
             []);
         rig.Tiers = new TierRepositories(rig.Estate, TimeProvider.System);
-        await rig.ExecuteAsync("CREATE TABLE heartbeat (id bigint PRIMARY KEY, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), filler text)");
+        await rig.ExecuteAsync("CREATE TABLE heartbeat (id bigint PRIMARY KEY, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), filler text); ALTER TABLE heartbeat ALTER filler SET STORAGE EXTERNAL");
         return rig;
     }
 
@@ -87,6 +87,13 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
     {
         _receiving = new CancellationTokenSource();
         _receiver = RunReceiverAsync(times ?? new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromMilliseconds(300)), _receiving.Token);
+    }
+
+    /// <summary>A second process's receiver, as far as the lease is concerned.</summary>
+    public (CancellationTokenSource Stop, Task Ended) StartAnotherReceiver()
+    {
+        var stop = new CancellationTokenSource();
+        return (stop, RunReceiverAsync(new LeaseTimes(TimeSpan.FromSeconds(3), TimeSpan.FromMilliseconds(300)), stop.Token));
     }
 
     public async Task StopReceiverAsync()
@@ -191,7 +198,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
         await Server.StopAsync(Ct);
         Server = new PostgresCluster(Options("other") with { Port = port }, _folder.Registry);
         await Server.StartAsync(Ct);
-        await ExecuteAsync("CREATE TABLE heartbeat (id bigint PRIMARY KEY, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), filler text)");
+        await ExecuteAsync("CREATE TABLE heartbeat (id bigint PRIMARY KEY, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), filler text); ALTER TABLE heartbeat ALTER filler SET STORAGE EXTERNAL");
     }
 
     public void TakeDown(string tier)
@@ -310,7 +317,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
     {
         try
         {
-            await new WalReceivers(_catalog.Pool, Tiers, Estate, Wal, this, times, TimeProvider.System, new FaultLog(fault => ReceiverFault = fault)).SuperviseAsync(Source, ct);
+            await new WalReceivers(_catalog.Pool, Tiers, Estate, Wal, this, _folder.Registry, times, TimeProvider.System, new FaultLog(fault => ReceiverFault = fault)).SuperviseAsync(Source, ct);
         }
         catch (Exception fault) when (!ct.IsCancellationRequested)
         {

@@ -59,7 +59,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         var identity = await replication.IdentifySystem(ct);
         var known = await journal.KnownAsync(ct);
         await NoteOtherClusterAsync(known, state, ct);
-        var histories = await HistoriesAsync(replication, identity.Timeline, ct);
+        var histories = await HistoriesAsync(identity.Timeline, ct);
         var session = new WalSession(options.Source, state.SystemIdentifier, new WalSegmentSize(state.SegmentBytes), state.Major, histories, fence, time) { ReadBackEvery = options.ReadBackEvery };
         foreach (var tier in tiers)
         {
@@ -231,7 +231,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
     }
 
     /// <summary>The history files of a timeline's line, as far as the server still has them; the newest names all ancestors.</summary>
-    private static async Task<IReadOnlyList<(uint Timeline, byte[] Text)>> HistoriesAsync(PhysicalReplicationConnection replication, uint timeline, CancellationToken ct)
+    private async Task<IReadOnlyList<(uint Timeline, byte[] Text)>> HistoriesAsync(uint timeline, CancellationToken ct)
     {
         var found = new List<(uint, byte[])>();
         if (timeline == 1)
@@ -239,16 +239,14 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
             return found;
         }
 
-        var newest = (await replication.TimelineHistory(timeline, ct)).Content;
+        var newest = await server.TimelineHistoryAsync(timeline, ct) ?? throw new EngineException(
+            "timeline-history-missing", ErrorKind.Conflict, $"{server.Address} is on timeline {timeline} and has no history of it", "look for the .history file that is missing in its pg_wal");
         foreach (var ancestor in TimelineHistory.Parse(timeline, newest).Ancestors.Where(one => one.Timeline > 1))
         {
-            try
+            // A server that was made from a base backup after that switch has none; the newest history names it all the same.
+            if (await server.TimelineHistoryAsync(ancestor.Timeline, ct) is { } text)
             {
-                found.Add((ancestor.Timeline, (await replication.TimelineHistory(ancestor.Timeline, ct)).Content));
-            }
-            catch (PostgresException refusal) when (refusal.SqlState == PostgresErrorCodes.UndefinedFile)
-            {
-                // The server was made from a base backup after that switch; the newest history names it all the same.
+                found.Add((ancestor.Timeline, text));
             }
         }
 

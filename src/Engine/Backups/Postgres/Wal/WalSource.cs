@@ -1,5 +1,7 @@
 using System.Globalization;
+using System.Text;
 using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Servers;
 using Npgsql;
 using Npgsql.Replication;
 
@@ -8,8 +10,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 /// <summary>The server whose WAL is received: looks at it, keeps its slot, and opens the replication connection.</summary>
 /// <param name="source">How to reach it.</param>
 /// <param name="slot">The replication slot's name, by which the receiver also calls itself (<c>application_name</c>).</param>
+/// <param name="registry">Where the programs that it runs are recorded.</param>
 /// <param name="time">The clock.</param>
-public sealed class WalSource(PostgresSource source, string slot, TimeProvider time)
+public sealed class WalSource(PostgresSource source, string slot, ProcessRegistry registry, TimeProvider time)
 {
     private const string LookSql = """
         SELECT (SELECT system_identifier::text FROM pg_control_system()),
@@ -140,6 +143,29 @@ public sealed class WalSource(PostgresSource source, string slot, TimeProvider t
             await connection.DisposeAsync();
             throw PostgresFault.From(exception, source);
         }
+    }
+
+    /// <summary>
+    /// A timeline's history file, or null where the server no longer has it. By psql: since PostgreSQL 15 the server calls the
+    /// content text, and Npgsql 10 reads it as bytea and fails.
+    /// </summary>
+    /// <exception cref="EngineException">psql is not installed, or the server refuses.</exception>
+    public async Task<byte[]?> TimelineHistoryAsync(uint timeline, CancellationToken cancellationToken)
+    {
+        var clients = PostgresBinaries.FindClients();
+        var binaries = clients.Count > 0 ? clients.MaxBy(client => client.Major)! : throw new EngineException(
+            "psql-missing", ErrorKind.Unavailable, "psql is not installed on this machine, and the timeline's history can only be read by it", "install PostgreSQL's client programs (apt-get install postgresql-client)");
+        using var tools = await SourceTools.OpenAsync(source, binaries, registry, cancellationToken);
+        var tool = tools.TimelineHistory(timeline);
+        var result = await ToolProcess.RunAsync(tool.Command, registry, cancellationToken);
+        if (result.ExitCode != 0)
+        {
+            return result.ErrorTail.Contains("No such file", StringComparison.Ordinal) ? null : throw new EngineException(
+                "timeline-history-unreadable", ErrorKind.Unavailable, $"{Address} does not give the history of timeline {timeline}: {result.ErrorTail.Trim()}", "see the server's log") { IsTransient = true };
+        }
+
+        // One line end is psql's own.
+        return Encoding.UTF8.GetBytes(result.Output[(result.Output.IndexOf('|', StringComparison.Ordinal) + 1)..^1]);
     }
 
     /// <summary>What a failure of the server or the way to it is.</summary>
