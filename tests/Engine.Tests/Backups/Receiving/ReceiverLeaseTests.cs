@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.Receiving;
 
 public sealed class ReceiverLeaseTests(CatalogServer catalog)
 {
-    private static readonly LeaseTimes Short = new(TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(50));
+    private static readonly LeaseTimes Short = new(TimeSpan.FromSeconds(5), TimeSpan.FromMilliseconds(100));
     private readonly string _source = $"lease-{Guid.NewGuid():n}";
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -19,7 +19,7 @@ public sealed class ReceiverLeaseTests(CatalogServer catalog)
         var frozen = (await AcquireAsync())!;
         await frozen.RequireAsync(Ct);
         Assert.Null(await AcquireAsync());
-        await Task.Delay(700, Ct);
+        await Task.Delay(5500, Ct);
         await Assert.ThrowsAsync<WalFenceException>(() => frozen.RequireAsync(Ct));
         var next = (await AcquireAsync())!;
         Assert.True(next.Fence > frozen.Fence);
@@ -41,7 +41,7 @@ public sealed class ReceiverLeaseTests(CatalogServer catalog)
         using (var over = CancellationTokenSource.CreateLinkedTokenSource(Ct))
         {
             var keeping = kept.KeepAsync(TimeProvider.System, over.Token);
-            await Task.Delay(1200, Ct);
+            await Task.Delay(6000, Ct);
             Assert.Null(await AcquireAsync());
             await kept.RequireAsync(Ct);
             await over.CancelAsync();
