@@ -36,6 +36,7 @@ public static class EngineServices
         services.AddSingleton<TierRepositories>();
         services.AddSingleton<RestorePointAccess>();
         services.AddSingleton<TierReplication>();
+        services.AddSingleton<RecoverableWindows>();
         services.AddSingleton(provider => new PostgresBackups(
             new LogicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>()),
             new PhysicalBackup(setup.Registry, provider.GetRequiredService<TimeProvider>(), setup.Data.Scratch)));

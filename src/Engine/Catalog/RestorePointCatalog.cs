@@ -20,6 +20,9 @@ public sealed record RestorePointRow(
 
     /// <summary>The typed id.</summary>
     public RestorePointId PointId => new(Id);
+
+    /// <summary>How it was taken; null where it does not say.</summary>
+    public string? Strategy => JsonDocument.Parse(PropertiesJson).RootElement.TryGetProperty("strategy", out var strategy) ? strategy.GetString() : null;
 }
 
 /// <summary>Where one tier stands with a restore point.</summary>

@@ -137,7 +137,7 @@ internal sealed class ClusterProof(
             await connection.OpenAsync(ct);
             var only = facts.AllTables ? null : facts.Tables.Select(table => table.FullName).ToHashSet(StringComparer.Ordinal);
             var found = await ContentFactsReader.ReadDatabaseAsync(connection, only, null, ct, skipUnlogged: true);
-            return Judge(facts, FactsComparison.Compare(facts, found), cluster.MovingTables);
+            return Judge(facts, FactsComparison.Compare(facts, found, isReplayed: true), cluster.MovingTables);
         }
         catch (PostgresException refusal)
         {

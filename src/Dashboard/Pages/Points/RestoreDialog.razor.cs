@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
@@ -31,6 +32,13 @@ public partial class RestoreDialog
     [Parameter]
     public Status Verdict { get; set; }
 
+    /// <summary>The moment to recover to; null for the restore point itself.</summary>
+    [Parameter]
+    public DateTimeOffset? Moment { get; set; }
+
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
     [Inject]
     private RunRequests Requests { get; set; } = default!;
 
@@ -44,9 +52,13 @@ public partial class RestoreDialog
     private IMudDialogInstance? Dialog { get; set; }
 
     /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
-    public static async Task<RestorePlan?> ShowAsync(IDialogService dialogs, RestorePointRow point, PostgresSettings? source, Status verdict)
+    public static async Task<RestorePlan?> ShowAsync(
+        IDialogService dialogs, RestorePointRow point, PostgresSettings? source, Status verdict, DateTimeOffset? moment = null)
     {
-        var parameters = new DialogParameters<RestoreDialog> { { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict } };
+        var parameters = new DialogParameters<RestoreDialog>
+        {
+            { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict }, { dialog => dialog.Moment, moment },
+        };
         var shown = await dialogs.ShowAsync<RestoreDialog>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         return await shown.Result is { Canceled: false, Data: RestorePlan plan } ? plan : null;
     }
@@ -54,12 +66,18 @@ public partial class RestoreDialog
     /// <inheritdoc/>
     protected override void OnInitialized()
     {
-        if (Source is { } source)
+        if (IsCluster)
+        {
+            (_form.Into, _form.Moment) = (RestoreInto.DataDirectory, Moment);
+        }
+        else if (Source is { } source)
         {
             (_form.Host, _form.Port) = (source.Host, source.Port.ToString(CultureInfo.InvariantCulture));
             _form.Database = $"{source.Database}_{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd_HHmm", CultureInfo.InvariantCulture)}";
         }
     }
+
+    private bool IsCluster => Point.Strategy == PhysicalBackup.Strategy;
 
     private async Task PlanAsync()
     {
@@ -86,7 +104,12 @@ public partial class RestoreDialog
         var parameters = new DialogParameters<TypedConfirmation>
         {
             { dialog => dialog.Title, Figures.Format(PageTexts.ConfirmTitle, SourceRows.Short(plan.RestorePointId), _form.Name) },
-            { dialog => dialog.Consequence, _form.IsFolder ? PageTexts.ConfirmFolder : PageTexts.ConfirmDatabase },
+            { dialog => dialog.Consequence, _form.Into switch
+            {
+                RestoreInto.Folder => PageTexts.ConfirmFolder,
+                RestoreInto.DataDirectory => WindowTexts.ConfirmCluster,
+                _ => PageTexts.ConfirmDatabase,
+            } },
             { dialog => dialog.Word, _form.Name },
             { dialog => dialog.ActionText, Figures.Format(PageTexts.ConfirmAction, _form.Name) },
             { dialog => dialog.Facts, Facts(plan) },

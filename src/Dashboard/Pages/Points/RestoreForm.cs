@@ -1,11 +1,33 @@
+using System.Globalization;
+
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
+
+/// <summary>What a restore makes.</summary>
+internal enum RestoreInto
+{
+    /// <summary>A database on a running server, from a dump.</summary>
+    Database,
+
+    /// <summary>A cluster's data directory, from files and WAL.</summary>
+    DataDirectory,
+
+    /// <summary>The raw artifacts in a folder.</summary>
+    Folder,
+}
 
 /// <summary>What a person enters in the restore dialog. The engine judges it: its target parser reports every mistake at once.</summary>
 internal sealed class RestoreForm
 {
-    public bool IsFolder { get; set; }
+    public RestoreInto Into { get; set; }
 
     public string Folder { get; set; } = "";
+
+    public string DataDirectory { get; set; } = "";
+
+    public string ServerPort { get; set; } = "";
+
+    /// <summary>The moment to recover a cluster to; null for the restore point itself.</summary>
+    public DateTimeOffset? Moment { get; set; }
 
     public string Host { get; set; } = "";
 
@@ -22,14 +44,35 @@ internal sealed class RestoreForm
     public bool NoOwner { get; set; }
 
     /// <summary>What has to be typed to confirm: the new thing's name.</summary>
-    public string Name => IsFolder ? Path.GetFileName(Folder.Trim().TrimEnd('/')) : Database.Trim();
+    public string Name => Into switch
+    {
+        RestoreInto.Folder => Path.GetFileName(Folder.Trim().TrimEnd('/')),
+        RestoreInto.DataDirectory => Path.GetFileName(DataDirectory.Trim().TrimEnd('/')),
+        _ => Database.Trim(),
+    };
 
     /// <summary>The target's URL.</summary>
     public string ToTarget()
     {
-        if (IsFolder)
+        if (Into == RestoreInto.Folder)
         {
             return $"dir:{Folder.Trim()}";
+        }
+
+        if (Into == RestoreInto.DataDirectory)
+        {
+            var aim = new List<string>();
+            if (ServerPort.Trim().Length > 0)
+            {
+                aim.Add($"port={Uri.EscapeDataString(ServerPort.Trim())}");
+            }
+
+            if (Moment is { } moment)
+            {
+                aim.Add($"time={Uri.EscapeDataString(moment.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))}");
+            }
+
+            return $"pgdata:{Uri.EscapeDataString(DataDirectory.Trim()).Replace("%2F", "/", StringComparison.Ordinal)}{(aim.Count > 0 ? "?" + string.Join('&', aim) : "")}";
         }
 
         var options = new List<string>();

@@ -5,12 +5,15 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
+using MudBlazor;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Sources;
 
@@ -21,6 +24,10 @@ public partial class SourcePage : LivePage
     private SourceStanding? _standing;
     private IReadOnlyList<PointRow> _points = [];
     private IReadOnlyList<Run> _runs = [];
+    private RecoverableWindow? _window;
+    private Exception? _windowFault;
+    private Task _readingWindow = Task.CompletedTask;
+    private DateTimeOffset? _moment;
     private IReadOnlyDictionary<string, TimeSpan> _durations = new Dictionary<string, TimeSpan>();
 
     /// <summary>The source's name.</summary>
@@ -44,6 +51,19 @@ public partial class SourcePage : LivePage
 
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private RestorePointCatalog Catalog { get; set; } = default!;
+
+    [Inject]
+    private RecoverableWindows Windows { get; set; } = default!;
+
+    [Inject]
+    private IDialogService Dialogs { get; set; } = default!;
+
+    /// <summary>The moment that is asked for, ISO 8601.</summary>
+    [SupplyParameterFromQuery(Name = "at")]
+    private string? At { get; set; }
 
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
@@ -106,7 +126,53 @@ public partial class SourcePage : LivePage
         _runs = await Runs.ListAsync(Name, null, null, RowsShown, cancellationToken);
         _durations = await Sources.BackupDurationsAsync(cancellationToken);
         _standing = standing;
+        _moment = DateTimeOffset.TryParse(At, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var at) ? at : null;
+        if (_readingWindow.IsCompleted)
+        {
+            // The page does not wait for a store that is listed.
+            _readingWindow = ReadWindowAsync(standing.Source);
+        }
     }
+
+    /// <summary>A store that does not answer hides no more than this.</summary>
+    private async Task ReadWindowAsync(Source source)
+    {
+        try
+        {
+            (_window, _windowFault) = (await Windows.ReadAsync(source, Left), null);
+        }
+        catch (EngineException fault)
+        {
+            _windowFault = fault;
+        }
+        catch (OperationCanceledException)
+        {
+            return;
+        }
+
+        await InvokeAsync(StateHasChanged);
+    }
+
+    private IReadOnlySet<string> Proven => _points.Where(row => row.Status == Status.Proven).Select(row => row.Point.Id).ToHashSet();
+
+    private void AskFor(DateTimeOffset? moment) => Navigation.NavigateTo(
+        Navigation.GetUriWithQueryParameter("at", moment?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)), replace: true);
+
+    private Task PlanAsync(DateTimeOffset moment) => ActAsync(async (actor, token) =>
+    {
+        if (_window!.Reach(moment).Base is not { } basis)
+        {
+            return;
+        }
+
+        var point = await Catalog.ResolveAsync(basis.Id.Value, token);
+        var verdict = Proven.Contains(basis.Id.Value) ? Status.Proven : Status.Unproven;
+        if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source.Postgres, verdict, moment) is { } plan)
+        {
+            var run = await Requests.RestoreAsync(plan, plan.Hash, actor, token);
+            Navigation.NavigateTo(RunTexts.Href(run.Id));
+        }
+    });
 
     private Task BackUpAsync() => ActAsync(async (actor, token) =>
     {

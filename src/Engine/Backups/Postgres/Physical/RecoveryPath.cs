@@ -27,7 +27,7 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
         var from = Lsn.Parse(facts.StartLsn).Value;
         var stop = Lsn.Parse(facts.StopLsn).Value;
         var consistent = ConsistentAt(manifest);
-        var best = Reaching(facts, coverage, from);
+        var best = Reaching(facts.Timeline, coverage, from);
         if (best is not { Until: var until } || until <= stop)
         {
             throw new EngineException("wal-missing", ErrorKind.NotFound,
@@ -65,9 +65,9 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
             : manifest.CompletedAt;
 
     /// <summary>The timeline that leads furthest from the base backup; the newest of them, since that is the server's present.</summary>
-    public static ReachedTimeline? Reaching(ClusterFacts facts, WalCoverage coverage, ulong from)
+    public static ReachedTimeline? Reaching(uint basis, WalCoverage coverage, ulong from)
     {
-        var candidates = coverage.Timelines.Select(one => one.Timeline).Where(timeline => LeadsFrom(coverage, timeline, facts.Timeline, from));
+        var candidates = coverage.Timelines.Select(one => one.Timeline).Where(timeline => LeadsFrom(coverage, timeline, basis, from));
         return candidates.Select(timeline =>
         {
             var until = coverage.ReadableUntil(timeline, from);
