@@ -1,7 +1,8 @@
-using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Language;
 using Hexabase.DrConsole.Dashboard.Layout;
+using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
 using MudBlazor.Services;
 
@@ -10,8 +11,6 @@ namespace Hexabase.DrConsole.Dashboard;
 /// <summary>The web app's composition: what a host adds and maps to have the pages.</summary>
 public static class DashboardServices
 {
-    private static readonly CultureInfo[] Cultures = [CultureInfo.GetCultureInfo("en")];
-
     /// <summary>
     /// Adds pages, sign-in and theme. The host adds an <see cref="IUserDirectory"/>, and may add any number of
     /// <see cref="IPaletteSource"/>s.
@@ -24,6 +23,8 @@ public static class DashboardServices
         services.AddMudServices();
         services.AddScoped<ShellState>();
         services.AddScoped<PageClock>();
+        services.AddScoped<CircuitLanguage>();
+        services.AddScoped<CircuitHandler>(provider => provider.GetRequiredService<CircuitLanguage>());
         return services;
     }
 
@@ -34,18 +35,14 @@ public static class DashboardServices
     public static WebApplication MapDashboard(this WebApplication app)
     {
         app.UseSecurityHeaders();
-        app.UseRequestLocalization(localization =>
-        {
-            localization.SetDefaultCulture(Cultures[0].Name);
-            localization.SupportedCultures = Cultures;
-            localization.SupportedUICultures = Cultures;
-        });
+        app.UseRequestLocalization(Languages.Configure);
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseAntiforgery();
         app.MapStaticAssets().AllowAnonymous();
         app.MapAccess();
+        app.MapLanguage();
         app.MapRazorComponents<App>()
             .AddInteractiveServerRenderMode(mode => mode.ContentSecurityFrameAncestorsPolicy = null);
         return app;

@@ -11,6 +11,9 @@
   const text = notice.querySelector("[data-reconnect-text]");
   const retryButton = notice.querySelector("[data-reconnect-retry]");
   const two = (number) => String(number).padStart(2, "0");
+
+  // A text of the page with its values; {1:00} is a number with two digits.
+  const fill = (text, ...values) => text.replace(/\{(\d)(:00)?[^}]*\}/g, (_, index, isTwo) => (isTwo ? two(values[index]) : values[index]));
   let lostAt = null;
   let lostClock = "";
   let nextTryIn = null;
@@ -24,12 +27,12 @@
 
   function age() {
     const seconds = Math.max(1, Math.round((Date.now() - lostAt) / 1000));
-    return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m ${two(seconds % 60)}s`;
+    return seconds < 60 ? fill(notice.dataset.seconds, seconds) : fill(notice.dataset.minutes, Math.floor(seconds / 60), seconds % 60);
   }
 
   function show() {
-    const trying = nextTryIn > 0 ? notice.dataset.wait.replace("{0}", `${nextTryIn}s`) : notice.dataset.now;
-    text.textContent = `${notice.dataset.lost.replace("{0}", age()).replace("{1}", lostClock)} ${trying}`;
+    const trying = nextTryIn > 0 ? fill(notice.dataset.wait, fill(notice.dataset.seconds, nextTryIn)) : notice.dataset.now;
+    text.textContent = `${fill(notice.dataset.lost, age(), lostClock)} ${trying}`;
     notice.hidden = false;
   }
 

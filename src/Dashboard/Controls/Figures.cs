@@ -98,6 +98,12 @@ public static class Figures
     public static string Exact(DateTimeOffset at, TimeProvider time)
         => Format(Texts.MomentExact, TimeZoneInfo.ConvertTime(at, time.LocalTimeZone), at.ToUniversalTime());
 
+    /// <summary><c>hot, warm</c>.</summary>
+    public static string List(IEnumerable<string?> parts) => string.Join(Texts.ListSeparator, parts);
+
+    /// <summary>A moment's day, week or month, by one of the patterns of the texts, such as <see cref="Texts.DayPattern"/>.</summary>
+    public static string Named(DateTime at, string pattern) => at.ToString(pattern, CultureInfo.CurrentCulture);
+
     /// <summary>A share as CSS wants it: <c>37.2%</c>, whatever the reader's language.</summary>
     internal static string Css(double share)
         => string.Create(CultureInfo.InvariantCulture, $"{Math.Clamp(share, 0, 1) * 100:0.##}%");

@@ -14,7 +14,7 @@ public partial class FlowList
     [Parameter]
     public bool IsOpen { get; set; }
 
-    private static string? Before(FlowNode node) => node.Group is null ? null : $"{node.Group}, ";
+    private static string? Before(FlowNode node) => node.Group is null ? null : node.Group + Texts.ListSeparator;
 
     private static string StateWord(FlowState state) => state switch
     {
@@ -27,8 +27,6 @@ public partial class FlowList
     private string Say(FlowEdge edge)
     {
         var target = Model.Nodes.FirstOrDefault(node => node.Id == edge.To)?.Title ?? edge.To;
-        var measured = string.Join(", ", new[] { edge.Label, edge.Second }.Where(part => part is not null));
-        var text = Figures.Format(Texts.FlowTo, target, StateWord(edge.State));
-        return measured.Length == 0 ? text : $"{text}, {measured}";
+        return Figures.List(new[] { Figures.Format(Texts.FlowTo, target, StateWord(edge.State)), edge.Label, edge.Second }.Where(part => part is not null));
     }
 }

@@ -34,7 +34,7 @@ public partial class RunProgress
 
     private string? ValueNow => Share is { } share ? ((int)(share * 100)).ToString(CultureInfo.InvariantCulture) : null;
 
-    private string Line => string.Join(", ", Parts());
+    private string Line => Figures.List(Parts());
 
     private IEnumerable<string> Parts()
     {

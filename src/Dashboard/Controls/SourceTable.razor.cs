@@ -52,7 +52,7 @@ public partial class SourceTable
         var parts = all.GroupBy(row => row.Status)
             .OrderBy(group => group.Key)
             .Select(group => Figures.Format(Texts.SourceGroupPart, group.Count(), StatusWords.Of(group.Key).Word.ToLowerInvariant()));
-        return Figures.Format(all.Count == 1 ? Texts.SourceGroupOne : Texts.SourceGroup, all.Count, string.Join(", ", parts));
+        return Figures.Format(all.Count == 1 ? Texts.SourceGroupOne : Texts.SourceGroup, all.Count, Figures.List(parts));
     }
 
     private void Open(SourceRow row) => Navigation.NavigateTo(row.Href);

@@ -31,6 +31,6 @@ public partial class TierStrip
     private static string Say(TierMark mark)
     {
         var text = Figures.Format(Texts.TierMark, mark.Name, StatusWords.Of(mark.Status).Word);
-        return mark.Second is null ? text : $"{text}, {mark.Second}";
+        return mark.Second is null ? text : Figures.List([text, mark.Second]);
     }
 }

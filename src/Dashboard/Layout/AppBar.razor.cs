@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Hexabase.DrConsole.Dashboard.Layout;
 
-/// <summary>Mark, estate, search, clock, theme and person.</summary>
+/// <summary>Mark, estate, search, clock, language, theme and person.</summary>
 public partial class AppBar
 {
     /// <summary>Opens the palette.</summary>

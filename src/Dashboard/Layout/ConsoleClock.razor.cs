@@ -17,9 +17,8 @@ public partial class ConsoleClock
 
     private int OffsetMinutes => (int)Time.LocalTimeZone.GetUtcOffset(Now).TotalMinutes;
 
-    private string Zone => OffsetMinutes == 0 ? Texts.ZoneUtc : Time.LocalTimeZone.IsDaylightSavingTime(Now)
-        ? Time.LocalTimeZone.DaylightName
-        : Time.LocalTimeZone.StandardName;
+    // By its distance: the system says a zone's name in the language that asked first.
+    private string Zone => OffsetMinutes == 0 ? Texts.ZoneUtc : Figures.Format(Texts.ZoneOffset, TimeZoneInfo.ConvertTime(Now, Time.LocalTimeZone));
 
     private string UtcText => Figures.Format(Texts.ClockUtc, Now.ToUniversalTime());
 

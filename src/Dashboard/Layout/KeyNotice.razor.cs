@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Language;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Routing;
@@ -20,10 +21,13 @@ public sealed partial class KeyNotice : IDisposable
     private NavigationManager Navigation { get; set; } = default!;
 
     [Inject]
+    private CircuitLanguage Language { get; set; } = default!;
+
+    [Inject]
     private ILogger<KeyNotice> Log { get; set; } = default!;
 
     private string Said => Figures.Format(
-        _open.Any(key => key.State == CustodyState.KeyChanged) ? SettingTexts.NoticeChanged : SettingTexts.NoticeNever, string.Join(", ", _open.SelectMany(key => key.Tiers)));
+        _open.Any(key => key.State == CustodyState.KeyChanged) ? SettingTexts.NoticeChanged : SettingTexts.NoticeNever, Figures.List(_open.SelectMany(key => key.Tiers)));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -60,7 +64,8 @@ public sealed partial class KeyNotice : IDisposable
         }
     }
 
-    private void OnChanged() => _ = InvokeAsync(RefreshAsync);
+    // Said by whoever confirms, in their circuit and their language.
+    private void OnChanged() => _ = InvokeAsync(() => Language.SpeakAsync(RefreshAsync));
 
     private void OnLocationChanged(object? sender, LocationChangedEventArgs args) => OnChanged();
 }

@@ -64,7 +64,7 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
     {
         var share = RunTexts.Share(run);
         var progress = RunTexts.Progress(run);
-        var step = progress is null ? PageTexts.RunStarting : share is { } done ? $"{progress.Phase}: {Figures.Percent(done)}" : progress.Phase;
+        var step = progress is null ? PageTexts.RunStarting : share is { } done ? Figures.Format(Texts.Labelled, progress.Phase, Figures.Percent(done)) : progress.Phase;
         var forecast = progress?.Remaining is { } left ? Figures.Format(PageTexts.RunLeft, Figures.Duration(left)) : null;
         return new RunBannerModel(Figures.Format(PageTexts.BannerRestoring, run.Source), step, forecast, null, RunTexts.Href(run.Id), share);
     }

@@ -90,6 +90,6 @@ internal sealed partial class ConsoleHost : IAsyncDisposable
     [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]+)\"")]
     private static partial Regex VerificationToken();
 
-    [GeneratedRegex("<form[^>]* action=\"([^\"]+)\"")]
+    [GeneratedRegex("<form(?=[^>]*class=\"sign-in\")[^>]* action=\"([^\"]+)\"")]
     private static partial Regex FormAction();
 }

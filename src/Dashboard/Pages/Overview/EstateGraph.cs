@@ -71,7 +71,7 @@ internal static class EstateGraph
 
     private static string Age(DateTimeOffset? at, TimeProvider time) => at is { } moment ? Figures.Age(time.GetUtcNow() - moment) : PageTexts.GraphNever;
 
-    private static string EngineLine(List<Run> running) => running.Count == 0 ? PageTexts.GraphNoRun : string.Join(", ", running.Take(2).Select(run => RunTexts.Title(run)));
+    private static string EngineLine(List<Run> running) => running.Count == 0 ? PageTexts.GraphNoRun : Figures.List(running.Take(2).Select(run => RunTexts.Title(run)));
 
     private static string Conclusion(IReadOnlyList<SourceStanding> standings, List<Run> backups) =>
         Figures.Format(PageTexts.GraphConclusion, standings.Count(standing => standing.Standing == Standing.Proven), standings.Count, backups.Count);

@@ -31,8 +31,12 @@ public partial class HeldList
             return kept;
         }
 
-        return kept + ", " + (Kept.Class.TierDays.TryGetValue(decision.Tier, out var days)
-            ? Figures.Format(KeepingTexts.KeptUntil, Figures.Moment(decision.Point.CreatedAt + TimeSpan.FromDays(days), Time), days)
-            : KeepingTexts.KeptWithoutDays);
+        return Figures.List(
+        [
+            kept,
+            Kept.Class.TierDays.TryGetValue(decision.Tier, out var days)
+                ? Figures.Format(KeepingTexts.KeptUntil, Figures.Moment(decision.Point.CreatedAt + TimeSpan.FromDays(days), Time), days)
+                : KeepingTexts.KeptWithoutDays,
+        ]);
     }
 }

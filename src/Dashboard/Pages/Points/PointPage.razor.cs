@@ -79,7 +79,7 @@ public partial class PointPage : LivePage
             return
             [
                 new Figure(PageTexts.FigureMade, Figures.Moment(point.CreatedAt, Time), Figures.Format(PageTexts.MadeFrom, point.Source)),
-                new Figure(PageTexts.FigureCommitted, Figures.Moment(point.CompletedAt, Time), Figures.Format(PageTexts.CommittedIn, string.Join(", ", _tiers.Select(tier => tier.Tier)))),
+                new Figure(PageTexts.FigureCommitted, Figures.Moment(point.CompletedAt, Time), Figures.Format(PageTexts.CommittedIn, Figures.List(_tiers.Select(tier => tier.Tier)))),
                 new Figure(PageTexts.FigureReadBack, read is { } at ? Figures.Moment(at, Time) : PageTexts.Never, PageTexts.ReadBackHow, read is null ? Status.NotRun : Status.ReadBack),
                 new Figure(PageTexts.FigureRestored, proven is null ? PageTexts.Never : Figures.Moment(proven.ValidatedAt, Time),
                     proven is { RestoreSeconds: { } seconds } ? Figures.Format(PageTexts.RestoredIn, Figures.Duration(TimeSpan.FromSeconds(seconds))) : PageTexts.StepFiveNotRun,
@@ -106,7 +106,7 @@ public partial class PointPage : LivePage
                 yield return new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows));
                 yield return new NamedFact(PageTexts.FactSequences, Figures.Count(totals.Sequences));
                 yield return new NamedFact(PageTexts.FactLargeObjects, Figures.Count(totals.LargeObjects));
-                yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : string.Join(", ", totals.Extensions));
+                yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
             }
 
             yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(point.Bytes));

@@ -25,7 +25,7 @@ internal sealed partial record PointView(
     public IReadOnlyList<OtherFact> EqualOnes => [.. Others.Where(fact => fact.Status == Status.Equal)];
 
     /// <summary>Nothing is known yet.</summary>
-    public static PointView None { get; } = new([], null, null, [], "", [], null, PageTexts.NotValidated, [], null);
+    public static PointView None => new([], null, null, [], "", [], null, PageTexts.NotValidated, [], null);
 
     public static PointView From(ValidationRow? last, FactsSummary? totals, TimeProvider time)
     {

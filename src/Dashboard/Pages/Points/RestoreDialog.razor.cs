@@ -121,7 +121,7 @@ public partial class RestoreDialog
     private static IReadOnlyList<NamedFact> Facts(RestorePlan plan) =>
     [
         new NamedFact(PageTexts.FactTarget, plan.Target),
-        new NamedFact(PageTexts.Artifacts, string.Join(", ", plan.Artifacts.Select(artifact => $"{artifact.Name} {Figures.Bytes(artifact.Bytes)}"))),
+        new NamedFact(PageTexts.Artifacts, Figures.List(plan.Artifacts.Select(artifact => $"{artifact.Name} {Figures.Bytes(artifact.Bytes)}"))),
         .. plan.Notes.Select(note => new NamedFact(PageTexts.PlanNote, note)),
         new NamedFact(PageTexts.FactPlanHash, plan.Hash[..16]),
     ];

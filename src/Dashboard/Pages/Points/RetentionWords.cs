@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 internal static class RetentionWords
 {
     /// <summary><c>hourly 3 of 24, last proven</c>; or that nothing keeps it.</summary>
-    public static string Of(IReadOnlyList<KeepReason> reasons) => reasons.Count == 0 ? PageTexts.KeptNot : string.Join(", ", reasons.Select(Of));
+    public static string Of(IReadOnlyList<KeepReason> reasons) => reasons.Count == 0 ? PageTexts.KeptNot : Figures.List(reasons.Select(Of));
 
     /// <summary>One reason.</summary>
     public static string Of(KeepReason reason) => reason.Cause switch
@@ -34,7 +34,7 @@ internal static class RetentionWords
     public static string Of(RetentionPolicy policy)
     {
         var rungs = RetentionPlan.Ladder(policy).Where(rung => rung.Count > 0).Select(rung => Figures.Format(PageTexts.CountOf, rung.Count, Of(rung.Rung)));
-        return string.Join(", ", policy.KeepAllHours > 0 ? rungs.Append(Figures.Format(KeepingTexts.PolicyKeepAll, policy.KeepAllHours)) : rungs);
+        return Figures.List(policy.KeepAllHours > 0 ? rungs.Append(Figures.Format(KeepingTexts.PolicyKeepAll, policy.KeepAllHours)) : rungs);
     }
 
     /// <summary>A rung's name.</summary>

@@ -24,10 +24,10 @@ public sealed record KeptPoint(string Id, DateTimeOffset CreatedAt, IReadOnlyLis
         {
             { HasFailed: true } => (Status.Damaged, Figures.Format(RetentionTexts.SlotFailed, Figures.Moment(Last!.ValidatedAt, time))),
             { Last: { Passed: true } proof } => (Status.Proven, Figures.Format(RetentionTexts.SlotRestored, proof.Tier, Figures.Moment(proof.ValidatedAt, time))),
-            _ when verified.Count > 0 => (Status.ReadBack, Figures.Format(RetentionTexts.SlotReadBack, string.Join(", ", verified))),
-            _ when stored.Count > 0 => (Status.Stored, Figures.Format(RetentionTexts.SlotStored, string.Join(", ", stored))),
+            _ when verified.Count > 0 => (Status.ReadBack, Figures.Format(RetentionTexts.SlotReadBack, Figures.List(verified))),
+            _ when stored.Count > 0 => (Status.Stored, Figures.Format(RetentionTexts.SlotStored, Figures.List(stored))),
             _ when Copies.FirstOrDefault(copy => copy.State == "damaged") is { } damaged => (Status.Damaged, Figures.Format(RetentionTexts.SlotDamaged, damaged.Tier, damaged.Detail ?? PageTexts.TierDamaged)),
-            _ => (Status.Behind, Figures.Format(RetentionTexts.SlotBehind, string.Join(", ", Copies.Select(copy => copy.Tier)))),
+            _ => (Status.Behind, Figures.Format(RetentionTexts.SlotBehind, Figures.List(Copies.Select(copy => copy.Tier)))),
         };
     }
 }

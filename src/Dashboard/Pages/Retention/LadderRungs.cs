@@ -15,7 +15,7 @@ internal static class LadderRungs
 
     /// <summary>The ladder in a sentence.</summary>
     public static string Conclusion(KeptSource source, IReadOnlyList<LadderRung> rungs) => Figures.Format(
-        RetentionTexts.LadderConclusion, source.Class.Name, string.Join("; ", rungs.Where(rung => rung.Cells.Count > 0).Select(rung => $"{rung.Name} {rung.Count}")));
+        RetentionTexts.LadderConclusion, source.Class.Name, Figures.List(rungs.Where(rung => rung.Cells.Count > 0).Select(rung => $"{rung.Name} {rung.Count}")));
 
     private static LadderRung Fill(Rung rung, int count, KeptSource source, TimeProvider time)
     {
@@ -73,7 +73,7 @@ internal static class LadderRungs
         Add(Count(Status.NotDue), RetentionTexts.WhyNotDue);
         Add(Count(Status.NotKept), RetentionTexts.WhyNotKept);
         Add(Count(Status.Proven), RetentionTexts.WhyRestored);
-        return string.Join(", ", said);
+        return Figures.List(said);
 
         int Count(Status status) => cells.Count(cell => cell.Status == status);
 
@@ -99,11 +99,11 @@ internal static class LadderRungs
 
     private static string When(Rung rung, DateTime start) => rung switch
     {
-        Rung.Hourly => start.ToString("ddd d MMM HH:mm", CultureInfo.CurrentCulture),
-        Rung.Daily => start.ToString("ddd d MMM", CultureInfo.CurrentCulture),
-        Rung.Weekly => Figures.Format(RetentionTexts.WeekOf, start.ToString("d MMM", CultureInfo.CurrentCulture)),
-        Rung.Monthly => start.ToString("MMM yyyy", CultureInfo.CurrentCulture),
-        _ => start.ToString("yyyy", CultureInfo.CurrentCulture),
+        Rung.Hourly => Figures.Named(start, Texts.MomentThisYear),
+        Rung.Daily => Figures.Named(start, Texts.DayPattern),
+        Rung.Weekly => Figures.Format(RetentionTexts.WeekOf, Figures.Named(start, Texts.DatePattern)),
+        Rung.Monthly => Figures.Named(start, Texts.MonthPattern),
+        _ => Figures.Named(start, Texts.YearPattern),
     };
 
     private static string Name(Rung rung) => rung switch

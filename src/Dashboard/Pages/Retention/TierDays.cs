@@ -36,7 +36,7 @@ internal static class TierDays
     /// <summary>One day: what is wrong first, then the best that is known.</summary>
     private static SlotCell Day(DateOnly day, bool isToday, bool isDaily, string tier, IEnumerable<KeptPoint> made, KeptSource source, TimeProvider time)
     {
-        var when = day.ToString("ddd d MMM", CultureInfo.CurrentCulture);
+        var when = Figures.Named(day.ToDateTime(TimeOnly.MinValue), Texts.DayPattern);
         var (from, to) = (new DateTimeOffset(day, TimeOnly.MinValue, TimeSpan.Zero), new DateTimeOffset(day.AddDays(1), TimeOnly.MinValue, TimeSpan.Zero));
         var points = made.ToList();
         var copies = points.Select(point => (Point: point, Copy: point.Copies.FirstOrDefault(copy => copy.Tier == tier))).Where(pair => pair.Copy is not null).ToList();
@@ -63,7 +63,7 @@ internal static class TierDays
             // Another tier has that day's point, the ladder keeps it, and this tier should have it too.
             if (points.FirstOrDefault(point => source.KeptIds.Contains(point.Id) && IsWithin(point, tier, source)) is { } elsewhere)
             {
-                return new SlotCell(Status.Missing, when, Figures.Format(RetentionTexts.CalendarMissingCopy, SourceRows.Short(elsewhere.Id), string.Join(", ", elsewhere.Copies.Select(copy => copy.Tier))), elsewhere.Href);
+                return new SlotCell(Status.Missing, when, Figures.Format(RetentionTexts.CalendarMissingCopy, SourceRows.Short(elsewhere.Id), Figures.List(elsewhere.Copies.Select(copy => copy.Tier))), elsewhere.Href);
             }
 
             if (isToday && source.DueWithin(from, to) is null)
@@ -128,7 +128,7 @@ internal static class TierDays
             parts.Add(Figures.Format(RetentionTexts.CalendarLineOlder, older.Count, Figures.Moment(older[^1].Point.CreatedAt, time)));
         }
 
-        return string.Join(". ", parts);
+        return string.Join(Texts.SentenceSeparator, parts);
 
         void Add(int count, string words)
         {

@@ -32,7 +32,7 @@ internal static class RunResultFacts
         yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Backup.OriginalBytes));
         yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(result.Backup.StoredBytes));
         yield return new NamedFact(PageTexts.FactEncryption, result.Backup.Encryption);
-        yield return new NamedFact(PageTexts.FactTiersHeld, Figures.Format(PageTexts.TiersHeld, result.Tiers.Count, result.WantedTiers, string.Join(", ", result.Tiers.Keys)));
+        yield return new NamedFact(PageTexts.FactTiersHeld, Figures.Format(PageTexts.TiersHeld, result.Tiers.Count, result.WantedTiers, Figures.List(result.Tiers.Keys)));
         yield return new NamedFact(PageTexts.FactRpoAchieved, result.Backup.RpoAchieved is { } rpo ? Figures.Duration(rpo) : PageTexts.FirstPoint);
         yield return new NamedFact(PageTexts.FactRtoExpected, result.Backup.RtoExpected is { } rto ? Figures.Duration(rto) : PageTexts.NotMeasured);
     }

@@ -93,6 +93,6 @@ public partial class SettingsPage : LivePage
     private static string Say(string origin) => origin == DeclaredIn.Environment ? SettingTexts.FromEnvironment : origin;
 
     private string SourcesOf(ProtectionClass one) => Estate.Sources.Where(source => Estate.ClassOf(source).Name == one.Name).Select(source => source.Name).ToList() is { Count: > 0 } names
-        ? string.Join(", ", names)
+        ? Figures.List(names)
         : PageTexts.NoneWord;
 }

@@ -108,7 +108,7 @@ public partial class SourcePage : LivePage
                 yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{postgres.Host}:{postgres.Port}"));
                 yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
                 yield return new NamedFact(PageTexts.FactUser, postgres.Username);
-                yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : string.Join(", ", postgres.Tables));
+                yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));
             }
 
             yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));

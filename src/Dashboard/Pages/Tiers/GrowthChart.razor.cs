@@ -1,4 +1,3 @@
-using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -23,7 +22,7 @@ public partial class GrowthChart
     private double Share(long bytes) => (double)bytes / Top;
 
     private static string Say((DateOnly Day, TierUsageDay? Usage) day) =>
-        $"{Name(day.Day)}: {(day.Usage is { } usage ? Figures.Bytes(usage.Bytes) : PageTexts.NotMeasured)}";
+        Figures.Format(Texts.Labelled, Name(day.Day), day.Usage is { } usage ? Figures.Bytes(usage.Bytes) : PageTexts.NotMeasured);
 
-    private static string Name(DateOnly day) => day.ToString("ddd d MMM", CultureInfo.CurrentCulture);
+    private static string Name(DateOnly day) => Figures.Named(day.ToDateTime(TimeOnly.MinValue), Texts.DayPattern);
 }

@@ -57,7 +57,7 @@ public partial class TierPage : LivePage
             yield return new NamedFact(TierTexts.FactStore, tier.Store);
             yield return new NamedFact(TierTexts.FactKeyFile, tier.KeyFile);
             yield return new NamedFact(TierTexts.FigureObjects, _tier.Usage is { UsedBytes: not null } usage ? Figures.Count(usage.Objects) : PageTexts.NotMeasured);
-            yield return new NamedFact(TierTexts.FactWorkspaces, _tier.Workspaces.Count == 0 ? PageTexts.NoneWord : string.Join(", ", _tier.Workspaces));
+            yield return new NamedFact(TierTexts.FactWorkspaces, _tier.Workspaces.Count == 0 ? PageTexts.NoneWord : Figures.List(_tier.Workspaces));
             foreach (var one in Estate.Classes.Values.Where(one => Estate.TiersOf(one).Contains(tier) && Estate.Sources.Any(source => Estate.ClassOf(source) == one)))
             {
                 yield return new NamedFact(
