@@ -9,14 +9,15 @@ namespace Hexabase.DrConsole.EndToEnd;
 public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(console)
 {
     [Theory]
-    [InlineData("light")]
-    [InlineData("dark")]
-    public async Task Every_page_is_accessible(string theme)
+    [InlineData("light", "en")]
+    [InlineData("dark", "ja")]
+    public async Task Every_page_is_accessible(string theme, string language)
     {
-        var stranger = await StrangerAsync(new VisitorOptions { Theme = theme });
+        var options = new VisitorOptions { Theme = theme, Language = language };
+        var stranger = await StrangerAsync(options);
         await stranger.OpenAsync("/sign-in");
         var faults = new List<string>(await FaultsAsync(stranger));
-        var admin = await AdminAsync(new VisitorOptions { Theme = theme });
+        var admin = await AdminAsync(options);
         foreach (var path in await PathsAsync(admin))
         {
             await admin.OpenAsync(path);
@@ -26,10 +27,12 @@ public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(c
         Assert.Empty(faults);
     }
 
-    [Fact]
-    public async Task No_page_is_wider_than_a_phone()
+    [Theory]
+    [InlineData("en")]
+    [InlineData("ja")]
+    public async Task No_page_is_wider_than_a_phone(string language)
     {
-        var phone = new VisitorOptions { Width = 400 };
+        var phone = new VisitorOptions { Width = 400, Language = language };
         var stranger = await StrangerAsync(phone);
         await stranger.OpenAsync("/sign-in");
         var tooWide = new List<string>(await OverflowAsync(stranger));

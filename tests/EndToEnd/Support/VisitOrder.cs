@@ -17,7 +17,7 @@ public sealed class VisitOrder : ITestClassOrderer, ITestMethodOrderer
 {
     private static readonly Type[] s_classes =
     [
-        typeof(FirstVisitTests), typeof(BackupTests), typeof(RestoreTests), typeof(SignInTests), typeof(ShellTests),
+        typeof(FirstVisitTests), typeof(BackupTests), typeof(RestoreTests), typeof(SignInTests), typeof(ShellTests), typeof(LanguageTests),
         typeof(PageTests), typeof(KeepingTests), typeof(CrashTests), typeof(DamageTests),
     ];
 

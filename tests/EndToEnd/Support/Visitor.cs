@@ -11,6 +11,9 @@ public sealed record VisitorOptions
 
     /// <summary><c>light</c> or <c>dark</c>.</summary>
     public string Theme { get; init; } = "light";
+
+    /// <summary>What the browser asks for: <c>en</c> or <c>ja</c>.</summary>
+    public string Language { get; init; } = "en";
 }
 
 /// <summary>A person with a browser of their own. Everything that the browser complains about is remembered.</summary>
@@ -34,7 +37,7 @@ public sealed class Visitor : IAsyncDisposable
             BaseURL = address.AbsoluteUri,
             ViewportSize = new ViewportSize { Width = options.Width, Height = 900 },
             StorageState = session,
-            Locale = "en",
+            Locale = options.Language,
             ReducedMotion = ReducedMotion.Reduce,
         });
         await context.AddCookiesAsync([new Cookie { Name = "drconsole-theme", Value = options.Theme, Url = address.AbsoluteUri }]);
