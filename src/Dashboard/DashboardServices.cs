@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Language;
 using Hexabase.DrConsole.Dashboard.Layout;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
+using MudBlazor;
 using MudBlazor.Services;
 
 namespace Hexabase.DrConsole.Dashboard;
@@ -21,6 +22,7 @@ public static class DashboardServices
         services.AddAccess(options);
         services.AddRazorComponents().AddInteractiveServerComponents();
         services.AddMudServices();
+        services.AddTransient<MudLocalizer, DialogWords>();
         services.AddScoped<ShellState>();
         services.AddScoped<PageClock>();
         services.AddScoped<CircuitLanguage>();

@@ -94,6 +94,13 @@ public static class Figures
         return local.ToString(pattern, CultureInfo.CurrentCulture);
     }
 
+    /// <summary><c>UTC</c>, <c>UTC+09:00</c>: by its distance now, since the system says a zone's name in the language that asked first.</summary>
+    public static string Zone(TimeProvider time)
+    {
+        var local = TimeZoneInfo.ConvertTime(time.GetUtcNow(), time.LocalTimeZone);
+        return local.Offset == TimeSpan.Zero ? Texts.ZoneUtc : Format(Texts.ZoneOffset, local);
+    }
+
     /// <summary>Date, time, zone and UTC, for a title.</summary>
     public static string Exact(DateTimeOffset at, TimeProvider time)
         => Format(Texts.MomentExact, TimeZoneInfo.ConvertTime(at, time.LocalTimeZone), at.ToUniversalTime());

@@ -71,7 +71,7 @@ public partial class CommandPalette : IDisposable
     {
         var asked = _query;
         var found = Sections.All
-            .Where(section => section.Word.Contains(asked, StringComparison.CurrentCultureIgnoreCase))
+            .Where(section => section.Word.Contains(asked, StringComparison.CurrentCultureIgnoreCase) || section.Href.Contains(asked, StringComparison.OrdinalIgnoreCase))
             .Select(section => new PaletteEntry(section.Word, Texts.PalettePage, section.Href))
             .ToList();
         foreach (var source in More)

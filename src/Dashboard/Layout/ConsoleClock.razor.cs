@@ -17,8 +17,7 @@ public partial class ConsoleClock
 
     private int OffsetMinutes => (int)Time.LocalTimeZone.GetUtcOffset(Now).TotalMinutes;
 
-    // By its distance: the system says a zone's name in the language that asked first.
-    private string Zone => OffsetMinutes == 0 ? Texts.ZoneUtc : Figures.Format(Texts.ZoneOffset, TimeZoneInfo.ConvertTime(Now, Time.LocalTimeZone));
+    private string Zone => Figures.Zone(Time);
 
     private string UtcText => Figures.Format(Texts.ClockUtc, Now.ToUniversalTime());
 

@@ -70,7 +70,7 @@ public partial class WindowBar
             var zone = Time.LocalTimeZone;
             var local = TimeZoneInfo.ConvertTime(From, zone);
             var first = new DateTimeOffset(local.Ticks - (local.Ticks % step.Ticks), local.Offset) + step;
-            var pattern = step >= TimeSpan.FromDays(1) ? "ddd d" : step >= TimeSpan.FromMinutes(1) ? "HH:mm" : "HH:mm:ss";
+            var pattern = step >= TimeSpan.FromDays(1) ? Texts.TickDayPattern : step >= TimeSpan.FromMinutes(1) ? "HH:mm" : "HH:mm:ss";
             for (var at = first; at < To; at += step)
             {
                 // A label at the very edge would be cut.
