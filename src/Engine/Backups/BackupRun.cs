@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using NpgsqlTypes;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -207,6 +209,13 @@ public sealed class BackupRun(
             await RestorePointCatalog.RecordAsync(transaction, manifest, context.Run.Id.Value, CancellationToken.None);
             await RestorePointCatalog.RecordTierAsync(transaction, manifest.Id, tier, "stored", null, CancellationToken.None);
             await transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, manifest.Id.Value).RunAsync(CancellationToken.None);
+            if (manifest.Strategy == PhysicalBackup.Strategy)
+            {
+                // What was lost of the WAL before this backup began is needed by nothing that comes after it.
+                await WalCatalog.CloseGapsBehindAsync(
+                    transaction, manifest.Source, manifest.Properties[PhysicalBackup.SystemProperty],
+                    NpgsqlLogSequenceNumber.Parse(manifest.Properties[PhysicalBackup.StartProperty]), manifest.Id.Value, CancellationToken.None);
+            }
         });
 
     /// <summary>Critical sources are validated at once, others when the newest proof has lived half its life.</summary>

@@ -16,7 +16,7 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
         var wanted = estate.Sources.Select(source => estate.ClassOf(source).MinimumTiers).ToArray();
         var rows = await catalog.Command(
             """
-            SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text
+            SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text, wal.lag, wal.measured_at
             FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
             LEFT JOIN LATERAL (
               SELECT id, created_at FROM restore_point WHERE source = s.name AND expired_at IS NULL ORDER BY created_at DESC LIMIT 1) newest ON true
@@ -38,10 +38,21 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 'restoreSeconds', v.restore_seconds, 'tier', v.tier, 'notProvable', v.not_provable) AS json
               FROM validation v JOIN restore_point p ON p.id = v.restore_point WHERE p.source = s.name AND v.passed
               ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) proof ON true
+            LEFT JOIN LATERAL (
+              -- The tier that is the last of as many as the class asks for decides; a gap that no base backup has closed makes it worthless.
+              SELECT t.lag_seconds AS lag, r.measured_at FROM wal_receiver r JOIN wal_tier t ON t.source = r.source
+              WHERE r.source = s.name AND r.measured_at IS NOT NULL AND t.lag_seconds IS NOT NULL
+                AND t.system_identifier = r.system_identifier
+                AND EXISTS (SELECT 1 FROM restore_point p WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier)
+                AND NOT EXISTS (SELECT 1 FROM wal_gap g WHERE g.source = s.name AND g.closed_at IS NULL)
+              ORDER BY t.lag_seconds OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(
                     row.TextOrNull(1), row.TimeOrNull(2), Parse<List<TierStanding>>(row.TextOrNull(3)) ?? [], row.TimeOrNull(4),
-                    Parse<Proof>(row.TextOrNull(6)), Parse<List<Proof>>(row.TextOrNull(5)) ?? [])), cancellationToken);
+                    Parse<Proof>(row.TextOrNull(6)), Parse<List<Proof>>(row.TextOrNull(5)) ?? [])
+                {
+                    Wal = row.DoubleOrNull(7) is { } lag && row.TimeOrNull(8) is { } measured ? new WalStanding(TimeSpan.FromSeconds(lag), measured) : null,
+                }), cancellationToken);
         var facts = rows.ToDictionary(row => row.Name, row => row.Facts);
         var now = time.GetUtcNow();
         return [.. estate.Sources.Select(source => SourceStanding.Judge(source, estate.ClassOf(source), facts.GetValueOrDefault(source.Name, SourceFacts.None), now))];

@@ -35,6 +35,12 @@ public sealed record WalGapRow(
 /// <summary>The receivers of WAL, what the tiers hold of it, and gaps, as the catalog knows them.</summary>
 public sealed class WalCatalog(NpgsqlDataSource catalog)
 {
+    private const string CloseGaps =
+        """
+        UPDATE wal_gap SET closed_at = clock_timestamp(), closed_by = $4
+        WHERE source = $1 AND closed_at IS NULL AND (system_identifier <> $2 OR to_lsn <= $3)
+        """;
+
     private const string GapColumns = "id, source, system_identifier, timeline, from_lsn, to_lsn, reason, found_at, requested_at, closed_at, closed_by";
 
     /// <summary>All receivers, or one source's, by source.</summary>
@@ -75,10 +81,12 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many were closed.</returns>
     public Task<int> CloseGapsAsync(string source, ulong systemIdentifier, ulong startLsn, string closedBy, CancellationToken cancellationToken) => catalog.Command(
-        """
-        UPDATE wal_gap SET closed_at = clock_timestamp(), closed_by = $4
-        WHERE source = $1 AND closed_at IS NULL AND (system_identifier <> $2 OR to_lsn <= $3)
-        """, source, Text(systemIdentifier), new NpgsqlLogSequenceNumber(startLsn), closedBy).RunAsync(cancellationToken);
+        CloseGaps, source, Text(systemIdentifier), new NpgsqlLogSequenceNumber(startLsn), closedBy).RunAsync(cancellationToken);
+
+    /// <summary>The same in the transaction that records the backup.</summary>
+    internal static Task<int> CloseGapsBehindAsync(
+        NpgsqlTransaction transaction, string source, string systemIdentifier, NpgsqlLogSequenceNumber startLsn, string closedBy, CancellationToken cancellationToken) =>
+        transaction.Command(CloseGaps, source, systemIdentifier, startLsn, closedBy).RunAsync(cancellationToken);
 
     /// <summary>Notes that a base backup was asked for because of a gap.</summary>
     public Task RequestedAsync(long gap, CancellationToken cancellationToken) =>

@@ -60,7 +60,7 @@ public static partial class EstateConfiguration
             var ladder = entry.Section("Retention");
             var encryption = entry.Section("Encryption");
             encryption.AllowOnly("RotationDays");
-            ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly", "KeepAllHours");
+            ladder.AllowOnly("Hourly", "Daily", "Weekly", "Monthly", "Yearly", "KeepAllHours", "PointInTimeDays");
             var days = entry.Has("Tiers")
                 ? entry.Items("Tiers").ToDictionary(tier => tier.Key, tier => entry.Section("Tiers").Number(tier.Key, 0, 1, 36500))
                 : basis.TierDays;
@@ -74,7 +74,10 @@ public static partial class EstateConfiguration
                     ladder.Number("Weekly", basis.Retention.Weekly, 0, 10000),
                     ladder.Number("Monthly", basis.Retention.Monthly, 0, 10000),
                     ladder.Number("Yearly", basis.Retention.Yearly, 0, 1000),
-                    ladder.Number("KeepAllHours", basis.Retention.KeepAllHours, 0, 24 * 365)),
+                    ladder.Number("KeepAllHours", basis.Retention.KeepAllHours, 0, 24 * 365))
+                {
+                    PointInTimeDays = ladder.Number("PointInTimeDays", basis.Retention.PointInTimeDays, 0, 3650),
+                },
                 days,
                 entry.Number("MinimumTiers", basis.MinimumTiers, 1, 10),
                 entry.Number("ProofDays", basis.ProofDays, 1, 3650),

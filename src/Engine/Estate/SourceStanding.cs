@@ -73,6 +73,11 @@ public sealed record Proof(
 /// <summary>Where a tier stands with the newest restore point.</summary>
 public sealed record TierStanding(string Tier, string State, DateTimeOffset StoredAt, DateTimeOffset? VerifiedAt);
 
+/// <summary>How far the WAL of a source is safe.</summary>
+/// <param name="Lag">For how long the server had been beyond it when it was looked at.</param>
+/// <param name="MeasuredAt">When that was.</param>
+public sealed record WalStanding(TimeSpan Lag, DateTimeOffset MeasuredAt);
+
 /// <summary>The facts about one source from which its standing follows.</summary>
 /// <param name="NewestPoint">Id of the newest restore point, or null.</param>
 /// <param name="NewestAt">When the content of the newest point was true.</param>
@@ -83,6 +88,12 @@ public sealed record TierStanding(string Tier, string State, DateTimeOffset Stor
 public sealed record SourceFacts(
     string? NewestPoint, DateTimeOffset? NewestAt, IReadOnlyList<TierStanding> Tiers, DateTimeOffset? CountingAt, Proof? LastProof, IReadOnlyList<Proof> Recent)
 {
+    /// <summary>
+    /// How much of its WAL would be lost now, where it is received: measured by comparing the server's end of WAL with what as
+    /// many tiers as the class asks for hold. Null where none is received, or nobody measured.
+    /// </summary>
+    public WalStanding? Wal { get; init; }
+
     /// <summary>Nothing is known.</summary>
     public static SourceFacts None { get; } = new(null, null, [], null, null, []);
 }
@@ -94,16 +105,26 @@ public sealed record SourceFacts(
 public sealed record SourceStanding(
     Source Source, ProtectionClass Protection, SourceFacts Facts, Standing Standing, StandingReason Reason, TimeSpan? RpoNow, TimeSpan? RestoreTime, TimeSpan? ProofAge)
 {
+    /// <summary>True where the figure for the RPO is the measured lag of the WAL.</summary>
+    public bool IsByWal { get; init; }
+
     /// <summary>Judges a source. Unknown is never <see cref="Standing.Proven"/>.</summary>
     public static SourceStanding Judge(Source source, ProtectionClass protection, SourceFacts facts, DateTimeOffset now)
     {
         // A point that too few tiers hold does not count for the class, but it is still what a person could restore.
         var basis = facts.CountingAt ?? facts.NewestAt;
         TimeSpan? rpo = basis is { } at ? Positive(now - at) : null;
+        // WAL alone recovers nothing: it counts from a base backup on. What was measured a while ago has grown by that since.
+        var isByWal = false;
+        if (rpo is { } points && facts.Wal is { } wal && Positive(now - wal.MeasuredAt) + wal.Lag is var behind && behind < points)
+        {
+            (rpo, isByWal) = (behind, true);
+        }
+
         TimeSpan? restore = facts.LastProof?.RestoreSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
         TimeSpan? age = facts.LastProof is { } proof ? Positive(now - proof.At) : null;
         var (standing, reason) = Decide(source, protection, facts, rpo, restore, age);
-        return new SourceStanding(source, protection, facts, standing, reason, rpo, restore, age);
+        return new SourceStanding(source, protection, facts, standing, reason, rpo, restore, age) { IsByWal = isByWal };
     }
 
     private static (Standing, StandingReason) Decide(

@@ -16,6 +16,15 @@ public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage stora
     public async Task ReconcileAsync(CancellationToken cancellationToken)
     {
         Reconcile(await sources.BackupDurationsAsync(cancellationToken));
+        foreach (var source in estate.Sources.Where(source => estate.WalOf(source) is not null))
+        {
+            // WAL without a base backup recovers nothing, so the first does not wait for its hour.
+            if (await sources.NewestPointAsync(source.Name, cancellationToken) is null)
+            {
+                jobs.Trigger(Prefix + source.Name);
+            }
+        }
+
         jobs.AddOrUpdate<RunJobs>(
             FollowJob, JobQueues.Schedule, target => target.FollowDurationsAsync(CancellationToken.None), Cron.Hourly(7),
             new RecurringJobOptions { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed });
@@ -46,5 +55,5 @@ public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage stora
 
     /// <summary>A source's schedule.</summary>
     public static BackupSchedule ScheduleOf(Source source, ProtectedEstate estate, TimeSpan? expectedDuration) =>
-        BackupSchedule.For(estate.ClassOf(source), expectedDuration, source.Name.Sum(letter => letter));
+        BackupSchedule.For(estate.ClassOf(source), expectedDuration, source.Name.Sum(letter => letter), estate.WalOf(source) is not null);
 }

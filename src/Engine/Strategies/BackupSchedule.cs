@@ -9,6 +9,8 @@ namespace Hexabase.DrConsole.Engine.Strategies;
 public sealed record BackupSchedule(string Cron, TimeSpan Interval, string Explanation)
 {
     private static readonly int[] MinuteSteps = [30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1];
+    /// <summary>An hour's WAL replays in far less than any RTO, and an hourly rung of the ladder finds a point in each slot.</summary>
+    private static readonly TimeSpan BaseInterval = TimeSpan.FromHours(1);
     private static readonly int[] HourSteps = [24, 12, 8, 6, 4, 3, 2, 1];
 
     /// <summary>
@@ -19,8 +21,16 @@ public sealed record BackupSchedule(string Cron, TimeSpan Interval, string Expla
     /// <param name="protection">The class.</param>
     /// <param name="expectedDuration">Measured duration of a run, or null while none has been measured (a tenth of the RPO is assumed).</param>
     /// <param name="spread">Any number that differs between sources, so that they do not all start in the same minute.</param>
-    public static BackupSchedule For(ProtectionClass protection, TimeSpan? expectedDuration, int spread)
+    /// <param name="isContinuous">
+    /// True where the source's WAL is received: that keeps the RPO, and base backups only shorten the replay.
+    /// </param>
+    public static BackupSchedule For(ProtectionClass protection, TimeSpan? expectedDuration, int spread, bool isContinuous = false)
     {
+        if (isContinuous && protection.Rpo < BaseInterval)
+        {
+            return Rounded(protection, BaseInterval, spread, "; between base backups its WAL is received continuously");
+        }
+
         var room = protection.Rpo - (expectedDuration ?? protection.Rpo / 10);
         if (room < protection.Rpo / 4)
         {

@@ -4,6 +4,15 @@ namespace Hexabase.DrConsole.Engine.Strategies;
 /// <param name="KeepAllHours">Points younger than this many hours are all kept.</param>
 public sealed record RetentionPolicy(int Hourly, int Daily, int Weekly, int Monthly, int Yearly, int KeepAllHours = RetentionPolicy.DefaultKeepAllHours)
 {
+    /// <summary>
+    /// For sources whose WAL is received: so many days back every moment stays in reach. The base backup that this begins with is
+    /// kept, and WAL before it is given up.
+    /// </summary>
+    public int PointInTimeDays { get; init; } = DefaultPointInTimeDays;
+
+    /// <summary>Of every class but critical.</summary>
+    public const int DefaultPointInTimeDays = 3;
+
     /// <summary>Long enough that a point which a page has just shown is still there when somebody restores it.</summary>
     public const int DefaultKeepAllHours = 2;
 
@@ -33,7 +42,7 @@ public sealed record ProtectionClass(
     /// <summary>The four classes that exist without any configuration.</summary>
     public static IReadOnlyDictionary<string, ProtectionClass> Defaults { get; } = new[]
     {
-        new ProtectionClass("critical", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(5), new RetentionPolicy(24, 30, 12, 12, 7), Days(7, 90, 2555), 2, 7),
+        new ProtectionClass("critical", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(5), new RetentionPolicy(24, 30, 12, 12, 7) { PointInTimeDays = 7 }, Days(7, 90, 2555), 2, 7),
         new ProtectionClass("important", TimeSpan.FromHours(4), TimeSpan.FromHours(1), new RetentionPolicy(24, 14, 8, 6, 0), Days(3, 60, 730), 1, 14),
         new ProtectionClass("standard", TimeSpan.FromHours(24), TimeSpan.FromHours(24), new RetentionPolicy(0, 14, 8, 3, 0), Days(2, 30, 365), 1, 30),
         new ProtectionClass("archive", TimeSpan.FromHours(72), TimeSpan.FromDays(7), new RetentionPolicy(0, 0, 8, 12, 7), Days(null, 30, 2555), 1, 90),

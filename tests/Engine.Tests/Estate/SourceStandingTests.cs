@@ -34,6 +34,19 @@ public sealed class SourceStandingTests
         Assert.Equal(Standing.Breached, Judge(Facts() with { CountingAt = Now.AddMinutes(-6) }));
 
     [Fact]
+    public void Judge_lag_of_the_WAL_is_the_rpo_where_a_base_backup_counts_and_grows_while_nobody_measures()
+    {
+        var old = Facts() with { CountingAt = Now.AddHours(-1) };
+        var fresh = SourceStanding.Judge(Postgres(), Critical, old with { Wal = new WalStanding(TimeSpan.FromSeconds(2), Now.AddSeconds(-3)) }, Now);
+        var silent = SourceStanding.Judge(Postgres(), Critical, old with { Wal = new WalStanding(TimeSpan.FromSeconds(2), Now.AddMinutes(-10)) }, Now);
+        var alone = SourceStanding.Judge(Postgres(), Critical, SourceFacts.None with { Wal = new WalStanding(TimeSpan.Zero, Now) }, Now);
+
+        Assert.Equal((TimeSpan.FromSeconds(5), true, Standing.Proven), (fresh.RpoNow, fresh.IsByWal, fresh.Standing));
+        Assert.Equal((TimeSpan.FromSeconds(602), Standing.Breached), (silent.RpoNow, silent.Standing));
+        Assert.Null(alone.RpoNow);
+    }
+
+    [Fact]
     public void Judge_restore_slower_than_the_rto_is_a_breach() =>
         Assert.Equal(Standing.Breached, Judge(Facts() with { LastProof = Proof(TimeSpan.FromHours(1)) with { RestoreSeconds = 901 } }));
 

@@ -13,6 +13,13 @@ public sealed class BackupScheduleTests
     public void For_default_classes_gives_the_documented_schedule(string name, string cron) =>
         Assert.Equal(cron, BackupSchedule.For(ProtectionClass.Defaults[name], null, 0).Cron);
 
+    [Fact]
+    public void For_a_source_whose_WAL_is_received_base_backups_come_hourly_and_a_daily_class_stays_as_it_is()
+    {
+        Assert.Equal("0 * * * *", BackupSchedule.For(ProtectionClass.Defaults["critical"], null, 0, isContinuous: true).Cron);
+        Assert.Equal("0 */12 * * *", BackupSchedule.For(ProtectionClass.Defaults["standard"], null, 0, isContinuous: true).Cron);
+    }
+
     [Theory]
     [InlineData(70)]
     [InlineData(4_000)]

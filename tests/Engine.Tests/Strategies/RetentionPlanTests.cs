@@ -24,6 +24,18 @@ public sealed class RetentionPlanTests
             points.All(point => !point.IsProven) || RetentionPlan.Decide(points, policy, Now).First(decision => decision.Point.IsProven).IsKept);
 
     [Fact]
+    public void Decide_keeps_the_newest_base_that_is_as_old_as_the_point_in_time_window_beyond_any_days()
+    {
+        List<RetainedPoint> points = [.. Enumerable.Range(0, 200).Select(hour => new RetainedPoint($"p{hour:000}", Now.AddHours(-hour), false) { IsBase = hour % 5 == 0 })];
+
+        var decisions = RetentionPlan.Decide(points, new RetentionPolicy(1, 0, 0, 0, 0, 0) { PointInTimeDays = 7 }, Now);
+
+        var (basis, reason) = Assert.Single(decisions.SelectMany(one => one.Reasons.Select(reason => (one.Point, reason))), one => one.reason.Cause == KeepCause.WindowBase);
+        Assert.Equal("p170", basis.Id);
+        Assert.True(reason.OutlivesDays);
+    }
+
+    [Fact]
     public void Decide_keeps_on_each_rung_at_most_its_number_and_never_two_of_one_day() =>
         Gen.Select(Points, Policies).Sample((points, policy) =>
         {

@@ -82,6 +82,11 @@ internal static class SourceRows
             return new TargetFigure(null, standing.Protection.Rpo, Measure.None, PageTexts.RpoNone);
         }
 
+        if (standing.IsByWal)
+        {
+            return new TargetFigure(now, standing.Protection.Rpo, Measure.Measured, Figures.Format(PageTexts.RpoWal, Figures.Moment(standing.Facts.Wal!.MeasuredAt, time)));
+        }
+
         var at = standing.Facts.CountingAt ?? standing.Facts.NewestAt!.Value;
         var isReadBack = standing.Facts.Tiers.Any(tier => tier.State == "verified");
         return new TargetFigure(now, standing.Protection.Rpo, isReadBack ? Measure.Measured : Measure.Estimated,

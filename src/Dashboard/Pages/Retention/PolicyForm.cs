@@ -30,6 +30,7 @@ internal sealed class PolicyForm
     {
         var form = new PolicyForm
         {
+            PointInTimeDays = one.Retention.PointInTimeDays,
             Hourly = Text(one.Retention.Hourly),
             Daily = Text(one.Retention.Daily),
             Weekly = Text(one.Retention.Weekly),
@@ -45,6 +46,9 @@ internal sealed class PolicyForm
         return form;
     }
 
+    /// <summary>Not for change here: it is the class's.</summary>
+    private int PointInTimeDays { get; init; }
+
     /// <summary>The policy, or null where a field is no whole number.</summary>
     public (RetentionPolicy Policy, IReadOnlyDictionary<string, int> Days)? Parse()
     {
@@ -52,14 +56,14 @@ internal sealed class PolicyForm
         var days = Days.Where(pair => pair.Value.Trim().Length > 0).ToDictionary(pair => pair.Key, pair => Number(pair.Value, 1));
         return rungs.Any(rung => rung is null) || days.Values.Any(value => value is null)
             ? null
-            : (new RetentionPolicy(rungs[0]!.Value, rungs[1]!.Value, rungs[2]!.Value, rungs[3]!.Value, rungs[4]!.Value, rungs[5]!.Value),
+            : (new RetentionPolicy(rungs[0]!.Value, rungs[1]!.Value, rungs[2]!.Value, rungs[3]!.Value, rungs[4]!.Value, rungs[5]!.Value) { PointInTimeDays = PointInTimeDays },
                 days.ToDictionary(pair => pair.Key, pair => pair.Value!.Value));
     }
 
     /// <summary>The part of the configuration that asks for it: a member to put into the <c>DrConsole</c> section.</summary>
     public static string Json(string name, RetentionPolicy policy, IReadOnlyDictionary<string, int> days)
     {
-        var retention = new { policy.Hourly, policy.Daily, policy.Weekly, policy.Monthly, policy.Yearly, policy.KeepAllHours };
+        var retention = new { policy.Hourly, policy.Daily, policy.Weekly, policy.Monthly, policy.Yearly, policy.KeepAllHours, policy.PointInTimeDays };
         var whole = JsonSerializer.Serialize(new { Classes = new Dictionary<string, object> { [name] = new { Retention = retention, Tiers = days } } }, Indented);
         return string.Join('\n', whole.Split('\n')[1..^1].Select(line => line.TrimEnd('\r')[2..]));
     }

@@ -71,6 +71,7 @@ public sealed class RetentionRun(
         var report = await repository.PruneAsync(
             request.AllowedShare is { } share ? options with { MaxDeletedShare = share } : options, context.Progress, context.Cancellation);
         Say(context, tier, workspace, report);
+        await ExpireWalAsync(context, tier, repository);
         var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
         // Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
         var gone = going.Select(one => one.Point.Id).Where(id => !stays.Contains(id)).ToArray();
@@ -79,6 +80,25 @@ public sealed class RetentionRun(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),
             [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes);
     }
+
+    /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
+    private async Task ExpireWalAsync(RunContext context, StorageTier tier, BackupRepository repository)
+    {
+        try
+        {
+            foreach (var (source, before, expiry) in await WalRetention.ExpireAsync(repository, WindowOf, time.GetUtcNow(), context.Cancellation))
+            {
+                context.Log("wal", $"{source} in {tier.Name}: {Counted.Of(expiry.Objects, "object")} of WAL before {before} given up, {expiry.Bytes:N0} bytes");
+            }
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.Denied)
+        {
+            context.Warn("wal", $"WAL in {tier.Name} was not given up: {fault.Message}");
+        }
+    }
+
+    private int? WindowOf(string source) =>
+        estate.Sources.FirstOrDefault(one => one.Name == source) is { } known ? estate.ClassOf(known).Retention.PointInTimeDays : null;
 
     private static async Task RecordAsync(
         NpgsqlTransaction transaction, StorageTier tier, string workspace, string[] gone, Dictionary<string, string> reasons)

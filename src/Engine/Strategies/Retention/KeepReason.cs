@@ -31,6 +31,9 @@ public enum KeepCause
     /// <summary>A drill, a recovery or a restore uses it.</summary>
     InUse,
 
+    /// <summary>The base backup that the point-in-time window begins with: without it the window would be shorter than promised.</summary>
+    WindowBase,
+
     /// <summary>Another tier shall have it and has it not yet.</summary>
     AwaitingCopy,
 
@@ -57,6 +60,7 @@ public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position
         KeepCause.LastProven => "last validated",
         KeepCause.Newest => "newest",
         KeepCause.Hold => "on hold",
+        KeepCause.WindowBase => "base of the point-in-time window",
         KeepCause.InUse => "in use by a drill or recovery",
         KeepCause.AwaitingCopy => $"not yet in {Detail}",
         _ => "time stamp in the future",

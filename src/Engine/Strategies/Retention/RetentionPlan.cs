@@ -12,6 +12,9 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
     /// <summary>True where something that is not finished uses it.</summary>
     public bool IsInUse { get; init; }
 
+    /// <summary>True for a base backup, which WAL leads on from.</summary>
+    public bool IsBase { get; init; }
+
     /// <summary>The tiers that hold it.</summary>
     public IReadOnlyCollection<string> Tiers { get; init; } = [];
 }
@@ -118,6 +121,11 @@ public static class RetentionPlan
         if (ordered.FirstOrDefault() is { } newest)
         {
             reasons[newest.Id].Add(new KeepReason(KeepCause.Newest));
+        }
+
+        if (policy.PointInTimeDays > 0 && ordered.FirstOrDefault(point => point.IsBase && point.CreatedAt <= now.AddDays(-policy.PointInTimeDays)) is { } basis)
+        {
+            reasons[basis.Id].Add(new KeepReason(KeepCause.WindowBase));
         }
 
         if (all.FirstOrDefault(point => point.IsProven) is { } proven)
