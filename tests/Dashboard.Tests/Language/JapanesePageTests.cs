@@ -50,7 +50,7 @@ public sealed class JapanesePageTests : ControlTests
     {
         var toEnglish = Render<LanguageSwitch>();
         Assert.Equal("en", toEnglish.Find("[name=language]").GetAttribute("value"));
-        Assert.Equal("English", toEnglish.Find("button").GetAttribute("aria-label"));
+        Assert.Equal("EN English", toEnglish.Find("button").GetAttribute("aria-label"));
 
         Services.GetRequiredService<NavigationManager>().NavigateTo("/runs?kind=backup");
         toEnglish.WaitForAssertion(() => Assert.Equal("/runs?kind=backup", toEnglish.Find("[name=returnUrl]").GetAttribute("value")));
