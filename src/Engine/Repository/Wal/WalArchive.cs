@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Storage;
 
@@ -10,6 +11,9 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 /// </summary>
 public sealed partial class WalArchive
 {
+    /// <summary>Pieces are replaced every few seconds, and each look goes on where the last one was overtaken.</summary>
+    private const int MaxLooks = 20;
+
     private readonly WalStore _wal;
     private WalStreamInfo? _info;
 
@@ -140,8 +144,19 @@ public sealed partial class WalArchive
         uint timeline, ulong fromLsn, ulong? toLsn, string directory, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
-        var coverage = await CoverageAsync(cancellationToken);
-        return await new WalFetcher(_wal, Stream, coverage, directory).RunAsync(timeline, fromLsn, toLsn, progress, cancellationToken);
+        var written = new ConcurrentDictionary<string, bool>(StringComparer.Ordinal);
+        for (var look = 1; ; look++)
+        {
+            var coverage = await CoverageAsync(cancellationToken);
+            try
+            {
+                return await new WalFetcher(_wal, Stream, coverage, directory, written).RunAsync(timeline, fromLsn, toLsn, progress, cancellationToken);
+            }
+            catch (EngineException gone) when (gone.Kind == ErrorKind.NotFound && gone.Code != WalFetcher.MissingCode && look < MaxLooks)
+            {
+                // A receiver is at work: what it stored since took the place of a piece that the listing showed.
+            }
+        }
     }
 
     private WalStreamInfo Described() => _info ?? throw new InvalidOperationException("the stream is described before WAL is stored");

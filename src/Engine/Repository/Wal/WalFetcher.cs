@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Storage;
 
@@ -13,8 +14,16 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 public sealed record WalFetch(string Directory, uint Timeline, ulong StartLsn, ulong EndLsn, IReadOnlyList<string> Files, long Bytes);
 
 /// <summary>Plans which objects make up the segment files of a range, then writes the files side by side.</summary>
-internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage coverage, string directory)
+/// <param name="wal">Where they are.</param>
+/// <param name="stream">The stream's name.</param>
+/// <param name="coverage">What a listing showed.</param>
+/// <param name="directory">Gets the files.</param>
+/// <param name="written">Files of whole segments that an earlier look wrote; added to.</param>
+internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage coverage, string directory, ConcurrentDictionary<string, bool> written)
 {
+    /// <summary>The code of the fault that says that a range is not stored.</summary>
+    public const string MissingCode = "wal-missing";
+
     /// <summary>A segment is in memory up to three times while it is opened, so few of the large ones are in work at once.</summary>
     private const int BytesInWork = 64 * 1024 * 1024;
 
@@ -43,7 +52,16 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
             var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Clamp(BytesInWork / size.Bytes, 1, Math.Max(1, wal.Parts.Options.Workers)), CancellationToken = ct };
             await Parallel.ForEachAsync(files, options, async (file, token) =>
             {
-                await WriteAsync(file.FileName(size), await AssembleAsync(file, size, token), token);
+                var name = file.FileName(size);
+                if (!written.ContainsKey(name))
+                {
+                    await WriteAsync(name, await AssembleAsync(file, size, token), token);
+                    if (file.Parts is [{ Extent.IsWhole: true }])
+                    {
+                        written[name] = true;
+                    }
+                }
+
                 meter.Add(1, size.Bytes);
             });
             var histories = await WriteHistoriesAsync(timeline, ct);
@@ -106,15 +124,15 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
     private async Task<List<string>> WriteHistoriesAsync(uint timeline, CancellationToken ct)
     {
         var lineage = coverage.LineageOf(timeline).Select(step => step.Timeline).ToHashSet();
-        var written = new List<string>();
+        var files = new List<string>();
         foreach (var name in (await wal.NamesAsync(WalName.FolderOf(stream), ct)).Where(name => name.Type == Format.ObjectType.TimelineHistory && lineage.Contains(name.Timeline)))
         {
             var file = string.Create(CultureInfo.InvariantCulture, $"{name.Timeline:X8}.history");
             await WriteAsync(file, await wal.ReadAsync(name, ct), ct);
-            written.Add(file);
+            files.Add(file);
         }
 
-        return written;
+        return files;
     }
 
     private async Task WriteAsync(string name, byte[] bytes, CancellationToken ct)
@@ -131,7 +149,7 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
     }
 
     private EngineException Missing(uint timeline, ulong from, ulong? to) => new(
-        "wal-missing", ErrorKind.NotFound,
+        MissingCode, ErrorKind.NotFound,
         $"WAL from {new Lsn(from)}{(to is { } end ? $" to {new Lsn(end)}" : "")} for timeline {timeline} is not in {wal.Parts.Store.Url}",
         "take another tier, or recover to a moment before that, or begin from a base backup after it")
     {
