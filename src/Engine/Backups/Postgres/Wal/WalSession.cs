@@ -105,14 +105,20 @@ internal sealed class WalSession(
     }
 
     /// <summary>
-    /// Takes a tier into pace where it holds everything before the window, or where nobody does. Under the lock, since the
-    /// window lets go of what those in pace have.
+    /// Takes a tier into pace where it holds everything before the window, or where nobody does. False also where the tiers
+    /// differ in what came before the session, until the tier has been compared with another. Under the lock, since the window
+    /// lets go of what those in pace have.
     /// </summary>
     public bool TryJoin(WalTierWriter tier)
     {
         lock (_lock)
         {
             var (start, coverage) = (Window.StartLsn, tier.Coverage ?? throw new InvalidOperationException("the tier is not open"));
+            if (!tier.IsCompared && DiffersBeforeTheSession(tier, coverage))
+            {
+                return false;
+            }
+
             var reach = coverage.ReadableUntil(Window.Timeline, start);
             if (reach == start && !HoldsByteBefore(coverage, start) && IsHeldElsewhere(tier, start))
             {
@@ -125,14 +131,30 @@ internal sealed class WalSession(
         }
     }
 
-    /// <summary>A tier in pace from which another can copy.</summary>
+    /// <summary>A tier from which another can copy: one in pace, else the one that is open and holds most.</summary>
     public WalTierWriter? PeerOf(WalTierWriter tier)
     {
         lock (_lock)
         {
-            return _tiers.Find(other => other != tier && other.IsInPace);
+            return _tiers.Find(other => other != tier && other.IsInPace)
+                ?? _tiers.Where(other => other != tier && other.Archive is not null).MaxBy(other => EndBeforeTheSession(other.Coverage!));
         }
     }
+
+    /// <summary>
+    /// True where another tier holds more of what came before the session, or goes on already without what this one holds.
+    /// Behind a gap neither would show in what streams, and the server cannot give it any more.
+    /// </summary>
+    private bool DiffersBeforeTheSession(WalTierWriter tier, WalCoverage coverage)
+    {
+        var mine = EndBeforeTheSession(coverage);
+        return _tiers.Exists(other => other != tier && other.Archive is not null
+            && EndBeforeTheSession(other.Coverage!) is var theirs && (theirs > mine || (theirs < mine && other.IsInPace)));
+    }
+
+    /// <summary>Where what is stored before the session's first byte ends; 0 where nothing is.</summary>
+    private ulong EndBeforeTheSession(WalCoverage coverage) => coverage.SegmentBytes == 0 ? 0 : coverage.UsableOf(Window.Timeline)
+        .Where(extent => extent.StartLsn < _first).Select(extent => Math.Min(extent.EndLsn, _first)).DefaultIfEmpty().Max();
 
     private bool HoldsByteBefore(WalCoverage coverage, ulong lsn) => lsn == 0 || coverage.ReadableUntil(Window.Timeline, lsn - 1) >= lsn;
 

@@ -28,6 +28,9 @@ internal sealed class WalTierWriter(WalTier tier, WalSession session) : IAsyncDi
     /// <summary>True where it stores what comes; only then does the window keep bytes for it. Changed under the session's lock.</summary>
     public bool IsInPace { get; set; }
 
+    /// <summary>True where it was compared with another tier since it answers, and each has what only the other had.</summary>
+    public bool IsCompared { get; private set; }
+
     /// <summary>The byte after the last that is stored. Changed under the session's lock.</summary>
     public ulong Durable { get; set; }
 
@@ -159,6 +162,7 @@ internal sealed class WalTierWriter(WalTier tier, WalSession session) : IAsyncDi
             // What only this tier holds closes a hole that the other may have.
             await _repository!.CopyWalAsync(peer, _archive.Stream, null, ct);
             Coverage = await _archive.CoverageAsync(ct);
+            IsCompared = true;
             if (copied.Objects == 0 && !session.TryJoin(this))
             {
                 throw new EngineException(
@@ -208,7 +212,7 @@ internal sealed class WalTierWriter(WalTier tier, WalSession session) : IAsyncDi
 
     private async Task LeaveAsync(EngineException fault)
     {
-        (State, Fault) = (WalTierState.Down, fault.Message);
+        (State, Fault, IsCompared) = (WalTierState.Down, fault.Message, false);
         session.Leave(this);
         await CloseAsync();
     }
