@@ -78,6 +78,149 @@ public sealed class WalFaultTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Tier_that_is_down_holds_nobody_up_and_catches_up_when_it_is_back()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        var baseBackup = await rig.TakeBaseBackupAsync();
+        rig.StartWriting(TimeSpan.FromMilliseconds(20));
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        rig.TakeDown("warm");
+        // More than the window holds in memory.
+        await FillSegmentsAsync(rig, 6);
+        var far = await rig.CurrentLsnAsync();
+        await rig.WaitDurableAsync(far, Limit, "hot");
+        var down = (await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single(tier => tier.Tier == "warm");
+        Assert.True(down is { State: "down", Message: not null, LagBytes: > 0, LagSeconds: > 0 }, down.ToString());
+        // Two tiers are asked for: the server keeps what only one holds.
+        var receiver = (await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single();
+        Assert.True((ulong)receiver.ConfirmedLsn!.Value < far);
+        await using (var connection = await rig.OpenAsync())
+        await using (var command = new Npgsql.NpgsqlCommand($"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{rig.Slot}'", connection))
+        {
+            Assert.True(Lsn.Parse((string)(await command.ExecuteScalarAsync(Ct))!).Value <= (ulong)receiver.ConfirmedLsn.Value);
+        }
+
+        rig.BringBack("warm");
+        await rig.StopWritingAsync();
+        await rig.WaitDurableAsync(rig.Heartbeats.Last().Lsn, Limit);
+        Assert.Single((await rig.CoverageAsync("warm")).Timelines[0].Spans);
+        var found = await rig.RecoverAsync(baseBackup, "warm", 1);
+        Assert.Empty(rig.Heartbeats.Select(one => one.Id).Except(found));
+    }
+
+    [Fact]
+    public async Task Tier_that_was_away_at_the_start_gets_everything_later()
+    {
+        await using var rig = await CreateAsync(catalog, minimumTiers: 1);
+        rig.StartReceiver();
+        rig.StartWriting(TimeSpan.FromMilliseconds(20));
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await rig.StopReceiverAsync();
+        rig.TakeDown("hot");
+        rig.StartReceiver();
+        await FillSegmentsAsync(rig, 3);
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit, "warm");
+        rig.BringBack("hot");
+        await rig.StopWritingAsync();
+        await rig.WaitDurableAsync(rig.Heartbeats.Last().Lsn, Limit);
+        Assert.Single((await rig.CoverageAsync("hot")).Timelines[0].Spans);
+    }
+
+    [Fact]
+    public async Task Slot_that_somebody_dropped_leaves_no_gap_where_the_server_still_has_the_WAL()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        rig.StartWriting(TimeSpan.FromMilliseconds(10));
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await DropSlotAsync(rig);
+        await rig.WaitForAsync(row => row.State == "streaming" && row.Notices.Any(notice => notice.Contains("was made", StringComparison.Ordinal)), Limit);
+        await rig.StopWritingAsync();
+        await rig.WaitDurableAsync(rig.Heartbeats.Last().Lsn, Limit);
+        Assert.Empty(await rig.Wal.GapsAsync(rig.Source.Name, false, Ct));
+        Assert.Single((await rig.CoverageAsync("hot")).Timelines[0].Spans);
+    }
+
+    [Fact]
+    public async Task WAL_that_is_gone_is_recorded_as_a_gap_that_asks_for_a_base_backup_and_receiving_goes_on_behind_it()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        rig.StartWriting(TimeSpan.FromMilliseconds(20));
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        // What only one tier holds before the gap, the server cannot give the other any more.
+        rig.TakeDown("warm");
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit, "hot");
+        await rig.StopReceiverAsync();
+        rig.BringBack("warm");
+        var end = (await rig.CoverageAsync("hot")).Timelines[0].Spans[0].EndLsn;
+        Assert.True((await rig.CoverageAsync("warm")).Timelines[0].Spans[0].EndLsn < end);
+        await DropSlotAsync(rig);
+        await FillSegmentsAsync(rig, 4);
+        await rig.ExecuteAsync("CHECKPOINT");
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        var gap = Assert.Single(await rig.Wal.GapsAsync(rig.Source.Name, true, Ct));
+        Assert.Equal(end, (ulong)gap.FromLsn);
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            var spans = (await rig.CoverageAsync(tier)).Timelines[0].Spans;
+            Assert.Equal((2, end), (spans.Count, spans[0].EndLsn));
+            Assert.True(spans[1].StartLsn <= (ulong)gap.ToLsn && spans[1].StartLsn > end);
+        }
+
+        for (var tries = 0; rig.BaseBackupsAsked.IsEmpty && tries < 100; tries++)
+        {
+            await Task.Delay(100, Ct);
+        }
+
+        Assert.Contains("no longer has the WAL", Assert.Single(rig.BaseBackupsAsked), StringComparison.Ordinal);
+
+        // Found again by the next receiver it is still the same gap; a base backup that begins behind it closes it.
+        await rig.StopReceiverAsync();
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn - 1, "a point", Ct));
+        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn, "a point", Ct));
+        Assert.Empty(await rig.Wal.GapsAsync(rig.Source.Name, true, Ct));
+    }
+
+    [Fact]
+    public async Task Slot_that_somebody_else_uses_is_said_and_not_fought_over()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        await rig.StopReceiverAsync();
+        var start = new System.Diagnostics.ProcessStartInfo(
+            rig.Server.Binaries!.PathOf("pg_receivewal"), ["-h", "127.0.0.1", "-p", rig.Server.Port.ToString(System.Globalization.CultureInfo.InvariantCulture), "-U", "postgres", "-D", rig.StoreOf("thief"), "-S", rig.Slot])
+        {
+            Environment = { ["PGPASSWORD"] = "a password" },
+            RedirectStandardError = true,
+        };
+        Directory.CreateDirectory(rig.StoreOf("thief"));
+        using var thief = System.Diagnostics.Process.Start(start)!;
+        try
+        {
+            await WaitForSlotInUseAsync(rig);
+            rig.StartReceiver();
+            var row = await rig.WaitForAsync(one => one.State == "failed", Limit);
+            Assert.Contains("pg_receivewal", row.Message, StringComparison.Ordinal);
+            Assert.False(thief.HasExited);
+        }
+        finally
+        {
+            thief.Kill();
+            await thief.WaitForExitAsync(CancellationToken.None);
+        }
+
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+    }
+
+    [Fact]
     public async Task Other_cluster_on_the_same_port_is_found_said_and_kept_apart()
     {
         await using var rig = await CreateAsync(catalog);
@@ -94,5 +237,35 @@ public sealed class WalFaultTests(CatalogServer catalog)
         await using var repository = await rig.OpenRepositoryAsync("warm");
         Assert.Equal(2, (await repository.ListWalAsync(Ct)).Count(stream => stream.Source == rig.Source.Name));
         Assert.True((await repository.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct)).IsSound);
+    }
+
+    /// <summary>Ends segments early; the server fills the rest of each with zeros.</summary>
+    private static async Task FillSegmentsAsync(WalRig rig, int segments)
+    {
+        for (var segment = 0; segment < segments; segment++)
+        {
+            await Task.Delay(100, Ct);
+            await rig.ExecuteAsync("SELECT pg_logical_emit_message(false, 'test', 'so that there is something to switch')");
+            await rig.ExecuteAsync("SELECT pg_switch_wal()");
+        }
+    }
+
+    private static async Task WaitForSlotInUseAsync(WalRig rig)
+    {
+        await using var connection = await rig.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand($"SELECT active FROM pg_replication_slots WHERE slot_name = '{rig.Slot}'", connection);
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (await command.ExecuteScalarAsync(Ct) is not true)
+        {
+            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < Limit, "nobody uses the slot");
+            await Task.Delay(50, Ct);
+        }
+    }
+
+    private static async Task DropSlotAsync(WalRig rig)
+    {
+        // In one message, so that the receiver is not back in between.
+        await rig.ExecuteAsync(
+            $"SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = '{rig.Slot}' AND active_pid IS NOT NULL; SELECT pg_drop_replication_slot('{rig.Slot}')");
     }
 }

@@ -64,6 +64,27 @@ public sealed class WalReceiverTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Synchronous_source_loses_no_acknowledged_commit_however_suddenly_everything_ends()
+    {
+        await using var rig = await CreateAsync(catalog, new WalSettings(null, null, true, TimeSpan.FromSeconds(2)));
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        var baseBackup = await rig.TakeBaseBackupAsync();
+        await rig.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = '\"{rig.Slot}\"'");
+        await rig.ExecuteAsync("SELECT pg_reload_conf()");
+        rig.StartWriting(TimeSpan.Zero);
+        await Task.Delay(TimeSpan.FromSeconds(4), Ct);
+        await rig.StopReceiverAsync();
+        await rig.KillServerAsync();
+        var acknowledged = rig.Heartbeats.Select(one => one.Id).ToList();
+        Assert.True(acknowledged.Count >= 5, $"only {acknowledged.Count} commits were acknowledged in four seconds");
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            Assert.Empty(acknowledged.Except(await rig.RecoverAsync(baseBackup, tier, 1, "recovered-" + tier)));
+        }
+    }
+
+    [Fact]
     public async Task One_process_receives_and_another_takes_over_when_it_ends()
     {
         await using var rig = await CreateAsync(catalog);
