@@ -39,7 +39,7 @@ public sealed class KeepingTests(PublishedConsole console) : ConsoleVisit(consol
     [Fact]
     public async Task Retention_page_moves_by_keyboard_and_tries_another_policy()
     {
-        await Console.ProvenPointAsync(Cancellation);
+        await Console.ProvenNewestAsync(Cancellation);
         var admin = await AdminAsync();
         await admin.OpenAsync($"/retention?source={PublishedConsole.Source}");
         var chart = admin.Page.Locator(".ladder [data-slots]");

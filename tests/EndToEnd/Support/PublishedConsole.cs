@@ -122,6 +122,13 @@ public sealed class PublishedConsole : IAsyncLifetime
         return _proven;
     }
 
+    /// <summary>A proven restore point that is the newest one, whatever the tests before have left.</summary>
+    public async Task<string> ProvenNewestAsync(CancellationToken cancellationToken)
+    {
+        _proven = null;
+        return await ProvenPointAsync(cancellationToken);
+    }
+
     /// <summary>Backs up from the command line; the restore point.</summary>
     public async Task<string> BackUpAsync(CancellationToken cancellationToken)
     {

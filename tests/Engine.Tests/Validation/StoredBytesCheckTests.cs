@@ -27,7 +27,7 @@ public sealed class StoredBytesCheckTests
             }, "");
 
         Assert.Equal(ValidationStepStatus.Failed, outcome.Status);
-        Assert.Equal("of 12 chunks 1 fail their authentication tag, 1 are missing: aa in pack p1; bb in pack none", outcome.Reason);
+        Assert.Equal("of 12 chunks 1 fails its authentication tag, 1 is missing: aa in pack p1; bb in pack none", outcome.Reason);
         Assert.Equal(["aa in pack p1", "bb in pack none"], outcome.Damaged);
     }
 

@@ -150,7 +150,11 @@ public partial class SourcePage : LivePage
             return;
         }
 
-        await InvokeAsync(StateHasChanged);
+        if (ReadAt is not null)
+        {
+            // Before that the page's own first rendering is still to come, and shows this as well.
+            await InvokeAsync(StateHasChanged);
+        }
     }
 
     private IReadOnlySet<string> Proven => _points.Where(row => row.Status == Status.Proven).Select(row => row.Point.Id).ToHashSet();

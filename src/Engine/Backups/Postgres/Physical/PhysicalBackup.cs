@@ -159,7 +159,9 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         var warnings = new List<string>(copied.Warnings);
         if (facts.DamagedPages is [var first, ..])
         {
-            warnings.Add($"{facts.DamagedPages.Count} pages of the source have a wrong checksum, the first is block {first.Block} of {first.File}: the source itself is damaged");
+            // A page that the server writes while it sends it may travel half old, half new; what was sent cannot be read again.
+            var meaning = facts.Route == "files" ? "the source itself is damaged" : "the source is damaged, or was writing them; the validation tells";
+            warnings.Add($"{facts.DamagedPages.Count} pages of the source have a wrong checksum, the first is block {first.Block} of {first.File}: {meaning}");
         }
 
         if (facts.WithoutRestorePoint is { } why)
