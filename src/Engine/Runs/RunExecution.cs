@@ -89,6 +89,11 @@ public sealed class RunExecution(
             journal.Log("warning", unknown.Step, unknown.Message);
             await EndAsync(hold, journal, RunState.NeedsDecision, null, new RunError("needs-decision", unknown.Message, "Look at the target, then start a new run.", unknown.Step));
         }
+        catch (EngineException) when (work.IsCancellationRequested)
+        {
+            // A tool or a connection that was ended by the cancel says so in its own words: an echo, not a failure.
+            await SettleCancelledAsync(hold, journal, keeper, stopping);
+        }
         catch (EngineException fault)
         {
             await AbandonAsync(hold, journal);
