@@ -22,7 +22,7 @@ public sealed record RestorePointRow(
     public RestorePointId PointId => new(Id);
 
     /// <summary>How it was taken; null where it does not say.</summary>
-    public string? Strategy => JsonDocument.Parse(PropertiesJson).RootElement.TryGetProperty("strategy", out var strategy) ? strategy.GetString() : null;
+    public string? Strategy => JsonElement.Parse(PropertiesJson).TryGetProperty("strategy", out var strategy) ? strategy.GetString() : null;
 }
 
 /// <summary>Where one tier stands with a restore point.</summary>

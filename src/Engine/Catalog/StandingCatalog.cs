@@ -40,12 +40,13 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
               ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) proof ON true
             LEFT JOIN LATERAL (
               -- The tier that is the last of as many as the class asks for decides; a gap that no base backup has closed makes it worthless.
-              SELECT t.lag_seconds AS lag, r.measured_at FROM wal_receiver r JOIN wal_tier t ON t.source = r.source
-              WHERE r.source = s.name AND r.measured_at IS NOT NULL AND t.lag_seconds IS NOT NULL
+              -- What a tier was last seen to lag has grown by the time since, on the catalog's own clock.
+              SELECT t.lag_seconds AS lag, t.seen_at AS measured_at FROM wal_receiver r JOIN wal_tier t ON t.source = r.source
+              WHERE r.source = s.name AND t.lag_seconds IS NOT NULL
                 AND t.system_identifier = r.system_identifier
                 AND EXISTS (SELECT 1 FROM restore_point p WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier)
                 AND NOT EXISTS (SELECT 1 FROM wal_gap g WHERE g.source = s.name AND g.closed_at IS NULL)
-              ORDER BY t.lag_seconds OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
+              ORDER BY t.lag_seconds + extract(epoch FROM clock_timestamp() - t.seen_at) OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(
                     row.TextOrNull(1), row.TimeOrNull(2), Parse<List<TierStanding>>(row.TextOrNull(3)) ?? [], row.TimeOrNull(4),

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Repository.Format;
@@ -97,6 +98,19 @@ public sealed record StoredArtifact
 
     /// <summary>Where the bytes begin.</summary>
     public required ArtifactRoot Root { get; init; }
+
+    /// <summary>A file tree whose node stream was stored and hashed.</summary>
+    internal static StoredArtifact OfTree(string name, long items, long bytes, long storedBytes, IncrementalHash nodes, ContentRoot root) => new()
+    {
+        Name = name,
+        Kind = "file tree",
+        Type = TreeType,
+        Length = bytes,
+        Sha256 = Convert.ToHexStringLower(nodes.GetHashAndReset()),
+        StoredBytes = storedBytes,
+        Items = items,
+        Root = ArtifactRoot.From(root),
+    };
 }
 
 /// <summary>The beginning of an artifact's bytes: a chunk (depth 0) or a chunk list of that depth.</summary>

@@ -57,7 +57,7 @@ public sealed class RestoreTargetTests
 
     [Theory]
     [InlineData("pgdata:/new/dir", "pgdata:/new/dir")]
-    [InlineData("pgdata:dir%20a?port=5433", "pgdata:/work/dir%20a?port=5433")]
+    [InlineData("pgdata:dir%20a?port=5433", "pgdata:/base/dir%20a?port=5433")]
     [InlineData("pgdata:/d?time=2026-11-24T14:32:10Z&port=5", "pgdata:/d?port=5&time=2026-11-24T14%3A32%3A10.0000000Z")]
     [InlineData("pgdata:/d?time=2026-11-24T15:32:10%2B01:00", "pgdata:/d?time=2026-11-24T14%3A32%3A10.0000000Z")]
     [InlineData("pgdata:/d?lsn=0/16b3748", "pgdata:/d?lsn=0%2F16B3748")]
@@ -65,7 +65,7 @@ public sealed class RestoreTargetTests
     [InlineData("pgdata:/d?end=true", "pgdata:/d?end=true")]
     public void Parse_data_directory_and_print_it_the_same_way(string text, string canonical)
     {
-        var target = Assert.IsType<PgDataTarget>(RestoreTarget.Parse(text, "/work"));
+        var target = Assert.IsType<PgDataTarget>(RestoreTarget.Parse(text, "/base"));
         Assert.Equal(canonical, target.ToText());
         Assert.Equal(target, RestoreTarget.Parse(target.ToText(), "/elsewhere"));
     }

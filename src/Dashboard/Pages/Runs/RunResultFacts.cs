@@ -81,6 +81,15 @@ internal static class RunResultFacts
         yield return new NamedFact(PageTexts.FactReadFrom, result.Tier);
         yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Bytes));
         yield return new NamedFact(PageTexts.ColumnTook, result.Seconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : PageTexts.NotMeasured);
+        if (result.Phases is { } phases)
+        {
+            yield return new NamedFact(PageTexts.FactPhases, Figures.List(phases.Select(phase => $"{phase.Name} {Figures.Duration(TimeSpan.FromSeconds(phase.Seconds))}")));
+        }
+
+        if (result.LastTransaction is { } last)
+        {
+            yield return new NamedFact(PageTexts.FactLastCommit, last);
+        }
     }
 
     private static IEnumerable<NamedFact> Validation(ValidationResult result)

@@ -42,23 +42,13 @@ internal sealed class TarTreeWriter(BlobWriter blobs, ContentWriter contents, Pr
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var root = await StoreNodesAsync(hash, ct);
         meter.Finish();
-        return new StoredArtifact
-        {
-            Name = name,
-            Kind = "file tree",
-            Type = StoredArtifact.TreeType,
-            Length = _bytes,
-            Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset()),
-            StoredBytes = _tally.Bytes,
-            Items = _nodes.Count,
-            Root = ArtifactRoot.From(root),
-        };
+        return StoredArtifact.OfTree(name, _nodes.Count, _bytes, _tally.Bytes, hash, root);
     }
 
     private async Task AddAsync(TarEntry entry, CancellationToken ct)
     {
         var path = PathOf(entry.Name);
-        if (path.Split('/') is var parts && parts.Any(part => part is ".." or ".") || entry.Name.StartsWith('/'))
+        if (entry.Name.StartsWith('/') || path.Split('/').Any(part => part is ".." or "."))
         {
             throw new EngineException("tar-path", ErrorKind.Damaged, $"the archive names '{entry.Name}', which leads out of it", "do not trust what sent it");
         }
@@ -153,34 +143,17 @@ internal sealed class TarTreeWriter(BlobWriter blobs, ContentWriter contents, Pr
         }
     }
 
-    private async Task<ContentRoot> StoreNodesAsync(IncrementalHash hash, CancellationToken ct)
-    {
-        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
-        var encoding = EncodeAsync(pipe.Writer, ct);
-        var root = await contents.WriteAsync(pipe.Reader.AsStream(), ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, ct);
-        await encoding;
-        return root;
-    }
+    private Task<ContentRoot> StoreNodesAsync(IncrementalHash hash, CancellationToken ct) => BoundedPipe.ThroughAsync(
+        EncodeAsync, (nodes, token) => contents.WriteAsync(nodes, ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, token), ct);
 
     private async Task EncodeAsync(PipeWriter output, CancellationToken ct)
     {
         var nodes = _nodes.Values.ToList();
         nodes.Sort((left, right) => TreeNode.ComparePaths(left.Path, right.Path));
         var record = new ArrayBufferWriter<byte>(1024);
-        try
+        foreach (var node in nodes)
         {
-            foreach (var node in nodes)
-            {
-                TreeNodeCodec.Write(output, node, record);
-                if (output.UnflushedBytes > 64 * 1024)
-                {
-                    await output.FlushAsync(ct);
-                }
-            }
-        }
-        finally
-        {
-            await output.CompleteAsync();
+            await TreeNodeCodec.WriteAsync(output, node, record, ct);
         }
     }
 

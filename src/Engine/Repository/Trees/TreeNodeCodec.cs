@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.IO.Pipelines;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 
@@ -11,6 +12,7 @@ internal static class TreeNodeCodec
     /// <summary>No record is longer; extended attributes are at most 64 KiB each.</summary>
     public const int MaxRecordLength = 64 * 1024 * 1024;
 
+    private const int FlushBytes = 64 * 1024;
     private const byte HasContent = 1;
     private const byte IsSparse = 2;
 
@@ -53,6 +55,16 @@ internal static class TreeNodeCodec
 
         WriteU32(output, (uint)body.WrittenCount);
         output.Write(body.WrittenSpan);
+    }
+
+    /// <summary>Writes one record into a pipe, which is flushed whenever enough has come together.</summary>
+    public static async ValueTask WriteAsync(PipeWriter output, TreeNode node, ArrayBufferWriter<byte> body, CancellationToken ct)
+    {
+        Write(output, node, body);
+        if (output.UnflushedBytes > FlushBytes)
+        {
+            await output.FlushAsync(ct);
+        }
     }
 
     /// <summary>Reads one record's fields (without the length before them).</summary>

@@ -31,7 +31,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(ct);
         var counting = ExpectAsync(meter, roots, options, parent, stop.Token);
         var nodes = Channel.CreateBounded<List<PendingNode>>(new BoundedChannelOptions(BatchesAhead) { SingleReader = true, SingleWriter = true });
-        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
+        var pipe = BoundedPipe.New();
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
         var walking = GuardAsync(Task.Run(() => WalkAsync(roots, options, parent, meter, nodes.Writer, stop.Token), CancellationToken.None), stop);
@@ -50,19 +50,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
 
         meter.Finish();
-        return new StoredArtifact
-        {
-            Name = name,
-            Kind = "file tree",
-            Type = StoredArtifact.TreeType,
-            Length = _bytes,
-            Sha256 = Convert.ToHexStringLower(hash.GetHashAndReset()),
-            StoredBytes = _tally.Bytes,
-            Items = _items,
-            Warnings = _warnings.Lines,
-            Unreadable = _warnings.UnreadableCount,
-            Root = ArtifactRoot.From(root),
-        };
+        return StoredArtifact.OfTree(name, _items, _bytes, _tally.Bytes, hash, root) with { Warnings = _warnings.Lines, Unreadable = _warnings.UnreadableCount };
 
         async Task StoreNodesAsync() => root = await contents.WriteAsync(
             pipe.Reader.AsStream(), ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, stop.Token);
@@ -269,47 +257,22 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         return null;
     }
 
-    private async Task EncodeAsync(ChannelReader<List<PendingNode>> batches, PipeWriter output, CancellationToken ct)
+    private Task EncodeAsync(ChannelReader<List<PendingNode>> batches, PipeWriter output, CancellationToken ct) => BoundedPipe.FillAsync(output, async () =>
     {
-        Exception? failure = null;
         var record = new ArrayBufferWriter<byte>(1024);
-        try
+        await foreach (var batch in batches.ReadAllAsync(ct))
         {
-            await foreach (var batch in batches.ReadAllAsync(ct))
+            foreach (var pending in batch)
             {
-                foreach (var pending in batch)
+                if ((pending.Ready ?? (pending.Task is null ? null : await pending.Task)) is { } node)
                 {
-                    if ((pending.Ready ?? (pending.Task is null ? null : await pending.Task)) is not { } node)
-                    {
-                        continue;
-                    }
-
                     _items++;
                     _bytes += node.Size;
-                    TreeNodeCodec.Write(output, node, record);
-                    if (output.UnflushedBytes > 64 * 1024)
-                    {
-                        await output.FlushAsync(ct);
-                    }
+                    await TreeNodeCodec.WriteAsync(output, node, record, ct);
                 }
             }
         }
-        catch (Exception error) when (Remember(error, out failure))
-        {
-            throw;
-        }
-        finally
-        {
-            await output.CompleteAsync(failure);
-        }
-    }
-
-    /// <summary>An exception filter that lets everything pass: the reader of the pipe must see why it ended.</summary>
-    private static bool Remember(Exception error, out Exception failure)
-    {
-        failure = error;
-        return false;
-    }
+    });
 
     private static async Task DrainAsync(ChannelReader<List<PendingNode>> batches)
     {

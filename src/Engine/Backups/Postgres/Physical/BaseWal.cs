@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Pipelines;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Streams;
 using Npgsql;
 using Npgsql.Replication;
 using Npgsql.Replication.Internal;
@@ -66,27 +67,17 @@ internal sealed class BaseWal : IAsyncDisposable
     /// <param name="progress">Told the bytes.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="EngineException"><c>wal-removed</c>: the server removed what the slot should have kept; or as any connection.</exception>
-    public async Task<StoredArtifact> StoreAsync(
-        BackupSession session, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
-    {
-        var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 4 << 20, resumeWriterThreshold: 2 << 20, useSynchronizationContext: false));
-        StoredArtifact? artifact = null;
-        await Together.RunAsync(
-            async token =>
-            {
-                await ReceiveAsync(pipe.Writer, from, to, token);
-                return true;
-            },
-            async token => artifact = await session.WriteStreamAsync(ArtifactName, "WAL", pipe.Reader.AsStream(), progress, token),
+    public Task<StoredArtifact> StoreAsync(
+        BackupSession session, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, IProgress<TransferProgress>? progress, CancellationToken cancellationToken) =>
+        BoundedPipe.ThroughAsync(
+            (output, token) => ReceiveAsync(output, from, to, token),
+            (wal, token) => session.WriteStreamAsync(ArtifactName, "WAL", wal, progress, token),
             cancellationToken);
-        return artifact!;
-    }
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     private async Task ReceiveAsync(PipeWriter output, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, CancellationToken cancellationToken)
     {
-        Exception? failure = null;
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var at = from;
         try
@@ -120,18 +111,13 @@ internal sealed class BaseWal : IAsyncDisposable
         }
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {
-            failure = Fault(exception, _source);
-            throw failure;
+            throw Fault(exception, _source);
         }
-        catch (Exception exception) when (Remember(exception, out failure))
+
+        if (at < to)
         {
-            throw;
-        }
-        finally
-        {
-            await output.CompleteAsync(failure ?? (at >= to ? null : new EngineException(
-                "wal-ended", ErrorKind.Unavailable, $"{_source.Address} stopped sending WAL at {at}, before {to}",
-                "the server shut down or changed its timeline; run the backup again") { IsTransient = true }));
+            throw new EngineException("wal-ended", ErrorKind.Unavailable, $"{_source.Address} stopped sending WAL at {at}, before {to}",
+                "the server shut down or changed its timeline; run the backup again") { IsTransient = true };
         }
     }
 
@@ -139,7 +125,7 @@ internal sealed class BaseWal : IAsyncDisposable
     {
         while (length > 0)
         {
-            var memory = output.GetMemory(1)[..];
+            var memory = output.GetMemory(1);
             var read = await data.ReadAsync(memory[..(int)Math.Min(memory.Length, length)], ct);
             if (read == 0)
             {
@@ -151,12 +137,6 @@ internal sealed class BaseWal : IAsyncDisposable
         }
 
         await output.FlushAsync(ct);
-    }
-
-    private static bool Remember(Exception error, out Exception failure)
-    {
-        failure = error;
-        return false;
     }
 
     private static EngineException Fault(Exception exception, PostgresSource source) => (exception as PostgresException)?.SqlState switch

@@ -1,7 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Servers;
-using NpgsqlTypes;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 
@@ -80,7 +80,7 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
         var directory = Path.Combine(data, "pg_wal");
         Directory.CreateDirectory(directory);
         Directory.CreateDirectory(Path.Combine(directory, "archive_status"));
-        await using var segments = new WalSegments(directory, facts.Timeline, NpgsqlLogSequenceNumber.Parse(facts.WalStartLsn), facts.WalSegmentBytes);
+        await using var segments = new WalSegments(directory, facts.Timeline, Lsn.Parse(facts.WalStartLsn).Value, new WalSegmentSize(facts.WalSegmentBytes));
         await repository.ReadStreamAsync(manifest, BaseWal.ArtifactName, segments, progress, cancellationToken);
     }
 

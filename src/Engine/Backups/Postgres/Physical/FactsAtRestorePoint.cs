@@ -21,6 +21,9 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
     /// <summary>A writer that holds a table longer than this is not waited for: others would queue behind us.</summary>
     private const int LockPatienceMs = 300;
 
+    /// <summary>Should this process stand still while it holds the tables, the server lets go of them.</summary>
+    private const int HoldLimitMs = 5000;
+
     /// <summary>Nobody is kept waiting longer than this, however many tables there are.</summary>
     private static readonly TimeSpan s_allPatience = TimeSpan.FromSeconds(2);
 
@@ -45,12 +48,16 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
         await ContentFactsReader.PinAsync(reading, ct);
         var tables = await lister.ListTablesAsync(ct);
         var before = await lister.ReadSequencesAsync(ct);
+        // Connected before any table is held: signing in takes its time.
+        await using var marking = await source.OpenAsync(ct);
         await using var holding = await source.OpenAsync(ct);
-        await RunAsync(holding, $"BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '{LockPatienceMs}ms'", ct);
+        await RunAsync(
+            holding,
+            $"BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '{LockPatienceMs}ms'; SET LOCAL idle_in_transaction_session_timeout = '{HoldLimitMs}ms'", ct);
         var (moving, denied) = await LockAsync(holding, tables, time, ct);
         var snapshot = (string)(await ScalarAsync(holding, "SELECT pg_export_snapshot()", ct))!;
         await RunAsync(reading, $"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {SqlName.Literal(snapshot)}", ct);
-        var (lsn, without) = await MarkAsync(name, ct);
+        var (lsn, without) = await MarkAsync(marking, name, ct);
         await RunAsync(holding, "ROLLBACK", ct);
 
         var still = moving.Count == 0 ? null : tables.Where(table => !moving.Contains(table.FullName)).Select(table => table.Oid).ToHashSet();
@@ -68,9 +75,8 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
         return new MarkedFacts(facts, lsn is null ? null : name, lsn, moving, without);
     }
 
-    private async Task<(NpgsqlLogSequenceNumber? Lsn, string? Without)> MarkAsync(string name, CancellationToken ct)
+    private async Task<(NpgsqlLogSequenceNumber? Lsn, string? Without)> MarkAsync(NpgsqlConnection marking, string name, CancellationToken ct)
     {
-        await using var marking = await source.OpenAsync(ct);
         if ((bool)(await ScalarAsync(marking, "SELECT pg_is_in_recovery()", ct))!)
         {
             return (null, "it was taken from a standby, where no restore point can be made");

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Servers;
 using NpgsqlTypes;
 
@@ -87,7 +88,8 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
                 $"{request.Source.Address} went from timeline {wal.Timeline} to {copied.Timeline} while it was read", "run the backup again") { IsTransient = true };
         }
 
-        var from = new NpgsqlLogSequenceNumber((ulong)copied.Start / (ulong)cluster.Facts.WalSegmentBytes * (ulong)cluster.Facts.WalSegmentBytes);
+        var segments = new WalSegmentSize(cluster.Facts.WalSegmentBytes);
+        var from = new NpgsqlLogSequenceNumber(segments.StartOf(segments.SegmentOf((ulong)copied.Start)));
         var to = marked.Lsn is { } lsn && lsn > copied.Stop ? lsn : copied.Stop;
         log?.Invoke("wal", $"storing WAL from {from} to {to}");
         await wal.StoreAsync(session, from, to, progress, cancellationToken);

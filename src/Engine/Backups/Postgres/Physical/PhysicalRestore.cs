@@ -58,6 +58,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     {
         LogicalRestore.RequireSame(plan, approvedHash, manifest);
         var target = TargetOf(plan);
+        await DropOwnTablespacesAsync(target, operation, cancellationToken);
         RequireNew(target);
         var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
         var work = new RecoveryWork(repository, manifest, facts, target, FolderOf(target, operation), NameOf(operation), registry, time);
@@ -67,10 +68,21 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     }
 
     /// <summary>True where an earlier attempt of the operation had published the directory.</summary>
-    public static bool IsFinished(RestorePlan plan, string operation)
+    public static bool IsFinished(RestorePlan plan, string operation) => IsMarked(TargetOf(plan).Path, operation);
+
+    private static bool IsMarked(string directory, string operation)
     {
-        var marker = Path.Combine(TargetOf(plan).Path, Marker);
+        var marker = Path.Combine(directory, Marker);
         return File.Exists(marker) && File.ReadAllText(marker).Contains(JsonEncodedText.Encode(operation).ToString(), StringComparison.Ordinal);
+    }
+
+    /// <summary>An attempt that died between its two renames had given the tablespaces their name, and nothing leads to them yet.</summary>
+    private async Task DropOwnTablespacesAsync(PgDataTarget target, string operation, CancellationToken cancellationToken)
+    {
+        if (IsMarked(TablespacesOf(target), operation) && !IsMarked(target.Path, operation))
+        {
+            await LocalFolder.RemoveAsync(TablespacesOf(target), time, cancellationToken);
+        }
     }
 
     /// <summary>Finishes what an attempt that died after publishing left: the server is started where it is to run.</summary>
@@ -90,6 +102,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
             return $"the interrupted attempt had finished: {target.Path} is there, and is kept";
         }
 
+        await DropOwnTablespacesAsync(target, operation, cancellationToken);
         var folder = FolderOf(target, operation);
         if (!Directory.Exists(folder))
         {
@@ -105,14 +118,14 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     {
         var owner = ServerUser.ForPostgres();
         RecoveredConfiguration.Write(work.Data, facts, $"restore point {plan.RestorePointId}, {target.MomentText}", target.Port, owner);
-        LocalFolder.WritePrivateFile(
-            Path.Combine(work.Data, Marker), JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
-            {
-                ["operation"] = operation, ["restorePoint"] = plan.RestorePointId, ["moment"] = target.MomentText, ["planHash"] = plan.Hash,
-            }),
-            owner);
+        var marker = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
+        {
+            ["operation"] = operation, ["restorePoint"] = plan.RestorePointId, ["moment"] = target.MomentText, ["planHash"] = plan.Hash,
+        });
+        LocalFolder.WritePrivateFile(Path.Combine(work.Data, Marker), marker, owner);
         if (facts.Tablespaces.Count > 0)
         {
+            LocalFolder.WritePrivateFile(Path.Combine(work.Tablespaces, Marker), marker, owner);
             Directory.Move(work.Tablespaces, TablespacesOf(target));
             foreach (var space in facts.Tablespaces)
             {

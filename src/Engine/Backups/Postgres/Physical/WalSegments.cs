@@ -1,5 +1,4 @@
-using System.Globalization;
-using NpgsqlTypes;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 
@@ -7,11 +6,10 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// Takes WAL as one run of bytes from the beginning of a segment on, and writes it as the segment files that a server looks
 /// for. The last one is filled up with zeros, which is where replay ends.
 /// </summary>
-internal sealed class WalSegments(string directory, uint timeline, NpgsqlLogSequenceNumber start, int segmentBytes) : Stream
+internal sealed class WalSegments(string directory, uint timeline, ulong start, WalSegmentSize size) : Stream
 {
-    private readonly ulong _first = (ulong)start / (ulong)segmentBytes;
     private FileStream? _file;
-    private long _written;
+    private ulong _at = start;
 
     public override bool CanRead => false;
 
@@ -27,30 +25,22 @@ internal sealed class WalSegments(string directory, uint timeline, NpgsqlLogSequ
         set => throw new NotSupportedException();
     }
 
-    /// <summary>A segment file's name: timeline, and the segment's number in two halves that count gigabytes and segments in them.</summary>
-    public static string NameOf(uint timeline, ulong segment, int segmentBytes)
-    {
-        var perHigh = 0x1_0000_0000UL / (ulong)segmentBytes;
-        return string.Create(CultureInfo.InvariantCulture, $"{timeline:X8}{segment / perHigh:X8}{segment % perHigh:X8}");
-    }
-
     public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
         while (buffer.Length > 0)
         {
-            var within = _written % segmentBytes;
+            var within = size.OffsetOf(_at);
             if (_file is null || within == 0)
             {
                 await CloseAsync();
                 _file = new FileStream(
-                    Path.Combine(directory, NameOf(timeline, _first + (ulong)(_written / segmentBytes), segmentBytes)),
-                    FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
-                _file.SetLength(segmentBytes);
+                    Path.Combine(directory, size.FileName(timeline, size.SegmentOf(_at))), FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+                _file.SetLength(size.Bytes);
             }
 
-            var some = (int)Math.Min(buffer.Length, segmentBytes - within);
+            var some = Math.Min(buffer.Length, size.Bytes - within);
             await _file.WriteAsync(buffer[..some], cancellationToken);
-            _written += some;
+            _at += (ulong)some;
             buffer = buffer[some..];
         }
     }

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Repository;
@@ -42,6 +43,36 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         Assert.True(validation.OverallPassed, Text(validation));
         Assert.Contains(validation.Comparison!.Results, item => item is { Kind: "table", Outcome: FactOutcome.Equal } && string.Equals(item.Name, $"public.far{fromDirectory}", StringComparison.OrdinalIgnoreCase));
         Assert.Empty(Directory.Exists(cluster.Folder.Combine("staging")) ? Directory.EnumerateFileSystemEntries(cluster.Folder.Combine("staging")) : []);
+    }
+
+    [Fact]
+    public async Task Restore_that_died_between_its_two_renames_is_done_again_and_touches_nobody_elses_tablespaces()
+    {
+        var location = cluster.Folder.Combine("moved");
+        LocalFolder.CreatePrivate(location, ServerUser.ForPostgres());
+        await cluster.ExecuteAsync($"CREATE TABLESPACE moved LOCATION '{location}'", "CREATE TABLE moved TABLESPACE moved AS SELECT g FROM generate_series(1, 100) g");
+        var point = await cluster.CaptureAsync();
+        var manifest = await cluster.Repository.ReadManifestAsync(point.BackupId, Ct);
+        var restore = new PhysicalRestore(cluster.Registry, TimeProvider.System);
+        var target = new PgDataTarget(cluster.Folder.Combine("renamed"));
+        var plan = await restore.PlanAsync(cluster.Repository, manifest, target, Ct);
+        Task<PhysicalRestoreResult> ExecuteAsync() => restore.ExecuteAsync(cluster.Repository, manifest, plan, plan.Hash, "R-1 of now", null, null, Ct);
+        void Leave(string operation)
+        {
+            Directory.CreateDirectory(target.Path + ".tablespaces");
+            File.WriteAllText(Path.Combine(target.Path + ".tablespaces", "drconsole-restore.json"), $"{{\"operation\":\"{operation}\"}}");
+        }
+
+        Leave("R-2 of now");
+        Assert.Equal("directory-not-empty", (await Assert.ThrowsAsync<EngineException>(ExecuteAsync)).Code);
+        Leave("R-1 of now");
+        await ExecuteAsync();
+
+        Assert.True(PhysicalRestore.IsFinished(plan, "R-1 of now"));
+        var link = Assert.Single(new DirectoryInfo(Path.Combine(target.Path, "pg_tblspc")).EnumerateFileSystemInfos());
+        Assert.StartsWith(target.Path + ".tablespaces/", link.LinkTarget, StringComparison.Ordinal);
+        Assert.True(Directory.Exists(link.LinkTarget));
+        Assert.Empty(cluster.Registry.List());
     }
 
     [Fact]

@@ -92,7 +92,7 @@ public sealed class PointInTimeTests(PostgresLab lab)
         var first = Lsn.Parse((await driver.Repository.ListAsync(Ct)).Points[0].Properties[PhysicalBackup.StartProperty]).Value / (16 << 20);
         for (var segment = first; segment <= flushed / (16 << 20); segment++)
         {
-            var bytes = await File.ReadAllBytesAsync(Path.Combine(driver.Database.Server.DataFolder, "pg_wal", WalSegments.NameOf(1, segment, 16 << 20)), Ct);
+            var bytes = await File.ReadAllBytesAsync(Path.Combine(driver.Database.Server.DataFolder, "pg_wal", new WalSegmentSize(16 << 20).FileName(1, segment)), Ct);
             if (segment < flushed / (16 << 20))
             {
                 await archive.StoreSegmentAsync(1, segment, bytes, Ct);
