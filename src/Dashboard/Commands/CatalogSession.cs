@@ -82,7 +82,8 @@ internal sealed class CatalogSession : IAsyncDisposable
     {
         var store = Get<RunStore>();
         var execution = IsGuest ? Task.CompletedTask : Get<RunExecution>().AdvanceAsync(id, CancellationToken.None);
-        await using var cancel = stopping.Register(() => _ = store.CancelAsync(id, "command line", CancellationToken.None));
+        Task cancelling = Task.CompletedTask;
+        await using var cancel = stopping.Register(() => cancelling = store.CancelAsync(id, "command line", CancellationToken.None));
         var report = new RunReport();
         while (true)
         {
@@ -98,9 +99,9 @@ internal sealed class CatalogSession : IAsyncDisposable
             // What this process executes itself is known to have ended without waiting for the next look.
             var look = Task.Delay(LookEvery, TimeProvider.System, CancellationToken.None);
             await (execution.IsCompleted ? look : Task.WhenAny(look, execution));
-            if (execution.IsFaulted)
+            foreach (var failed in new[] { execution, cancelling }.Where(task => task.IsFaulted))
             {
-                await execution;
+                await failed;
             }
         }
     }

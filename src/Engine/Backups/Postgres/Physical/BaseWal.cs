@@ -51,7 +51,7 @@ internal sealed class BaseWal : IAsyncDisposable
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {
             await connection.DisposeAsync();
-            throw Fault(exception, source);
+            throw ReplicationFault.From(exception, source);
         }
         catch
         {
@@ -111,7 +111,7 @@ internal sealed class BaseWal : IAsyncDisposable
         }
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {
-            throw Fault(exception, _source);
+            throw ReplicationFault.From(exception, _source);
         }
 
         if (at < to)
@@ -138,16 +138,4 @@ internal sealed class BaseWal : IAsyncDisposable
 
         await output.FlushAsync(ct);
     }
-
-    private static EngineException Fault(Exception exception, PostgresSource source) => (exception as PostgresException)?.SqlState switch
-    {
-        "28000" or "42501" => new EngineException("replication-denied", ErrorKind.Denied,
-            $"{source.Address}: user {source.Username} may not replicate: {((PostgresException)exception).MessageText}",
-            $"ALTER ROLE {source.Username} REPLICATION, and a line 'host replication {source.Username} … scram-sha-256' in pg_hba.conf", exception),
-        "53400" => new EngineException("slots-exhausted", ErrorKind.Conflict,
-            $"{source.Address}: all replication slots or WAL senders are in use", "raise max_replication_slots and max_wal_senders, or drop slots that nobody uses", exception),
-        "58P01" => new EngineException("wal-removed", ErrorKind.Unavailable,
-            $"{source.Address} removed WAL that this backup needs", "raise max_slot_wal_keep_size, and run the backup again", exception) { IsTransient = true },
-        _ => PostgresFault.From(exception, source),
-    };
 }

@@ -141,7 +141,7 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {
             await connection.DisposeAsync();
-            throw PostgresFault.From(exception, source);
+            throw ReplicationFault.From(exception, source);
         }
     }
 
@@ -169,7 +169,7 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
     }
 
     /// <summary>What a failure of the server or the way to it is.</summary>
-    public EngineException Fault(Exception exception) => PostgresFault.From(exception, source);
+    public EngineException Fault(Exception exception) => ReplicationFault.From(exception, source);
 
     private async Task RunAsync(NpgsqlConnection connection, string sql, object value, CancellationToken ct)
     {

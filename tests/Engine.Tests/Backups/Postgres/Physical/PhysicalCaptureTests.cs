@@ -69,9 +69,11 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         await ExecuteAsync();
 
         Assert.True(PhysicalRestore.IsFinished(plan, "R-1 of now"));
-        var link = Assert.Single(new DirectoryInfo(Path.Combine(target.Path, "pg_tblspc")).EnumerateFileSystemInfos());
-        Assert.StartsWith(target.Path + ".tablespaces/", link.LinkTarget, StringComparison.Ordinal);
-        Assert.True(Directory.Exists(link.LinkTarget));
+        // Other tests of the class have tablespaces too.
+        var links = new DirectoryInfo(Path.Combine(target.Path, "pg_tblspc")).EnumerateFileSystemInfos().ToList();
+        Assert.NotEmpty(links);
+        Assert.All(links, link => Assert.StartsWith(target.Path + ".tablespaces/", link.LinkTarget, StringComparison.Ordinal));
+        Assert.All(links, link => Assert.True(Directory.Exists(link.LinkTarget)));
         Assert.Empty(cluster.Registry.List());
     }
 
