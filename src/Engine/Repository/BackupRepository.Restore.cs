@@ -92,6 +92,32 @@ public sealed partial class BackupRepository
         return result;
     }
 
+    /// <summary>Compares a directory with a tree artifact by content, without changing anything.</summary>
+    /// <param name="manifest">The restore point.</param>
+    /// <param name="artifact">The tree's name.</param>
+    /// <param name="directory">An existing directory; a symbolic link to one is followed.</param>
+    /// <param name="progress">Told items and bytes of the restore point.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EngineException">Kind Unavailable where a file cannot be read; Damaged naming the pack.</exception>
+    public async Task<TreeComparison> CompareTreeAsync(
+        Manifest manifest, string artifact, string directory, IProgress<TransferProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        BackupSession.RequireLinux();
+        var stored = FindArtifact(manifest, artifact);
+        var meter = new ProgressMeter(progress, _parts.Options.Time, "compare", stored.Items, stored.Length);
+        try
+        {
+            var comparison = await new DirectoryComparison(_parts, Path.GetFullPath(directory), meter).CompareAsync(stored, cancellationToken);
+            meter.Finish();
+            return comparison;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, directory);
+        }
+    }
+
     private async Task<TreeRestoreResult> RestoreStreamAsync(
         Manifest manifest, StoredArtifact artifact, string target, TreeRestoreOptions options, IProgress<TransferProgress>? progress, CancellationToken ct)
     {

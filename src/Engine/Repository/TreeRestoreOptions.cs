@@ -24,6 +24,12 @@ public sealed record TreeRestoreOptions
     /// <summary>With <see cref="Delta"/>: true to tell the difference only and change nothing.</summary>
     public bool DryRun { get; init; }
 
+    /// <summary>
+    /// With <see cref="Delta"/>: only the files, links and special files of which this is true, by their <see cref="PathText"/>;
+    /// the others are neither looked at nor changed. Directories are made all the same.
+    /// </summary>
+    public Predicate<string>? Only { get; init; }
+
     /// <summary>Told each difference; from one thread, in no particular order.</summary>
     public Action<RestoreChange>? OnChange { get; init; }
 }

@@ -110,6 +110,12 @@ internal sealed class TreeRestorer : IDisposable
         }
 
         _meter.Add(1, 0);
+        if (node.Kind != TreeNodeKind.Directory && _options.Only?.Invoke(PathText.Of(node.Path)) == false)
+        {
+            _difference.Expect(node);
+            return;
+        }
+
         if (node.Kind == TreeNodeKind.HardLink)
         {
             _links.Add(node);

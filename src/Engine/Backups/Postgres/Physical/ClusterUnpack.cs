@@ -27,6 +27,30 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
     public async Task WriteAsync(string data, string tablespaces, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         await repository.RestoreTreeAsync(manifest, PhysicalBackup.DataArtifactName, data, progress, cancellationToken);
+        await FinishAsync(data, tablespaces, owner, progress, cancellationToken);
+    }
+
+    /// <summary>
+    /// The same into a directory that holds some of it: files are written of which <paramref name="isWanted"/> is true. The
+    /// control file comes last here as well, whether the restore point has it in the tree or beside it.
+    /// </summary>
+    public async Task WriteMissingAsync(
+        string data, string tablespaces, Predicate<string> isWanted, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        await RestoreOnlyAsync(path => path != ClusterFiles.Control && !path.StartsWith("pg_tblspc/", StringComparison.Ordinal) && isWanted(path));
+        await FinishAsync(data, tablespaces, owner, progress, cancellationToken);
+        if (!Has(DirectoryFiles.ControlArtifactName))
+        {
+            await RestoreOnlyAsync(path => path == ClusterFiles.Control);
+            OwnedFolder.Give(data, owner);
+        }
+
+        Task RestoreOnlyAsync(Predicate<string> only) => repository.RestoreTreeAsync(
+            manifest, PhysicalBackup.DataArtifactName, data, new TreeRestoreOptions { Delta = true, VerifyContent = true, Only = only }, progress, cancellationToken);
+    }
+
+    private async Task FinishAsync(string data, string tablespaces, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
         foreach (var space in facts.Tablespaces)
         {
             var place = Path.Combine(tablespaces, space.Oid.ToString(CultureInfo.InvariantCulture));

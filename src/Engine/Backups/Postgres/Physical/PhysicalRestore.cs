@@ -20,7 +20,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     /// <summary>The kind of its plans.</summary>
     public const string Kind = "pgdata";
 
-    private const string Marker = "drconsole-restore.json";
+    internal const string Marker = "drconsole-restore.json";
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
     /// <exception cref="EngineException">
@@ -70,7 +70,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     /// <summary>True where an earlier attempt of the operation had published the directory.</summary>
     public static bool IsFinished(RestorePlan plan, string operation) => IsMarked(TargetOf(plan).Path, operation);
 
-    private static bool IsMarked(string directory, string operation)
+    internal static bool IsMarked(string directory, string operation)
     {
         var marker = Path.Combine(directory, Marker);
         return File.Exists(marker) && File.ReadAllText(marker).Contains(JsonEncodedText.Encode(operation).ToString(), StringComparison.Ordinal);
@@ -113,15 +113,18 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         return $"removed {folder}, which an interrupted attempt had left";
     }
 
+    /// <summary>The file by which a published directory says whose it is.</summary>
+    internal static byte[] MarkerOf(string operation, string restorePoint, PgDataTarget target, string planHash) => JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
+    {
+        ["operation"] = operation, ["restorePoint"] = restorePoint, ["moment"] = target.MomentText, ["planHash"] = planHash,
+    });
+
     private async Task PublishAsync(
         RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, Action<string, string>? log, CancellationToken cancellationToken)
     {
         var owner = ServerUser.ForPostgres();
         RecoveredConfiguration.Write(work.Data, facts, $"restore point {plan.RestorePointId}, {target.MomentText}", target.Port, owner);
-        var marker = JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
-        {
-            ["operation"] = operation, ["restorePoint"] = plan.RestorePointId, ["moment"] = target.MomentText, ["planHash"] = plan.Hash,
-        });
+        var marker = MarkerOf(operation, plan.RestorePointId, target, plan.Hash);
         LocalFolder.WritePrivateFile(Path.Combine(work.Data, Marker), marker, owner);
         if (facts.Tablespaces.Count > 0)
         {
@@ -149,33 +152,10 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         await StartForGoodAsync(target, PostgresBinaries.Find(facts.ServerMajor), log, cancellationToken);
     }
 
-    /// <summary>Started by pg_ctl, as a person would: from here on the server is nobody's child and outlives the console.</summary>
-    private async Task StartForGoodAsync(PgDataTarget target, PostgresBinaries binaries, Action<string, string>? log, CancellationToken cancellationToken)
-    {
-        if (target.Port is not { } port || PostmasterFile.FindLiving(target.Path) is not null)
-        {
-            return;
-        }
+    private Task StartForGoodAsync(PgDataTarget target, PostgresBinaries binaries, Action<string, string>? log, CancellationToken cancellationToken) =>
+        target.Port is { } port ? LastingServer.StartAsync(target.Path, port, [], binaries, registry, log, cancellationToken) : Task.CompletedTask;
 
-        log?.Invoke("start", $"starting PostgreSQL {binaries.Version} on 127.0.0.1:{port}");
-        var result = await ToolProcess.RunAsync(
-            new ToolCommand(binaries.PathOf("pg_ctl"), ["start", "--wait", "--timeout=300", "--silent", $"--pgdata={target.Path}", $"--log={Path.Combine(target.Path, "drconsole-start.log")}"])
-            {
-                RunAs = ServerUser.ForPostgres(),
-                Purpose = $"pg_ctl start of {target.Path}",
-            },
-            registry, cancellationToken);
-        if (result.ExitCode != 0)
-        {
-            var logFile = Path.Combine(target.Path, "drconsole-start.log");
-            var tail = File.Exists(logFile) ? string.Join("; ", File.ReadLines(logFile).TakeLast(5)) : result.ErrorTail;
-            throw new EngineException("restored-server-start", ErrorKind.Unavailable,
-                $"the cluster was restored into {target.Path} and replayed, but its server does not start on port {port}: {tail}",
-                "correct its configuration and start it: the data is whole");
-        }
-    }
-
-    private static async Task<RecoveryPath> FindPathAsync(
+    internal static async Task<RecoveryPath> FindPathAsync(
         BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, CancellationToken cancellationToken)
     {
         var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), cancellationToken);
@@ -185,7 +165,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     private static PgDataTarget TargetOf(RestorePlan plan) => RestoreTarget.Parse(plan.Target, "/") as PgDataTarget ?? throw new EngineException(
         "restore-target-unsupported", ErrorKind.Unsupported, $"{plan.Target} is no data directory", "make the plan again");
 
-    private static void RequirePhysical(Manifest manifest)
+    internal static void RequirePhysical(Manifest manifest)
     {
         if (manifest is not { Kind: LogicalBackup.Kind, Strategy: PhysicalBackup.Strategy })
         {
@@ -228,11 +208,11 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         }
     }
 
-    private static int MajorOf(string data) => int.Parse(File.ReadAllText(Path.Combine(data, "PG_VERSION")).Trim(), CultureInfo.InvariantCulture);
+    internal static int MajorOf(string data) => int.Parse(File.ReadAllText(Path.Combine(data, "PG_VERSION")).Trim(), CultureInfo.InvariantCulture);
 
     private static string TablespacesOf(PgDataTarget target) => target.Path + ".tablespaces";
 
     private static string FolderOf(PgDataTarget target, string operation) => $"{target.Path}.{NameOf(operation)}";
 
-    private static string NameOf(string operation) => "restoring-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..12];
+    internal static string NameOf(string operation) => "restoring-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..12];
 }

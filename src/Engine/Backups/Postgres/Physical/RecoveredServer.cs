@@ -83,7 +83,8 @@ internal sealed class RecoveredServer : IAsyncDisposable
 
     /// <summary>Starts it and waits until it has replayed to the target and takes connections.</summary>
     /// <param name="name">Its name in the registry, under which <paramref name="folder"/> is on record.</param>
-    /// <param name="folder">Holds the data directory <c>data</c>; gets socket, log and configuration.</param>
+    /// <param name="folder">Gets socket, log and configuration.</param>
+    /// <param name="data">The data directory.</param>
     /// <param name="facts">What is known of the cluster.</param>
     /// <param name="recovery">Settings of the recovery; empty for a start without one.</param>
     /// <param name="binaries">Programs of the cluster's major version.</param>
@@ -93,7 +94,7 @@ internal sealed class RecoveredServer : IAsyncDisposable
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="EngineException"><c>recovery-target-not-reached</c>; <c>postgres-start-failed</c> with the end of its log.</exception>
     public static async Task<RecoveredServer> ReplayAsync(
-        string name, string folder, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery, PostgresBinaries binaries, ServerUser owner,
+        string name, string folder, string data, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery, PostgresBinaries binaries, ServerUser owner,
         ProcessRegistry registry, TimeProvider time, CancellationToken cancellationToken)
     {
         foreach (var (file, text) in new[] { ("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "") })
@@ -105,7 +106,7 @@ internal sealed class RecoveredServer : IAsyncDisposable
             new PostgresClusterOptions
             {
                 Name = name,
-                DataFolder = Path.Combine(folder, "data"),
+                DataFolder = data,
                 SocketFolder = Path.Combine(folder, "run"),
                 LogFile = Path.Combine(folder, "replay.log"),
                 Superuser = facts.Superuser,

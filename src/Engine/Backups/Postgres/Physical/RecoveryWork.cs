@@ -19,12 +19,19 @@ public sealed record PhysicalRestoreResult(IReadOnlyList<RestorePhase> Phases, s
     public double Seconds => Phases.Sum(phase => phase.Seconds);
 }
 
+/// <summary>A data directory that is recovered where it stands, instead of one in the work's own folder.</summary>
+/// <param name="Data">The data directory.</param>
+/// <param name="UnpackAsync">Brings it to the state of the restore point.</param>
+/// <param name="BeforeReplay">Called just before a server may write into it for the first time.</param>
+internal sealed record RecoveryPlace(string Data, Func<IProgress<TransferProgress>?, CancellationToken, Task> UnpackAsync, Action BeforeReplay);
+
 /// <summary>
 /// The work of one physical restore in a folder of its own, which is on record before it exists: a settlement after a crash
 /// ends the server and removes it.
 /// </summary>
 internal sealed partial class RecoveryWork(
-    BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time)
+    BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time,
+    RecoveryPlace? place = null)
 {
     private readonly List<RestorePhase> _phases = [];
     private readonly ServerUser _owner = ServerUser.ForPostgres();
@@ -32,7 +39,7 @@ internal sealed partial class RecoveryWork(
     /// <summary>All of it.</summary>
     public string Folder => folder;
 
-    public string Data => Path.Combine(folder, "data");
+    public string Data => place?.Data ?? Path.Combine(folder, "data");
 
     public string Tablespaces => Path.Combine(folder, "tablespaces");
 
@@ -82,8 +89,9 @@ internal sealed partial class RecoveryWork(
         await MeasureAsync("unpack", async () =>
         {
             log?.Invoke("unpack", $"{manifest.Bytes:N0} bytes of restore point {manifest.Id.Short}");
-            await new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, _owner, progress, ct);
+            await (place?.UnpackAsync(progress, ct) ?? new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, _owner, progress, ct));
             ClusterUnpack.DropTablespaceMap(Data);
+            place?.BeforeReplay();
             return true;
         });
         await using var server = await MeasureAsync("replay", () => ReplayAsync(path, progress, log, ct));
@@ -95,7 +103,11 @@ internal sealed partial class RecoveryWork(
                 : true;
         });
         await server.ShutDownAsync(ct);
-        await new ClusterUnpack(repository, manifest, facts).WriteConfigurationAsync(Data, _owner, ct);
+        if (place is null)
+        {
+            await new ClusterUnpack(repository, manifest, facts).WriteConfigurationAsync(Data, _owner, ct);
+        }
+
         log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
         return new PhysicalRestoreResult(_phases, LastTransaction(), facts.DamagedPages.Count > 0
             ? [$"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up"]
@@ -150,7 +162,7 @@ internal sealed partial class RecoveryWork(
     }
 
     private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>
-        RecoveredServer.ReplayAsync(name, folder, facts, recovery, binaries, _owner, registry, time, ct);
+        RecoveredServer.ReplayAsync(name, folder, Data, facts, recovery, binaries, _owner, registry, time, ct);
 
     private Dictionary<string, string> Recovery(RecoveryPath path, bool isBounded)
     {
