@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -39,6 +40,8 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddSingleton<RunFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
+        services.AddHostedService(provider => provider.GetRequiredService<IncidentFeed>());
+        services.AddHostedService(provider => provider.GetRequiredService<HealthMonitor>());
         services.AddSingleton<TierMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
         services.AddSingleton<PointRows>();

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
@@ -55,6 +56,7 @@ public static class EngineServices
         services.AddSingleton<WalCatalog>();
         services.TryAddSingleton<IBaseBackupRequests, BaseBackupRequests>();
         services.AddSingleton<WalReceivers>();
+        services.AddHealth();
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();

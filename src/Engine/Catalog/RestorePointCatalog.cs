@@ -100,6 +100,14 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             WHERE e.action = 'points.expired' AND p ->> 'id' = $1 ORDER BY e.seq
             """, restorePoint).ListAsync(row => new PointExpiry(row.GetString(0), row.Time(1), row.GetString(2)), cancellationToken);
 
+    /// <summary>SQL that is true where retention of the source <c>p.source</c> is frozen: corruption of it is suspected or confirmed.</summary>
+    private const string Frozen = "EXISTS (SELECT 1 FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND p.source = ANY (i.sources))";
+
+    /// <summary>The sources whose retention is frozen: of their points and WAL nothing may be given up.</summary>
+    public async Task<IReadOnlySet<string>> FrozenSourcesAsync(CancellationToken cancellationToken) =>
+        (await catalog.Command("SELECT DISTINCT unnest(sources) FROM incident WHERE kind = 'DATABASE_CORRUPTION' AND state <> 'resolved'")
+            .ListAsync(row => row.GetString(0), cancellationToken)).ToHashSet();
+
     /// <summary>All living points of some sources as retention sees them, grouped by source.</summary>
     public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)
     {
@@ -110,7 +118,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing}),
               EXISTS (SELECT 1 FROM run r WHERE r.restore_point = p.id AND r.state IN ('queued', 'running', 'needs_decision')),
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
-              EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier')
+              EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen}
             FROM restore_point p WHERE p.source = ANY ($1) AND p.expired_at IS NULL
             """, (object)sources).ListAsync(MapRetained, cancellationToken);
         return rows.ToLookup(row => row.Source, row => row.Point);
@@ -226,6 +234,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             IsInUse = row.GetBoolean(5),
             Tiers = row.GetFieldValue<string[]>(6),
             IsBase = row.GetBoolean(7),
+            IsFrozen = row.GetBoolean(8),
         });
 
     private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>

@@ -13,6 +13,9 @@ public sealed record ProtectedEstate(
     string Name, string DataDirectory, IReadOnlyDictionary<string, ProtectionClass> Classes,
     IReadOnlyList<StorageTier> Tiers, IReadOnlyList<Source> Sources, IReadOnlyList<string> Warnings)
 {
+    /// <summary>How its health is watched.</summary>
+    public HealthSettings Health { get; init; } = HealthSettings.Default;
+
     /// <summary>The source of that name.</summary>
     /// <exception cref="EngineException">The configuration declares none.</exception>
     public Source SourceNamed(string name) => Sources.FirstOrDefault(source => source.Name == name)

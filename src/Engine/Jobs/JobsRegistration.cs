@@ -32,6 +32,7 @@ public static class JobsRegistration
         services.AddSingleton<RecurringBackups>();
         services.AddSingleton<RecurringMaintenance>();
         services.AddTransient<RunJobs>();
+        services.AddTransient<HealthJobs>();
         return services;
     }
 

@@ -30,6 +30,7 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
         Add("keys are rotated when due", Cron.Daily(3, 25), target => target.RotateDueAsync(CancellationToken.None));
         Add("keys are looked at", "50 */6 * * *", target => target.LookAtKeysAsync(CancellationToken.None));
         Add("older restore points are proven again", Cron.Daily(4, 40), target => target.ProveAgainAsync(CancellationToken.None));
+        jobs.AddOrUpdate<HealthJobs>("health history is summed up", JobQueues.Schedule, target => target.DownsampleAsync(CancellationToken.None), Cron.Daily(2, 35), Options);
         using var connection = storage.GetConnection();
         foreach (var stale in connection.GetRecurringJobs().Where(job => OfTiers.Any(kind => job.Id.StartsWith(kind, StringComparison.Ordinal)) && !wanted.Contains(job.Id)))
         {

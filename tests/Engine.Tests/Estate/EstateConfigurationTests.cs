@@ -27,6 +27,7 @@ public sealed class EstateConfigurationTests : IDisposable
         var estate = EstateConfiguration.Read(Load("""
             { "DrConsole": {
               "DataDirectory": "data",
+              "Health": { "Interval": "00:00:10", "AmcheckEvery": "01:00:00", "Thresholds": { "ConfirmAfter": 6 } },
               "Classes": { "critical": { "Rto": "00:15:00", "Rpo": "00:05:00", "Retention": { "Hourly": 24, "Daily": 30, "Weekly": 12, "Monthly": 12, "Yearly": 7 },
                                          "Tiers": { "hot": 7, "warm": 90, "cold": 2555 }, "MinimumTiers": 2, "ProofDays": 7 } },
               "Tiers":   [ { "Name": "hot",  "Store": "file:///var/backups/hot",  "KeyFile": "keys/repository.key", "Location": "local" },
@@ -42,6 +43,7 @@ public sealed class EstateConfigurationTests : IDisposable
         Assert.Equal(Path.Combine(_folder.FullName, "data"), estate.DataDirectory);
         Assert.Equal(Path.Combine(_folder.FullName, "keys/orders.pw"), estate.SourceNamed("orders").Postgres!.PasswordFile);
         Assert.Equal(4, estate.Sources.Count);
+        Assert.Equal((10, 60, 1, 6, 2), (estate.Health.Interval.TotalSeconds, estate.Health.ErrorInterval.TotalSeconds, estate.Health.AmcheckEvery!.Value.TotalHours, estate.Health.Thresholds.ConfirmAfter, estate.Health.Thresholds.SuspectAfter));
         Assert.Empty(estate.Warnings);
         Assert.Equal(
             ["file:///var/backups/hot", "s3://backups/warm?endpoint=http://127.0.0.1:7480", $"sftp://backup@127.0.0.1:2022/srv/cold?identity={_folder.FullName}/keys/id_ed25519"],
@@ -68,6 +70,9 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Theory]
+    [InlineData("""{ "DrConsole": { "Health": { "Interval": "00:00:10", "Timeout": "00:00:20" } } }""", "DrConsole:Health:Timeout: is longer than Interval")]
+    [InlineData("""{ "DrConsole": { "Health": { "Interval": "soon", "Thresholds": { "SuspectAfter": 5, "KindsToConfirm": 9 } } } }""",
+        "DrConsole:Health:Interval: 'soon' is not a duration; write hh:mm:ss or d.hh:mm:ss, for example 00:15:00\n  - DrConsole:Health:Thresholds:KindsToConfirm: '9' is not a whole number from 1 to 3\n  - DrConsole:Health:Thresholds:ConfirmAfter: is below SuspectAfter")]
     [InlineData("""{ "DrConsole": { "Surces": [] , "Nmae": "x" } }""", "DrConsole:Nmae: unknown key")]
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "s3://bb/p?regin=x", "KeyFile": "key" } ] } }""", "there is no option 'regin'")]
     [InlineData("""{ "DrConsole": { "Tiers": [ { "Name": "hot", "Store": "sftp://b@h/x?identity=no.key", "KeyFile": "key" } ] } }""", "/no.key (identity)")]

@@ -15,6 +15,9 @@ public sealed class RoomTests
     [InlineData("Strategies", "Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Servers", "Catalog")]
     [InlineData("Backups.Postgres", "Runs", "Jobs", "Catalog", "Validation")]
     [InlineData("Validation", "Jobs")]
+    [InlineData("Catalog", "Health", "Backups", "Validation", "Jobs")]
+    [InlineData("Backups", "Health", "Jobs")]
+    [InlineData("Health", "Jobs", "Validation", "Recovery")]
     public void Room_does_not_look_up(string room, params string[] forbidden)
     {
         var result = Types.InAssembly(typeof(EngineException).Assembly)

@@ -19,6 +19,7 @@ internal static class RetentionWords
         KeepCause.LastProven => PageTexts.KeptLastProven,
         KeepCause.Newest => PageTexts.KeptNewest,
         KeepCause.Hold => PageTexts.KeptHold,
+        KeepCause.Frozen => HealthTexts.KeptFrozen,
         KeepCause.WindowBase => PageTexts.KeptWindow,
         KeepCause.InUse => PageTexts.KeptInUse,
         KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),

@@ -84,9 +84,10 @@ public sealed class RetentionRun(
     /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
     private async Task ExpireWalAsync(RunContext context, StorageTier tier, BackupRepository repository)
     {
+        var frozen = await points.FrozenSourcesAsync(context.Cancellation);
         try
         {
-            foreach (var (source, before, expiry) in await WalRetention.ExpireAsync(repository, WindowOf, time.GetUtcNow(), context.Cancellation))
+            foreach (var (source, before, expiry) in await WalRetention.ExpireAsync(repository, source => frozen.Contains(source) ? null : WindowOf(source), time.GetUtcNow(), context.Cancellation))
             {
                 context.Log("wal", $"{source} in {tier.Name}: {Counted.Of(expiry.Objects, "object")} of WAL before {before} given up, {expiry.Bytes:N0} bytes");
             }

@@ -38,6 +38,8 @@ internal static class PostgresFault
             "55P03" => ("table-locked", ErrorKind.Conflict,
                 "another session holds or awaits an exclusive lock; run it again when it is done", true),
             "53300" => ("too-many-connections", ErrorKind.Unavailable, "raise max_connections or run it again later", true),
+            "XX001" or "XX002" or "58030" => ("source-damaged", ErrorKind.Damaged,
+                "the server reads pages that are not what it wrote: look at the incident and at the server's disk before anything else", false),
             "53100" => ("server-disk-full", ErrorKind.OutOfSpace, "free space on the database server", false),
             "57P01" or "57P02" or "57P04" or "08006" => ("connection-ended", ErrorKind.Unavailable,
                 "the server shut down, or the database was dropped, while it was read", true),

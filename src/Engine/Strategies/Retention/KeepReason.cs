@@ -28,6 +28,9 @@ public enum KeepCause
     /// <summary>A person holds it.</summary>
     Hold,
 
+    /// <summary>Corruption of its source is suspected or confirmed, and nobody knows yet which point is from before it.</summary>
+    Frozen,
+
     /// <summary>A drill, a recovery or a restore uses it.</summary>
     InUse,
 
@@ -60,6 +63,7 @@ public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position
         KeepCause.LastProven => "last validated",
         KeepCause.Newest => "newest",
         KeepCause.Hold => "on hold",
+        KeepCause.Frozen => "frozen: its source may be corrupt",
         KeepCause.WindowBase => "base of the point-in-time window",
         KeepCause.InUse => "in use by a drill or recovery",
         KeepCause.AwaitingCopy => $"not yet in {Detail}",

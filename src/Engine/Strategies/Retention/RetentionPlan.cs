@@ -12,6 +12,9 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
     /// <summary>True where something that is not finished uses it.</summary>
     public bool IsInUse { get; init; }
 
+    /// <summary>True while corruption of its source is suspected or confirmed: the point from before it may be any of them.</summary>
+    public bool IsFrozen { get; init; }
+
     /// <summary>True for a base backup, which WAL leads on from.</summary>
     public bool IsBase { get; init; }
 
@@ -110,6 +113,11 @@ public static class RetentionPlan
             if (point.IsHeld)
             {
                 reasons[point.Id].Add(new KeepReason(KeepCause.Hold));
+            }
+
+            if (point.IsFrozen)
+            {
+                reasons[point.Id].Add(new KeepReason(KeepCause.Frozen));
             }
 
             if (point.IsInUse)

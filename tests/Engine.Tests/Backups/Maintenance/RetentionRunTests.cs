@@ -2,7 +2,9 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Microsoft.Extensions.Time.Testing;
 using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
@@ -72,7 +74,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
-    public async Task Retention_of_a_point_in_use_waits_for_the_end_of_its_run()
+    public async Task Retention_of_a_point_in_use_or_of_a_source_that_may_be_corrupt_waits_for_the_end_of_that()
     {
         await using var rig = await CreateAsync(catalog, lab);
         var (first, _) = (await rig.BackupAsync(), await rig.BackupAsync());
@@ -84,6 +86,15 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
 
         await rig.Runs.CancelAsync(restore.Id, "tester", Ct);
+        var corruption = (IncidentId)(await catalog.Pool.Command(
+            "INSERT INTO incident (kind, sources, first_evidence_at, suspected_at, evidence) VALUES ('DATABASE_CORRUPTION', $1, now(), now(), '{}') RETURNING id", (object)new[] { rig.Source.Name })
+            .FirstAsync(row => (object)new IncidentId(row.GetInt64(0)), Ct))!;
+        await RetainAsync(rig, TimeSpan.FromHours(3));
+        Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
+        var frozen = await new RetentionPlanning(rig.Points, rig.Estate, rig.Time).OfSourceAsync(rig.Source.Name, Ct);
+        Assert.All(frozen, decision => Assert.Contains(decision.Reasons, reason => reason.Cause == KeepCause.Frozen));
+
+        await new IncidentStore(catalog.Pool).CloseAsync(corruption, "dealt with", "tester", Ct);
         await RetainAsync(rig, TimeSpan.FromHours(3));
         Assert.DoesNotContain("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
     }

@@ -1,0 +1,57 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health.Probes;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Health;
+
+/// <summary>
+/// Counters of failures may only stand still. Where one stood when all was well is kept in the catalog, so that a rise is seen
+/// also where it came while nobody looked; it stays evidence until the incident is closed.
+/// </summary>
+internal sealed class FailureCounters
+{
+    private readonly Dictionary<(string Subject, string Probe), double> _well;
+    private readonly List<(string Subject, string Probe, double Value)> _changed = [];
+
+    private FailureCounters(Dictionary<(string, string), double> well) => _well = well;
+
+    public static async Task<FailureCounters> ReadAsync(NpgsqlDataSource catalog, CancellationToken ct) => new(
+        (await catalog.Command("SELECT subject, probe, value FROM health_baseline").ListAsync(row => (row.GetString(0), row.GetString(1), row.GetDouble(2)), ct))
+            .ToDictionary(row => (row.Item1, row.Item2), row => row.Item3));
+
+    /// <summary>The answer, as corrupt where its counter has risen.</summary>
+    public ProbeResult Judge(Asked asked)
+    {
+        var (subject, result) = (asked.Probe.Subject.Id, asked.Result);
+        if (!asked.IsFailureCount || result.Number is not { } now)
+        {
+            return result;
+        }
+
+        var key = (subject, result.Probe);
+        if (!_well.TryGetValue(key, out var well) || now < well)
+        {
+            // The first look, or a counter that was reset: what was counted before is no news.
+            _changed.Add((subject, result.Probe, now));
+            return result;
+        }
+
+        return now > well
+            ? result with { Answer = ProbeAnswer.Corrupt, Detail = string.Create(CultureInfo.InvariantCulture, $"{now - well:0} more than before: {result.Detail}") }
+            : result;
+    }
+
+    /// <summary>Keeps what was seen for the first time.</summary>
+    public async Task WriteAsync(NpgsqlTransaction transaction, DateTimeOffset at, CancellationToken ct)
+    {
+        foreach (var (subject, probe, value) in _changed)
+        {
+            await transaction.Command(
+                """
+                INSERT INTO health_baseline (subject, probe, value, since) VALUES ($1, $2, $3, $4)
+                ON CONFLICT (subject, probe) DO UPDATE SET value = $3, since = $4
+                """, subject, probe, value, at.ToUniversalTime()).RunAsync(ct);
+        }
+    }
+}

@@ -1,0 +1,90 @@
+using System.Collections.Immutable;
+using Hexabase.DrConsole.Engine.Health.Probes;
+
+namespace Hexabase.DrConsole.Engine.Health;
+
+/// <summary>How a subject stands.</summary>
+public enum HealthStatus
+{
+    /// <summary>It answers.</summary>
+    Healthy,
+
+    /// <summary>It missed some rounds.</summary>
+    Suspected,
+
+    /// <summary>It missed enough rounds by enough kinds of probe.</summary>
+    Confirmed,
+}
+
+/// <summary>What one round saw of one subject.</summary>
+/// <param name="IsMaintained">True while a maintenance window covers it.</param>
+public sealed record SubjectRound(HealthSubject Subject, IReadOnlyList<ProbeResult> Results, bool IsMaintained = false)
+{
+    /// <summary>True where nothing that tells whether it serves was answered.</summary>
+    public bool IsDown => Results.Any(result => result.IsOfService) && !Results.Any(result => result.IsSignOfLife);
+
+    /// <summary>True where its host said that the port is closed: the way there works.</summary>
+    public bool IsRefused => Results.Any(result => result.IsOfService && result.Answer == ProbeAnswer.Refused);
+}
+
+/// <summary>One look at everything.</summary>
+/// <param name="Cleared">Ids of subjects whose corruption a person or a recovery has dealt with since the last round.</param>
+public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> Subjects, IReadOnlySet<string> Cleared);
+
+/// <summary>What is remembered of one subject from round to round.</summary>
+public sealed record SubjectHealth
+{
+    public static SubjectHealth Fresh { get; } = new();
+
+    public HealthStatus Status { get; init; }
+
+    /// <summary>Rounds in a row with a miss.</summary>
+    public int Misses { get; init; }
+
+    /// <summary>Rounds in a row without.</summary>
+    public int Good { get; init; }
+
+    /// <summary>When the trouble that is not over yet began.</summary>
+    public DateTimeOffset? FirstMissAt { get; init; }
+
+    /// <summary>Misses in a row by kind.</summary>
+    public ImmutableDictionary<ProbeKind, int> MissesByKind { get; init; } = ImmutableDictionary<ProbeKind, int>.Empty;
+
+    /// <summary>The kinds that made it suspected or confirmed, until it is healthy again.</summary>
+    public ImmutableHashSet<ProbeKind> Kinds { get; init; } = [];
+
+    /// <summary>True where every miss of this trouble was a refusal of this console's role.</summary>
+    public bool IsOnlyDenied { get; init; }
+
+    /// <summary>Rounds in a row in which nothing there answered, counted also while the observer is cut off.</summary>
+    public int DownRounds { get; init; }
+
+    /// <summary>Rounds in which a probe said corrupt, since that was last dealt with. Good answers disprove nothing.</summary>
+    public int CorruptRounds { get; init; }
+
+    public ImmutableHashSet<ProbeKind> CorruptKinds { get; init; } = [];
+
+    public DateTimeOffset? FirstCorruptAt { get; init; }
+}
+
+/// <summary>What is remembered of everything from round to round.</summary>
+public sealed record HealthState
+{
+    public static HealthState Empty { get; } = new();
+
+    /// <summary>By the subjects' ids.</summary>
+    public ImmutableDictionary<string, SubjectHealth> Subjects { get; init; } = ImmutableDictionary<string, SubjectHealth>.Empty;
+
+    /// <summary>Rounds in a row in which nothing answered at once.</summary>
+    public int IsolatedRounds { get; init; }
+
+    /// <summary>When that began, until it is over.</summary>
+    public DateTimeOffset? IsolatedSince { get; init; }
+
+    /// <summary>Rounds in a row since then in which something answered.</summary>
+    public int ConnectedRounds { get; init; }
+
+    public bool IsIsolated => IsolatedRounds > 0;
+
+    public SubjectHealth Of(string id) => Subjects.GetValueOrDefault(id, SubjectHealth.Fresh);
+}

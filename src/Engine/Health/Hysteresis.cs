@@ -1,0 +1,135 @@
+using System.Collections.Immutable;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health.Probes;
+
+namespace Hexabase.DrConsole.Engine.Health;
+
+/// <summary>
+/// Turns single looks into states that do not flap: two misses raise suspicion, four by two kinds of probe confirm it, six good
+/// rounds end it. While the observer itself seems cut off nothing is counted against anybody.
+/// </summary>
+public static class Hysteresis
+{
+    /// <summary>The state after one more round.</summary>
+    public static HealthState Advance(HealthState state, HealthRound round, HealthThresholds thresholds)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(round);
+        var subjects = round.Subjects.ToImmutableDictionary(one => one.Subject.Id, one => Count(state.Of(one.Subject.Id), one));
+        var isIsolated = IsObserverIsolated(round, subjects, thresholds);
+        foreach (var one in round.Subjects)
+        {
+            var health = Corruption(subjects[one.Subject.Id], one, round);
+            subjects = subjects.SetItem(one.Subject.Id, isIsolated && one.Subject.Endpoint is not null ? Held(health) : Judge(health, one, round.At, thresholds));
+        }
+
+        return isIsolated
+            ? new HealthState { Subjects = subjects, IsolatedRounds = state.IsolatedRounds + 1, IsolatedSince = state.IsolatedSince ?? round.At }
+            : Connected(state, subjects, thresholds);
+    }
+
+    /// <summary>
+    /// True where nothing on the network answered, and where that came at once: then this console is likelier to be cut off than
+    /// everything to have failed. With one place alone a closed port still is an answer of its host.
+    /// </summary>
+    private static bool IsObserverIsolated(HealthRound round, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds)
+    {
+        var witnesses = round.Subjects.Where(one => one.Subject.Endpoint is not null && !one.IsMaintained && one.Results.Any(result => result.IsOfService)).ToList();
+        if (witnesses.Count == 0 || !witnesses.All(one => one.IsDown))
+        {
+            return false;
+        }
+
+        var places = witnesses.GroupBy(one => one.Subject.Endpoint!).ToList();
+        if (places.Count == 1)
+        {
+            return !witnesses.Any(one => one.IsRefused);
+        }
+
+        // What was down long before says nothing of the present; at least two places must have gone together.
+        var rounds = places.Select(place => place.Min(one => subjects[one.Subject.Id].DownRounds)).ToList();
+        var newest = rounds.Min();
+        return rounds.Count(down => down - newest <= thresholds.AtOnceRounds) >= 2;
+    }
+
+    private static SubjectHealth Count(SubjectHealth health, SubjectRound one) => health with { DownRounds = one.IsDown ? health.DownRounds + 1 : 0 };
+
+    private static SubjectHealth Corruption(SubjectHealth health, SubjectRound one, HealthRound round)
+    {
+        if (round.Cleared.Contains(one.Subject.Id))
+        {
+            health = health with { CorruptRounds = 0, CorruptKinds = [], FirstCorruptAt = null };
+        }
+
+        var kinds = one.Results.Where(result => result.Answer == ProbeAnswer.Corrupt).Select(result => result.Kind).ToList();
+        return kinds.Count == 0
+            ? health
+            : health with { CorruptRounds = health.CorruptRounds + 1, CorruptKinds = health.CorruptKinds.Union(kinds), FirstCorruptAt = health.FirstCorruptAt ?? round.At };
+    }
+
+    /// <summary>Neither better nor worse: what cannot be seen is not counted, and what was counted begins anew.</summary>
+    private static SubjectHealth Held(SubjectHealth health) => health with
+    {
+        Misses = 0, Good = 0, MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty,
+        FirstMissAt = health.Status == HealthStatus.Healthy ? null : health.FirstMissAt,
+    };
+
+    private static SubjectHealth Judge(SubjectHealth health, SubjectRound one, DateTimeOffset at, HealthThresholds thresholds)
+    {
+        var missed = one.Results.Where(result => result.IsMiss).ToList();
+        if (missed.Count == 0)
+        {
+            return Recover(health, thresholds);
+        }
+
+        if (one.IsMaintained)
+        {
+            return Held(health);
+        }
+
+        var kinds = missed.Select(result => result.Kind).ToHashSet();
+        var byKind = kinds.ToImmutableDictionary(kind => kind, kind => health.MissesByKind.GetValueOrDefault(kind) + 1);
+        var misses = health.Misses + 1;
+        var often = byKind.Where(pair => pair.Value >= thresholds.SuspectAfter).Select(pair => pair.Key).ToList();
+        var status = misses >= thresholds.ConfirmAfter && often.Count >= thresholds.KindsToConfirm ? HealthStatus.Confirmed
+            : misses >= thresholds.SuspectAfter && health.Status == HealthStatus.Healthy ? HealthStatus.Suspected
+            : health.Status;
+        return health with
+        {
+            Status = status,
+            Misses = misses,
+            Good = 0,
+            FirstMissAt = health.FirstMissAt ?? at,
+            MissesByKind = byKind,
+            Kinds = status == HealthStatus.Healthy ? [] : health.Kinds.Union(kinds),
+            IsOnlyDenied = (health.FirstMissAt is null || health.IsOnlyDenied) && missed.All(result => result.Answer == ProbeAnswer.Denied),
+        };
+    }
+
+    private static SubjectHealth Recover(SubjectHealth health, HealthThresholds thresholds)
+    {
+        var good = health.Good + 1;
+        var isWell = health.Status == HealthStatus.Healthy || good >= thresholds.HealthyAfter;
+        return health with
+        {
+            Status = isWell ? HealthStatus.Healthy : health.Status,
+            Misses = 0,
+            Good = good,
+            FirstMissAt = isWell ? null : health.FirstMissAt,
+            MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty,
+            Kinds = isWell ? [] : health.Kinds,
+            IsOnlyDenied = !isWell && health.IsOnlyDenied,
+        };
+    }
+
+    private static HealthState Connected(HealthState state, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds)
+    {
+        var connected = state.ConnectedRounds + 1;
+        return new HealthState
+        {
+            Subjects = subjects,
+            IsolatedSince = connected >= thresholds.HealthyAfter ? null : state.IsolatedSince,
+            ConnectedRounds = connected,
+        };
+    }
+}

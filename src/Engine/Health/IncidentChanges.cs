@@ -1,0 +1,59 @@
+using Hexabase.DrConsole.Engine.Health.Probes;
+using Hexabase.DrConsole.Engine.Estate;
+
+namespace Hexabase.DrConsole.Engine.Health;
+
+/// <summary>What a round changes in the incidents.</summary>
+/// <param name="Opened">New ones.</param>
+/// <param name="Continued">Open ones that a verdict still stands behind; the verdict may have become sure, or touch others now.</param>
+/// <param name="Healthy">Open ones whose subjects are healthy again.</param>
+/// <param name="Superseded">Suspected ones that turned out to be something else.</param>
+public sealed record IncidentChanges(
+    IReadOnlyList<Verdict> Opened, IReadOnlyList<(Incident Incident, Verdict Verdict)> Continued, IReadOnlyList<Incident> Healthy,
+    IReadOnlyList<(Incident Incident, Verdict By)> Superseded)
+{
+    /// <summary>Compares the verdicts of a round with the open incidents; pure.</summary>
+    public static IncidentChanges From(IReadOnlyList<Verdict> verdicts, IReadOnlyList<Incident> open, HealthState state, HealthThresholds thresholds)
+    {
+        ArgumentNullException.ThrowIfNull(verdicts);
+        ArgumentNullException.ThrowIfNull(open);
+        var pairs = verdicts.Select(verdict => (Verdict: verdict, Incident: open.FirstOrDefault(incident => IsSame(incident, verdict)))).ToList();
+        var left = open.Except(pairs.Select(pair => pair.Incident).OfType<Incident>()).ToList();
+        var healthy = left.Where(incident => IsOver(incident, state, thresholds)).ToList();
+        return new IncidentChanges(
+            [.. pairs.Where(pair => pair.Incident is null).Select(pair => pair.Verdict)],
+            [.. pairs.Where(pair => pair.Incident is not null).Select(pair => (pair.Incident!, pair.Verdict))],
+            healthy,
+            [
+                .. from incident in left.Except(healthy)
+                   where incident is { State: IncidentState.Suspected, Kind: not (DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition) }
+                   let other = verdicts.FirstOrDefault(verdict => verdict.Kind != DisasterKind.DatabaseCorruption && Touches(verdict, incident))
+                   where other is not null
+                   select (incident, other),
+            ]);
+    }
+
+    /// <summary>A failure of virtual clusters stays one incident while clusters join or leave it, also across the half; a partition is one.</summary>
+    private static bool IsSame(Incident incident, Verdict verdict) => (incident.Kind, verdict.Kind) switch
+    {
+        (DisasterKind.NetworkPartition, DisasterKind.NetworkPartition) => true,
+        (DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure, DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure) =>
+            incident.Sources.Intersect(verdict.Sources).Any(),
+        _ => incident.Kind == verdict.Kind && incident.Sources.SequenceEqual(verdict.Sources) && incident.Tiers.SequenceEqual(verdict.Tiers),
+    };
+
+    private static bool Touches(Verdict verdict, Incident incident) =>
+        incident.Sources.Intersect(verdict.Sources).Any() || incident.Tiers.Intersect(verdict.Tiers).Any() || verdict.Kind == DisasterKind.NetworkPartition;
+
+    /// <summary>
+    /// Good answers end an outage, enough of them, also where this process has only begun to look; of corruption they disprove
+    /// nothing, so that a person or a recovery ends it.
+    /// </summary>
+    private static bool IsOver(Incident incident, HealthState state, HealthThresholds thresholds) => incident.Kind switch
+    {
+        DisasterKind.DatabaseCorruption => false,
+        DisasterKind.NetworkPartition => !state.IsIsolated && state.ConnectedRounds >= thresholds.HealthyAfter,
+        _ => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)))
+            .All(id => !state.Subjects.TryGetValue(id, out var health) || (health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter)),
+    };
+}

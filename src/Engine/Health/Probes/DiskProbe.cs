@@ -1,0 +1,36 @@
+using System.Globalization;
+
+namespace Hexabase.DrConsole.Engine.Health.Probes;
+
+/// <summary>Looks at the space left where something keeps its files on this machine.</summary>
+/// <param name="folder">The folder, or null where this process cannot see it.</param>
+/// <param name="leastPercent">Less free space than this share is trouble.</param>
+public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPercent) : IHealthProbe
+{
+    public HealthSubject Subject => subject;
+
+    public string Name => "disk";
+
+    public ProbeKind Kind => ProbeKind.Disk;
+
+    /// <inheritdoc/>
+    public Task<ProbeFinding> AskAsync(CancellationToken cancellationToken)
+    {
+        if (folder is null)
+        {
+            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, "its files are not on this machine"));
+        }
+
+        try
+        {
+            var drive = new DriveInfo(folder);
+            var share = drive.TotalSize == 0 ? 1 : (double)drive.AvailableFreeSpace / drive.TotalSize;
+            var detail = string.Create(CultureInfo.InvariantCulture, $"{share * 100:0.#} % free at {folder}");
+            return Task.FromResult(new ProbeFinding(share * 100 < leastPercent ? ProbeAnswer.Exceeded : ProbeAnswer.Answered, detail, null, Math.Round(share, 4)));
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException or ArgumentException)
+        {
+            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, fault.Message));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text.Json.Serialization;
+
+namespace Hexabase.DrConsole.Engine.Health.Probes;
+
+/// <summary>What sort of question a probe asks. Trouble is only sure where two sorts agree.</summary>
+public enum ProbeKind
+{
+    /// <summary>Does anything listen there?</summary>
+    Reach,
+
+    /// <summary>Does it speak its protocol?</summary>
+    Protocol,
+
+    /// <summary>Does it do real work?</summary>
+    Query,
+
+    /// <summary>Are its stored bytes what was written?</summary>
+    Integrity,
+
+    /// <summary>Did a backup read bytes that are not what was written?</summary>
+    Backup,
+
+    /// <summary>How far is its copy behind?</summary>
+    Replication,
+
+    /// <summary>Is there space left?</summary>
+    Disk,
+
+    /// <summary>How old is what could be restored?</summary>
+    Freshness,
+}
+
+/// <summary>What a probe learned. Each is a value; a probe that throws has a bug.</summary>
+public enum ProbeAnswer
+{
+    /// <summary>It answered, and what it said is well.</summary>
+    Answered,
+
+    /// <summary>Nothing came within the time.</summary>
+    NoAnswer,
+
+    /// <summary>Something answered that it does not serve: a closed port, a server that starts, too many connections.</summary>
+    Refused,
+
+    /// <summary>It answered that this console may not ask: a password or a right.</summary>
+    Denied,
+
+    /// <summary>Stored bytes are not what was written.</summary>
+    Corrupt,
+
+    /// <summary>It was measured and lies beyond its bound.</summary>
+    Exceeded,
+
+    /// <summary>Cannot be told here, for the reason in the detail. Never shown as well.</summary>
+    NotDetectable,
+}
+
+/// <summary>What one probe said in one round.</summary>
+/// <param name="Probe">The probe's name: <c>tcp</c>, <c>handshake</c>, <c>read</c>, <c>checksums</c> …</param>
+/// <param name="LatencyMs">How long it took, in milliseconds.</param>
+public sealed record ProbeResult(string Probe, ProbeKind Kind, ProbeAnswer Answer, double LatencyMs)
+{
+    /// <summary>English; what was seen, or why it cannot be told.</summary>
+    public string? Detail { get; init; }
+
+    /// <summary>The server's or the system's own code: an SQLSTATE, <c>ConnectionRefused</c>.</summary>
+    public string? Code { get; init; }
+
+    /// <summary>What was measured, where that is a number: failures, seconds, a share from 0 to 1.</summary>
+    public double? Number { get; init; }
+
+    /// <summary>True where this kind tells whether the thing serves at all.</summary>
+    [JsonIgnore]
+    public bool IsOfService => Kind is ProbeKind.Reach or ProbeKind.Protocol or ProbeKind.Query;
+
+    /// <summary>True where it counts against the subject.</summary>
+    [JsonIgnore]
+    public bool IsMiss => Answer switch
+    {
+        ProbeAnswer.NoAnswer or ProbeAnswer.Refused or ProbeAnswer.Denied => IsOfService,
+        ProbeAnswer.Exceeded => Kind == ProbeKind.Disk,
+        _ => false,
+    };
+
+    /// <summary>True where it shows that something lives there.</summary>
+    [JsonIgnore]
+    public bool IsSignOfLife => IsOfService && Answer is ProbeAnswer.Answered or ProbeAnswer.Denied or ProbeAnswer.Corrupt;
+}

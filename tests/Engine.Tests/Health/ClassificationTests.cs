@@ -1,0 +1,170 @@
+using CsCheck;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Health.Probes;
+
+namespace Hexabase.DrConsole.Engine.Tests.Health;
+
+/// <summary>Hysteresis and classification over probe histories, drawn at random and written by hand.</summary>
+public sealed class ClassificationTests
+{
+    private static readonly HealthThresholds Usual = new();
+    private static readonly DateTimeOffset Start = new(2026, 11, 24, 3, 0, 0, TimeSpan.Zero);
+    private static readonly HealthSubject[] Databases = [.. Enumerable.Range(1, 3).Select(at => new HealthSubject($"db{at}", SubjectKind.Database, $"10.0.0.{at}:5432"))];
+    private static readonly HealthSubject[] Clusters = [.. Enumerable.Range(1, 4).Select(at => new HealthSubject($"vc{at}", SubjectKind.VCluster, $"10.1.0.{at}:443"))];
+    private static readonly HealthSubject[] All = [.. Databases, .. Clusters, new HealthSubject("warm", SubjectKind.Tier, "10.2.0.1:443"), new HealthSubject("hot", SubjectKind.Tier, null)];
+
+    /// <summary>What a subject does in a round.</summary>
+    private enum Acts
+    {
+        Well,
+        Silent,
+        Refused,
+        Frozen,
+        Denied,
+        Corrupt,
+    }
+
+    private static readonly Gen<Acts> Any = Gen.Frequency(
+        (12, Gen.Const(Acts.Well)), (4, Gen.Const(Acts.Silent)), (2, Gen.Const(Acts.Refused)), (2, Gen.Const(Acts.Frozen)), (1, Gen.Const(Acts.Denied)), (1, Gen.Const(Acts.Corrupt)));
+
+    private static readonly Gen<Acts[][]> Histories = Any.Array[All.Length].Array[1, 60];
+
+    [Fact]
+    public void Of_any_history_confirms_nothing_without_enough_misses_in_a_row_by_enough_kinds() => Histories.Sample(history =>
+    {
+        var rounds = Rounds(history);
+        foreach (var (at, verdict) in Verdicts(rounds).SelectMany((verdicts, at) => verdicts.Select(verdict => (at, verdict)))
+            .Where(one => one.verdict is { State: IncidentState.Confirmed, Kind: DisasterKind.DatabaseOutage or DisasterKind.StorageFailure or DisasterKind.Unknown }))
+        {
+            var column = Array.FindIndex(All, subject => subject.Name == verdict.Sources.Concat(verdict.Tiers).Single());
+            Assert.Contains(Enumerable.Range(0, at + 1), end => end >= Usual.ConfirmAfter - 1
+                && Enumerable.Range(end - Usual.ConfirmAfter + 1, Usual.ConfirmAfter).All(round => history[round][column] is not (Acts.Well or Acts.Corrupt)));
+        }
+    });
+
+    [Fact]
+    public void Of_any_history_gives_its_verdicts_in_order_and_one_subject_one_verdict_beside_corruption() => Histories.Sample(history =>
+    {
+        foreach (var verdicts in Verdicts(Rounds(history)))
+        {
+            Assert.Equal(verdicts.OrderBy(verdict => verdict.Kind), verdicts);
+            var named = verdicts.Where(verdict => verdict.Kind != DisasterKind.DatabaseCorruption).SelectMany(verdict => verdict.Sources.Concat(verdict.Tiers)).ToList();
+            Assert.Equal(named.Distinct(), named);
+        }
+    });
+
+    [Fact]
+    public void Of_any_history_that_ends_well_leaves_nothing_open_but_corruption() => Histories.Sample(history =>
+    {
+        Acts[][] well = [.. Enumerable.Repeat(Enumerable.Repeat(Acts.Well, All.Length).ToArray(), Usual.HealthyAfter)];
+        var left = ShadowReplay.Run(Rounds([.. history, .. well]), Usual).Where(incident => incident.ResolvedAt is null);
+        Assert.All(left, incident => Assert.Equal(DisasterKind.DatabaseCorruption, incident.Kind));
+    });
+
+    [Fact]
+    public void Everything_silent_at_once_is_a_partition_for_as_long_as_it_lasts_and_nothing_is_counted_against_anybody() => Gen.Select(Gen.Int[1, 40], Gen.Bool, Gen.Int[0, 5]).Sample((length, isRefused, before) =>
+    {
+        var dead = Enumerable.Repeat(isRefused ? Acts.Refused : Acts.Silent, All.Length).ToArray();
+        var history = Enumerable.Repeat(Well(), before).Concat(Enumerable.Repeat(dead, length)).Concat(Enumerable.Repeat(Well(), 3)).ToArray();
+        var verdicts = Verdicts(Rounds(history)).SelectMany(one => one).ToList();
+        Assert.All(verdicts, verdict => Assert.True(verdict.Kind == DisasterKind.NetworkPartition || (verdict.Kind == DisasterKind.StorageFailure && verdict.Tiers is ["hot"])));
+        Assert.Equal(length >= Usual.SuspectAfter, verdicts.Exists(verdict => verdict.Kind == DisasterKind.NetworkPartition));
+        Assert.DoesNotContain(ShadowReplay.Run(Rounds(history), Usual), incident => incident.IsProposed && incident.Sources.Count > 0);
+    });
+
+    [Fact]
+    public void Forty_three_seconds_of_partition_declare_no_disaster_wherever_they_begin() => Gen.Select(Gen.Int[0, 29_999], Gen.Bool).Sample((offset, isWhole) =>
+    {
+        // The cut begins some milliseconds after a round; a round sees it where it falls into it. In part of the cases one database is on this side of the cut.
+        var history = Enumerable.Range(0, 10).Select(round => Enumerable.Range(0, All.Length).Select(column =>
+            (round * 30_000) - 60_000 >= offset && (round * 30_000) - 60_000 < offset + 43_000 && (isWhole || column > 0) ? Acts.Silent : Acts.Well).ToArray()).ToArray();
+        Assert.DoesNotContain(Verdicts(Rounds(history)).SelectMany(one => one), verdict => verdict.State == IncidentState.Confirmed);
+    });
+
+    [Fact]
+    public void Cut_that_heals_in_stages_declares_nothing_of_those_that_come_back_last()
+    {
+        var dead = Enumerable.Repeat(Acts.Silent, All.Length).ToArray();
+        var half = All.Select((_, at) => at < 2 ? Acts.Well : Acts.Silent).ToArray();
+        var history = Enumerable.Repeat(Well(), 3).Concat(Enumerable.Repeat(dead, 20)).Concat(Enumerable.Repeat(half, Usual.ConfirmAfter - 1)).Concat(Enumerable.Repeat(Well(), 8));
+        Assert.Equal([DisasterKind.NetworkPartition], ShadowReplay.Run(Rounds([.. history]), Usual).Where(incident => incident.ConfirmedAt is not null && incident.Tiers.Count == 0).Select(incident => incident.Kind));
+    }
+
+    [Theory]
+    [InlineData(1, DisasterKind.PartialVClusterFailure)]
+    [InlineData(2, DisasterKind.PartialVClusterFailure)]
+    [InlineData(3, DisasterKind.MassiveVClusterFailure)]
+    public void VClusters_fail_massively_from_more_than_half_on(int failing, DisasterKind kind)
+    {
+        var round = Well();
+        Array.Fill(round, Acts.Silent, Databases.Length, failing);
+        var verdict = Assert.Single(Verdicts(Rounds([.. Enumerable.Repeat(round, Usual.ConfirmAfter)]))[^1]);
+        Assert.Equal((kind, failing, IncidentState.Confirmed), (verdict.Kind, verdict.Sources.Count, verdict.State));
+    }
+
+    [Fact]
+    public void VClusters_that_join_a_failure_stay_in_its_incident()
+    {
+        var (one, three) = (Well(), Well());
+        Array.Fill(one, Acts.Silent, Databases.Length, 1);
+        Array.Fill(three, Acts.Silent, Databases.Length, 3);
+        var incident = Assert.Single(ShadowReplay.Run(Rounds([.. Enumerable.Repeat(one, 5), .. Enumerable.Repeat(three, 5)]), Usual));
+        Assert.Equal((DisasterKind.MassiveVClusterFailure, 3), (incident.Kind, incident.Sources.Count));
+    }
+
+    [Fact]
+    public void Single_place_that_refuses_is_an_outage_and_one_that_is_silent_a_partition()
+    {
+        HealthSubject[] alone = [Databases[0]];
+        Assert.Equal(DisasterKind.DatabaseOutage, Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Refused }, 4)], alone))[^1].Single().Kind);
+        Assert.Equal(DisasterKind.NetworkPartition, Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent }, 4)], alone))[^1].Single().Kind);
+    }
+
+    [Fact]
+    public void Refused_password_is_no_disaster_of_the_database()
+    {
+        var round = Well();
+        round[0] = Acts.Denied;
+        var verdict = Verdicts(Rounds([.. Enumerable.Repeat(round, 6)]))[^1].Single();
+        Assert.Equal(DisasterKind.Unknown, verdict.Kind);
+        Assert.Contains(verdict.Evidence.Alternatives, remark => remark.Remark == Remark.CredentialsChanged);
+    }
+
+    [Fact]
+    public void Database_that_went_long_before_stays_an_outage_when_one_more_goes()
+    {
+        HealthSubject[] two = [Databases[0], Databases[1]];
+        Acts[][] history = [.. Enumerable.Repeat(new[] { Acts.Refused, Acts.Well }, 10), .. Enumerable.Repeat(new[] { Acts.Refused, Acts.Refused }, 5)];
+        var verdicts = Verdicts(Rounds(history, two))[^1];
+        Assert.Equal([DisasterKind.DatabaseOutage, DisasterKind.DatabaseOutage], verdicts.Select(verdict => verdict.Kind));
+    }
+
+    private static Acts[] Well() => [.. Enumerable.Repeat(Acts.Well, All.Length)];
+
+    private static List<IReadOnlyList<Verdict>> Verdicts(IReadOnlyList<HealthRound> rounds)
+    {
+        var state = HealthState.Empty;
+        return [.. rounds.Select(round => Classification.Of(state = Hysteresis.Advance(state, round, Usual), round, Usual))];
+    }
+
+    private static HealthRound[] Rounds(Acts[][] history, HealthSubject[]? subjects = null) =>
+    [
+        .. history.Select((round, at) => new HealthRound(
+            Start.AddSeconds(30 * at), [.. round.Select((acts, column) => new SubjectRound((subjects ?? All)[column], Say(acts)))], new HashSet<string>())),
+    ];
+
+    private static ProbeResult[] Say(Acts acts)
+    {
+        var (reach, protocol, query) = acts switch
+        {
+            Acts.Silent => (ProbeAnswer.NoAnswer, ProbeAnswer.NoAnswer, ProbeAnswer.NoAnswer),
+            Acts.Refused => (ProbeAnswer.Refused, ProbeAnswer.Refused, ProbeAnswer.Refused),
+            Acts.Frozen => (ProbeAnswer.Answered, ProbeAnswer.NoAnswer, ProbeAnswer.NoAnswer),
+            Acts.Denied => (ProbeAnswer.Answered, ProbeAnswer.Denied, ProbeAnswer.Denied),
+            Acts.Corrupt => (ProbeAnswer.Answered, ProbeAnswer.Answered, ProbeAnswer.Corrupt),
+            _ => (ProbeAnswer.Answered, ProbeAnswer.Answered, ProbeAnswer.Answered),
+        };
+        return [new("tcp", ProbeKind.Reach, reach, 1), new("handshake", ProbeKind.Protocol, protocol, 1), new("read", ProbeKind.Query, query, 1)];
+    }
+}

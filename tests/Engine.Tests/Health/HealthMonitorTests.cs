@@ -1,0 +1,167 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Health.Probes;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Tests.Health;
+
+/// <summary>The monitor on servers that are stopped, frozen, damaged and cut off. One class: there is one monitor in a catalog.</summary>
+public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
+{
+    private const UnixSignal Stop = (UnixSignal)19;
+    private const UnixSignal Continue = (UnixSignal)18;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Stopped_server_is_suspected_after_two_rounds_confirmed_after_four_and_healthy_again_after_six()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        Assert.Empty(await rig.LookAsync());
+        var window = await rig.Windows.AddAsync(rig.Name(), rig.Now, rig.Now.AddHours(1), "a new disk", "tester", Ct);
+        await rig.Servers[0].StopAsync(Ct);
+        Assert.Empty(await rig.LookAsync(6));
+        Assert.Empty(await rig.IncidentsAsync());
+        Assert.Contains(await rig.History.LastAsync(rig.Now.AddMinutes(-1), Ct), sample => sample.Subject.Name == rig.Name() && sample.IsMaintained);
+        await catalog.Pool.Command("UPDATE maintenance_window SET ends_at = $2 WHERE id = $1", window.Id, rig.Now.ToUniversalTime()).RunAsync(Ct);
+
+        Assert.Empty(await rig.LookAsync());
+        var first = rig.Now;
+        Assert.Equal(IncidentState.Suspected, Assert.Single(await rig.LookAsync()).State);
+        Assert.Equal(WatchState.Disagree, (await rig.Watch.ReadAsync(Ct)).State);
+        // Another process takes over in between and knows what was counted.
+        rig.Begin();
+        await rig.Monitor.RememberAsync(Ct);
+        var verdict = Assert.Single(await rig.LookAsync(2));
+        Assert.Equal((DisasterKind.DatabaseOutage, IncidentState.Confirmed), (verdict.Kind, verdict.State));
+        var incident = Assert.Single(await rig.IncidentsAsync());
+        Assert.Equal(IncidentState.Confirmed, incident.State);
+        Assert.Equal([rig.Name()], incident.Sources);
+        Assert.True(incident.ConfirmedAt - first <= 4 * rig.Estate.Health.Interval, $"{incident.ConfirmedAt - first}");
+        var card = Evidence.Parse(incident.EvidenceJson);
+        Assert.Contains(card.Disagreements, remark => remark.Remark == Remark.HostAnswersPortClosed);
+        Assert.Contains(card.Alternatives, remark => remark.Remark == Remark.ServerStopped);
+
+        await rig.Servers[0].StartAsync(Ct);
+        Assert.NotEmpty(await rig.LookAsync(5));
+        Assert.True((await rig.Incidents.FindAsync(incident.Id, Ct))!.IsOpen);
+        Assert.Empty(await rig.LookAsync());
+        Assert.Equal("healthy", (await rig.Incidents.FindAsync(incident.Id, Ct))!.Resolution);
+        Assert.Equal(["suspected", "confirmed", "healthy"], (await rig.Incidents.EventsAsync(incident.Id, Ct)).Select(one => one.What));
+        await ReplayAsync(rig, incident);
+    }
+
+    [Fact]
+    public async Task Frozen_server_opens_its_port_and_answers_no_query_and_the_card_says_so()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        await rig.LookAsync();
+        var postmaster = rig.Servers[0].Postmaster!.Value;
+        Assert.True(LibC.Signal(postmaster, Stop));
+        try
+        {
+            var verdict = Assert.Single(await rig.LookAsync(4));
+            Assert.Equal((DisasterKind.DatabaseOutage, IncidentState.Confirmed), (verdict.Kind, verdict.State));
+            Assert.Contains(verdict.Evidence.Disagreements, remark => remark.Remark == Remark.PortOpensServerSilent);
+            Assert.Contains(verdict.Evidence.Alternatives, remark => remark.Remark == Remark.FrozenOrOverloaded);
+            var probes = verdict.Evidence.Subjects.Single().Probes.ToDictionary(probe => probe.Probe);
+            Assert.Equal((ProbeAnswer.Answered, ProbeAnswer.NoAnswer, ProbeAnswer.NoAnswer), (probes["tcp"].Answer, probes["handshake"].Answer, probes["read"].Answer));
+            Assert.Equal(4, probes["read"].MissesInARow);
+        }
+        finally
+        {
+            LibC.Signal(postmaster, Continue);
+        }
+    }
+
+    [Fact]
+    public async Task Overwritten_relation_that_is_read_is_corruption_freezes_retention_and_stays_until_it_is_closed()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        await rig.ExecuteAsync("CREATE TABLE parcel AS SELECT i AS id, repeat('x', 500) AS label FROM generate_series(1, 20000) i; CHECKPOINT");
+        Assert.Empty(await rig.LookAsync());
+        var path = Path.Combine(rig.Servers[0].DataFolder, await rig.ScalarAsync("SELECT pg_relation_filepath('parcel')"));
+        await using (var file = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
+        {
+            file.Seek(700 * 8192 + 100, SeekOrigin.Begin);
+            await file.WriteAsync(new byte[4000], Ct);
+        }
+
+        await Assert.ThrowsAsync<PostgresException>(() => rig.ExecuteAsync("SELECT sum(length(label)) FROM parcel"));
+        var first = Assert.Single(await rig.LookAsync());
+        Assert.Equal(DisasterKind.DatabaseCorruption, first.Kind);
+        var verdict = Assert.Single(await rig.LookAsync());
+        Assert.Equal(IncidentState.Confirmed, verdict.State);
+        var incident = Assert.Single(await rig.IncidentsAsync());
+        var card = Evidence.Parse(incident.EvidenceJson);
+        Assert.Contains(card.Subjects.Single().Probes, probe => probe is { Probe: "checksums", Answer: ProbeAnswer.Corrupt } && probe.Detail!.Contains("1 more than before", StringComparison.Ordinal));
+        Assert.Contains(card.Disagreements, remark => remark.Remark == Remark.AnswersButCorrupt);
+        Assert.Contains(rig.Name(), await new RestorePointCatalog(catalog.Pool).FrozenSourcesAsync(Ct));
+
+        // Good answers disprove nothing, and a process that starts anew still knows.
+        rig.Begin();
+        Assert.Equal(DisasterKind.DatabaseCorruption, Assert.Single(await rig.LookAsync(8)).Kind);
+        await rig.ExecuteAsync("DROP TABLE parcel");
+        await rig.Incidents.AcknowledgeAsync(incident.Id, "looking", "ann", Ct);
+        await Assert.ThrowsAsync<EngineException>(() => rig.Incidents.AcknowledgeAsync(incident.Id, "", "bob", Ct));
+        await Assert.ThrowsAsync<EngineException>(() => rig.Incidents.CloseAsync(incident.Id, " ", "ann", Ct));
+        await rig.Incidents.CloseAsync(incident.Id, "restored to the point before", "ann", Ct);
+        Assert.Empty(await rig.LookAsync(3));
+        Assert.DoesNotContain(rig.Name(), await new RestorePointCatalog(catalog.Pool).FrozenSourcesAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Everything_dead_at_once_is_a_partition_and_no_outage_of_anybody()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed, servers: 2);
+        await rig.LookAsync();
+        await Task.WhenAll(rig.Servers.Select(server => server.KillAsync(Ct)));
+        var verdict = Assert.Single(await rig.LookAsync(5));
+        Assert.Equal((DisasterKind.NetworkPartition, IncidentState.Confirmed, 2), (verdict.Kind, verdict.State, verdict.Sources.Count));
+        var incident = Assert.Single(await rig.IncidentsAsync());
+        Assert.False(incident.IsDisaster);
+        Assert.Contains(Evidence.Parse(incident.EvidenceJson).Alternatives, remark => remark.Remark == Remark.AllStopped);
+        Assert.Equal(WatchState.Isolated, (await rig.Watch.ReadAsync(Ct)).State);
+    }
+
+    [Fact]
+    public async Task Monitor_that_lost_its_lease_writes_nothing_and_old_rounds_are_summed_up_once()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        await rig.LookAsync(3);
+        var seen = (await rig.History.RoundsAsync(rig.Now.AddMinutes(-5), rig.Now, Ct)).Count(round => round.Subjects.Any(one => one.Subject.Name == rig.Name()));
+        Assert.Equal(3, seen);
+        await catalog.Pool.Command("UPDATE health_watch SET fence = fence + 1 WHERE name = $1", HealthWatch.Monitor).RunAsync(Ct);
+        await Assert.ThrowsAsync<LeadershipLostException>(() => rig.LookAsync());
+        Assert.Equal(seen, (await rig.History.RoundsAsync(rig.Now.AddMinutes(-5), rig.Now, Ct)).Count(round => round.Subjects.Any(one => one.Subject.Name == rig.Name())));
+
+        var subject = $"source/{rig.Name()}";
+        var raw = await SummariesAsync(rig, subject);
+        await rig.History.DownsampleAsync(rig.Now.AddHours(25), Ct);
+        await rig.History.DownsampleAsync(rig.Now.AddDays(8), Ct);
+        Assert.NotEmpty(raw);
+        Assert.Equal(raw, await SummariesAsync(rig, subject));
+        await rig.History.DownsampleAsync(rig.Now.AddDays(402), Ct);
+        Assert.Empty(await SummariesAsync(rig, subject));
+    }
+
+    private static async Task<IReadOnlyList<ProbeSummary>> SummariesAsync(HealthRig rig, string subject) =>
+        [.. (await rig.History.SummariesAsync(subject, byHour: true, rig.Now.AddHours(-2), Ct)).Select(one => one with { MeanLatencyMs = Math.Round(one.MeanLatencyMs, 3) })];
+
+    /// <summary>The kept history, played again: with the same thresholds the same incident, with higher ones none.</summary>
+    private static async Task ReplayAsync(HealthRig rig, Incident incident)
+    {
+        var rounds = (await rig.History.RoundsAsync(rig.Now.AddHours(-1), rig.Now, Ct))
+            .Select(round => round with { Subjects = [.. round.Subjects.Where(one => one.Subject.Name == rig.Name())] }).Where(round => round.Subjects.Count > 0).ToList();
+        var replayed = Assert.Single(ShadowReplay.Run(rounds, rig.Estate.Health.Thresholds));
+        Assert.True(replayed.IsProposed);
+        Assert.Equal(incident.ConfirmedAt!.Value, replayed.ConfirmedAt!.Value, TimeSpan.FromMilliseconds(1));
+        var careful = Assert.Single(ShadowReplay.Run(rounds, new HealthThresholds { ConfirmAfter = 9 }));
+        Assert.False(careful.IsProposed);
+        Assert.Empty(ShadowReplay.Run(rounds, new HealthThresholds { SuspectAfter = 9, ConfirmAfter = 9 }));
+    }
+}
