@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Engine.Validation.Drills;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -54,13 +55,16 @@ public static class EngineServices
         services.AddSingleton<WorkspaceCatalog>();
         services.AddSingleton<WorkspaceRequests>();
         services.AddSingleton<WalCatalog>();
+        services.AddSingleton<DrillCatalog>();
         services.TryAddSingleton<IBaseBackupRequests, BaseBackupRequests>();
         services.AddSingleton<WalReceivers>();
         services.AddHealth();
+        services.AddSingleton(ValidationOptionsFor(setup));
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();
         services.AddSingleton<IRunHandler, RestoreRun>();
+        services.AddSingleton<IRunHandler, PointInTimeDrillRun>();
         services.AddSingleton<IRunHandler, RetentionRun>();
         services.AddSingleton<IRunHandler, VerificationRun>();
         services.AddSingleton<IRunHandler, RepairRun>();

@@ -48,6 +48,7 @@ public static class LabConfiguration
             PasswordFile = "keys/orders.pw",
             Mode = mode,
             DataDirectory = dataDirectory,
+            Heartbeat = dataDirectory is null ? null : new { Seconds = 5 },
             Tables = Array.Empty<string>(),
         },
     };

@@ -6,10 +6,11 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Engine.Validation.Drills;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
-/// <summary><c>drconsole backup|validate|restore|sources|restore-points</c>: the engine from the command line.</summary>
+/// <summary><c>drconsole backup|validate|restore|drill|sources|restore-points</c>: the engine from the command line.</summary>
 internal static class SourceCommands
 {
     private const string Actor = "command line";
@@ -21,6 +22,7 @@ internal static class SourceCommands
         yield return Backup(options, noWait);
         yield return Validate(options, noWait);
         yield return Restore(options, noWait);
+        yield return Drill(options, noWait);
         yield return Sources(options);
         yield return Points(options);
     }
@@ -80,6 +82,31 @@ internal static class SourceCommands
             run => new RestoreReport(run.Id.Value, Status(run), Result<RestoreRunResult>(run)?.Seconds),
             report => $"{((RestoreReport)report).Status}",
             _ => ExitCodes.Done);
+    }
+
+    private static Command Drill(ConsoleOptions options, Option<bool> noWait)
+    {
+        var source = new Argument<string>("SOURCE");
+        var time = new Option<DateTimeOffset?>("--time") { Description = "recover this moment instead of a random second of the window (ISO 8601, UTC where it says no zone)", HelpName = "T", CustomParser = ReadTime };
+        var command = new Command("drill", "recover a source to a random moment in scratch, and look whether it is that moment") { source, time };
+        return OnRun(command, options, noWait,
+            (session, parsed, stopping) => session.Get<RunRequests>().DrillAsync(parsed.GetValue(source)!, parsed.GetValue(time), Actor, stopping),
+            run => Result<PointInTimeDrillResult>(run) is { } result
+                ? new DrillReport(run.Id.Value, Status(run), result.Moment, result.Outcome, result.Reason, result.Seconds, result.Phases)
+                : new DrillReport(run.Id.Value, Status(run), null, null, null, null, []),
+            report => report is DrillReport { Outcome: not null } drill ? $"{drill.Outcome}: {drill.Moment:u} {drill.Reason}" : $"{((DrillReport)report).Status}",
+            run => Result<PointInTimeDrillResult>(run)?.Outcome == DrillOutcomes.Passed ? ExitCodes.Done : ExitCodes.Failed);
+    }
+
+    private static DateTimeOffset? ReadTime(System.CommandLine.Parsing.ArgumentResult argument)
+    {
+        if (DateTimeOffset.TryParse(argument.Tokens[0].Value, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal, out var time))
+        {
+            return time;
+        }
+
+        argument.AddError($"{argument.Tokens[0].Value} is no ISO 8601 time; write 2026-11-24T14:32:10Z");
+        return null;
     }
 
     private static Command Sources(ConsoleOptions options)
@@ -191,6 +218,8 @@ internal static class SourceCommands
     private sealed record BackupReport(long RunId, string? RestorePointId, string Status, long? Bytes, long? StoredBytes, double? Seconds);
 
     private sealed record RestoreReport(long RunId, string Status, double? Seconds);
+
+    private sealed record DrillReport(long RunId, string Status, DateTimeOffset? Moment, string? Outcome, string? Reason, double? Seconds, IReadOnlyList<DrillPhase> Phases);
 
     private sealed record StepReport(string Name, ValidationStepStatus Status, double? Seconds, string? Reason);
 

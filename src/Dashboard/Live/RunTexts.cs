@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Engine.Validation.Drills;
 
 namespace Hexabase.DrConsole.Dashboard.Live;
 
@@ -18,6 +19,7 @@ internal static class RunTexts
         RunKinds.Backup => PageTexts.RunKindBackup,
         RunKinds.Validation => PageTexts.RunKindValidation,
         RunKinds.Restore => PageTexts.RunKindRestore,
+        RunKinds.PointInTimeDrill => WindowTexts.RunKindDrill,
         RunKinds.Retention => PageTexts.RunKindRetention,
         RunKinds.Rotation => PageTexts.RunKindRotation,
         RunKinds.Shredding => PageTexts.RunKindShredding,
@@ -57,6 +59,12 @@ internal static class RunTexts
     {
         (RunKinds.Validation, { } json) => Verdict(ValidationResult.Parse(JsonElement.Parse(json))),
         (RunKinds.Verification, { } json) => JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!.IsSound ? null : Status.Damaged,
+        (RunKinds.PointInTimeDrill, { } json) => JsonSerializer.Deserialize<PointInTimeDrillResult>(json, JsonSerializerOptions.Web)!.Outcome switch
+        {
+            DrillOutcomes.Passed => null,
+            DrillOutcomes.NotProvable => Status.Unproven,
+            _ => Status.Failed,
+        },
         (RunKinds.Repair, { } json) => JsonSerializer.Deserialize<RepairRunResult>(json, JsonSerializerOptions.Web)!.IsWhole ? null : Status.Damaged,
         _ => null,
     };

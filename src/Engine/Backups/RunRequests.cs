@@ -17,6 +17,11 @@ public sealed record BackupRequest(string Source, string Strategy = LogicalBacku
 /// <param name="Tier">The tier to read it from; null for the first that holds it undamaged.</param>
 public sealed record ValidationRequest(string RestorePoint, string? Tier = null);
 
+/// <summary>What a drill to a moment is asked for.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="Moment">The moment; null for a random second of the recoverable window, which the run chooses and writes down before it acts.</param>
+public sealed record PointInTimeDrillRequest(string Source, DateTimeOffset? Moment = null);
+
 /// <summary>
 /// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
 /// at once, writes the request with its audit event, and hands it over.
@@ -52,6 +57,20 @@ public sealed class RunRequests(
     {
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
         return await RequestAsync(RunKinds.Validation, point.Source, point.Id, new ValidationRequest(point.Id, tier), actor, null, cancellationToken);
+    }
+
+    /// <summary>Asks to recover a source to a moment in scratch.</summary>
+    /// <param name="moment">The moment; null for a random second of the recoverable window.</param>
+    /// <exception cref="EngineException">Unknown source; <c>no-wal</c>; or a drill of it is still open.</exception>
+    public async Task<Run> DrillAsync(string source, DateTimeOffset? moment, string actor, CancellationToken cancellationToken)
+    {
+        if (estate.WalOf(estate.SourceNamed(source)) is null)
+        {
+            throw new EngineException("no-wal", ErrorKind.Unsupported, $"no WAL of {source} is received, so there is no window of moments to recover to",
+                "Set Postgres:Mode to physical or both, and Postgres:Wal:Enabled to true.");
+        }
+
+        return await RequestAsync(RunKinds.PointInTimeDrill, source, null, new PointInTimeDrillRequest(source, moment), actor, null, cancellationToken);
     }
 
     /// <summary>Asks to restore one older point of each source again, the one whose turn it is: content that was proven once may rot.</summary>

@@ -16,7 +16,8 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
         var wanted = estate.Sources.Select(source => estate.ClassOf(source).MinimumTiers).ToArray();
         var rows = await catalog.Command(
             """
-            SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text, wal.lag, wal.measured_at
+            SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text, wal.lag, wal.measured_at,
+              drill.drilled_at, drill.seconds
             FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
             LEFT JOIN LATERAL (
               SELECT id, created_at FROM restore_point WHERE source = s.name AND expired_at IS NULL ORDER BY created_at DESC LIMIT 1) newest ON true
@@ -47,12 +48,15 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 AND EXISTS (SELECT 1 FROM restore_point p WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier)
                 AND NOT EXISTS (SELECT 1 FROM wal_gap g WHERE g.source = s.name AND g.closed_at IS NULL)
               ORDER BY t.lag_seconds + extract(epoch FROM clock_timestamp() - t.seen_at) OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
+            LEFT JOIN LATERAL (
+              SELECT drilled_at, seconds FROM point_in_time_drill WHERE source = s.name AND outcome = 'passed' AND seconds IS NOT NULL ORDER BY id DESC LIMIT 1) drill ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(
                     row.TextOrNull(1), row.TimeOrNull(2), Parse<List<TierStanding>>(row.TextOrNull(3)) ?? [], row.TimeOrNull(4),
                     Parse<Proof>(row.TextOrNull(6)), Parse<List<Proof>>(row.TextOrNull(5)) ?? [])
                 {
                     Wal = row.DoubleOrNull(7) is { } lag && row.TimeOrNull(8) is { } measured ? new WalStanding(TimeSpan.FromSeconds(lag), measured) : null,
+                    Drill = row.TimeOrNull(9) is { } drilled ? new MeasuredDrill(drilled, row.GetDouble(10)) : null,
                 }), cancellationToken);
         var facts = rows.ToDictionary(row => row.Name, row => row.Facts);
         var now = time.GetUtcNow();

@@ -67,7 +67,7 @@ internal static partial class SourceConfiguration
 
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables", "Wal");
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables", "Wal", "Heartbeat");
         var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
         var tables = settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0).ToList();
         if (mode != PostgresMode.Logical && tables.Count > 0)
@@ -81,7 +81,31 @@ internal static partial class SourceConfiguration
         {
             DataDirectory = ReadDataDirectory(settings, mode),
             Wal = ReadWal(settings, mode),
+            Heartbeat = ReadHeartbeat(settings, mode),
         };
+    }
+
+    /// <summary>Off unless it is asked for: it writes into somebody's database.</summary>
+    private static TimeSpan? ReadHeartbeat(ConfigurationReader settings, PostgresMode mode)
+    {
+        if (!settings.Has("Heartbeat"))
+        {
+            return null;
+        }
+
+        var heartbeat = settings.Section("Heartbeat");
+        heartbeat.AllowOnly("Seconds");
+        if (mode == PostgresMode.Logical)
+        {
+            settings.Problem("Heartbeat", "is written while WAL is received; set Mode to physical or both");
+        }
+
+        if (heartbeat.Text("Seconds") is null)
+        {
+            heartbeat.Problem("Seconds", "is missing; it says how often the heartbeat's row is written");
+        }
+
+        return heartbeat.OptionalNumber("Seconds", 1, 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
     }
 
     private static string? ReadDataDirectory(ConfigurationReader settings, PostgresMode mode)

@@ -78,6 +78,11 @@ public sealed record TierStanding(string Tier, string State, DateTimeOffset Stor
 /// <param name="MeasuredAt">When that was.</param>
 public sealed record WalStanding(TimeSpan Lag, DateTimeOffset MeasuredAt);
 
+/// <summary>A recovery to a moment that ran in scratch and passed.</summary>
+/// <param name="At">When.</param>
+/// <param name="Seconds">From the first byte to a server that answers, its WAL replayed.</param>
+public sealed record MeasuredDrill(DateTimeOffset At, double Seconds);
+
 /// <summary>The facts about one source from which its standing follows.</summary>
 /// <param name="NewestPoint">Id of the newest restore point, or null.</param>
 /// <param name="NewestAt">When the content of the newest point was true.</param>
@@ -94,17 +99,23 @@ public sealed record SourceFacts(
     /// </summary>
     public WalStanding? Wal { get; init; }
 
+    /// <summary>The newest drill to a moment that passed, or null.</summary>
+    public MeasuredDrill? Drill { get; init; }
+
     /// <summary>Nothing is known.</summary>
     public static SourceFacts None { get; } = new(null, null, [], null, null, []);
 }
 
 /// <summary>A source's standing with the figures it follows from.</summary>
 /// <param name="RpoNow">What would be lost now: the age of the newest restore point that counts; null where there is none.</param>
-/// <param name="RestoreTime">Measured time of the last proven restore; null where none was measured.</param>
+/// <param name="RestoreTime">Measured time of the last proven restore or drill; null where none was measured.</param>
 /// <param name="ProofAge">How old the last proof is.</param>
 public sealed record SourceStanding(
     Source Source, ProtectionClass Protection, SourceFacts Facts, Standing Standing, StandingReason Reason, TimeSpan? RpoNow, TimeSpan? RestoreTime, TimeSpan? ProofAge)
 {
+    /// <summary>When <see cref="RestoreTime"/> was measured; null where it was not.</summary>
+    public DateTimeOffset? RestoreMeasuredAt { get; init; }
+
     /// <summary>True where the figure for the RPO is the measured lag of the WAL.</summary>
     public bool IsByWal { get; init; }
 
@@ -121,10 +132,18 @@ public sealed record SourceStanding(
             (rpo, isByWal) = (behind, true);
         }
 
-        TimeSpan? restore = facts.LastProof?.RestoreSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
+        var (restore, measuredAt) = Measured(facts);
         TimeSpan? age = facts.LastProof is { } proof ? Positive(now - proof.At) : null;
         var (standing, reason) = Decide(source, protection, facts, rpo, restore, age);
-        return new SourceStanding(source, protection, facts, standing, reason, rpo, restore, age) { IsByWal = isByWal };
+        return new SourceStanding(source, protection, facts, standing, reason, rpo, restore, age) { IsByWal = isByWal, RestoreMeasuredAt = measuredAt };
+    }
+
+    /// <summary>The newest of what really ran: a drill is as much a restore as a validation's last step, with WAL on top.</summary>
+    private static (TimeSpan? Took, DateTimeOffset? At) Measured(SourceFacts facts)
+    {
+        var proof = facts.LastProof is { RestoreSeconds: { } seconds } restored ? (TimeSpan.FromSeconds(seconds), restored.At) : ((TimeSpan, DateTimeOffset)?)null;
+        return facts.Drill is { } drill && (proof is null || drill.At > proof.Value.Item2) ? (TimeSpan.FromSeconds(drill.Seconds), drill.At)
+            : proof is { } measured ? (measured.Item1, measured.Item2) : (null, null);
     }
 
     private static (Standing, StandingReason) Decide(

@@ -48,6 +48,9 @@ public sealed record PostgresSettings(
 
     /// <summary>How its WAL is received, where physical backups are made and WAL is wanted.</summary>
     public WalSettings Wal { get; init; } = new(null, null, false, WalSettings.DefaultFlushInterval);
+
+    /// <summary>How often a heartbeat is written into the database while its WAL is received; null where none is.</summary>
+    public TimeSpan? Heartbeat { get; init; }
 }
 
 /// <summary>How a PostgreSQL source's WAL is received.</summary>

@@ -5,13 +5,18 @@ using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Jobs;
 
-/// <summary>Keeps the recurring jobs of the tiers, the keys and the older restore points; none of tiers that are configured no longer.</summary>
+/// <summary>Keeps the recurring jobs of the tiers, the drills, the keys and the older restore points; none of what is configured no longer.</summary>
 public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
 {
     private const string Retention = "retention of ";
     private const string Verification = "verification of ";
     private const string DeepVerification = "deep verification of ";
+    private const string Drill = "drill of ";
+    private static readonly string[] Named = [Retention, Verification, DeepVerification, Drill];
     private static readonly string[] OfTiers = [Retention, Verification, DeepVerification];
+
+    /// <summary>Classes that may lose no more than this are drilled daily, others weekly.</summary>
+    private static readonly TimeSpan DailyDrillRpo = TimeSpan.FromMinutes(15);
     private static readonly RecurringJobOptions Options = new() { TimeZone = TimeZoneInfo.Utc, MisfireHandling = MisfireHandlingMode.Relaxed };
 
     /// <summary>Makes the recurring jobs what the estate says. Repeatable.</summary>
@@ -27,12 +32,21 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
             wanted.UnionWith(OfTiers.Select(job => job + tier));
         }
 
+        foreach (var source in estate.Sources.Where(source => estate.WalOf(source) is not null))
+        {
+            // A proof of the window ages as one of a restore point does; at night, and not all of them in one minute.
+            var minute = source.Name.Sum(letter => letter) % 60;
+            Add(Drill + source.Name, estate.ClassOf(source).Rpo <= DailyDrillRpo ? Cron.Daily(2, minute) : Cron.Weekly(DayOfWeek.Sunday, 2, minute),
+                target => target.StartDrillAsync(source.Name, CancellationToken.None));
+            wanted.Add(Drill + source.Name);
+        }
+
         Add("keys are rotated when due", Cron.Daily(3, 25), target => target.RotateDueAsync(CancellationToken.None));
         Add("keys are looked at", "50 */6 * * *", target => target.LookAtKeysAsync(CancellationToken.None));
         Add("older restore points are proven again", Cron.Daily(4, 40), target => target.ProveAgainAsync(CancellationToken.None));
         jobs.AddOrUpdate<HealthJobs>("health history is summed up", JobQueues.Schedule, target => target.DownsampleAsync(CancellationToken.None), Cron.Daily(2, 35), Options);
         using var connection = storage.GetConnection();
-        foreach (var stale in connection.GetRecurringJobs().Where(job => OfTiers.Any(kind => job.Id.StartsWith(kind, StringComparison.Ordinal)) && !wanted.Contains(job.Id)))
+        foreach (var stale in connection.GetRecurringJobs().Where(job => Named.Any(kind => job.Id.StartsWith(kind, StringComparison.Ordinal)) && !wanted.Contains(job.Id)))
         {
             jobs.RemoveIfExists(stale.Id);
         }

@@ -40,6 +40,11 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     [JobDisplayName("Scheduled backup of {0}")]
     public Task StartBackupAsync(string source, CancellationToken stopping) => UnlessOpenAsync(requests.BackupAsync(source, Schedule, stopping));
 
+    /// <summary>The recurring job of a source whose WAL is received: asks to recover it to a random moment, unless that is still being done.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled drill of {0}")]
+    public Task StartDrillAsync(string source, CancellationToken stopping) => UnlessOpenAsync(requests.DrillAsync(source, null, Schedule, stopping));
+
     /// <summary>The recurring job of a tier: asks to give up what retention keeps no longer, unless that is still being done.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled retention of {0}")]

@@ -36,6 +36,9 @@ public static class RunKinds
     public const string Validation = "validation";
     public const string Restore = "restore";
 
+    /// <summary>Recovers a source to a moment in scratch and looks whether it is that moment.</summary>
+    public const string PointInTimeDrill = "point-in-time-drill";
+
     /// <summary>Gives up what retention keeps no longer, and frees its space; of a tier.</summary>
     public const string Retention = "retention";
 

@@ -24,6 +24,9 @@ public sealed record ScratchPostgresOptions
     /// <summary>How long the start may take, replay of WAL included.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromMinutes(2);
 
+    /// <summary>True to keep the folder where a start fails: whoever made it may start another server on what the first left.</summary>
+    public bool KeepsFolder { get; init; }
+
     /// <summary>For a restored data directory: where WAL comes from and where replay ends.</summary>
     public IReadOnlyDictionary<string, string> Recovery { get; init; } = new Dictionary<string, string>();
 
@@ -89,7 +92,7 @@ public sealed class ScratchPostgres : IAsyncDisposable
     /// <summary>
     /// Starts a scratch server in a folder, on the data directory in it where there is one (<see cref="ScratchFolder.DataFolder"/>):
     /// then with a configuration of our own, and any role of it may sign in through the socket. The folder is the server's
-    /// from here on, also where the start fails.
+    /// from here on, also where the start fails, unless <see cref="ScratchPostgresOptions.KeepsFolder"/>.
     /// </summary>
     /// <exception cref="EngineException">As <see cref="PostgresCluster.StartAsync"/>.</exception>
     public static async Task<ScratchPostgres> StartAsync(
@@ -109,7 +112,7 @@ public sealed class ScratchPostgres : IAsyncDisposable
             await cluster.StartAsync(cancellationToken).ConfigureAwait(false);
             return scratch;
         }
-        catch
+        catch when (!options.KeepsFolder)
         {
             await folder.DisposeAsync().ConfigureAwait(false);
             throw;

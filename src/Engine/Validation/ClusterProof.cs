@@ -101,24 +101,25 @@ internal sealed class ClusterProof(
             recovery["recovery_target_action"] = "promote";
         }
 
-        return await ScratchPostgres.StartAsync(
-            new ScratchPostgresOptions
-            {
-                Root = options.ScratchRoot,
-                Major = facts.ServerMajor,
-                ProtectedPaths = options.ProtectedPaths,
-                Superuser = facts.Superuser,
-                StartTimeout = s_replayPatience,
-                Recovery = recovery,
-                Settings = new Dictionary<string, string>
-                {
-                    ["shared_buffers"] = "128MB",
-                    ["max_locks_per_transaction"] = "256",
-                    ["max_prepared_transactions"] = facts.Settings.GetValueOrDefault("max_prepared_transactions", "0"),
-                },
-            },
-            folder, registry, time, cancellationToken);
+        return await ScratchPostgres.StartAsync(ScratchFor(options, facts, recovery), folder, registry, time, cancellationToken);
     }
+
+    /// <summary>A scratch server for a cluster's restored files, which replays as it is told.</summary>
+    internal static ScratchPostgresOptions ScratchFor(ValidationOptions options, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery) => new()
+    {
+        Root = options.ScratchRoot,
+        Major = facts.ServerMajor,
+        ProtectedPaths = options.ProtectedPaths,
+        Superuser = facts.Superuser,
+        StartTimeout = s_replayPatience,
+        Recovery = recovery,
+        Settings = new Dictionary<string, string>
+        {
+            ["shared_buffers"] = "128MB",
+            ["max_locks_per_transaction"] = "256",
+            ["max_prepared_transactions"] = facts.Settings.GetValueOrDefault("max_prepared_transactions", "0"),
+        },
+    };
 
     private static async Task<StepOutcome> CompareAsync(ScratchPostgres scratch, ClusterFacts cluster, Manifest manifest, BackupRepository repository, CancellationToken ct)
     {

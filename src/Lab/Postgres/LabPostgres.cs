@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Servers;
 using Npgsql;
 
@@ -124,6 +125,31 @@ public sealed class LabPostgres : IAsyncDisposable
     /// <summary>Removes a database, whoever is connected to it.</summary>
     public Task DropDatabaseAsync(string name, CancellationToken cancellationToken) =>
         AdministerAsync($"drop database if exists {Quote(name)} with (force)", cancellationToken);
+
+    /// <summary>Makes the table of the console's heartbeat in <c>orders</c>, as its owner would; nothing where it is there.</summary>
+    public async Task EnsureHeartbeatAsync(CancellationToken cancellationToken)
+    {
+        var settings = AdminConnection();
+        settings.Pooling = false;
+        var server = NpgsqlDataSource.Create(settings);
+        await using (server.ConfigureAwait(false))
+        {
+            var exists = server.CreateCommand($"select to_regclass('{HeartbeatTable.Name}') is not null");
+            await using (exists.ConfigureAwait(false))
+            {
+                if (await exists.ExecuteScalarAsync(cancellationToken).ConfigureAwait(false) is true)
+                {
+                    return;
+                }
+            }
+
+            var command = server.CreateCommand(HeartbeatTable.Creation);
+            await using (command.ConfigureAwait(false))
+            {
+                await command.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
 
     /// <summary>Stops the server.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None).ConfigureAwait(false);

@@ -101,8 +101,8 @@ internal static class SourceRows
             : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed)),
     ];
 
-    public static string RestoreSecond(SourceStanding standing, TimeProvider time) => standing.Facts.LastProof is { RestoreSeconds: not null } proof
-        ? Figures.Format(PageTexts.RestoreMeasured, Figures.Age(time.GetUtcNow() - proof.At))
+    public static string RestoreSecond(SourceStanding standing, TimeProvider time) => standing.RestoreMeasuredAt is { } measured
+        ? Figures.Format(PageTexts.RestoreMeasured, Figures.Age(time.GetUtcNow() - measured))
         : PageTexts.RestoreNotMeasured;
 
     public static IReadOnlyList<TierMark> Tiers(SourceStanding standing, IReadOnlyList<StorageTier> tiers) =>

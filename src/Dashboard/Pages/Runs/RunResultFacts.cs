@@ -1,10 +1,12 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Sources;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Engine.Validation.Drills;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
 
@@ -16,6 +18,7 @@ internal static class RunResultFacts
         (_, null) => [],
         (RunKinds.Backup, { } json) => Backup(JsonSerializer.Deserialize<BackupRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.PointInTimeDrill, { } json) => Drill(JsonSerializer.Deserialize<PointInTimeDrillResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
         (RunKinds.Retention, { } json) => Retention(JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Verification, { } json) => Verification(JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!),
@@ -91,6 +94,28 @@ internal static class RunResultFacts
             yield return new NamedFact(PageTexts.FactLastCommit, last);
         }
     }
+
+    private static IEnumerable<NamedFact> Drill(PointInTimeDrillResult result)
+    {
+        yield return new NamedFact(WindowTexts.ReachMoment, Utc(result.Moment));
+        yield return new NamedFact(PageTexts.FactVerdict, DrillsPanel.Word(result.Outcome));
+        yield return new NamedFact(WindowTexts.FactFound, result.Reason);
+        yield return new NamedFact(PageTexts.FactReadFrom, result.Tier);
+        yield return new NamedFact(PageTexts.FigureRestore, result.Seconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : PageTexts.NotMeasured);
+        yield return new NamedFact(PageTexts.FactPhases, Figures.List(result.Phases.Select(phase => $"{phase.Name} {Figures.Duration(TimeSpan.FromSeconds(phase.Seconds))}")));
+        if (result.HeartbeatAt is { } beat)
+        {
+            yield return new NamedFact(WindowTexts.FactHeartbeat, Utc(beat));
+        }
+
+        if (result.LastCommitAt is { } last)
+        {
+            yield return new NamedFact(PageTexts.FactLastCommit, Utc(last));
+        }
+    }
+
+    /// <summary>To the millisecond and on the source's clock, which knows no zone.</summary>
+    private static string Utc(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.fff 'UTC'", System.Globalization.CultureInfo.InvariantCulture);
 
     private static IEnumerable<NamedFact> Validation(ValidationResult result)
     {

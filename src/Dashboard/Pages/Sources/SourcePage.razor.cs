@@ -28,6 +28,8 @@ public partial class SourcePage : LivePage
     private Exception? _windowFault;
     private Task _readingWindow = Task.CompletedTask;
     private DateTimeOffset? _moment;
+    private IReadOnlyList<DrillRow>? _drills;
+    private HeartbeatRow? _heartbeat;
     private IReadOnlyDictionary<string, TimeSpan> _durations = new Dictionary<string, TimeSpan>();
 
     /// <summary>The source's name.</summary>
@@ -59,6 +61,9 @@ public partial class SourcePage : LivePage
     private RecoverableWindows Windows { get; set; } = default!;
 
     [Inject]
+    private DrillCatalog Drilled { get; set; } = default!;
+
+    [Inject]
     private IDialogService Dialogs { get; set; } = default!;
 
     /// <summary>The moment that is asked for, ISO 8601.</summary>
@@ -69,6 +74,8 @@ public partial class SourcePage : LivePage
     private NavigationManager Navigation { get; set; } = default!;
 
     private Run? OpenBackup => _runs.FirstOrDefault(run => run.Kind == RunKinds.Backup && run.IsOpen);
+
+    private Run? OpenDrill => _runs.FirstOrDefault(run => run.Kind == RunKinds.PointInTimeDrill && run.IsOpen);
 
     private bool CanBackUp => _standing!.Reason != StandingReason.NoDriver;
 
@@ -125,6 +132,12 @@ public partial class SourcePage : LivePage
         _points = await Points.ReadAsync(Name, RowsShown, cancellationToken);
         _runs = await Runs.ListAsync(Name, null, null, RowsShown, cancellationToken);
         _durations = await Sources.BackupDurationsAsync(cancellationToken);
+        if (Estate.WalOf(standing.Source) is not null)
+        {
+            _drills = await Drilled.ListAsync(Name, RowsShown, cancellationToken);
+            _heartbeat = await Drilled.HeartbeatAsync(Name, cancellationToken);
+        }
+
         _standing = standing;
         _moment = DateTimeOffset.TryParse(At, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind, out var at) ? at : null;
         if (_readingWindow.IsCompleted)
@@ -176,6 +189,12 @@ public partial class SourcePage : LivePage
             var run = await Requests.RestoreAsync(plan, plan.Hash, actor, token);
             Navigation.NavigateTo(RunTexts.Href(run.Id));
         }
+    });
+
+    private Task DrillAsync() => ActAsync(async (actor, token) =>
+    {
+        var run = await Requests.DrillAsync(Name, null, actor, token);
+        Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
 
     private Task BackUpAsync() => ActAsync(async (actor, token) =>

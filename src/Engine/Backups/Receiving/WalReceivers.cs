@@ -63,15 +63,20 @@ public sealed class WalReceivers(
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var keeping = lease.KeepAsync(time, over.Token);
         var receiving = ReceiveAsync(lease, source, over.Token);
-        var asking = AskForBaseBackupsAsync(source, over.Token);
+        List<Task> work = [keeping, receiving, AskForBaseBackupsAsync(source, over.Token)];
+        if (source.Postgres!.Heartbeat is { } every)
+        {
+            work.Add(new HeartbeatWriter(ServerOf(source), source.Name, every, lease, time, log).RunAsync(over.Token));
+        }
+
         try
         {
-            await await Task.WhenAny(keeping, receiving, asking);
+            await await Task.WhenAny(work);
         }
         finally
         {
             await over.CancelAsync();
-            await Task.WhenAll(keeping, receiving, asking).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            await Task.WhenAll(work).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             await lease.ReleaseAsync();
         }
     }
@@ -108,14 +113,15 @@ public sealed class WalReceivers(
     private WalReceiver ReceiverOf(Source source, ReceiverLease lease, CatalogWalJournal journal)
     {
         var (settings, serving) = (estate.WalOf(source)!, estate.TiersOf(source));
-        var postgres = source.Postgres!;
-        var server = new WalSource(
-            new PostgresSource { Host = postgres.Host, Port = postgres.Port, Database = postgres.Database, Username = postgres.Username, PasswordFile = postgres.PasswordFile },
-            settings.SlotOf(source.Name), registry, time);
+        var server = new WalSource(ServerOf(source), settings.SlotOf(source.Name), registry, time);
         return new WalReceiver(
             new WalReceiverOptions(source.Name, Math.Min(estate.ClassOf(source).MinimumTiers, serving.Count), settings.FlushInterval, settings.IsSynchronous), server,
             [.. serving.Select(tier => new WalTier(tier.Name, token => tiers.OpenOrCreateAsync(tier, source.Workspace, token)))], lease, journal, time);
     }
+
+    private static PostgresSource ServerOf(Source source) => source.Postgres is { } postgres
+        ? new PostgresSource { Host = postgres.Host, Port = postgres.Port, Database = postgres.Database, Username = postgres.Username, PasswordFile = postgres.PasswordFile }
+        : throw new System.Diagnostics.UnreachableException($"{source.Name} has WAL and is no PostgreSQL");
 
     /// <summary>Asks for a base backup while the WAL has a gap that none begins behind.</summary>
     private async Task AskForBaseBackupsAsync(Source source, CancellationToken ct)

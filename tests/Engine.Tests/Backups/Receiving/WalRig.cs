@@ -50,6 +50,8 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
 
     public WalCatalog Wal { get; }
 
+    public ProcessRegistry Registry => _folder.Registry;
+
     public ProtectedEstate Estate { get; private set; } = null!;
 
     public TierRepositories Tiers { get; private set; } = null!;
@@ -64,7 +66,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
 
     public Exception? ReceiverFault { get; private set; }
 
-    public static async Task<WalRig> CreateAsync(CatalogServer catalog, WalSettings? settings = null, int minimumTiers = 2)
+    public static async Task<WalRig> CreateAsync(CatalogServer catalog, WalSettings? settings = null, int minimumTiers = 2, TimeSpan? heartbeat = null)
     {
         var rig = new WalRig(catalog, settings ?? new WalSettings(null, null, false, TimeSpan.FromMilliseconds(300)));
         await rig.Server.StartAsync(Ct);
@@ -74,7 +76,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
             [
                 new Source($"wal-{Guid.NewGuid().ToString("n")[..8]}", SourceKind.Postgres, "critical", "shop")
                 {
-                    Postgres = new PostgresSettings("127.0.0.1", rig.Server.Port, "postgres", "postgres", rig._folder.Combine("password"), PostgresMode.Physical, []) { Wal = rig.Settings },
+                    Postgres = new PostgresSettings("127.0.0.1", rig.Server.Port, "postgres", "postgres", rig._folder.Combine("password"), PostgresMode.Physical, []) { Wal = rig.Settings, Heartbeat = heartbeat },
                 },
             ],
             []);

@@ -126,7 +126,7 @@ internal sealed class RecoveredServer : IAsyncDisposable
         {
             await cluster.StartAsync(cancellationToken);
         }
-        catch (EngineException fault) when (fault.Code == "postgres-start-failed" && fault.Message.Contains("recovery ended before configured recovery target was reached", StringComparison.Ordinal))
+        catch (EngineException fault) when (ReplayLog.EndedBeforeTarget(fault))
         {
             throw new EngineException("recovery-target-not-reached", ErrorKind.NotFound,
                 "the WAL ends before the moment that was asked for: no transaction committed after it", "ask for an earlier moment, or for the end (end=true)", fault);

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Servers;
@@ -29,7 +28,7 @@ internal sealed record RecoveryPlace(string Data, Func<IProgress<TransferProgres
 /// The work of one physical restore in a folder of its own, which is on record before it exists: a settlement after a crash
 /// ends the server and removes it.
 /// </summary>
-internal sealed partial class RecoveryWork(
+internal sealed class RecoveryWork(
     BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time,
     RecoveryPlace? place = null)
 {
@@ -141,7 +140,7 @@ internal sealed partial class RecoveryWork(
         LocalFolder.WritePrivateFile(Path.Combine(Data, "recovery.signal"), [], _owner);
         try
         {
-            return await StartAsync(Recovery(path, isBounded: true), binaries, ct);
+            return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
         }
         catch (EngineException fault) when (fault.Code == "recovery-target-not-reached" && target.Time is not null)
         {
@@ -151,42 +150,18 @@ internal sealed partial class RecoveryWork(
         await FetchAsync(path.Until, progress, log, ct);
         try
         {
-            return await StartAsync(Recovery(path, isBounded: true), binaries, ct);
+            return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
         }
         catch (EngineException fault) when (fault.Code == "recovery-target-not-reached")
         {
             log?.Invoke("replay", "nothing was committed between that moment and the end of the WAL, so its end is that moment");
         }
 
-        return await StartAsync(Recovery(path, isBounded: false), binaries, ct);
+        return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: false), binaries, ct);
     }
 
     private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>
         RecoveredServer.ReplayAsync(name, folder, Data, facts, recovery, binaries, _owner, registry, time, ct);
-
-    private Dictionary<string, string> Recovery(RecoveryPath path, bool isBounded)
-    {
-        var recovery = new Dictionary<string, string>
-        {
-            ["restore_command"] = $"cp {Quote(WalFolder)}/%f \"%p\"",
-            ["recovery_target_timeline"] = path.Timeline.ToString(CultureInfo.InvariantCulture),
-            ["recovery_target_action"] = "promote",
-        };
-        if (isBounded && target.Time is { } moment)
-        {
-            recovery["recovery_target_time"] = moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture);
-        }
-        else if (target.Lsn is { } lsn)
-        {
-            recovery["recovery_target_lsn"] = lsn;
-        }
-        else if (target.Name is { } point)
-        {
-            recovery["recovery_target_name"] = point;
-        }
-
-        return recovery;
-    }
 
     private async Task<T> MeasureAsync<T>(string phase, Func<Task<T>> work)
     {
@@ -199,13 +174,6 @@ internal sealed partial class RecoveryWork(
     private string? LastTransaction()
     {
         var log = Path.Combine(folder, "replay.log");
-        return File.Exists(log) ? LastCompleted().Matches(File.ReadAllText(log)).LastOrDefault()?.Groups["time"].Value : null;
+        return File.Exists(log) ? ReplayLog.Read(File.ReadAllText(log)).LastText : null;
     }
-
-    /// <summary>For the shell that PostgreSQL runs the command in; a percent sign would be its own.</summary>
-    private static string Quote(string path) =>
-        $"'{path.Replace("'", "'\\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
-
-    [GeneratedRegex("last completed transaction was at log time (?<time>[^\n]+)")]
-    private static partial Regex LastCompleted();
 }

@@ -1,0 +1,70 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+
+/// <summary>What a server is told of its recovery.</summary>
+internal static class RecoverySettings
+{
+    /// <summary>Settings for a recovery along a path.</summary>
+    /// <param name="path">The timeline.</param>
+    /// <param name="target">Where it ends.</param>
+    /// <param name="walFolder">Holds the WAL that was fetched.</param>
+    /// <param name="isBounded">False where no commit follows the moment: then the end of the WAL is that moment.</param>
+    public static Dictionary<string, string> For(RecoveryPath path, PgDataTarget target, string walFolder, bool isBounded)
+    {
+        var recovery = new Dictionary<string, string>
+        {
+            ["restore_command"] = $"cp {Quote(walFolder)}/%f \"%p\"",
+            ["recovery_target_timeline"] = path.Timeline.ToString(CultureInfo.InvariantCulture),
+            ["recovery_target_action"] = "promote",
+        };
+        if (isBounded && target.Time is { } moment)
+        {
+            recovery["recovery_target_time"] = moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture);
+        }
+        else if (target.Lsn is { } lsn)
+        {
+            recovery["recovery_target_lsn"] = lsn;
+        }
+        else if (target.Name is { } point)
+        {
+            recovery["recovery_target_name"] = point;
+        }
+
+        return recovery;
+    }
+
+    /// <summary>For the shell that PostgreSQL runs the command in; a percent sign would be its own.</summary>
+    private static string Quote(string path) =>
+        $"'{path.Replace("'", "'\\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
+}
+
+/// <summary>What a server wrote into its log while it replayed.</summary>
+/// <param name="LastText">Time of the last commit that was replayed, as it stands there; null where there was none.</param>
+/// <param name="Last">The same as a time, where it can be read.</param>
+/// <param name="Next">Time of the commit, or abort, before which replay stopped at its target; null where WAL ended.</param>
+internal sealed partial record ReplayLog(string? LastText, DateTimeOffset? Last, DateTimeOffset? Next)
+{
+    /// <summary>Reads the last recovery of a log.</summary>
+    public static ReplayLog Read(string log)
+    {
+        var last = LastCompleted().Matches(log).LastOrDefault()?.Groups["time"].Value;
+        var next = StoppingBefore().Matches(log).LastOrDefault()?.Groups["time"].Value;
+        return new ReplayLog(last, Time(last), Time(next));
+    }
+
+    /// <summary>True where a start failed because the WAL ends before the target.</summary>
+    public static bool EndedBeforeTarget(EngineException fault) =>
+        fault.Code == "postgres-start-failed" && fault.Message.Contains("recovery ended before configured recovery target was reached", StringComparison.Ordinal);
+
+    /// <summary>In the zone of the log, which is the server's: scratch servers are given UTC.</summary>
+    private static DateTimeOffset? Time(string? text) =>
+        DateTimeOffset.TryParse(text?.Replace(" UTC", "Z", StringComparison.Ordinal), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+
+    [GeneratedRegex("last completed transaction was at log time (?<time>[^\n]+)")]
+    private static partial Regex LastCompleted();
+
+    [GeneratedRegex("recovery stopping before (commit|abort) of transaction [0-9]+, time (?<time>[^\n]+)")]
+    private static partial Regex StoppingBefore();
+}
