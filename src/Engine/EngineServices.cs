@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
@@ -70,6 +71,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, RepairRun>();
         services.AddSingleton<IRunHandler, RotationRun>();
         services.AddSingleton<IRunHandler, ShreddingRun>();
+        services.AddRecovery();
         return services;
     }
 

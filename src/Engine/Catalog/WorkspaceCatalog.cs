@@ -39,7 +39,7 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
             WHERE p.workspace = $1 AND {HoldCatalog.Standing}
             UNION ALL
             SELECT 'run R-' || r.id || ' is open' FROM run r
-            WHERE r.state IN ('queued', 'running', 'needs_decision') AND r.kind IN ('backup', 'validation', 'restore')
+            WHERE r.state IN ('queued', 'running', 'waiting', 'needs_decision') AND r.kind IN ('backup', 'validation', 'restore', 'recovery')
               AND r.source IN (SELECT source FROM restore_point WHERE workspace = $1)
             """, workspace).ListAsync(row => row.GetString(0), cancellationToken);
 

@@ -13,7 +13,7 @@ internal static partial class SourceConfiguration
         var sources = new List<Source>();
         foreach (var entry in root.Items("Sources"))
         {
-            entry.AllowOnly(["Name", "Kind", "Class", "Workspace", .. Sections]);
+            entry.AllowOnly(["Name", "Kind", "Class", "Workspace", "Recovery", .. Sections]);
             var name = entry.RequiredText("Name");
             var workspace = entry.Text("Workspace") ?? "default";
             foreach (var (key, value) in new[] { ("Name", name), ("Workspace", workspace) })
@@ -33,7 +33,7 @@ internal static partial class SourceConfiguration
 
             if (entry.Choice<SourceKind>("Kind", null) is { } kind)
             {
-                sources.Add(WithSettings(entry, new Source(name, kind, chosen, workspace), warnings));
+                sources.Add(WithSettings(entry, new Source(name, kind, chosen, workspace) { Recovery = RecoveryConfiguration.Read(entry) }, warnings));
             }
         }
 

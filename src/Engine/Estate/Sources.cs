@@ -104,4 +104,7 @@ public sealed record Source(string Name, SourceKind Kind, string Class, string W
 
     /// <summary>Set for <see cref="SourceKind.VCluster"/>.</summary>
     public VClusterSettings? VCluster { get; init; }
+
+    /// <summary>How it is recovered in place.</summary>
+    public RecoverySettings Recovery { get; init; } = RecoverySettings.None;
 }

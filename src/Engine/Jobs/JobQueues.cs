@@ -39,7 +39,7 @@ public static class JobQueues
     /// <summary>The queue for a run.</summary>
     public static string For(Run run, ProtectedEstate estate)
     {
-        if (run.Kind == RunKinds.Restore)
+        if (run.Kind is RunKinds.Restore or RunKinds.Recovery)
         {
             return Restores;
         }

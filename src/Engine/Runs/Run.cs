@@ -7,7 +7,10 @@ public readonly record struct RunId(long Value)
     public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"R-{Value}");
 }
 
-/// <summary>The states of a run. Only <see cref="Queued"/> and <see cref="Running"/> are open; a run never stays open without a holder of its lease.</summary>
+/// <summary>
+/// The states of a run. <see cref="Queued"/>, <see cref="Running"/> and <see cref="Waiting"/> are open; a running one never stays
+/// so without a holder of its lease.
+/// </summary>
 public enum RunState
 {
     /// <summary>Nobody holds it yet, or its holder stopped in good order and it goes on at the next start.</summary>
@@ -27,6 +30,9 @@ public enum RunState
 
     /// <summary>After a crash nobody can know whether a step took effect: a person decides.</summary>
     NeedsDecision,
+
+    /// <summary>It goes on only after a person's act (an approval, a resume, a decision). Nobody holds its lease meanwhile.</summary>
+    Waiting,
 }
 
 /// <summary>The kinds of run, as the catalog writes them.</summary>
@@ -53,6 +59,9 @@ public static class RunKinds
 
     /// <summary>Deletes a workspace's keys for ever.</summary>
     public const string Shredding = "shredding";
+
+    /// <summary>Carries out a recovery plan, or a drill of one.</summary>
+    public const string Recovery = "recovery";
 
     /// <summary>True where a run's source is the name of a workspace.</summary>
     public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding;
@@ -93,8 +102,8 @@ public sealed record Run(
     /// <summary>JSON of <see cref="RunError"/>, once failed.</summary>
     public string? ErrorJson { get; init; }
 
-    /// <summary>True while it is queued or running.</summary>
-    public bool IsOpen => State is RunState.Queued or RunState.Running;
+    /// <summary>True until it has ended.</summary>
+    public bool IsOpen => State is RunState.Queued or RunState.Running or RunState.Waiting;
 }
 
 /// <summary>Progress as pages show it.</summary>

@@ -28,6 +28,10 @@ public sealed class NeedsDecisionException(string step, string why) : Exception(
     public string Step { get; } = step;
 }
 
+/// <summary>Thrown by a handler whose run can go on only after a person's act: the run waits, and nobody holds its lease meanwhile.</summary>
+/// <param name="why">What it waits for, for the log.</param>
+public sealed class RunWaitsException(string why) : Exception(why);
+
 /// <summary>What a kind's handler gets while it executes a run: the request, the journal, progress, log and cancel.</summary>
 public sealed class RunContext
 {
@@ -93,6 +97,16 @@ public sealed class RunContext
         await CompleteAsync(name, handle, result);
         return result;
     }
+
+    /// <summary>Runs <paramref name="write"/> in one transaction behind the run's fence. Not cancellable: what it records has happened.</summary>
+    /// <exception cref="LeaseLostException">The fence is no longer ours; nothing was written.</exception>
+    internal Task CommitAsync(Func<NpgsqlTransaction, Task> write) => _hold.CommitAsync(write, CancellationToken.None);
+
+    /// <summary>The catalog, for reads.</summary>
+    internal NpgsqlDataSource Catalog => _hold.Catalog;
+
+    /// <summary>Names the step being executed, for handlers that keep their steps in tables of their own.</summary>
+    internal void Enter(string step) => CurrentStep = step;
 
     internal Task WriteIntentAsync(string step, object intent) =>
         _hold.CommitAsync(

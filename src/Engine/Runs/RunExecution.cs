@@ -18,6 +18,9 @@ public interface IRunHandler
     /// cancelled or failed, since no later attempt will do it. What cannot be removed is warned of, not thrown.
     /// </summary>
     Task AbandonAsync(RunContext context) => Task.CompletedTask;
+
+    /// <summary>How long that may take: it talks to servers that may not answer, and the run's end must not wait for them for ever.</summary>
+    TimeSpan AbandonPatience => TimeSpan.FromMinutes(1);
 }
 
 /// <summary>
@@ -27,9 +30,6 @@ public interface IRunHandler
 public sealed class RunExecution(
     NpgsqlDataSource catalog, IEnumerable<IRunHandler> handlers, LeaseTimes times, TimeProvider time, ILogger<RunExecution> log)
 {
-    /// <summary>Tidying up talks to servers that may not answer; the run's end must not wait for them for ever.</summary>
-    private static readonly TimeSpan AbandonPatience = TimeSpan.FromMinutes(1);
-
     private readonly Dictionary<string, IRunHandler> _handlers = handlers.ToDictionary(handler => handler.Kind);
 
     /// <summary>Advances the run until it ends, is cancelled, or <paramref name="stopping"/> is set (then it goes on later).</summary>
@@ -67,7 +67,7 @@ public sealed class RunExecution(
         var context = new RunContext(hold, journal, work.Token);
         journal.Log("information", "engine", hold.Run.Attempt == 1
             ? $"taken up, fence {hold.Run.Fence}, holder {LeaseOwner.Current}"
-            : $"taken up again after an interruption, attempt {hold.Run.Attempt}, fence {hold.Run.Fence}, holder {LeaseOwner.Current}");
+            : $"taken up again, attempt {hold.Run.Attempt}, fence {hold.Run.Fence}, holder {LeaseOwner.Current}");
         try
         {
             if (hold.Run.CancelRequestedBy is not null)
@@ -83,6 +83,12 @@ public sealed class RunExecution(
         catch (OperationCanceledException) when (work.IsCancellationRequested)
         {
             await SettleCancelledAsync(hold, journal, keeper, stopping);
+        }
+        catch (RunWaitsException waits)
+        {
+            journal.Log("information", "engine", $"waits: {waits.Message}");
+            await journal.FlushAsync(CancellationToken.None);
+            await hold.ParkAsync(CancellationToken.None);
         }
         catch (NeedsDecisionException unknown)
         {
@@ -142,7 +148,7 @@ public sealed class RunExecution(
             return;
         }
 
-        using var patience = new CancellationTokenSource(AbandonPatience, time);
+        using var patience = new CancellationTokenSource(_handlers[hold.Run.Kind].AbandonPatience, time);
         try
         {
             await _handlers[hold.Run.Kind].AbandonAsync(new RunContext(hold, journal, patience.Token));

@@ -74,6 +74,17 @@ internal sealed class RunHold
             await AuditLog.AppendAsync(transaction, "engine", $"run.{RunStore.Text(state)}", Run.Id.ToString(), new { Run.Kind, Run.Source }, cancellationToken);
         }, cancellationToken);
 
+    /// <summary>Gives the lease up until a person's act queues the run again. An act that came meanwhile queues it at once.</summary>
+    public Task ParkAsync(CancellationToken cancellationToken) =>
+        CommitAsync(
+            transaction => transaction.Command(
+                """
+                UPDATE run SET lease_owner = NULL, lease_until = NULL, handed_over_at = NULL, wake = false,
+                  state = CASE WHEN wake OR cancel_at IS NOT NULL THEN 'queued' ELSE 'waiting' END
+                WHERE id = $1
+                """, Run.Id.Value).RunAsync(cancellationToken),
+            cancellationToken);
+
     /// <summary>Gives the lease up without ending the run: this process stops, the next one goes on.</summary>
     public Task ReleaseAsync(CancellationToken cancellationToken) =>
         CommitAsync(

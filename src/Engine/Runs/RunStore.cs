@@ -70,7 +70,7 @@ public sealed class RunStore(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RunId>> EndedAsync(IReadOnlyCollection<RunId> ids, CancellationToken cancellationToken) =>
         ids.Count == 0
             ? Task.FromResult<IReadOnlyList<RunId>>([])
-            : catalog.Command("SELECT id FROM run WHERE id = ANY($1) AND state NOT IN ('queued', 'running')", ids.Select(id => id.Value).ToArray())
+            : catalog.Command("SELECT id FROM run WHERE id = ANY($1) AND state NOT IN ('queued', 'running', 'waiting')", ids.Select(id => id.Value).ToArray())
                 .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
 
     /// <summary>Log lines after <paramref name="afterSeq"/>, oldest first.</summary>
@@ -95,9 +95,10 @@ public sealed class RunStore(NpgsqlDataSource catalog)
         var changed = await transaction.Command(
             """
             UPDATE run SET cancel_by = $2, cancel_at = clock_timestamp(),
-              state = CASE WHEN state = 'queued' AND attempt = 0 THEN 'cancelled' ELSE state END,
+              state = CASE WHEN state = 'queued' AND attempt = 0 THEN 'cancelled' WHEN state = 'waiting' THEN 'queued' ELSE state END,
+              handed_over_at = CASE WHEN state = 'waiting' THEN NULL ELSE handed_over_at END,
               ended_at = CASE WHEN state = 'queued' AND attempt = 0 THEN clock_timestamp() ELSE ended_at END
-            WHERE id = $1 AND state IN ('queued', 'running') AND cancel_at IS NULL
+            WHERE id = $1 AND state IN ('queued', 'running', 'waiting') AND cancel_at IS NULL
             """, id.Value, actor).RunAsync(cancellationToken);
         if (changed == 0)
         {
@@ -108,6 +109,20 @@ public sealed class RunStore(NpgsqlDataSource catalog)
         await AuditLog.AppendAsync(transaction, actor, "run.cancel-requested", id.ToString(), new { }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return true;
+    }
+
+    /// <summary>
+    /// Lets a waiting run go on, inside the transaction of the act that it waited for. One that is still being parked is queued
+    /// when that ends. Hand it over after the commit.
+    /// </summary>
+    internal static async Task WakeAsync(NpgsqlTransaction transaction, RunId id, CancellationToken cancellationToken)
+    {
+        await transaction.Command(
+            """
+            UPDATE run SET handed_over_at = NULL, wake = (state = 'running'), state = CASE WHEN state = 'waiting' THEN 'queued' ELSE state END
+            WHERE id = $1 AND state IN ('waiting', 'running')
+            """, id.Value).RunAsync(cancellationToken);
+        await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, Invariant(id.Value)).RunAsync(cancellationToken);
     }
 
     internal static Run Map(NpgsqlDataReader row) => new(

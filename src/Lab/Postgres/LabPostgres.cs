@@ -92,6 +92,8 @@ public sealed class LabPostgres : IAsyncDisposable
         if (_cluster is not null)
         {
             await _cluster.StopAsync(cancellationToken).ConfigureAwait(false);
+            // A recovery may have put another server in its place.
+            await _cluster.StopLeftoverAsync(cancellationToken).ConfigureAwait(false);
         }
     }
 

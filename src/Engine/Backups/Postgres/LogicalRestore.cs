@@ -135,7 +135,7 @@ public sealed class LogicalRestore(ProcessRegistry registry, TimeProvider time, 
 
     private IReadOnlyList<PostgresBinaries> Clients() => clients ?? PostgresBinaries.FindClients();
 
-    private static string HashOf(Manifest manifest) =>
+    internal static string HashOf(Manifest manifest) =>
         Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(manifest, RepositoryJson.Default.Manifest)));
 
     private async Task FillAsync(

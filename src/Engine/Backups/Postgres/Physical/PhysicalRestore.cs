@@ -70,6 +70,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     /// <summary>True where an earlier attempt of the operation had published the directory.</summary>
     public static bool IsFinished(RestorePlan plan, string operation) => IsMarked(TargetOf(plan).Path, operation);
 
+    /// <summary>True where a directory holds what that operation published.</summary>
     internal static bool IsMarked(string directory, string operation)
     {
         var marker = Path.Combine(directory, Marker);
@@ -94,10 +95,13 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
 
     /// <summary>Removes what an interrupted attempt left that will not be resumed.</summary>
     /// <returns>What was found, for the run's log; null where there was nothing.</returns>
-    public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) =>
+        AbandonAsync(TargetOf(plan), operation, cancellationToken);
+
+    /// <summary>The same by the target alone.</summary>
+    internal async Task<string?> AbandonAsync(PgDataTarget target, string operation, CancellationToken cancellationToken)
     {
-        var target = TargetOf(plan);
-        if (IsFinished(plan, operation))
+        if (IsMarked(target.Path, operation))
         {
             return $"the interrupted attempt had finished: {target.Path} is there, and is kept";
         }

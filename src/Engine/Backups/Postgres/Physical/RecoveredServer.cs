@@ -28,7 +28,7 @@ internal static partial class RecoveredConfiguration
         }
 
         // The last value of a setting counts, so what stood in this file stays readable for whoever takes ours out.
-        var automatic = Path.Combine(data, "postgresql.auto.conf");
+        var automatic = Path.Combine(data, AutomaticFile);
         var before = File.Exists(automatic) ? File.ReadAllText(automatic) : "";
         Put(automatic, before + string.Create(CultureInfo.InvariantCulture, $"""
 
@@ -51,6 +51,38 @@ internal static partial class RecoveredConfiguration
 
         void Put(string path, string content) => LocalFolder.WritePrivateFile(path, System.Text.Encoding.UTF8.GetBytes(content), owner);
     }
+
+    /// <summary>
+    /// Lets a recovered cluster take the original's place: its configuration is the one that the original has in its own directory,
+    /// or where that has lost it the one of the backup, without the lines that keep a copy apart.
+    /// </summary>
+    /// <param name="data">The recovered data directory.</param>
+    /// <param name="original">The original's, aside.</param>
+    /// <param name="owner">Who runs the server.</param>
+    public static void TakePlace(string data, string original, ServerUser owner)
+    {
+        foreach (var name in new[] { "postgresql.conf", "pg_hba.conf", "pg_ident.conf", AutomaticFile })
+        {
+            var (own, recovered) = (Path.Combine(original, name), Path.Combine(data, name));
+            if (File.Exists(own))
+            {
+                LocalFolder.WritePrivateFile(recovered, File.ReadAllBytes(own), owner);
+            }
+        }
+
+        var automatic = Path.Combine(data, AutomaticFile);
+        var text = File.Exists(automatic) ? File.ReadAllText(automatic) : "";
+        var ours = text.IndexOf(Separator, StringComparison.Ordinal);
+        if (ours >= 0)
+        {
+            LocalFolder.WritePrivateFile(automatic, System.Text.Encoding.UTF8.GetBytes(text[..ours]), owner);
+        }
+    }
+
+    private const string AutomaticFile = "postgresql.auto.conf";
+
+    /// <summary>Begins the lines that keep a copy apart.</summary>
+    private const string Separator = "\n# Restored from ";
 
     private static string FromSettings(ClusterFacts facts) =>
         "# Made by the restore: the source's own file lay outside its data directory and could not be read.\n"
@@ -150,9 +182,9 @@ internal sealed class RecoveredServer : IAsyncDisposable
     }
 
     /// <summary>One value of a query as the superuser.</summary>
-    public async Task<object?> ScalarAsync(string text, CancellationToken cancellationToken)
+    public async Task<object?> ScalarAsync(string text, CancellationToken cancellationToken, string database = "postgres")
     {
-        var settings = _cluster.ConnectionString();
+        var settings = _cluster.ConnectionString(database);
         settings.Pooling = false;
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync(cancellationToken);

@@ -1,0 +1,42 @@
+namespace Hexabase.DrConsole.Engine.Estate;
+
+/// <summary>What stops and starts a source's service.</summary>
+public enum ServiceDriver
+{
+    /// <summary>pg_ctl on the data directory.</summary>
+    PgCtl,
+
+    /// <summary>A unit of systemd.</summary>
+    Systemd,
+
+    /// <summary>Commands of the operators' own.</summary>
+    Command,
+}
+
+/// <summary>How a source's service is stopped and started.</summary>
+/// <param name="Driver">Decides which of the others is set.</param>
+/// <param name="Unit">Of <see cref="ServiceDriver.Systemd"/>.</param>
+/// <param name="Start">Of <see cref="ServiceDriver.Command"/>: program and arguments; no shell reads them.</param>
+/// <param name="Stop">Likewise; must succeed on a service that is stopped.</param>
+/// <param name="Status">Likewise; exit code 0 where it runs.</param>
+public sealed record ServiceSettings(
+    ServiceDriver Driver, string? Unit = null, IReadOnlyList<string>? Start = null, IReadOnlyList<string>? Stop = null, IReadOnlyList<string>? Status = null);
+
+/// <summary>What operators ask of a source after a recovery. One of the three is set.</summary>
+/// <param name="Name">For messages.</param>
+/// <param name="Sql">A query of one value.</param>
+/// <param name="Http">A URL to get.</param>
+/// <param name="Command">A program with arguments; exit code 0 is a yes.</param>
+/// <param name="Expected">The value as text, or the HTTP status; null: any value, or 200.</param>
+public sealed record OperatorCheck(string Name, string? Sql = null, string? Http = null, IReadOnlyList<string>? Command = null, string? Expected = null);
+
+/// <summary>How a source is recovered in place.</summary>
+/// <param name="Service">Null where none is configured: pg_ctl where its data directory is known, else nothing can stop it.</param>
+/// <param name="Checks">In order.</param>
+/// <param name="SwitchTraffic">A command that leads its clients to the recovered service; null for none.</param>
+/// <param name="SwitchBack">The command that takes that back.</param>
+public sealed record RecoverySettings(ServiceSettings? Service, IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic, IReadOnlyList<string>? SwitchBack)
+{
+    /// <summary>Nothing is configured.</summary>
+    public static RecoverySettings None { get; } = new(null, [], null, null);
+}

@@ -1,0 +1,56 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Actions;
+
+/// <summary>Asks what operators want to know of a recovered service from outside: HTTP and scripts.</summary>
+public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+
+    /// <summary>The check in words, without its name.</summary>
+    public static string Text(OperatorCheck check)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        return check.Http is { } address ? $"GET {address} must answer {check.Expected ?? "200"}"
+            : check.Command is { } words ? $"run {string.Join(' ', words)}"
+            : check.Sql ?? "";
+    }
+
+    /// <summary>Whether the check says yes, and what it said.</summary>
+    public async Task<(bool Passed, string Text)> AskAsync(OperatorCheck check, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        try
+        {
+            return check.Http is { } address ? await GetAsync(check, address, patience.Token) : await RunAsync(check, check.Command!, patience.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return (false, $"check '{check.Name}' did not answer within {s_patience.TotalSeconds:0} s");
+        }
+    }
+
+    private async Task<(bool, string)> GetAsync(OperatorCheck check, string address, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var answer = await http.GetAsync(new Uri(address), HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+            var status = ((int)answer.StatusCode).ToString(CultureInfo.InvariantCulture);
+            return (status == (check.Expected ?? "200"), $"check '{check.Name}': {address} answered {status}");
+        }
+        catch (HttpRequestException fault)
+        {
+            return (false, $"check '{check.Name}': {address}: {fault.Message}");
+        }
+    }
+
+    private async Task<(bool, string)> RunAsync(OperatorCheck check, IReadOnlyList<string> words, CancellationToken cancellationToken)
+    {
+        var result = await ToolProcess.RunAsync(new ToolCommand(words[0], [.. words.Skip(1)]) { Purpose = $"check '{check.Name}'" }, registry, cancellationToken);
+        return (result.ExitCode == 0, $"check '{check.Name}' ended with {result.ExitCode}{(result.ExitCode == 0 ? "" : $": {result.ErrorTail}")}");
+    }
+}

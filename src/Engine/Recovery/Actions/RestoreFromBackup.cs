@@ -1,0 +1,124 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Actions;
+
+/// <summary>
+/// Restores the cluster to the plan's moment at the place that its data directory has left. The directory gets its name only when
+/// it is recovered, checked by pg_amcheck and shut down. Undone by moving it away: once its service took writes, those go with it.
+/// </summary>
+public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAccess access, PostgresRestores restores, TimeProvider time) : IRecoveryAction
+{
+    public const string ActionName = "restore_from_backup";
+
+    public string Name => ActionName;
+
+    public StepSafety Safety => StepSafety.Probeable;
+
+    public WayBack WayBack => WayBack.UntilFirstWrite;
+
+    public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
+    [
+        $"restore restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) into {target.DataDirectory}",
+        $"recover it to {TargetOf(target, basis).MomentText}",
+        "give it the configuration of the data directory that it replaces",
+    ];
+
+    public Task<JsonElement> CaptureAsync(ActionContext context) => Task.FromResult(ActionContext.Data(new { directory = context.Target.DataDirectory }));
+
+    public async Task<StepEffect> ActAsync(ActionContext context)
+    {
+        var (point, repository) = await OpenAsync(context);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+            var target = TargetOf(context.Target, context.Plan.Basis);
+            var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation);
+            RequireContent(plan, context.Plan.Basis);
+            var result = await restores.Physical.ExecuteAsync(
+                repository, manifest, plan, plan.Hash, context.Operation, context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation);
+            TakePlace(context);
+            return new StepEffect(
+                $"recovered in {result.Seconds:0.0} s: {string.Join(", ", result.Phases.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s"))}"
+                + (result.LastTransaction is { } last ? $"; last commit {last}" : ""),
+                ActionContext.Data(new RestoredCluster(result.Phases, result.LastTransaction)));
+        }
+    }
+
+    public Task<EffectProbe> ProbeAsync(ActionContext context)
+    {
+        if (!IsOurs(context))
+        {
+            return Task.FromResult<EffectProbe>(new EffectProbe.NotDone());
+        }
+
+        TakePlace(context);
+        return Task.FromResult<EffectProbe>(new EffectProbe.Done(new StepEffect("an interrupted attempt had recovered it", ActionContext.Data(new RestoredCluster([], null)))));
+    }
+
+    public Task<StepVerification> VerifyAsync(ActionContext context) => Task.FromResult(
+        IsOurs(context) && File.Exists(Path.Combine(context.Target.DataDirectory, "PG_VERSION"))
+            ? new StepVerification(true, $"{context.Target.DataDirectory} holds the recovered cluster, shut down in good order")
+            : new StepVerification(false, $"{context.Target.DataDirectory} is not what this run recovered"));
+
+    public async Task<string> RollBackAsync(ActionContext context)
+    {
+        var directory = context.Target.DataDirectory;
+        var hasServed = context.Snapshots.ContainsKey(RestartServices.ActionName);
+        if (PostmasterFile.FindLiving(directory) is not null)
+        {
+            throw new EngineException("service-running", ErrorKind.Conflict, $"a server runs on {directory}", "stop it first");
+        }
+
+        if (!IsOurs(context))
+        {
+            return await restores.Physical.AbandonAsync(TargetOf(context.Target, context.Plan.Basis), context.Operation, context.Cancellation)
+                ?? "nothing had been restored yet";
+        }
+
+        if (!hasServed)
+        {
+            // Nobody has written to it: the same can be recovered again from the same restore point.
+            await LocalFolder.RemoveAsync(directory, time, context.Cancellation);
+            return $"removed {directory}, which had served nobody yet";
+        }
+
+        var kept = $"{directory}.recovered-{context.Tag}";
+        Directory.Move(directory, kept);
+        LocalFolder.Flush(Path.GetDirectoryName(directory)!);
+        return $"moved the recovered cluster to {kept}: it may hold writes that were made since";
+    }
+
+    private static void TakePlace(ActionContext context) => RecoveredConfiguration.TakePlace(
+        context.Target.DataDirectory, IsolateCorruptedData.AsideOf(context.Target.DataDirectory, context.Tag), ServerUser.ForPostgres());
+
+    private static bool IsOurs(ActionContext context) => PhysicalRestore.IsMarked(context.Target.DataDirectory, context.Operation);
+
+    private static PgDataTarget TargetOf(RecoveryTarget target, RecoveryBasis basis) => new(target.DataDirectory, null, basis.Moment, ToEnd: basis.ToEnd);
+
+    private async Task<(RestorePointRow Point, BackupRepository Repository)> OpenAsync(ActionContext context)
+    {
+        var point = await points.ResolveAsync(context.Plan.Basis.RestorePoint, context.Cancellation);
+        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
+        context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
+        return (point, repository);
+    }
+
+    private static void RequireContent(RestorePlan plan, RecoveryBasis basis)
+    {
+        if (plan.ManifestHash != basis.ManifestHash)
+        {
+            throw new EngineException("restore-point-changed", ErrorKind.Conflict,
+                $"the restore point's content is {plan.ManifestHash[..12]}, approved was {basis.ManifestHash[..12]}", "make the plan again, and have it approved");
+        }
+    }
+}
+
+/// <summary>What a recovered cluster came with.</summary>
+public sealed record RestoredCluster(IReadOnlyList<RestorePhase> Phases, string? LastTransaction);

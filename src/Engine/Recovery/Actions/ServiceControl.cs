@@ -1,0 +1,39 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Actions;
+
+/// <summary>Stops and starts the service of a target. Stopping one that is stopped and starting one that runs change nothing.</summary>
+public interface IServiceControl
+{
+    /// <summary>The commands that it will give, for the plan.</summary>
+    string StopText { get; }
+
+    string StartText { get; }
+
+    /// <summary>True where it runs.</summary>
+    Task<bool> IsRunningAsync(CancellationToken cancellationToken);
+
+    /// <summary>Options that it was started with and that a start after this must give again; empty where the driver knows by itself.</summary>
+    IReadOnlyList<string> ReadOptions();
+
+    /// <exception cref="EngineException"><c>service-stop</c>: it still runs.</exception>
+    Task StopAsync(Action<string> log, CancellationToken cancellationToken);
+
+    /// <exception cref="EngineException"><c>service-start</c>, with the end of its log.</exception>
+    Task StartAsync(IReadOnlyList<string> options, Action<string> log, CancellationToken cancellationToken);
+}
+
+/// <summary>Makes the control that a target's settings ask for.</summary>
+public sealed class ServiceControls(ProcessRegistry registry)
+{
+    public IServiceControl For(RecoveryTarget target) => target.Service switch
+    {
+        { Driver: ServiceDriver.PgCtl } => new PgCtlService(target.DataDirectory, registry),
+        { Driver: ServiceDriver.Systemd, Unit: { } unit } => new CommandService(
+            ["systemctl", "start", unit], ["systemctl", "stop", unit], ["systemctl", "is-active", "--quiet", unit], registry),
+        { Start: { } start, Stop: { } stop, Status: { } status } => new CommandService(start, stop, status, registry),
+        _ => throw new System.Diagnostics.UnreachableException("the configuration was checked when it was read"),
+    };
+}

@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Actions;
+
+/// <summary>How a service ran before it was stopped.</summary>
+/// <param name="WasRunning">Whether it ran at all.</param>
+/// <param name="Options">What it was started with.</param>
+public sealed record ServiceSnapshot(bool WasRunning, IReadOnlyList<string> Options);
+
+/// <summary>Stops the database's service, so that nothing writes any more. Undone by starting it again where it ran.</summary>
+public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAction
+{
+    public const string ActionName = "stop_database_service";
+
+    public string Name => ActionName;
+
+    public StepSafety Safety => StepSafety.Idempotent;
+
+    public WayBack WayBack => WayBack.Always;
+
+    public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
+        [controls.For(target).StopText];
+
+    public async Task<JsonElement> CaptureAsync(ActionContext context)
+    {
+        var service = controls.For(context.Target);
+        return ActionContext.Data(new ServiceSnapshot(await service.IsRunningAsync(context.Cancellation), service.ReadOptions()));
+    }
+
+    public async Task<StepEffect> ActAsync(ActionContext context)
+    {
+        await controls.For(context.Target).StopAsync(context.Log, context.Cancellation);
+        return new StepEffect("the service is stopped");
+    }
+
+    public Task<EffectProbe> ProbeAsync(ActionContext context) => Task.FromResult<EffectProbe>(new EffectProbe.NotDone());
+
+    public async Task<StepVerification> VerifyAsync(ActionContext context) =>
+        await controls.For(context.Target).IsRunningAsync(context.Cancellation)
+            ? new StepVerification(false, "the service runs again: something else starts it (a supervisor, an HA layer); stop that first")
+            : new StepVerification(true, "no server runs on the data directory");
+
+    public async Task<string> RollBackAsync(ActionContext context)
+    {
+        if (context.SnapshotOf<ServiceSnapshot>(Name) is not { WasRunning: true } before)
+        {
+            return "the service did not run before; it stays stopped";
+        }
+
+        await controls.For(context.Target).StartAsync(before.Options, context.Log, context.Cancellation);
+        return "the service runs again as before";
+    }
+}

@@ -1,0 +1,258 @@
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
+
+/// <summary>What a person says at a gate.</summary>
+/// <param name="Gate">The gate.</param>
+/// <param name="Person">Who; signed in anew for this act.</param>
+/// <param name="SubjectHash">The hash of what that person saw.</param>
+/// <param name="Reason">Why; never empty.</param>
+/// <param name="Incident">The incident or ticket that it is for.</param>
+public sealed record GateAnswer(long Gate, string Person, string SubjectHash, string Reason, string Incident);
+
+/// <summary>
+/// The people's side of the gates. Who may answer is decided here, in the transaction of the answer itself: nobody approves what
+/// they asked for, nor what was asked for by somebody who made their account, nobody counts twice, and nothing but what was seen.
+/// A refused answer is in the audit too.
+/// </summary>
+public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
+{
+    private const int ShortestReason = 8;
+
+    /// <summary>Approves; the last approval that was missing lets the run go on.</summary>
+    /// <returns>The gate as it stands then.</returns>
+    /// <exception cref="EngineException"><c>approval-refused</c>, with the reason.</exception>
+    public Task<ApprovalGate> ApproveAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "approve", async (transaction, gate) =>
+    {
+        await RefuseOwnAsync(transaction, gate, answer.Person, cancellationToken);
+        await VoteAsync(transaction, answer, "approve", cancellationToken);
+        var granted = await transaction.Command(
+            """
+            UPDATE approval_gate g SET state = 'granted', granted_at = clock_timestamp()
+            WHERE id = $1 AND (SELECT count(*) FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve') >= needed
+            """, gate.Id).RunAsync(cancellationToken);
+        return granted == 1;
+    }, cancellationToken);
+
+    /// <summary>Declines: the run waits, and can be asked for again.</summary>
+    /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
+    public Task<ApprovalGate> DeclineAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "decline", async (transaction, gate) =>
+    {
+        await VoteAsync(transaction, answer, "decline", cancellationToken);
+        await ApprovalGates.CloseAsync(transaction, gate, GateState.Declined, $"{answer.Person} declined: {answer.Reason}");
+        return false;
+    }, cancellationToken);
+
+    /// <summary>
+    /// One person alone, the requester too, in a declared incident only: everybody is told, and a review must follow.
+    /// </summary>
+    /// <exception cref="EngineException"><c>approval-refused</c>: no incident is named by the run, among other reasons.</exception>
+    public Task<ApprovalGate> BreakGlassAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "break-glass", async (transaction, gate) =>
+    {
+        var incident = await transaction.Command("SELECT incident::text FROM recovery WHERE run_id = $1", gate.Run.Value).FirstAsync(row => row.TextOrNull(0) ?? "", cancellationToken);
+        if (string.IsNullOrEmpty(incident))
+        {
+            throw Refused("breaking the glass is for declared incidents, and this recovery answers none");
+        }
+
+        await VoteAsync(transaction, answer, "approve", cancellationToken);
+        return await transaction.Command("UPDATE approval_gate SET state = 'granted', granted_at = clock_timestamp(), is_break_glass = true WHERE id = $1", gate.Id)
+            .RunAsync(cancellationToken) == 1;
+    }, cancellationToken);
+
+    /// <summary>Opens a gate anew that was declined, has expired or is void.</summary>
+    /// <exception cref="EngineException"><c>approval-refused</c>: it is open, or the run has ended.</exception>
+    public async Task AskAgainAsync(RunId run, string person, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var opened = await transaction.Command(
+            """
+            INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within)
+            SELECT g.run_id, g.step, g.subject_hash, g.risk, g.needed, g.requester, clock_timestamp() + (g.approve_until - g.opened_at), g.execute_within
+            FROM approval_gate g JOIN run r ON r.id = g.run_id
+            WHERE g.run_id = $1 AND r.state = 'waiting' AND g.state IN ('declined', 'expired', 'void')
+              AND g.id = (SELECT max(id) FROM approval_gate WHERE run_id = $1)
+            """, run.Value).RunAsync(cancellationToken);
+        if (opened == 0)
+        {
+            throw Refused("the run does not wait for an approval that was refused");
+        }
+
+        await transaction.Command("UPDATE recovery SET waits_why = 'approval' WHERE run_id = $1", run.Value).RunAsync(cancellationToken);
+        await RunStore.WakeAsync(transaction, run, cancellationToken);
+        await AuditLog.AppendAsync(transaction, person, "approval.asked-again", run.ToString(), new { }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        await handOver(run, cancellationToken);
+    }
+
+    /// <summary>Closes gates whose time to approve, or to begin, is over. The runs go on waiting.</summary>
+    /// <returns>The gates that expired now.</returns>
+    public async Task<IReadOnlyList<ApprovalGate>> ExpireAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var over = await transaction.Command(
+            $"""
+            SELECT {ApprovalCatalog.Columns} FROM approval_gate
+            WHERE (state = 'open' AND approve_until < clock_timestamp()) OR (state = 'granted' AND granted_at + execute_within < clock_timestamp())
+            FOR UPDATE SKIP LOCKED
+            """).ListAsync(ApprovalCatalog.Map, cancellationToken);
+        foreach (var gate in over)
+        {
+            await ApprovalGates.CloseAsync(transaction, gate, GateState.Expired,
+                gate.State == GateState.Open ? $"nobody approved it within {(gate.ApproveUntil - gate.OpenedAt).TotalMinutes:0} minutes" : "the approval was not used in time");
+            await transaction.Command("UPDATE recovery SET waits_why = 'the approval has expired' WHERE run_id = $1 AND waits_for = 'approval'", gate.Run.Value).RunAsync(cancellationToken);
+            await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, RunStore.Invariant(gate.Run.Value)).RunAsync(cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return over;
+    }
+
+    /// <summary>Records the review that must follow a break-glass; not by the one who broke it.</summary>
+    /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
+    public async Task ReviewAsync(long gate, string person, string review, CancellationToken cancellationToken)
+    {
+        RequireReason(review);
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var done = await transaction.Command(
+            """
+            UPDATE approval_gate SET reviewed_by = $2, reviewed_at = clock_timestamp(), review = $3
+            WHERE id = $1 AND is_break_glass AND review IS NULL AND NOT EXISTS (SELECT 1 FROM approval_vote v WHERE v.gate = $1 AND v.person = $2)
+            """, gate, person, review.Trim()).RunAsync(cancellationToken);
+        if (done == 0)
+        {
+            throw Refused("there is nothing to review, or you are the one who broke the glass");
+        }
+
+        await AuditLog.AppendAsync(transaction, person, "approval.reviewed", $"gate {gate}", new { review }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private async Task<ApprovalGate> AnswerAsync(
+        GateAnswer answer, string act, Func<NpgsqlTransaction, ApprovalGate, Task<bool>> apply, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        try
+        {
+            return await AnswerOnceAsync(answer, act, apply, cancellationToken);
+        }
+        catch (EngineException refusal) when (refusal.Code == RefusedCode)
+        {
+            await RecordRefusalAsync(answer, act, refusal.Message, cancellationToken);
+            throw;
+        }
+    }
+
+    private async Task<ApprovalGate> AnswerOnceAsync(
+        GateAnswer answer, string act, Func<NpgsqlTransaction, ApprovalGate, Task<bool>> apply, CancellationToken cancellationToken)
+    {
+        RequireReason(answer.Reason);
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        // Two answers at once stand in line here, so that the second sees what the first has done.
+        var gate = await transaction.Command($"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE id = $1 FOR UPDATE", answer.Gate).FirstAsync(ApprovalCatalog.Map, cancellationToken)
+            ?? throw Refused("there is no such gate");
+        RequireOpen(gate, answer, await NowAsync(transaction, cancellationToken));
+        var isGranted = await apply(transaction, gate);
+        if (isGranted)
+        {
+            await RunStore.WakeAsync(transaction, gate.Run, cancellationToken);
+        }
+        else
+        {
+            await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, RunStore.Invariant(gate.Run.Value)).RunAsync(cancellationToken);
+        }
+
+        await AuditLog.AppendAsync(
+            transaction, answer.Person, $"approval.{act}", gate.Run.ToString(), new { gate = gate.Id, gate.SubjectHash, answer.Reason, answer.Incident }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        if (isGranted)
+        {
+            await handOver(gate.Run, cancellationToken);
+        }
+
+        return (await catalog.Command($"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE id = $1", gate.Id).FirstAsync(ApprovalCatalog.Map, cancellationToken))!;
+    }
+
+    private static void RequireOpen(ApprovalGate gate, GateAnswer answer, DateTimeOffset now)
+    {
+        if (gate.State != GateState.Open)
+        {
+            throw Refused($"the gate is {RecoveryNames.Of(gate.State)} already");
+        }
+
+        if (gate.ApproveUntil < now)
+        {
+            throw Refused($"the gate expired at {gate.ApproveUntil.UtcDateTime:HH:mm:ss} UTC");
+        }
+
+        if (gate.SubjectHash != answer.SubjectHash)
+        {
+            throw Refused("what will run is not what you saw; look at it again");
+        }
+    }
+
+    /// <summary>Nobody approves what they asked for, nor what was asked for by whoever made their account.</summary>
+    private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, ApprovalGate gate, string person, CancellationToken cancellationToken)
+    {
+        if (person == gate.Requester)
+        {
+            throw Refused("you asked for this recovery; somebody else must approve it");
+        }
+
+        var kin = await transaction.Command(
+            "SELECT 'kin' FROM app_user WHERE name = $1 AND created_by = $2", person, gate.Requester)
+            .FirstAsync(row => row.GetString(0), cancellationToken);
+        if (kin is not null)
+        {
+            throw Refused($"{gate.Requester}, who asked for this recovery, made your account; somebody independent must approve it");
+        }
+    }
+
+    private static async Task VoteAsync(NpgsqlTransaction transaction, GateAnswer answer, string vote, CancellationToken cancellationToken)
+    {
+        var isNew = await transaction.Command(
+            "INSERT INTO approval_vote (gate, person, vote, reason, incident) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            answer.Gate, answer.Person, vote, answer.Reason.Trim(), answer.Incident.Trim()).RunAsync(cancellationToken);
+        if (isNew == 0)
+        {
+            throw Refused("you have answered already");
+        }
+    }
+
+    private static async Task<DateTimeOffset> NowAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken)
+    {
+        await using var command = transaction.Command("SELECT clock_timestamp()");
+        return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync(cancellationToken))!);
+    }
+
+    private async Task RecordRefusalAsync(GateAnswer answer, string act, string why, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await AuditLog.AppendAsync(transaction, answer.Person, "approval.refused", $"gate {answer.Gate}", new { act, why }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private static void RequireReason(string reason)
+    {
+        if ((reason ?? "").Trim().Length < ShortestReason)
+        {
+            throw Refused($"a reason of at least {ShortestReason} characters is needed");
+        }
+    }
+
+    private const string RefusedCode = "approval-refused";
+
+    private static EngineException Refused(string why) => new(RefusedCode, ErrorKind.Denied, why, "nothing was changed");
+}
+
+/// <summary>Hands a run over to whoever advances it.</summary>
+public delegate Task HandOver(RunId run, CancellationToken cancellationToken);

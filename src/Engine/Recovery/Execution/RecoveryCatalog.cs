@@ -1,0 +1,53 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>Reads recoveries and their steps.</summary>
+public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
+{
+    private const string Columns =
+        "run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill, outcome, waits_for, waits_why, pause_by, pause_reason, decision::text, on_cancel";
+
+    private const string StepColumns =
+        "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at";
+
+    /// <summary>The recovery of a run, or null.</summary>
+    public Task<RecoveryRow?> FindAsync(RunId run, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM recovery WHERE run_id = $1", run.Value).FirstAsync(Map, cancellationToken);
+
+    /// <summary>Newest first.</summary>
+    public Task<IReadOnlyList<RecoveryRow>> ListAsync(int limit, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM recovery ORDER BY run_id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);
+
+    /// <summary>A recovery's steps in order.</summary>
+    public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync(RunId run, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {StepColumns} FROM recovery_step WHERE run_id = $1 ORDER BY position", run.Value).ListAsync(MapStep, cancellationToken);
+
+    private static RecoveryRow Map(NpgsqlDataReader row) => new(
+        new RunId(row.GetInt64(0)), row.GetString(1), row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetString(5), row.LongOrNull(6), row.GetBoolean(7),
+        row.TextOrNull(8) is { } outcome ? RecoveryNames.Parse<RecoveryOutcome>(outcome) : null,
+        row.TextOrNull(9) is { } wait ? RecoveryNames.Parse<RecoveryWait>(wait) : null,
+        row.TextOrNull(10), row.TextOrNull(11), row.TextOrNull(12),
+        row.TextOrNull(13) is { } decision ? JsonSerializer.Deserialize<StepDecision>(decision, JsonSerializerOptions.Web) : null,
+        row.TextOrNull(14) == "roll_back");
+
+    private static RecoveryStepRow MapStep(NpgsqlDataReader row) =>
+        new(row.GetInt32(0), row.GetString(1), row.GetString(2), RecoveryNames.Parse<StepState>(row.GetString(3)), row.GetInt32(4))
+        {
+            Snapshot = Json(row.TextOrNull(5)),
+            Effect = Json(row.TextOrNull(6)),
+            Verification = row.TextOrNull(7),
+            Error = row.TextOrNull(8),
+            Reason = row.TextOrNull(9),
+            StartedAt = row.TimeOrNull(10),
+            ActedAt = row.TimeOrNull(11),
+            EndedAt = row.TimeOrNull(12),
+            RollbackStartedAt = row.TimeOrNull(13),
+            RollbackEndedAt = row.TimeOrNull(14),
+        };
+
+    private static JsonElement? Json(string? text) => text is null ? null : JsonElement.Parse(text);
+}

@@ -1,0 +1,97 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>
+/// Writes where a recovery and its steps stand, behind the run's fence, each change with its audit event in one transaction.
+/// A step's intent and what its way back needs are written before it acts, its effect after it.
+/// </summary>
+internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalog)
+{
+    private const string Actor = "engine";
+
+    public RunContext Context => context;
+
+    private RunId Run => context.Run.Id;
+
+    public async Task<RecoveryRow> ReadAsync() => (await catalog.FindAsync(Run, CancellationToken.None))!;
+
+    public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync() => catalog.StepsAsync(Run, CancellationToken.None);
+
+    public async Task<RecoveryStepRow> StepAsync(int position) => (await StepsAsync()).Single(step => step.Position == position);
+
+    /// <summary>True where a person asked to end the run.</summary>
+    public async Task<bool> IsCancelRequestedAsync() =>
+        await context.Catalog.Command("SELECT 'yes' FROM run WHERE id = $1 AND cancel_at IS NOT NULL", Run.Value).FirstAsync(row => row.GetString(0), CancellationToken.None) is not null;
+
+    /// <summary>The intent, with the state before the step where this is its first attempt.</summary>
+    public Task IntendAsync(PlannedStep step, JsonElement? snapshot) => WriteAsync("recovery.step-begun", step,
+        """
+        UPDATE recovery_step SET state = 'running', attempt = attempt + 1, snapshot = coalesce(snapshot, $3), error = NULL,
+          started_at = coalesce(started_at, clock_timestamp()), ended_at = NULL WHERE run_id = $1 AND position = $2
+        """, new Jsonb(snapshot?.GetRawText()));
+
+    public Task ActedAsync(PlannedStep step, StepEffect effect) => WriteAsync("recovery.step-acted", step,
+        "UPDATE recovery_step SET state = 'acted', effect = $3, acted_at = clock_timestamp() WHERE run_id = $1 AND position = $2",
+        new Jsonb(JsonSerializer.Serialize(effect, JsonSerializerOptions.Web)));
+
+    public Task DoneAsync(PlannedStep step, StepVerification verification) => WriteAsync("recovery.step-done", step,
+        "UPDATE recovery_step SET state = 'done', verification = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", verification.Text);
+
+    public Task FailedAsync(PlannedStep step, string error) => WriteAsync("recovery.step-failed", step,
+        "UPDATE recovery_step SET state = 'failed', error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
+
+    public Task VerificationFailedAsync(PlannedStep step, string finding) => WriteAsync("recovery.step-not-verified", step,
+        "UPDATE recovery_step SET state = 'verification_failed', verification = $3, error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", finding);
+
+    public Task RollingBackAsync(PlannedStep step) => WriteAsync("recovery.rollback-begun", step,
+        "UPDATE recovery_step SET state = 'rolling_back', rollback_started_at = coalesce(rollback_started_at, clock_timestamp()) WHERE run_id = $1 AND position = $2");
+
+    public Task RolledBackAsync(PlannedStep step) => WriteAsync("recovery.rolled-back", step,
+        "UPDATE recovery_step SET state = 'rolled_back', rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2");
+
+    public Task RollbackFailedAsync(PlannedStep step, string error) => WriteAsync("recovery.rollback-failed", step,
+        "UPDATE recovery_step SET state = 'rollback_failed', error = $3, rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
+
+    /// <summary>Carries a person's decision out and forgets it, in one transaction.</summary>
+    public Task DecidedAsync(PlannedStep step, StepState state, StepDecision decision) => context.CommitAsync(async transaction =>
+    {
+        await transaction.Command(
+            "UPDATE recovery_step SET state = $3, reason = $4, ended_at = CASE WHEN $3 IN ('done', 'skipped') THEN clock_timestamp() END WHERE run_id = $1 AND position = $2",
+            Run.Value, step.Position, RecoveryNames.Of(state), $"{decision.By}: {decision.Reason}").RunAsync(CancellationToken.None);
+        await ForgetDecisionAsync(transaction);
+    });
+
+    public Task ForgetDecisionAsync() => context.CommitAsync(ForgetDecisionAsync);
+
+    /// <summary>What the run waits for; the caller then throws <see cref="RunWaitsException"/>.</summary>
+    public Task WaitAsync(RecoveryWait wait, string why) => context.CommitAsync(
+        transaction => transaction.Command("UPDATE recovery SET waits_for = $2, waits_why = $3 WHERE run_id = $1", Run.Value, RecoveryNames.Of(wait), why)
+            .RunAsync(CancellationToken.None));
+
+    /// <summary>It goes on.</summary>
+    public Task GoOnAsync() => context.CommitAsync(
+        transaction => transaction.Command("UPDATE recovery SET waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None));
+
+    public Task EndAsync(RecoveryOutcome outcome, string text) => context.CommitAsync(async transaction =>
+    {
+        await transaction.Command("UPDATE recovery SET outcome = $2, waits_for = NULL, waits_why = NULL, decision = NULL WHERE run_id = $1", Run.Value, RecoveryNames.Of(outcome))
+            .RunAsync(CancellationToken.None);
+        await AuditLog.AppendAsync(transaction, Actor, $"recovery.{RecoveryNames.Of(outcome)}", Run.ToString(), new { text }, CancellationToken.None);
+    });
+
+    private Task ForgetDecisionAsync(NpgsqlTransaction transaction) =>
+        transaction.Command("UPDATE recovery SET decision = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None);
+
+    private Task WriteAsync(string action, PlannedStep step, string sql, params object?[] values) => context.CommitAsync(async transaction =>
+    {
+        await transaction.Command(sql, [Run.Value, step.Position, .. values]).RunAsync(CancellationToken.None);
+        await AuditLog.AppendAsync(transaction, Actor, action, Run.ToString(), new { step = step.Name, step.Action, context.Run.Source }, CancellationToken.None);
+    });
+}

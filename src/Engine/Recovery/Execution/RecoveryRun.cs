@@ -1,0 +1,227 @@
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>What a recovery run is asked for: the plan, word for word, and the hash that its approvals are bound to.</summary>
+public sealed record RecoveryRequest(string Plan, string PlanHash);
+
+/// <summary>What a recovery run ends with.</summary>
+/// <param name="Outcome">In the catalog's words.</param>
+/// <param name="Seconds">From its first step to its last.</param>
+public sealed record RecoveryResult(string Outcome, double Seconds);
+
+/// <summary>
+/// Carries a recovery plan out as a durable run: gates, steps in order, and after a failure the way back. All of its state is in
+/// the catalog, so that any process can go on with it from any instant.
+/// </summary>
+public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog, TimeProvider time) : IRunHandler
+{
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Recovery;
+
+    /// <inheritdoc/>
+    public TimeSpan AbandonPatience => TimeSpan.FromHours(4);
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var journal = new RecoveryJournal(context, catalog);
+        try
+        {
+            var plan = ReadPlan(context);
+            var work = new StepWork(actions, plan, journal, time);
+            var back = new WayBackWork(actions, plan, journal, work);
+            if ((await journal.ReadAsync()).Outcome is { } ended)
+            {
+                return await SayAsync(journal, ended);
+            }
+
+            return await WalkAsync(context, plan, journal, work, back);
+        }
+        catch (Exception echo) when (context.Cancellation.IsCancellationRequested && echo is OperationCanceledException or EngineException)
+        {
+            await EndCancelledAsync(context, journal);
+            throw;
+        }
+        catch (Exception fault) when (fault is not (RunWaitsException or LeaseLostException or NpgsqlException or OperationCanceledException))
+        {
+            if ((await journal.ReadAsync()).Outcome is null)
+            {
+                await journal.EndAsync(RecoveryOutcome.Error, fault.Message);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Called for a run that was cancelled while it waited, among others: then its way back is gone here.</summary>
+    public Task AbandonAsync(RunContext context) => EndCancelledAsync(context, new RecoveryJournal(context, catalog));
+
+    private static async Task<object> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back)
+    {
+        if (await IsOnWayBackAsync(journal))
+        {
+            return await FailAsync(plan, journal, back);
+        }
+
+        await ActOnDecisionAsync(plan, journal, back);
+        if (!plan.IsDrill)
+        {
+            await ApprovalGates.RequireAsync(context, plan, null, journal);
+        }
+
+        foreach (var step in plan.Steps)
+        {
+            var state = (await journal.StepAsync(step.Position)).State;
+            if (state is StepState.Done or StepState.Skipped)
+            {
+                continue;
+            }
+
+            await StopIfPausedAsync(journal);
+            context.Cancellation.ThrowIfCancellationRequested();
+            if (step.NeedsApproval && state == StepState.Pending && !plan.IsDrill)
+            {
+                await ApprovalGates.RequireAsync(context, plan, step, journal);
+            }
+
+            await journal.GoOnAsync();
+            if (state is StepState.Failed or StepState.VerificationFailed || !await work.DoAsync(step))
+            {
+                return await FailAsync(plan, journal, back);
+            }
+        }
+
+        await journal.EndAsync(RecoveryOutcome.Completed, "all steps are done and verified");
+        return await SayAsync(journal, RecoveryOutcome.Completed);
+    }
+
+    /// <summary>True where an earlier attempt was on its way back already.</summary>
+    private static async Task<bool> IsOnWayBackAsync(RecoveryJournal journal) =>
+        (await journal.StepsAsync()).Any(step => step.State is StepState.RollingBack or StepState.RolledBack or StepState.RollbackFailed);
+
+    private static async Task<object> FailAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
+    {
+        var failed = (await journal.StepsAsync()).FirstOrDefault(step => step.Error is not null);
+        if (plan.OnFailure == FailurePolicy.Ask && !await IsOnWayBackAsync(journal))
+        {
+            var why = $"{failed?.Name} failed: {failed?.Error}";
+            await journal.WaitAsync(RecoveryWait.Decision, why);
+            throw new RunWaitsException($"a decision: {why}");
+        }
+
+        var isVerification = failed?.State == StepState.VerificationFailed || (failed is { Verification: not null } && failed.Verification == failed.Error);
+        var way = await back.GoAsync(plan.OnFailure == FailurePolicy.RollBackStep);
+        var outcome = way == RecoveryOutcome.RolledBack && isVerification ? RecoveryOutcome.VerificationFailed : way;
+        await journal.EndAsync(outcome, failed is null ? "undone on request" : $"{failed.Name}: {failed.Error}");
+        return await SayAsync(journal, outcome);
+    }
+
+    private static async Task ActOnDecisionAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
+    {
+        if ((await journal.ReadAsync()).Decision is not { } decision)
+        {
+            return;
+        }
+
+        var step = plan.Steps.Single(one => one.Position == decision.Step);
+        journal.Context.Log(step.Name, $"{decision.By} decided: {RecoveryNames.Of(decision.Choice)} ({decision.Reason})");
+        switch (decision.Choice)
+        {
+            case StepChoice.Retry:
+                await journal.DecidedAsync(step, StepState.Pending, decision);
+                break;
+            case StepChoice.MarkDone:
+                await journal.DecidedAsync(step, StepState.Done, decision);
+                break;
+            case StepChoice.Skip:
+                await journal.DecidedAsync(step, StepState.Skipped, decision);
+                break;
+            case StepChoice.RollBack:
+                var way = await back.GoAsync(onlyTheFailed: false);
+                await journal.EndAsync(way, $"undone as {decision.By} decided: {decision.Reason}");
+                await SayAsync(journal, way);
+                break;
+            default:
+                await journal.EndAsync(RecoveryOutcome.FailedNoRollback, $"left as it is, as {decision.By} decided: {decision.Reason}");
+                await SayAsync(journal, RecoveryOutcome.FailedNoRollback);
+                break;
+        }
+    }
+
+    private static async Task StopIfPausedAsync(RecoveryJournal journal)
+    {
+        if (await journal.ReadAsync() is { PauseBy: { } who } row)
+        {
+            var why = $"{who} paused it: {row.PauseReason}";
+            await journal.WaitAsync(RecoveryWait.Resume, why);
+            throw new RunWaitsException($"a person to resume it; {why}");
+        }
+    }
+
+    private async Task EndCancelledAsync(RunContext context, RecoveryJournal journal)
+    {
+        var row = await journal.ReadAsync();
+        if (row.Outcome is not null || !await journal.IsCancelRequestedAsync())
+        {
+            return;
+        }
+
+        var text = "ended on request; what was done stays";
+        if (row.RollBackOnCancel)
+        {
+            var plan = ReadPlan(context);
+            var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time)).GoAsync(onlyTheFailed: false);
+            if (way != RecoveryOutcome.RolledBack)
+            {
+                await journal.EndAsync(way, "ended on request, and its way back failed");
+                return;
+            }
+
+            text = "ended on request and undone";
+        }
+
+        await journal.EndAsync(RecoveryOutcome.Cancelled, text);
+    }
+
+    /// <summary>A run that ended otherwise than as planned is a failed run, with the outcome as its code.</summary>
+    private static async Task<object> SayAsync(RecoveryJournal journal, RecoveryOutcome outcome)
+    {
+        var steps = await journal.StepsAsync();
+        if (outcome == RecoveryOutcome.Completed)
+        {
+            return new RecoveryResult(RecoveryNames.Of(outcome), (steps.Max(step => step.EndedAt) - steps.Min(step => step.StartedAt))?.TotalSeconds ?? 0);
+        }
+
+        var failed = steps.FirstOrDefault(step => step.Error is not null);
+        journal.Context.Enter(failed?.Name ?? "recovery");
+        throw RecoveryEnding.Of(outcome, failed is null ? "it was ended by a person" : $"{failed.Name}: {failed.Error}");
+    }
+
+    private static RecoveryPlan ReadPlan(RunContext context)
+    {
+        var request = context.Request<RecoveryRequest>();
+        var plan = RecoveryPlan.Parse(request.Plan);
+        return plan.Hash == request.PlanHash
+            ? plan
+            : throw new EngineException("plan-changed", ErrorKind.Conflict, $"the plan's hash is {plan.Hash[..12]}, asked for was {request.PlanHash[..12]}", "make the plan again");
+    }
+}
+
+/// <summary>The fault that a run ends with whose recovery ended otherwise than as planned.</summary>
+internal static class RecoveryEnding
+{
+    public static EngineException Of(RecoveryOutcome outcome, string why) => new(
+        $"recovery-{RecoveryNames.Of(outcome).Replace('_', '-')}", ErrorKind.Conflict, why, outcome switch
+        {
+            RecoveryOutcome.RolledBack => "The system is as it was before. Mend the cause, then make a new plan.",
+            RecoveryOutcome.VerificationFailed => "The system is as it was before. Choose another restore point, then make a new plan.",
+            RecoveryOutcome.RollbackFailed => "The way back did not end: look at the step's log, and put the rest right by hand.",
+            RecoveryOutcome.FailedNoRollback => "What was done stays. Look at the steps, and decide how to go on.",
+            _ => "Look at the steps.",
+        });
+}

@@ -1,0 +1,152 @@
+using System.Globalization;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>
+/// Does one step: what its way back needs and its intent are committed before it acts, its effect after it, its verification
+/// last. Found half done after a crash it is done again, asked, or parked, as its action allows.
+/// </summary>
+internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, RecoveryJournal journal, TimeProvider time)
+{
+    private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
+
+    private RunContext Run => journal.Context;
+
+    /// <summary>Brings a step that has not failed to its end.</summary>
+    /// <returns>False where it has failed for good; its row says how.</returns>
+    /// <exception cref="RunWaitsException">Nobody can know whether it took effect.</exception>
+    public async Task<bool> DoAsync(PlannedStep step)
+    {
+        Run.Enter(step.Name);
+        var action = actions.Named(step.Action);
+        while (true)
+        {
+            var row = await journal.StepAsync(step.Position);
+            using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step.TimeoutSeconds), time);
+            using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, Run.Cancellation);
+            try
+            {
+                if (row.State != StepState.Acted)
+                {
+                    await ActAsync(action, step, row, both.Token);
+                    row = await journal.StepAsync(step.Position);
+                }
+
+                return await VerifyAsync(action, step, row, both.Token);
+            }
+            catch (OperationCanceledException) when (!Run.Cancellation.IsCancellationRequested)
+            {
+                if (await GiveUpAsync(step, $"it took longer than its {step.TimeoutSeconds} s"))
+                {
+                    return false;
+                }
+            }
+            catch (Exception fault) when (IsOfTheStep(fault) && !Run.Cancellation.IsCancellationRequested)
+            {
+                if (await GiveUpAsync(step, fault is EngineException { Hint: { } hint } ? $"{fault.Message} → {hint}" : fault.Message))
+                {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// <summary>What an action gets to work with.</summary>
+    public async Task<ActionContext> ContextAsync(PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
+    {
+        var snapshots = (await journal.StepsAsync()).Where(one => one.Snapshot is not null).GroupBy(one => one.Action)
+            .ToDictionary(group => group.Key, group => group.Last().Snapshot!.Value);
+        return new ActionContext(
+            plan, step, Backups.RestoreRun.OperationOf(Run.Run), TagOf(Run.Run), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
+        {
+            Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
+        };
+    }
+
+    /// <summary>Names the run in file names: another console counts its runs from 1 too.</summary>
+    public static string TagOf(Run run) =>
+        string.Create(CultureInfo.InvariantCulture, $"r{run.Id.Value}-{run.CreatedAt.UtcDateTime:yyyyMMddHHmmss}");
+
+    private async Task ActAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
+    {
+        if (row.State == StepState.Running && await FoundDoneAsync(action, step, row, cancellation))
+        {
+            return;
+        }
+
+        JsonElement? snapshot = row.Snapshot is null ? await action.CaptureAsync(await ContextAsync(step, row, cancellation)) : null;
+        Run.Log(step.Name, $"begins: {step.Title}");
+        await journal.IntendAsync(step, snapshot);
+        Run.Report(new TransferProgress(step.Name, 0, null, 0, null));
+        var effect = await action.ActAsync(await ContextAsync(step, row, cancellation));
+        await journal.ActedAsync(step, effect);
+        Run.Log(step.Name, effect.Text);
+    }
+
+    /// <summary>After a crash between intent and effect.</summary>
+    private async Task<bool> FoundDoneAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
+    {
+        if (step.Safety == StepSafety.Idempotent)
+        {
+            Run.Log(step.Name, "it was interrupted, and is done again");
+            return false;
+        }
+
+        switch (await action.ProbeAsync(await ContextAsync(step, row, cancellation)))
+        {
+            case EffectProbe.Done done:
+                Run.Log(step.Name, $"it was interrupted, but had taken effect: {done.Effect.Text}");
+                await journal.ActedAsync(step, done.Effect);
+                return true;
+            case EffectProbe.NotDone when step.Safety == StepSafety.Probeable:
+                Run.Log(step.Name, "it was interrupted and had not taken effect");
+                return false;
+            case EffectProbe.Unknown unknown:
+                await journal.WaitAsync(RecoveryWait.Decision, unknown.Why);
+                throw new RunWaitsException($"a decision about {step.Name}: {unknown.Why}");
+            default:
+                await journal.WaitAsync(RecoveryWait.Decision, "it was interrupted, and doing it twice is not safe");
+                throw new RunWaitsException($"a decision about {step.Name}: it was interrupted, and doing it twice is not safe");
+        }
+    }
+
+    private async Task<bool> VerifyAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
+    {
+        var found = await action.VerifyAsync(await ContextAsync(step, row, cancellation));
+        if (found.Passed)
+        {
+            Run.Log(step.Name, $"verified: {found.Text}");
+            await journal.DoneAsync(step, found);
+            return true;
+        }
+
+        Run.Warn(step.Name, $"not verified: {found.Text}");
+        await journal.VerificationFailedAsync(step, found.Text);
+        return false;
+    }
+
+    /// <summary>True where no try is left.</summary>
+    private async Task<bool> GiveUpAsync(PlannedStep step, string error)
+    {
+        var attempt = (await journal.StepAsync(step.Position)).Attempt;
+        if (attempt > step.Retries)
+        {
+            Run.Warn(step.Name, $"failed: {error}");
+            await journal.FailedAsync(step, error);
+            return true;
+        }
+
+        var pause = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempt), s_longestPause.TotalSeconds));
+        Run.Warn(step.Name, $"try {attempt} of {step.Retries + 1} failed: {error}; again in {pause.TotalSeconds:0} s");
+        await Task.Delay(pause, time, Run.Cancellation);
+        return false;
+    }
+
+    /// <summary>Faults of the work itself; those of the catalog and the lease belong to the run.</summary>
+    private static bool IsOfTheStep(Exception fault) => fault is not (RunWaitsException or LeaseLostException or NpgsqlException or System.Diagnostics.UnreachableException);
+}

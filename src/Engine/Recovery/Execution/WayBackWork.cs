@@ -1,0 +1,69 @@
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>
+/// Undoes steps, the last one first. Each is marked before it is undone, so that a crash in between goes on with the way back
+/// and not with the plan; actions bear to find their way back half gone.
+/// </summary>
+internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, RecoveryJournal journal, StepWork steps)
+{
+    /// <summary>How long one step's way back may take; a person waits for it, and a hung one must end.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromHours(2);
+
+    private RunContext Run => journal.Context;
+
+    /// <summary>Undoes what may have acted.</summary>
+    /// <param name="onlyTheFailed">True: only the step that failed.</param>
+    /// <returns>What became of it: rolled back, failed, or no way back.</returns>
+    public async Task<RecoveryOutcome> GoAsync(bool onlyTheFailed)
+    {
+        foreach (var row in (await journal.StepsAsync()).Reverse().Where(row => row.MayHaveActed))
+        {
+            if (onlyTheFailed && row.State is StepState.Done or StepState.Acted)
+            {
+                continue;
+            }
+
+            var step = plan.Steps.Single(one => one.Position == row.Position);
+            if (step.WayBack == WayBack.None)
+            {
+                Run.Warn(step.Name, "has no way back; it and the steps before it stay as they are");
+                return RecoveryOutcome.FailedNoRollback;
+            }
+
+            if (!await UndoAsync(step, row))
+            {
+                return RecoveryOutcome.RollbackFailed;
+            }
+        }
+
+        return RecoveryOutcome.RolledBack;
+    }
+
+    private async Task<bool> UndoAsync(PlannedStep step, RecoveryStepRow row)
+    {
+        Run.Enter(step.Name);
+        await journal.RollingBackAsync(step);
+        Run.Log(step.Name, "rolling back");
+
+        // Not the run's own token: a cancel asks for exactly this.
+        using var patience = new CancellationTokenSource(s_patience);
+        try
+        {
+            var done = await actions.Named(step.Action).RollBackAsync(await steps.ContextAsync(step, row, patience.Token));
+            await journal.RolledBackAsync(step);
+            Run.Log(step.Name, $"rolled back: {done}");
+            return true;
+        }
+        catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException or OperationCanceledException)
+        {
+            var text = fault is OperationCanceledException ? $"it took longer than {s_patience.TotalHours:0} h" : fault.Message;
+            Run.Warn(step.Name, $"its way back failed: {text}");
+            await journal.RollbackFailedAsync(step, text);
+            return false;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>A version of a plan, as it was saved.</summary>
+/// <param name="Plan">The plan's name.</param>
+/// <param name="Version">From 1.</param>
+/// <param name="Text">JSON of the template.</param>
+/// <param name="Hash">SHA-256 of that text.</param>
+/// <param name="Author">Who saved it; <c>engine</c> for those that come with the product.</param>
+/// <param name="Note">Why.</param>
+public sealed record PlanVersion(string Plan, int Version, string Text, string Hash, string Author, string Note, DateTimeOffset CreatedAt);
+
+/// <summary>The plans and their versions in the catalog; a version is never changed. Those that come with the product are saved at start.</summary>
+public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions actions)
+{
+    /// <summary>Whose versions come with the product.</summary>
+    public const string BuiltInAuthor = "engine";
+
+    private const string Columns = "plan, version, body, hash, author, note, created_at";
+
+    /// <summary>Saves the product's own plans where they are new, and a new version of those that the product changed and nobody else did.</summary>
+    public async Task SaveBuiltInAsync(CancellationToken cancellationToken)
+    {
+        foreach (var text in ReadBuiltIn())
+        {
+            var template = PlanTemplate.Read(text, actions.Names);
+            var newest = await NewestAsync(template.Name, cancellationToken);
+            if (newest is null || (newest.Author == BuiltInAuthor && newest.Hash != HashOf(template.ToText())))
+            {
+                await SaveOnceAsync(template.ToText(), newest?.Version ?? 0, cancellationToken);
+            }
+        }
+    }
+
+    private async Task SaveOnceAsync(string text, int basedOn, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SaveAsync(text, BuiltInAuthor, "comes with the product", basedOn, cancellationToken);
+        }
+        catch (EngineException taken) when (taken.Code == TakenCode)
+        {
+            // A process that started at the same time has saved it.
+        }
+    }
+
+    private const string TakenCode = "plan-version-taken";
+
+    /// <summary>The newest version of each plan, by name.</summary>
+    public Task<IReadOnlyList<PlanVersion>> ListAsync(CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT DISTINCT ON (plan) {Columns} FROM plan_version ORDER BY plan, version DESC").ListAsync(Map, cancellationToken);
+
+    /// <summary>All versions of a plan, newest first.</summary>
+    public Task<IReadOnlyList<PlanVersion>> VersionsAsync(string plan, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM plan_version WHERE plan = $1 ORDER BY version DESC", plan).ListAsync(Map, cancellationToken);
+
+    /// <summary>The newest version, or null.</summary>
+    public Task<PlanVersion?> NewestAsync(string plan, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM plan_version WHERE plan = $1 ORDER BY version DESC LIMIT 1", plan).FirstAsync(Map, cancellationToken);
+
+    /// <summary>The template of a version.</summary>
+    public PlanTemplate Read(PlanVersion version) => PlanTemplate.Read(version.Text, actions.Names);
+
+    /// <summary>Saves a new version.</summary>
+    /// <param name="text">JSON of the template.</param>
+    /// <param name="basedOn">The version that the author saw; 0 for a new plan.</param>
+    /// <exception cref="EngineException"><c>plan-invalid</c>, with all mistakes; <c>plan-version-taken</c>: somebody saved one meanwhile.</exception>
+    public async Task<PlanVersion> SaveAsync(string text, string author, string note, int basedOn, CancellationToken cancellationToken)
+    {
+        var template = PlanTemplate.Read(text, actions.Names);
+        var body = template.ToText();
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        try
+        {
+            var saved = await transaction.Command(
+                $"""
+                INSERT INTO plan_version (plan, version, body, hash, author, note)
+                SELECT $1, $2 + 1, $3, $4, $5, $6 WHERE $2 = (SELECT coalesce(max(version), 0) FROM plan_version WHERE plan = $1)
+                RETURNING {Columns}
+                """, template.Name, basedOn, body, HashOf(body), author, note).FirstAsync(Map, cancellationToken) ?? throw Taken(template.Name);
+            await AuditLog.AppendAsync(transaction, author, "plan.saved", $"{saved.Plan} v{saved.Version}", new { saved.Hash, note }, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            return saved;
+        }
+        catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation)
+        {
+            throw Taken(template.Name);
+        }
+    }
+
+    private static EngineException Taken(string plan) =>
+        new(TakenCode, ErrorKind.Conflict, $"somebody saved another version of {plan} meanwhile", "look at it, then save yours on top of it");
+
+    private static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+
+    private static IEnumerable<string> ReadBuiltIn()
+    {
+        var assembly = typeof(PlanLibrary).Assembly;
+        foreach (var name in assembly.GetManifestResourceNames().Where(name => name.Contains(".Recovery.Plans.BuiltIn.", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        {
+            using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
+            yield return reader.ReadToEnd();
+        }
+    }
+
+    private static PlanVersion Map(NpgsqlDataReader row) => new(
+        row.GetString(0), row.GetInt32(1), row.GetString(2), row.GetString(3), row.GetString(4), row.GetString(5), row.Time(6));
+}

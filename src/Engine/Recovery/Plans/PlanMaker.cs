@@ -1,0 +1,128 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>What a plan is made for.</summary>
+/// <param name="Source">The source to recover.</param>
+/// <param name="Disaster">What happened, as the classification names it.</param>
+/// <param name="Incident">The incident that it answers, or null.</param>
+/// <param name="FirstEvidence">After corruption: when the first evidence was seen; the recovery goes to before that.</param>
+/// <param name="Moment">A moment that a person chose, or null.</param>
+public sealed record PlanRequest(string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null);
+
+/// <summary>Makes a template's version concrete for one source: chooses the restore point and the moment, and says exactly what each step will do.</summary>
+public sealed class PlanMaker(
+    ProtectedEstate estate, RecoveryActions actions, PointChoice choice, RestorePointAccess access, RecoverableWindows windows, StepDurations durations)
+{
+    private const string Corruption = "DATABASE_CORRUPTION";
+
+    /// <summary>The plan; nothing is changed.</summary>
+    /// <exception cref="EngineException">
+    /// <c>no-valid-backup</c>; <c>recovery-not-configured</c>: nothing says how to stop the service or where its data is;
+    /// <c>plan-kind</c>; <c>moment-out-of-reach</c>.
+    /// </exception>
+    public async Task<RecoveryPlan> MakeAsync(PlanVersion version, PlanTemplate template, PlanRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(version);
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(request);
+        var source = estate.SourceNamed(request.Source);
+        var target = TargetOf(source, template);
+        var before = request.Moment ?? (request.Disaster == Corruption ? request.FirstEvidence : null);
+        var chosen = await choice.ChooseAsync(source, template.MaximumPointAgeHours is { } hours ? TimeSpan.FromHours(hours) : null, before, cancellationToken);
+        var (basis, loss, notes) = await BasisAsync(source, chosen, before, request, cancellationToken);
+        return new RecoveryPlan
+        {
+            Template = version.Plan,
+            TemplateVersion = version.Version,
+            TemplateHash = version.Hash,
+            Title = template.Title,
+            Disaster = request.Disaster,
+            Source = source.Name,
+            Workspace = source.Workspace,
+            Incident = request.Incident,
+            Basis = basis,
+            Loss = loss,
+            Target = target,
+            Gate = template.Gate,
+            OnFailure = template.OnFailure,
+            Steps = await StepsAsync(template, target, basis, source.Name, cancellationToken),
+            Notes = [.. notes, .. chosen.Refused.Select(refused => $"passed over: {refused}")],
+            RtoSeconds = estate.ClassOf(source).Rto.TotalSeconds,
+        };
+    }
+
+    private static RecoveryTarget TargetOf(Source source, PlanTemplate template)
+    {
+        if (!string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase) || source.Postgres is not { } postgres)
+        {
+            throw new EngineException("plan-kind", ErrorKind.Input, $"plan {template.Name} is for {template.Kind}, {source.Name} is of kind {source.Kind.ToString().ToLowerInvariant()}",
+                "choose a plan for its kind");
+        }
+
+        if (postgres.DataDirectory is not { } directory || postgres.Mode == PostgresMode.Logical)
+        {
+            throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
+                $"{source.Name} cannot be recovered in place: its data directory is not known here, or it has no physical backups",
+                "set Postgres:Mode to physical or both and Postgres:DataDirectory; or restore it into a new database");
+        }
+
+        return new RecoveryTarget(
+            directory, postgres.Host, postgres.Port, postgres.Database, postgres.Username, postgres.PasswordFile,
+            source.Recovery.Service ?? new ServiceSettings(ServiceDriver.PgCtl), source.Recovery.Checks, source.Recovery.SwitchTraffic, source.Recovery.SwitchBack);
+    }
+
+    private async Task<(RecoveryBasis Basis, LossWindow Loss, List<string> Notes)> BasisAsync(
+        Source source, ChosenPoint chosen, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
+    {
+        var point = chosen.Point;
+        var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            List<string> notes = [$"read from tier {tier.Name}"];
+            if (chosen.ProvenAt is null)
+            {
+                notes.Add("no restore of this restore point has been proven yet");
+            }
+
+            // The last commit BEFORE the moment is wanted; after corruption the evidence itself must not come back.
+            var stretch = estate.WalOf(source) is null ? null
+                : (await windows.ReadAsync(source, cancellationToken))?.Stretches.LastOrDefault(one => one.Bases.Any(basis => basis.Id == point.PointId));
+            if (stretch is null || stretch.To <= stretch.From)
+            {
+                return (new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
+                    new LossWindow(point.CreatedAt, before, "the restore point's own time: no WAL follows it"), notes);
+            }
+
+            var moment = before is { } limit && limit < stretch.To ? limit : (DateTimeOffset?)null;
+            return request.Moment is { } wanted && wanted > stretch.To
+                ? throw new EngineException("moment-out-of-reach", ErrorKind.NotFound,
+                    $"{wanted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC lies after the last WAL that is stored ({stretch.To.UtcDateTime:HH:mm:ss} UTC)", "choose an earlier moment, or none")
+                : (new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), moment, moment is null, chosen.ProvenAt),
+                    new LossWindow(moment ?? stretch.To, request.FirstEvidence,
+                        moment is null ? $"the last WAL in tier {tier.Name} was stored then" : "recovered to just before that moment"), notes);
+        }
+    }
+
+    private async Task<IReadOnlyList<PlannedStep>> StepsAsync(
+        PlanTemplate template, RecoveryTarget target, RecoveryBasis basis, string source, CancellationToken cancellationToken)
+    {
+        var measured = await durations.ReadAsync(source, cancellationToken);
+        return
+        [
+            .. template.Steps.Select((step, index) =>
+            {
+                var action = actions.Named(step.Action);
+                var parameters = step.Parameters ?? new Dictionary<string, string>();
+                var known = measured.GetValueOrDefault(step.Action);
+                return new PlannedStep(
+                    index + 1, step.Name, step.Title, step.Action, action.Describe(target, basis, parameters), parameters,
+                    known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0, step.TimeoutSeconds, step.Retries, action.Safety, action.WayBack, step.NeedsApproval);
+            }),
+        ];
+    }
+}

@@ -1,0 +1,89 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>What becomes of what was done when a step fails for good.</summary>
+public enum FailurePolicy
+{
+    /// <summary>The failed step is rolled back, then the earlier ones in reverse: the system is as it was.</summary>
+    RollBackAll,
+
+    /// <summary>Only the failed step is rolled back.</summary>
+    RollBackStep,
+
+    /// <summary>Everything stays as it is until a person decides.</summary>
+    Ask,
+}
+
+/// <summary>Who must approve before a plan, or a step of it, runs.</summary>
+/// <param name="Risk">How much harm it can do, in a word: shown to the approver.</param>
+/// <param name="Approvals">How many different people; none of them may be the requester.</param>
+/// <param name="ApproveWithinMinutes">After that the gate expires and the run goes on waiting.</param>
+/// <param name="ExecuteWithinMinutes">After the last approval: an old yes is no yes.</param>
+public sealed record PlanGate(string Risk, int Approvals = 1, int ApproveWithinMinutes = 60, int ExecuteWithinMinutes = 30);
+
+/// <summary>A step as a plan's author wrote it.</summary>
+/// <param name="Name">Unique in the plan: lower-case letters, digits and dashes.</param>
+/// <param name="Title">In words, for people.</param>
+/// <param name="Action">The name of one of the engine's actions.</param>
+/// <param name="EstimateSeconds">The author's guess, until drills have measured better.</param>
+/// <param name="TimeoutSeconds">After that the step has failed.</param>
+/// <param name="Retries">How often it is tried again before it counts as failed.</param>
+/// <param name="NeedsApproval">True where a person must approve just before this step too.</param>
+/// <param name="Parameters">What the action is told; its documentation names them.</param>
+public sealed record StepTemplate(
+    string Name, string Title, string Action, int EstimateSeconds, int TimeoutSeconds, int Retries = 0, bool NeedsApproval = false,
+    IReadOnlyDictionary<string, string>? Parameters = null);
+
+/// <summary>
+/// A recovery plan as data: which disaster of which kind of source it answers, and its steps. Made concrete for one source by
+/// <see cref="PlanMaker"/>.
+/// </summary>
+/// <param name="Name">Unique: lower-case letters, digits and dashes.</param>
+/// <param name="Title">In words.</param>
+/// <param name="Disasters">What it answers, in the words of the classification.</param>
+/// <param name="Kind">The kind of source, lower case.</param>
+/// <param name="MaximumPointAgeHours">Older restore points do not do; null: any age does.</param>
+/// <param name="Gate">Before its first step.</param>
+/// <param name="OnFailure">When a step fails for good.</param>
+/// <param name="Steps">In order.</param>
+public sealed record PlanTemplate(
+    string Name, string Title, IReadOnlyList<string> Disasters, string Kind, double? MaximumPointAgeHours, PlanGate Gate, FailurePolicy OnFailure,
+    IReadOnlyList<StepTemplate> Steps)
+{
+    private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web)
+    {
+        WriteIndented = true,
+        UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = false,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
+    };
+
+    /// <summary>Reads and checks a template.</summary>
+    /// <param name="text">JSON.</param>
+    /// <param name="actions">The names of the engine's actions.</param>
+    /// <exception cref="EngineException"><c>plan-invalid</c>, with all mistakes at once.</exception>
+    public static PlanTemplate Read(string text, IReadOnlyCollection<string> actions)
+    {
+        PlanTemplate template;
+        try
+        {
+            template = JsonSerializer.Deserialize<PlanTemplate>(text, s_form) ?? throw Invalid(["it is empty"]);
+        }
+        catch (JsonException fault)
+        {
+            throw new EngineException("plan-invalid", ErrorKind.Input, $"the plan cannot be read: {fault.Message}", "correct it; nothing was saved", fault);
+        }
+
+        var mistakes = PlanMistakes.Of(template, actions).ToList();
+        return mistakes.Count == 0 ? template : throw Invalid(mistakes);
+    }
+
+    /// <summary>The one text form of a template: equal templates give equal texts.</summary>
+    public string ToText() => JsonSerializer.Serialize(this, s_form) + "\n";
+
+    private static EngineException Invalid(IReadOnlyList<string> mistakes) => new(
+        "plan-invalid", ErrorKind.Input, $"the plan has {Counted.Of(mistakes.Count, "mistake")}: {string.Join("; ", mistakes)}", "correct them; nothing was saved");
+}

@@ -1,0 +1,83 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>Why a restore point did not do.</summary>
+public sealed record RefusedPoint(string RestorePoint, DateTimeOffset CreatedAt, string Reason)
+{
+    public override string ToString() => $"{new RestorePointId(RestorePoint).Short} of {CreatedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {Reason}";
+}
+
+/// <summary>A restore point to recover from.</summary>
+/// <param name="Point">The point.</param>
+/// <param name="ProvenAt">When a restore of it last passed; null where none has.</param>
+/// <param name="Refused">The newer ones that did not do.</param>
+public sealed record ChosenPoint(RestorePointRow Point, DateTimeOffset? ProvenAt, IReadOnlyList<RefusedPoint> Refused);
+
+/// <summary>
+/// Chooses the restore point of a recovery: the newest valid one that is no older than the plan allows, and after corruption the
+/// newest one from before the first evidence. Valid means: its last validation did not fail, and an undamaged tier holds it.
+/// </summary>
+public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
+{
+    private const int LookedThrough = 500;
+
+    /// <summary>The point.</summary>
+    /// <param name="source">The source.</param>
+    /// <param name="oldest">The plan's limit; null: any age does.</param>
+    /// <param name="before">The first evidence of corruption; null where there is none.</param>
+    /// <param name="cancellationToken">Ends the search.</param>
+    /// <exception cref="EngineException"><c>no-valid-backup</c>, with the reason of each candidate.</exception>
+    public async Task<ChosenPoint> ChooseAsync(Source source, TimeSpan? oldest, DateTimeOffset? before, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => point.Strategy == PhysicalBackup.Strategy).ToList();
+        var ids = all.Select(point => point.Id).ToArray();
+        var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
+        var tiers = (await points.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
+        var refused = new List<RefusedPoint>();
+        foreach (var point in all)
+        {
+            var validation = validations.GetValueOrDefault(point.Id);
+            if (ReasonAgainst(point, oldest, before, validation, tiers[point.Id]) is not { } reason)
+            {
+                return new ChosenPoint(point, validation is { Passed: true } ? validation.ValidatedAt : null, refused);
+            }
+
+            refused.Add(new RefusedPoint(point.Id, point.CreatedAt, reason));
+        }
+
+        throw new EngineException("no-valid-backup", ErrorKind.NotFound,
+            refused.Count == 0
+                ? $"{source.Name} has no physical restore point that its cluster could be recovered from"
+                : $"no restore point of {source.Name} does: {string.Join("; ", refused.Take(10))}{(refused.Count > 10 ? $"; and {Counted.Of(refused.Count - 10, "more")}" : "")}",
+            "take another plan, or validate an older restore point");
+    }
+
+    private string? ReasonAgainst(
+        RestorePointRow point, TimeSpan? oldest, DateTimeOffset? before, ValidationRow? validation, IEnumerable<RestorePointTierRow> tiers)
+    {
+        if (before is { } evidence && point.CompletedAt >= evidence)
+        {
+            return $"it was completed after the first evidence of corruption at {evidence.UtcDateTime:HH:mm:ss} UTC";
+        }
+
+        if (oldest is { } limit && time.GetUtcNow() - point.CreatedAt > limit)
+        {
+            return $"it is older than the {limit.TotalHours:0.#} h that the plan allows";
+        }
+
+        if (validation is { Passed: false, NotProvable: false })
+        {
+            return $"its validation of {validation.ValidatedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC failed";
+        }
+
+        var states = tiers.ToList();
+        return states.Any(tier => tier.State is "stored" or "verified") ? null
+            : states.Any(tier => tier.State == "damaged") ? "every copy of it is damaged"
+            : "no tier holds it";
+    }
+}

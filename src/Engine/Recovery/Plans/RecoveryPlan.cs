@@ -1,0 +1,161 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Hexabase.DrConsole.Engine.Estate;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>What a step's second execution does; decides what happens when nobody knows whether the first took effect.</summary>
+public enum StepSafety
+{
+    /// <summary>Doing it again gives the same.</summary>
+    Idempotent,
+
+    /// <summary>The target can be asked whether it took effect.</summary>
+    Probeable,
+
+    /// <summary>Never done again by itself: a person decides.</summary>
+    Unsafe,
+}
+
+/// <summary>How far a step can be undone.</summary>
+public enum WayBack
+{
+    /// <summary>Whenever it is asked for, the state before comes back.</summary>
+    Always,
+
+    /// <summary>Until the recovered service takes its first write; afterwards those writes would be lost.</summary>
+    UntilFirstWrite,
+
+    /// <summary>It changes nothing, so that there is nothing to undo.</summary>
+    ChangesNothing,
+
+    /// <summary>Not at all.</summary>
+    None,
+}
+
+/// <summary>The restore point that a plan recovers from, and the moment that it recovers to.</summary>
+/// <param name="RestorePoint">Full id.</param>
+/// <param name="CreatedAt">When its content was true.</param>
+/// <param name="ManifestHash">SHA-256 of its stored manifest: the content that will be restored.</param>
+/// <param name="Moment">Recover to the last commit before this; null for the end of the WAL, or of the backup where there is no WAL.</param>
+/// <param name="ToEnd">True: replay as far as there is WAL.</param>
+/// <param name="ProvenAt">When a restore of it last passed; null where none has.</param>
+public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt, string ManifestHash, DateTimeOffset? Moment, bool ToEnd, DateTimeOffset? ProvenAt);
+
+/// <summary>What would be lost by the recovery.</summary>
+/// <param name="From">Everything committed up to here comes back.</param>
+/// <param name="Until">When the last write can have been accepted; null while it still takes writes.</param>
+/// <param name="Method">How it was told.</param>
+public sealed record LossWindow(DateTimeOffset From, DateTimeOffset? Until, string Method);
+
+/// <summary>The server that is recovered, as it was when the plan was made. Holds no secret.</summary>
+/// <param name="DataDirectory">Its data directory on this machine.</param>
+/// <param name="Host">Where it answers.</param>
+/// <param name="Port">Its port.</param>
+/// <param name="Database">The protected database.</param>
+/// <param name="Username">Who looks into it.</param>
+/// <param name="PasswordFile">Holds that role's password; null for none.</param>
+/// <param name="Service">How it is stopped and started.</param>
+/// <param name="Checks">What its operators ask of it when it is back.</param>
+/// <param name="SwitchTraffic">The command that leads clients to it; null for none.</param>
+/// <param name="SwitchBack">The command that takes that back.</param>
+public sealed record RecoveryTarget(
+    string DataDirectory, string Host, int Port, string Database, string Username, string? PasswordFile, ServiceSettings Service,
+    IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic = null, IReadOnlyList<string>? SwitchBack = null);
+
+/// <summary>A step of a concrete plan.</summary>
+/// <param name="Position">From 1.</param>
+/// <param name="Does">Exactly what will be done, one action a line.</param>
+/// <param name="EstimateSeconds">How long it should take.</param>
+/// <param name="MeasuredFrom">From how many drills and recoveries that was measured; 0 where it is the author's guess.</param>
+public sealed record PlannedStep(
+    int Position, string Name, string Title, string Action, IReadOnlyList<string> Does, IReadOnlyDictionary<string, string> Parameters,
+    double EstimateSeconds, int MeasuredFrom, int TimeoutSeconds, int Retries, StepSafety Safety, WayBack WayBack, bool NeedsApproval);
+
+/// <summary>
+/// Exactly what a recovery will do: a template's version made concrete for one source and one restore point. What a person
+/// approves is its <see cref="Hash"/>, and nothing else can run under that approval.
+/// </summary>
+public sealed record RecoveryPlan
+{
+    public const int CurrentVersion = 1;
+
+    private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web) { Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) } };
+
+    public int FormatVersion { get; init; } = CurrentVersion;
+
+    /// <summary>The template's name.</summary>
+    public required string Template { get; init; }
+
+    /// <summary>Its version.</summary>
+    public required int TemplateVersion { get; init; }
+
+    /// <summary>SHA-256 of that version's text.</summary>
+    public required string TemplateHash { get; init; }
+
+    public required string Title { get; init; }
+
+    /// <summary>The disaster that it answers, as the classification names it.</summary>
+    public required string Disaster { get; init; }
+
+    public required string Source { get; init; }
+
+    public required string Workspace { get; init; }
+
+    /// <summary>The incident that it answers; null where a person asked without one.</summary>
+    public long? Incident { get; init; }
+
+    public bool IsDrill { get; init; }
+
+    public required RecoveryBasis Basis { get; init; }
+
+    public required LossWindow Loss { get; init; }
+
+    public required RecoveryTarget Target { get; init; }
+
+    public required PlanGate Gate { get; init; }
+
+    public required FailurePolicy OnFailure { get; init; }
+
+    public required IReadOnlyList<PlannedStep> Steps { get; init; }
+
+    /// <summary>What a person should know before.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
+    /// <summary>The class's promise, seconds.</summary>
+    public required double RtoSeconds { get; init; }
+
+    /// <summary>SHA-256 of <see cref="ToJson"/>, 64 lower-case hex digits.</summary>
+    [JsonIgnore]
+    public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())));
+
+    /// <summary>Sum of the steps' estimates.</summary>
+    [JsonIgnore]
+    public double EstimateSeconds => Steps.Sum(step => step.EstimateSeconds);
+
+    /// <summary>The one text form: members in the order of this record, dictionaries by key.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this with { Steps = [.. Steps.Select(Ordered)] }, s_form);
+
+    /// <summary>Reads what <see cref="ToJson"/> wrote.</summary>
+    /// <exception cref="EngineException"><c>plan-version-unknown</c>, <c>plan-unreadable</c>.</exception>
+    public static RecoveryPlan Parse(string json)
+    {
+        try
+        {
+            var plan = JsonSerializer.Deserialize<RecoveryPlan>(json, s_form)!;
+            return plan.FormatVersion == CurrentVersion
+                ? plan
+                : throw new EngineException("plan-version-unknown", ErrorKind.Unsupported,
+                    $"the recovery plan has version {plan.FormatVersion}, this build knows {CurrentVersion}", "make the plan again");
+        }
+        catch (JsonException fault)
+        {
+            throw new EngineException("plan-unreadable", ErrorKind.Input, $"the recovery plan cannot be read: {fault.Message}", "make the plan again", fault);
+        }
+    }
+
+    private static PlannedStep Ordered(PlannedStep step) =>
+        step with { Parameters = step.Parameters.OrderBy(pair => pair.Key, StringComparer.Ordinal).ToDictionary(pair => pair.Key, pair => pair.Value) };
+}

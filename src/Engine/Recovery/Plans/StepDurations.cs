@@ -1,0 +1,31 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>How long an action took on a source.</summary>
+/// <param name="Seconds">Median.</param>
+/// <param name="Samples">Of how many.</param>
+public sealed record MeasuredDuration(double Seconds, int Samples);
+
+/// <summary>What drills and recoveries measured; it takes the place of the plans' guesses.</summary>
+public sealed class StepDurations(NpgsqlDataSource catalog)
+{
+    private const int NewestOnly = 10;
+
+    /// <summary>By action; those that were never measured are not in it.</summary>
+    public async Task<IReadOnlyDictionary<string, MeasuredDuration>> ReadAsync(string source, CancellationToken cancellationToken)
+    {
+        var rows = await catalog.Command(
+            """
+            SELECT action, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), count(*)::int FROM (
+              SELECT s.action, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
+                row_number() OVER (PARTITION BY s.action ORDER BY s.ended_at DESC) AS age
+              FROM recovery_step s JOIN recovery r ON r.run_id = s.run_id
+              -- A step that was tried again, or waited for a person, measures something else.
+              WHERE r.source = $1 AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
+            ) recent WHERE age <= $2 GROUP BY action
+            """, source, NewestOnly).ListAsync(row => (Action: row.GetString(0), Duration: new MeasuredDuration(row.GetDouble(1), row.GetInt32(2))), cancellationToken);
+        return rows.ToDictionary(row => row.Action, row => row.Duration);
+    }
+}

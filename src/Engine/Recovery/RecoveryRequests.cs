@@ -1,0 +1,150 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery;
+
+/// <summary>
+/// The door through which people, the API and the command line work with recoveries: make a plan, ask for it to be carried out,
+/// pause, resume, decide, end. Each act is one transaction with its audit event.
+/// </summary>
+public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary library, PlanMaker maker, RecoveryCatalog recoveries, HandOver handOver)
+{
+    private const int ShortestReason = 8;
+
+    /// <summary>Makes a plan; nothing is changed.</summary>
+    /// <param name="plan">The plan's name; its newest version is taken.</param>
+    /// <param name="request">What for.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EngineException"><c>plan-unknown</c>, and as <see cref="PlanMaker.MakeAsync"/>.</exception>
+    public async Task<RecoveryPlan> PlanAsync(string plan, PlanRequest request, CancellationToken cancellationToken)
+    {
+        var version = await library.NewestAsync(plan, cancellationToken)
+            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
+        return await maker.MakeAsync(version, library.Read(version), request, cancellationToken);
+    }
+
+    /// <summary>Asks for a plan to be carried out. It waits at its gate until others approve it.</summary>
+    /// <param name="confirmedHash">The hash of the plan that the person saw.</param>
+    /// <exception cref="EngineException"><c>plan-changed</c>; <c>recovery-already-open</c>: one of that source has not ended.</exception>
+    public async Task<Run> RequestAsync(RecoveryPlan plan, string confirmedHash, string actor, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        if (plan.Hash != confirmedHash)
+        {
+            throw new EngineException("plan-changed", ErrorKind.Conflict, "the plan is not the one that was confirmed", "look at it again and confirm it as it is now");
+        }
+
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        try
+        {
+            var run = await InsertAsync(transaction, plan, actor, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            await handOver(run.Id, cancellationToken);
+            return run;
+        }
+        catch (PostgresException fault) when (fault is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "run_one_recovery_at_a_time" })
+        {
+            throw new EngineException("recovery-already-open", ErrorKind.Conflict, $"a recovery of {plan.Source} has not ended", "wait for it or end it; it is on the Runs page", fault);
+        }
+    }
+
+    /// <summary>Lets the run stop before its next step.</summary>
+    public Task PauseAsync(RunId run, string actor, string reason, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.pause-asked", reason, (transaction, row) =>
+        row.PauseBy is not null
+            ? throw Refused($"{row.PauseBy} has paused it already")
+            : transaction.Command("UPDATE recovery SET pause_by = $2, pause_reason = $3 WHERE run_id = $1", run.Value, actor, reason.Trim()).RunAsync(cancellationToken), wakes: false, cancellationToken);
+
+    /// <summary>Lets a paused run go on.</summary>
+    public Task ResumeAsync(RunId run, string actor, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.resumed", null, (transaction, row) =>
+        row.PauseBy is null
+            ? throw Refused("it is not paused")
+            : transaction.Command("UPDATE recovery SET pause_by = NULL, pause_reason = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value).RunAsync(cancellationToken),
+        wakes: true, cancellationToken);
+
+    /// <summary>Says what becomes of a step that cannot go on by itself.</summary>
+    /// <exception cref="EngineException"><c>recovery-refused</c>: the run does not wait for a decision.</exception>
+    public async Task DecideAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
+    {
+        RequireReason(reason);
+        var step = (await recoveries.StepsAsync(run, cancellationToken)).FirstOrDefault(one => one.State is StepState.Running or StepState.Acted or StepState.Failed or StepState.VerificationFailed)
+            ?? throw Refused("no step of it waits for a decision");
+        var decision = JsonSerializer.Serialize(new StepDecision(step.Position, choice, reason.Trim(), actor), JsonSerializerOptions.Web);
+        await ActAsync(run, actor, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}", reason, (transaction, row) =>
+            row.WaitsFor != RecoveryWait.Decision
+                ? throw Refused("it does not wait for a decision")
+                : transaction.Command("UPDATE recovery SET decision = $2, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value, new Jsonb(decision)).RunAsync(cancellationToken),
+            wakes: true, cancellationToken);
+    }
+
+    /// <summary>Ends the run after what it is doing now.</summary>
+    /// <param name="rollBack">True: what was done is undone first.</param>
+    public async Task<bool> CancelAsync(RunId run, bool rollBack, string actor, string reason, RunStore runs, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        await ActAsync(run, actor, "recovery.end-asked", reason, (transaction, _) =>
+            transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken), wakes: false, cancellationToken);
+        var isAsked = await runs.CancelAsync(run, actor, cancellationToken);
+        await handOver(run, cancellationToken);
+        return isAsked;
+    }
+
+    private static async Task<Run> InsertAsync(NpgsqlTransaction transaction, RecoveryPlan plan, string actor, CancellationToken cancellationToken)
+    {
+        var run = await RunStore.InsertAsync(
+            transaction, RunKinds.Recovery, plan.Source, plan.Basis.RestorePoint, new RecoveryRequest(plan.ToJson(), plan.Hash), actor, null, cancellationToken);
+        await transaction.Command(
+            "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            run.Id.Value, plan.Template, plan.TemplateVersion, plan.Hash, plan.Source, plan.Disaster, plan.Incident, plan.IsDrill).RunAsync(cancellationToken);
+        foreach (var step in plan.Steps)
+        {
+            await transaction.Command("INSERT INTO recovery_step (run_id, position, name, action) VALUES ($1, $2, $3, $4)", run.Id.Value, step.Position, step.Name, step.Action)
+                .RunAsync(cancellationToken);
+        }
+
+        return run;
+    }
+
+    private async Task ActAsync(
+        RunId run, string actor, string action, string? reason, Func<NpgsqlTransaction, RecoveryRow, Task> write, bool wakes, CancellationToken cancellationToken)
+    {
+        if (reason is not null)
+        {
+            RequireReason(reason);
+        }
+
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        _ = await transaction.Command("SELECT 'open' FROM run WHERE id = $1 AND state IN ('queued', 'running', 'waiting') FOR UPDATE", run.Value)
+            .FirstAsync(row => row.GetString(0), cancellationToken) ?? throw Refused($"{run} has ended");
+        var recovery = await recoveries.FindAsync(run, cancellationToken) ?? throw Refused($"{run} is no recovery");
+        await write(transaction, recovery);
+        if (wakes)
+        {
+            await RunStore.WakeAsync(transaction, run, cancellationToken);
+        }
+
+        await AuditLog.AppendAsync(transaction, actor, action, run.ToString(), new { reason }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        if (wakes)
+        {
+            await handOver(run, cancellationToken);
+        }
+    }
+
+    private static void RequireReason(string reason)
+    {
+        if ((reason ?? "").Trim().Length < ShortestReason)
+        {
+            throw Refused($"a reason of at least {ShortestReason} characters is needed");
+        }
+    }
+
+    private static EngineException Refused(string why) => new("recovery-refused", ErrorKind.Conflict, why, "look at the run as it is now");
+}

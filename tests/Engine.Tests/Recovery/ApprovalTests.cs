@@ -1,0 +1,134 @@
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>Who may approve what, and for how long. Every refusal is in the audit.</summary>
+public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>, IAsyncLifetime
+{
+    private readonly List<RunId> _runs = [];
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    /// <summary>The next test wants a recovery of the same source.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var run in _runs)
+        {
+            await rig.Pool.Command("UPDATE run SET state = 'cancelled', lease_until = NULL WHERE id = $1", run.Value).RunAsync(Ct);
+        }
+    }
+
+    [Fact]
+    public async Task The_requester_cannot_approve_and_neither_can_an_account_that_the_requester_made()
+    {
+        var requester = $"olga-{Guid.NewGuid():n}"[..20];
+        var puppet = $"sock-{Guid.NewGuid():n}"[..20];
+        await rig.Pool.Command("INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', 'Approver', $2)", puppet, requester).RunAsync(Ct);
+        var gate = await OpenAsync(requester: requester);
+
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, requester), Ct), gate, "you asked for this recovery");
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, puppet), Ct), gate, "made your account");
+        Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct)).State);
+    }
+
+    [Fact]
+    public async Task Two_of_two_means_two_people_and_both_at_once_count_once_each()
+    {
+        var gate = await OpenAsync(approvals: 2);
+
+        Assert.Equal(GateState.Open, (await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct)).State);
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct), gate, "answered already");
+        var both = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => TryAsync(() => rig.Desk.ApproveAsync(Answer(gate, "petra"), Ct))));
+
+        Assert.Single(both, answered => answered);
+        Assert.Equal(GateState.Granted, (await rig.Gates.FindAsync(gate.Id, Ct))!.State);
+    }
+
+    [Fact]
+    public async Task What_was_not_seen_cannot_be_approved_and_a_reason_is_needed()
+    {
+        var gate = await OpenAsync();
+
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { SubjectHash = new string('0', 64) }, Ct), gate, "not what you saw");
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { Reason = "ok" }, Ct), gate, "a reason");
+        await RefusedAsync(rig.Desk.BreakGlassAsync(Answer(gate, "paul"), Ct), gate, "declared incidents");
+    }
+
+    [Fact]
+    public async Task An_expired_gate_takes_no_answer_and_an_unused_approval_lapses()
+    {
+        var late = await OpenAsync();
+        await rig.Pool.Command("UPDATE approval_gate SET opened_at = opened_at - interval '1 hour', approve_until = clock_timestamp() - interval '1 second' WHERE id = $1", late.Id).RunAsync(Ct);
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(late, "paul"), Ct), late, "expired");
+        Assert.Contains(await rig.Desk.ExpireAsync(Ct), gate => gate.Id == late.Id);
+
+        await rig.Desk.AskAgainAsync(late.Run, "olga", Ct);
+        await rig.AdvanceAsync(late.Run);
+        var again = (await rig.Gates.OfRunAsync(late.Run, Ct))[^1];
+        await rig.Desk.ApproveAsync(Answer(again, "paul"), Ct);
+        await rig.Pool.Command("UPDATE approval_gate SET granted_at = granted_at - interval '31 minutes' WHERE id = $1", again.Id).RunAsync(Ct);
+
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(late.Run)).State);
+        Assert.Equal(GateState.Expired, (await rig.Gates.FindAsync(again.Id, Ct))!.State);
+        Assert.All(await rig.Catalog.StepsAsync(late.Run, Ct), step => Assert.Null(step.StartedAt));
+    }
+
+    [Fact]
+    public async Task A_plan_that_was_changed_in_the_catalog_after_its_approval_does_not_run()
+    {
+        var gate = await OpenAsync();
+        await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct);
+        await rig.Pool.Command("UPDATE run SET request = jsonb_set(request, '{plan}', to_jsonb(replace(request ->> 'plan', 'roll-back-all', 'ask'))) WHERE id = $1", gate.Run.Value).RunAsync(Ct);
+
+        var ended = await rig.AdvanceAsync(gate.Run);
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.Contains("plan-changed", ended.ErrorJson, StringComparison.Ordinal);
+        Assert.All(await rig.Catalog.StepsAsync(gate.Run, Ct), step => Assert.Null(step.StartedAt));
+    }
+
+    private static GateAnswer Answer(ApprovalGate gate, string person) => new(gate.Id, person, gate.SubjectHash, "the table is damaged", "INC-1");
+
+    private async Task<ApprovalGate> OpenAsync(string requester = "olga", int approvals = 1)
+    {
+        var plan = await rig.PlanAsync();
+        plan = plan with { Gate = plan.Gate with { Approvals = approvals } };
+        var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, requester, Ct);
+        _runs.Add(run.Id);
+        await rig.AdvanceAsync(run.Id);
+        return Assert.Single(await rig.Gates.OfRunAsync(run.Id, Ct));
+    }
+
+    private async Task RefusedAsync(Task<ApprovalGate> act, ApprovalGate gate, string because)
+    {
+        var refused = await Assert.ThrowsAsync<EngineException>(() => act);
+        Assert.Equal("approval-refused", refused.Code);
+        Assert.Contains(because, refused.Message, StringComparison.Ordinal);
+        var isAudited = false;
+        await foreach (var link in AuditLog.ReadAsync(rig.Pool, 0, int.MaxValue, Ct))
+        {
+            isAudited |= link.Action == "approval.refused" && link.Subject == $"gate {gate.Id}" && link.Details.Contains(because, StringComparison.Ordinal);
+        }
+
+        Assert.True(isAudited, $"the refusal '{because}' is not in the audit");
+    }
+
+    private static async Task<bool> TryAsync(Func<Task> act)
+    {
+        try
+        {
+            await act();
+            return true;
+        }
+        catch (EngineException refusal) when (refusal.Code == "approval-refused")
+        {
+            return false;
+        }
+    }
+}

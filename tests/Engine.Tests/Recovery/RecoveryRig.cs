@@ -1,0 +1,270 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Microsoft.Extensions.Logging.Abstractions;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A small PostgreSQL cluster of its own with one physical restore point, and everything that recovers it, composed by hand.</summary>
+public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
+{
+    public const string Plan = "postgres-corruption";
+
+    private readonly ServerFolder _folder = new();
+    private readonly CatalogServer _catalog;
+    private readonly List<IRecoveryAction> _actions = [];
+    private Func<IRecoveryAction, IRecoveryAction> _wrap = action => action;
+
+    public RecoveryRig(CatalogServer catalog)
+    {
+        _catalog = catalog;
+        Server = new PostgresCluster(_folder.ClusterOptions("orders") with { ListenAddress = "127.0.0.1", IsScratch = true, Port = FreePort.Choose() }, _folder.Registry);
+    }
+
+    /// <summary>Starts the cluster, fills it and backs it up.</summary>
+    public async ValueTask InitializeAsync()
+    {
+        await Server.StartAsync(Ct);
+        LocalFolder.WritePrivateFile(_folder.Combine("password"), "a password"u8);
+        LocalFolder.WritePrivateFile(Key, "a passphrase of the test"u8);
+        Compose();
+        await ExecuteAsync("CREATE TABLE parcel (id int PRIMARY KEY, note text); INSERT INTO parcel SELECT i, 'parcel ' || i || repeat(' of the shop', 20) FROM generate_series(1, 2000) i; CHECKPOINT");
+        var backup = await AdvanceAsync((await Requests.BackupAsync(Source.Name, "tester", Ct)).Id);
+        Assert.True(backup.State == RunState.Completed, backup.ErrorJson);
+        await Library.SaveBuiltInAsync(Ct);
+    }
+
+    private void Compose()
+    {
+        Estate = new ProtectedEstate(
+            "test", _folder.Path, ProtectionClass.Defaults, [Tier("hot"), Tier("warm")],
+            [
+                new Source($"orders-{Guid.NewGuid():n}", SourceKind.Postgres, "standard", $"shop-{Guid.NewGuid():n}")
+                {
+                    Postgres = new PostgresSettings("127.0.0.1", Server.Port, "postgres", "postgres", _folder.Combine("password"), PostgresMode.Physical, [])
+                    {
+                        DataDirectory = Server.DataFolder, Wal = new WalSettings(false, null, false, WalSettings.DefaultFlushInterval),
+                    },
+                },
+            ],
+            []);
+        Tiers = new TierRepositories(Estate, TimeProvider.System);
+        Runs = new RunStore(_catalog.Pool);
+        Points = new RestorePointCatalog(_catalog.Pool);
+        Access = new RestorePointAccess(Points, Tiers);
+        var restores = new PostgresRestores(new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
+        Requests = new RunRequests(Runs, Points, Access, restores, this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
+        var controls = new ServiceControls(_folder.Registry);
+        _actions.AddRange(
+        [
+            new StopDatabaseService(controls), new IsolateCorruptedData(), new RestoreFromBackup(Points, Access, restores, TimeProvider.System),
+            new VerifyDataIntegrity(Points, Access, _folder.Registry, TimeProvider.System),
+            new RestartServices(controls, new OperatorChecks(new HttpClient(), _folder.Registry), TimeProvider.System), new SwitchTraffic(_folder.Registry),
+        ]);
+        var all = new RecoveryActions(_actions);
+        Library = new PlanLibrary(_catalog.Pool, all);
+        Catalog = new RecoveryCatalog(_catalog.Pool);
+        Gates = new ApprovalCatalog(_catalog.Pool);
+        Desk = new ApprovalDesk(_catalog.Pool, TriggerAsync);
+        Recoveries = new RecoveryRequests(
+            _catalog.Pool, Library,
+            new PlanMaker(Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool)),
+            Catalog, TriggerAsync);
+    }
+
+    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public PostgresCluster Server { get; }
+
+    public ProtectedEstate Estate { get; private set; } = null!;
+
+    public Source Source => Estate.Sources[0];
+
+    public TierRepositories Tiers { get; private set; } = null!;
+
+    public RunStore Runs { get; private set; } = null!;
+
+    public RestorePointCatalog Points { get; private set; } = null!;
+
+    public RestorePointAccess Access { get; private set; } = null!;
+
+    public RunRequests Requests { get; private set; } = null!;
+
+    public PlanLibrary Library { get; private set; } = null!;
+
+    public RecoveryCatalog Catalog { get; private set; } = null!;
+
+    public ApprovalCatalog Gates { get; private set; } = null!;
+
+    public ApprovalDesk Desk { get; private set; } = null!;
+
+    public RecoveryRequests Recoveries { get; private set; } = null!;
+
+    public NpgsqlDataSource Pool => _catalog.Pool;
+
+    private string Key => _folder.Combine("key");
+
+    /// <summary>Lets an action fail, or something happen beside it, in the runs that are advanced until the result is disposed of.</summary>
+    internal IDisposable Wrap(string action, Func<IRecoveryAction, IRecoveryAction> wrap)
+    {
+        _wrap = inner => inner.Name == action ? wrap(inner) : inner;
+        return new Unwrapping(this);
+    }
+
+    /// <summary>The same for all actions.</summary>
+    internal void WrapAll(Func<IRecoveryAction, IRecoveryAction> wrap) => _wrap = wrap;
+
+    internal IDisposable Wrapping() => new Unwrapping(this);
+
+    /// <summary>
+    /// Lets a server run again whatever a recovery left: the one that it recovered, or else the original from aside. The table may
+    /// be damaged; what a recovery must bring back is known without it.
+    /// </summary>
+    public async Task SetRightAsync()
+    {
+        var service = new PgCtlService(Server.DataFolder, _folder.Registry);
+        if (!await service.IsRunningAsync(Ct))
+        {
+            if (Beside().LastOrDefault(name => name.Contains(".aside-", StringComparison.Ordinal)) is { } aside)
+            {
+                await LocalFolder.RemoveAsync(Server.DataFolder, TimeProvider.System, Ct);
+                Directory.Move(_folder.Combine(aside), Server.DataFolder);
+            }
+
+            await service.StartAsync(Options ?? [], _ => { }, Ct);
+        }
+
+        foreach (var left in Beside())
+        {
+            await LocalFolder.RemoveAsync(_folder.Combine(left), TimeProvider.System, Ct);
+        }
+    }
+
+    /// <summary>What the table holds when it is whole.</summary>
+    public async Task<bool> IsWholeAsync() => (bool)(await ExecuteAsync(
+        "SELECT count(*) = 2000 AND bool_and(note = 'parcel ' || id || repeat(' of the shop', 20)) FROM parcel"))!;
+
+    private IReadOnlyList<string>? Options { get; set; }
+
+    /// <summary>A statement on the source as a superuser.</summary>
+    public async Task<object?> ExecuteAsync(string sql)
+    {
+        var settings = Server.ConnectionString();
+        settings.Host = "127.0.0.1";
+        settings.Pooling = false;
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync(Ct);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return await command.ExecuteScalarAsync(Ct);
+    }
+
+    /// <summary>Overwrites the middle of the table's file on disk, as a bad controller would.</summary>
+    public async Task DamageAsync()
+    {
+        // What the server still has to write would hide the damage.
+        await ExecuteAsync("CHECKPOINT");
+        Options = new PgCtlService(Server.DataFolder, _folder.Registry).ReadOptions();
+        var file = Path.Combine(Server.DataFolder, (string)(await ExecuteAsync("SELECT pg_relation_filepath('parcel')"))!);
+        await using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        stream.Position = 8192;
+        await stream.WriteAsync(RandomNumberGenerator.GetBytes(3 * 8192), Ct);
+    }
+
+    public Task<RecoveryPlan> PlanAsync(string plan = Plan) => Recoveries.PlanAsync(plan, new PlanRequest(Source.Name, "DATABASE_CORRUPTION"), Ct);
+
+    /// <summary>Asks for the plan, has it approved by another person, and carries it out.</summary>
+    public async Task<Run> RecoverAsync(RecoveryPlan? plan = null)
+    {
+        plan ??= await PlanAsync();
+        var run = await Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        Assert.Equal(RunState.Waiting, (await AdvanceAsync(run.Id)).State);
+        await ApproveAsync(run.Id, "paul");
+        return await AdvanceAsync(run.Id);
+    }
+
+    public async Task<ApprovalGate> ApproveAsync(RunId run, string person)
+    {
+        var gate = (await Gates.OfRunAsync(run, Ct))[^1];
+        return await Desk.ApproveAsync(new GateAnswer(gate.Id, person, gate.SubjectHash, "the table is damaged", "INC-1"), Ct);
+    }
+
+    public async Task<Run> AdvanceAsync(RunId id)
+    {
+        IRunHandler[] handlers =
+        [
+            new BackupRun(
+                Tiers, new TierReplication(Tiers, Access, Points, Estate),
+                new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))),
+                Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
+            new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, TimeProvider.System),
+        ];
+        await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
+        return (await Runs.FindAsync(id, Ct))!;
+    }
+
+    /// <summary>Lets the lease of a run that its process died with run out.</summary>
+    public Task ExpireLeaseAsync(RunId id) => _catalog.Pool.Command("UPDATE run SET lease_until = NULL WHERE id = $1", id.Value).RunAsync(Ct);
+
+    public async Task<IReadOnlyList<StepState>> StatesAsync(RunId run) => [.. (await Catalog.StepsAsync(run, Ct)).Select(step => step.State)];
+
+    public async Task<RecoveryOutcome?> OutcomeAsync(RunId run) => (await Catalog.FindAsync(run, Ct))!.Outcome;
+
+    public async Task<string> LogAsync(RunId run) => string.Join('\n', (await Runs.EventsAsync(run, 0, 1000, Ct)).Select(line => $"{line.Phase}: {line.Text}"));
+
+    /// <summary>SHA-256 over every file of the data directory but those that a start or a stop writes.</summary>
+    public string Digest()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(Server.DataFolder, "base"), "*", SearchOption.AllDirectories)
+            .Where(file => Path.GetFileName(file) is var name && !name.StartsWith("pg_internal", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(Path.GetRelativePath(Server.DataFolder, file)));
+            hash.AppendData(File.ReadAllBytes(file));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>What stands beside the data directory: aside and half-made ones.</summary>
+    public IReadOnlyList<string> Beside() =>
+        // "orders.*" as a pattern would match "orders" itself.
+        [.. Directory.EnumerateDirectories(Path.GetDirectoryName(Server.DataFolder)!).Select(path => Path.GetFileName(path)!)
+            .Where(name => name.StartsWith(Path.GetFileName(Server.DataFolder) + ".", StringComparison.Ordinal))];
+
+    public Task TriggerAsync(RunId run, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        // After a recovery the server is one that pg_ctl started; the cluster's own record names a dead one.
+        if (Directory.Exists(Server.DataFolder))
+        {
+            await new PgCtlService(Server.DataFolder, _folder.Registry).StopAsync(_ => { }, CancellationToken.None);
+        }
+
+        await Server.DisposeAsync();
+        Tiers.Dispose();
+        await _folder.DisposeAsync();
+    }
+
+    private sealed class Unwrapping(RecoveryRig rig) : IDisposable
+    {
+        public void Dispose() => rig._wrap = action => action;
+    }
+
+    private StorageTier Tier(string name) => new(name, new Uri(_folder.Combine(name)).AbsoluteUri, Key, null);
+}

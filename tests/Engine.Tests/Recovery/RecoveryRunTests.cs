@@ -1,0 +1,188 @@
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A damaged cluster is recovered by its plan, or is as it was before.</summary>
+public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRig>, IAsyncLifetime
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public ValueTask InitializeAsync() => ValueTask.CompletedTask;
+
+    public async ValueTask DisposeAsync() => await rig.SetRightAsync();
+
+    [Fact]
+    public async Task A_damaged_cluster_is_recovered_after_the_approval_of_another_person()
+    {
+        await rig.DamageAsync();
+
+        var plan = await rig.PlanAsync();
+        Assert.Equal(["stop-service", "isolate-data", "restore", "verify", "restart"], plan.Steps.Select(step => step.Name));
+        var ended = await rig.RecoverAsync(plan);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(ended.Id)}");
+        Assert.Equal(RecoveryOutcome.Completed, await rig.OutcomeAsync(ended.Id));
+        Assert.All(await rig.StatesAsync(ended.Id), state => Assert.Equal(StepState.Done, state));
+        Assert.True(await rig.IsWholeAsync());
+        Assert.Single(rig.Beside(), name => name.Contains(".aside-", StringComparison.Ordinal));
+        Assert.All((await rig.PlanAsync()).Steps, step => Assert.True(step.MeasuredFrom > 0));
+    }
+
+    [Theory]
+    [InlineData(StopDatabaseService.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
+    [InlineData(StopDatabaseService.ActionName, Fault.Verify, RecoveryOutcome.VerificationFailed)]
+    [InlineData(IsolateCorruptedData.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
+    [InlineData(IsolateCorruptedData.ActionName, Fault.RollBack, RecoveryOutcome.RollbackFailed)]
+    [InlineData(RestoreFromBackup.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
+    [InlineData(RestoreFromBackup.ActionName, Fault.NoWayBack, RecoveryOutcome.FailedNoRollback)]
+    [InlineData(VerifyDataIntegrity.ActionName, Fault.Verify, RecoveryOutcome.VerificationFailed)]
+    [InlineData(RestartServices.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
+    [InlineData(RestartServices.ActionName, Fault.Bug, RecoveryOutcome.Error)]
+    public async Task A_step_that_fails_ends_in_the_status_that_says_how_the_system_is_left(string action, Fault fault, RecoveryOutcome expected)
+    {
+        using var failing = rig.Wrap(action, inner => new FailingAction(inner, fault));
+        await rig.DamageAsync();
+        var damaged = rig.Digest();
+        var plan = await rig.PlanAsync();
+        if (fault == Fault.NoWayBack)
+        {
+            plan = plan with { Steps = [.. plan.Steps.Select(step => step.Action == action ? step with { WayBack = WayBack.None } : step)] };
+        }
+
+        var ended = await rig.RecoverAsync(plan);
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.True(expected == await rig.OutcomeAsync(ended.Id), $"{await rig.OutcomeAsync(ended.Id)}\n{await rig.LogAsync(ended.Id)}");
+        if (expected is RecoveryOutcome.RolledBack or RecoveryOutcome.VerificationFailed)
+        {
+            Assert.Equal(damaged, rig.Digest());
+            Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+            Assert.All(rig.Beside(), name => Assert.DoesNotContain(".aside-", name, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public async Task An_unapproved_plan_changes_nothing_and_a_declined_one_waits_until_it_is_asked_for_again()
+    {
+        var plan = await rig.PlanAsync();
+        var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        await rig.AdvanceAsync(run.Id);
+        var gate = Assert.Single(await rig.Gates.OfRunAsync(run.Id, Ct));
+
+        await rig.Desk.DeclineAsync(new(gate.Id, "paul", gate.SubjectHash, "not in business hours", ""), Ct);
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run.Id)).State);
+        await rig.Desk.AskAgainAsync(run.Id, "olga", Ct);
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run.Id)).State);
+        Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+
+        await rig.ApproveAsync(run.Id, "paul");
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run.Id)).State);
+    }
+
+    [Fact]
+    public async Task A_run_that_is_ended_between_its_steps_is_undone_where_that_was_asked_for()
+    {
+        Run? run = null;
+        using var ending = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(
+            inner, afterAct: () => rig.Recoveries.CancelAsync(run!.Id, rollBack: true, "olga", "the damage is elsewhere", rig.Runs, Ct)));
+        await rig.ExecuteAsync("CHECKPOINT");
+        var before = rig.Digest();
+        var plan = await rig.PlanAsync();
+        run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        await rig.AdvanceAsync(run.Id);
+        await rig.ApproveAsync(run.Id, "paul");
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.True(ended.State == RunState.Cancelled, $"{ended.State}\n{await rig.LogAsync(run.Id)}");
+        Assert.Equal(RecoveryOutcome.Cancelled, await rig.OutcomeAsync(run.Id));
+        Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+        Assert.Equal(before, rig.Digest());
+    }
+
+    [Fact]
+    public async Task A_second_recovery_of_a_source_waits_for_the_first_to_end()
+    {
+        var plan = await rig.PlanAsync();
+        var first = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct));
+
+        Assert.Equal("recovery-already-open", refused.Code);
+        await rig.Recoveries.CancelAsync(first.Id, rollBack: false, "olga", "only a test of it", rig.Runs, Ct);
+        Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(first.Id)).State);
+    }
+
+    /// <summary>
+    /// A process that dies writes nothing more: the run's lease is lost at every place between two commits, once before and once
+    /// after each part of each step, and another process goes on.
+    /// </summary>
+    [Fact]
+    public async Task A_run_whose_process_dies_between_any_two_commits_loses_nothing_and_repeats_no_effect()
+    {
+        var deaths = new HashSet<string>();
+        var effects = new List<string>();
+        RunId run = default;
+        rig.WrapAll(inner => new HookedAction(
+            inner, () => Die($"{inner.Name} acted"), () => Die($"{inner.Name} is about to act"), () => Die($"{inner.Name} is about to be verified"), () => Die($"{inner.Name} verified"))
+        {
+            OnEffect = () => effects.Add(inner.Name),
+        });
+        using var wrapping = rig.Wrapping();
+        await rig.DamageAsync();
+        var plan = await rig.PlanAsync();
+        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+        await rig.AdvanceAsync(run);
+        await rig.ApproveAsync(run, "paul");
+
+        var advances = 0;
+        for (var state = RunState.Running; state == RunState.Running && advances < 40; advances++)
+        {
+            state = (await rig.AdvanceAsync(run)).State;
+            await rig.ExpireLeaseAsync(run);
+        }
+
+        Assert.True(RecoveryOutcome.Completed == await rig.OutcomeAsync(run), await rig.LogAsync(run));
+        Assert.Equal(plan.Steps.Count * 4, deaths.Count);
+        Assert.True(await rig.IsWholeAsync());
+        Assert.Single(rig.Beside(), name => name.Contains(".aside-", StringComparison.Ordinal));
+        // Each of these may be done once only; the others do no harm when done again.
+        Assert.Equal(1, effects.Count(name => name == IsolateCorruptedData.ActionName));
+        Assert.Equal(1, effects.Count(name => name == RestoreFromBackup.ActionName));
+
+        Task Die(string where) => deaths.Add(where) ? throw new LeaseLostException(run) : Task.CompletedTask;
+    }
+
+    [Fact]
+    public async Task A_way_back_whose_process_dies_at_each_of_its_steps_is_gone_to_its_end()
+    {
+        var deaths = new HashSet<string>();
+        RunId run = default;
+        rig.WrapAll(inner => new HookedAction(inner, afterAct: inner.Name == RestartServices.ActionName ? () => throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made it fail") : null)
+        {
+            AroundRollBack = when => deaths.Add($"{inner.Name} {when}") ? throw new LeaseLostException(run) : Task.CompletedTask,
+        });
+        using var wrapping = rig.Wrapping();
+        await rig.DamageAsync();
+        var damaged = rig.Digest();
+        var plan = await rig.PlanAsync();
+        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+        await rig.AdvanceAsync(run);
+        await rig.ApproveAsync(run, "paul");
+
+        for (var (state, advances) = (RunState.Running, 0); state == RunState.Running && advances < 40; advances++)
+        {
+            state = (await rig.AdvanceAsync(run)).State;
+            await rig.ExpireLeaseAsync(run);
+        }
+
+        Assert.True(RecoveryOutcome.RolledBack == await rig.OutcomeAsync(run), await rig.LogAsync(run));
+        Assert.Equal(plan.Steps.Count * 2, deaths.Count);
+        Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+        // The recovered cluster that had served is kept beside; the old one is back.
+        Assert.Equal(damaged, rig.Digest());
+    }
+}
