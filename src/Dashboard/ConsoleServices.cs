@@ -2,6 +2,7 @@ using Hangfire;
 using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Pages.Retention;
 using Hexabase.DrConsole.Dashboard.Pages.Settings;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
@@ -11,6 +12,7 @@ using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
@@ -38,6 +40,7 @@ internal static class ConsoleServices
         services.AddSingleton(setup);
         services.AddHostedService<CatalogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
+        services.AddHostedService(provider => provider.GetRequiredService<RecoveryWatch>());
         services.AddSingleton<RunFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
         services.AddHostedService(provider => provider.GetRequiredService<IncidentFeed>());
@@ -63,6 +66,7 @@ internal static class ConsoleServices
     {
         app.MapDashboard();
         app.UseMiddleware<JobConsoleAudit>();
+        app.MapGates();
         app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
         app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
         app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions

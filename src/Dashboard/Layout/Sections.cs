@@ -18,6 +18,7 @@ public sealed record Section(string Href, string Icon, string Word, bool IsOnBot
 public static class Sections
 {
     public const string Runs = "/runs";
+    public const string Approvals = "/approvals";
 
     /// <summary>In the rail's order.</summary>
     public static IReadOnlyList<Section> All =>
@@ -27,6 +28,8 @@ public static class Sections
         new("/restore-points", IconShape.Points, Texts.NavPoints, true) { Also = "/retention" },
         new("/tiers", IconShape.TierWarm, Texts.NavTiers, false),
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
+        new(Approvals, IconShape.Approvals, RecoveryTexts.NavApprovals, false),
+        new("/plans", IconShape.Plans, RecoveryTexts.NavPlans, false),
         new("/jobs", IconShape.Jobs, Texts.NavJobs, false),
         new("/audit", IconShape.Audit, Texts.NavAudit, false),
         new("/settings", IconShape.Settings, Texts.NavSettings, false),

@@ -24,15 +24,18 @@ public sealed class ShellState
     /// <summary>Runs at work now; shown on the rail.</summary>
     public int RunningRuns { get; private set; }
 
-    /// <summary>Shows another run (null: none) and count.</summary>
-    public void Show(RunBannerModel? banner, int runningRuns)
+    /// <summary>Gates that wait for somebody; shown on the rail.</summary>
+    public int OpenGates { get; private set; }
+
+    /// <summary>Shows another run (null: none) and counts.</summary>
+    public void Show(RunBannerModel? banner, int runningRuns, int openGates)
     {
-        if (Banner == banner && RunningRuns == runningRuns)
+        if (Banner == banner && RunningRuns == runningRuns && OpenGates == openGates)
         {
             return;
         }
 
-        (Banner, RunningRuns) = (banner, runningRuns);
+        (Banner, RunningRuns, OpenGates) = (banner, runningRuns, openGates);
         Changed?.Invoke();
     }
 }

@@ -114,6 +114,9 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Does something that an admin asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
     protected Task AdministerAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanAdminister, "Only an admin may. Nothing was changed.", act);
 
+    /// <summary>Does something that an approver asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
+    protected Task ApproverActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanApprove, "Ask an admin for the role Approver. Nothing was changed.", act);
+
     private Task ActAsync(string policy, string hint, Func<string, CancellationToken, Task> act) => TryAsync(async token =>
     {
         var user = (await Session).User;

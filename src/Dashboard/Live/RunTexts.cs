@@ -25,6 +25,7 @@ internal static class RunTexts
         RunKinds.Shredding => PageTexts.RunKindShredding,
         RunKinds.Verification => PageTexts.RunKindVerification,
         RunKinds.Repair => PageTexts.RunKindRepair,
+        RunKinds.Recovery => RecoveryTexts.RunKind,
         _ => kind,
     };
 

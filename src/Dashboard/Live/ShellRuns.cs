@@ -1,6 +1,8 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Layout;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Npgsql;
@@ -18,6 +20,12 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
 
     [Inject]
     private RunStore Runs { get; set; } = default!;
+
+    [Inject]
+    private RecoveryCatalog Recoveries { get; set; } = default!;
+
+    [Inject]
+    private ApprovalCatalog Gates { get; set; } = default!;
 
     [Inject]
     private ShellState Shell { get; set; } = default!;
@@ -51,13 +59,26 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
         {
             var running = await Runs.ListAsync(null, null, RunState.Running, 50, cancellationToken);
             var restore = running.FirstOrDefault(run => run.Kind == RunKinds.Restore);
-            Shell.Show(restore is null ? null : Banner(restore), running.Count);
+            var recovery = running.FirstOrDefault(run => run.Kind == RunKinds.Recovery)
+                ?? (await Runs.ListAsync(null, RunKinds.Recovery, RunState.Waiting, 1, cancellationToken) is [var waiting] ? waiting : null);
+            var banner = recovery is not null ? RecoveryBanner(recovery, await Recoveries.StepsAsync(recovery.Id, cancellationToken)) : restore is not null ? Banner(restore) : null;
+            Shell.Show(banner, running.Count, (await Gates.OpenAsync(cancellationToken)).Count);
         }
         catch (NpgsqlException fault)
         {
             // The pages say that the catalog is away; the frame only stops moving.
             Log.LogWarning("the frame's runs could not be read: {Reason}", fault.Message);
         }
+    }
+
+    /// <summary>Also while it waits: then it says that it needs a person.</summary>
+    private static RunBannerModel RecoveryBanner(Run run, IReadOnlyList<RecoveryStepRow> steps)
+    {
+        var done = steps.Count(step => step.State is StepState.Done or StepState.Skipped);
+        var current = steps.FirstOrDefault(step => step.State is not (StepState.Done or StepState.Skipped));
+        return new RunBannerModel(
+            Figures.Format(RecoveryTexts.BannerRecovering, run.Source), Figures.Format(RecoveryTexts.BannerStep, Math.Min(done + 1, steps.Count), steps.Count, current?.Name ?? ""), null,
+            run.State == RunState.Waiting ? RecoveryTexts.BannerNeeds : null, RunTexts.Href(run.Id), steps.Count == 0 ? null : (double)done / steps.Count);
     }
 
     private static RunBannerModel Banner(Run run)

@@ -16,7 +16,8 @@ public sealed partial class JapaneseTextTests
         "Texts.ClockUtc", "Texts.HelpEnterKey", "Texts.HelpEscKey", "Texts.HelpHelpKey", "Texts.HelpTabKey", "Texts.MomentToday", "Texts.Percent",
         "Texts.ProductName", "Texts.SearchKeys", "Texts.ZoneOffset", "Texts.ZoneUtc",
         "PageTexts.ColumnSha", "PageTexts.FactServerVersion", "PageTexts.KindPostgres", "PageTexts.KindRedis", "PageTexts.KindVCluster",
-        "PageTexts.NotMeasuredShort", "PageTexts.PageTitle", "RetentionTexts.WhyBad", "SettingTexts.ColumnRpo", "SettingTexts.ColumnRto",
+        "PageTexts.NotMeasuredShort", "PageTexts.PageTitle", "RecoveryTexts.GateBeside", "RecoveryTexts.PreviewRto", "RecoveryTexts.TimelineRto",
+        "RetentionTexts.WhyBad", "SettingTexts.ColumnRpo", "SettingTexts.ColumnRto",
     ];
 
     public static TheoryData<string> Classes =>

@@ -28,7 +28,7 @@ public sealed class ShellTests : ControlTests
     {
         var rail = Render<Rail>();
         Assert.Empty(rail.FindAll(".count"));
-        Services.GetRequiredService<ShellState>().Show(null, 2);
+        Services.GetRequiredService<ShellState>().Show(null, 2, 0);
         rail.WaitForAssertion(() => Assert.Equal("2", rail.Find(".count").TextContent));
     }
 
@@ -36,7 +36,7 @@ public sealed class ShellTests : ControlTests
     public void Banner_is_on_every_page_but_the_runs_own()
     {
         var shell = Services.GetRequiredService<ShellState>();
-        shell.Show(new RunBannerModel("Restoring orders", "restore, 79 %", null, "Step 5 needs 1 more approval", "/runs/R-58", 0.79), 1);
+        shell.Show(new RunBannerModel("Restoring orders", "restore, 79 %", null, "Step 5 needs 1 more approval", "/runs/R-58", 0.79), 1, 0);
         var banner = Render<RunBanner>();
         Assert.Equal("/runs/R-58", banner.Find("a").GetAttribute("href"));
         Assert.Contains("79%", banner.Find(".done").GetAttribute("style"), StringComparison.Ordinal);

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Runs;
@@ -40,6 +41,11 @@ public partial class RunPage : LivePage
             var run = _run!;
             var took = RunTexts.Took(run, Time);
             var progress = RunTexts.Progress(run);
+            if (run.Kind == RunKinds.Recovery)
+            {
+                return RecoveryFigures.Of(run, Time);
+            }
+
             return
             [
                 new Figure(PageTexts.FigureAsked, Figures.Moment(run.CreatedAt, Time), Figures.Format(PageTexts.AskedBy, run.RequestedBy)),
@@ -99,6 +105,12 @@ public partial class RunPage : LivePage
     private Task CancelAsync() => ActAsync(async (actor, token) =>
     {
         await Store.CancelAsync(new RunId(Number), actor, token);
+        await RefreshAsync(token);
+    });
+
+    private Task ActOnRecoveryAsync(Func<string, CancellationToken, Task> act) => ActAsync(async (actor, token) =>
+    {
+        await act(actor, token);
         await RefreshAsync(token);
     });
 

@@ -1,0 +1,95 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>One plan: its steps, its versions with what changed, and the way to make it concrete for a source.</summary>
+public partial class PlanPage : LivePage
+{
+    private PlanTemplate? _template;
+    private IReadOnlyList<PlanVersion> _versions = [];
+    private RecoveryPlan? _plan;
+    private string? _source;
+    private string? _disaster;
+    private string? _draft;
+    private string _note = "";
+    private bool _isMaking;
+
+    /// <summary>The plan's name.</summary>
+    [Parameter]
+    public string Name { get; set; } = "";
+
+    /// <summary>A source to begin with.</summary>
+    [SupplyParameterFromQuery(Name = "source")]
+    public string? SourceAsked { get; set; }
+
+    /// <summary>What happened to it.</summary>
+    [SupplyParameterFromQuery(Name = "disaster")]
+    public string? DisasterAsked { get; set; }
+
+    /// <summary>The incident that it answers.</summary>
+    [SupplyParameterFromQuery(Name = "incident")]
+    public long? Incident { get; set; }
+
+    [Inject]
+    private PlanLibrary Library { get; set; } = default!;
+
+    [Inject]
+    private RecoveryActions Actions { get; set; } = default!;
+
+    [Inject]
+    private RecoveryRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private NavigationManager Navigation { get; set; } = default!;
+
+    private IReadOnlyList<Crumb> Crumbs => [new Crumb(RecoveryTexts.NavPlans, "/plans"), new Crumb(_template!.Title)];
+
+    private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.Gate.Approvals, _template.Gate.ApproveWithinMinutes);
+
+    private IReadOnlyList<Source> Sources =>
+        [.. Estate.Sources.Where(source => string.Equals(source.Kind.ToString(), _template!.Kind, StringComparison.OrdinalIgnoreCase))];
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        _versions = await Library.VersionsAsync(Name, cancellationToken);
+        _template = _versions.Count == 0
+            ? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{Name}'", "All plans are on the Plans page.")
+            : Library.Read(_versions[0]);
+        // The one that was asked for, else one that can be recovered in place.
+        _source ??= Sources.OrderBy(source => source.Name == SourceAsked ? 0 : source.Postgres?.DataDirectory is not null ? 1 : 2).Select(source => source.Name).FirstOrDefault();
+        _disaster ??= _template.Disasters.FirstOrDefault(disaster => disaster == DisasterAsked) ?? _template.Disasters[0];
+    }
+
+    private async Task MakeAsync()
+    {
+        (_isMaking, _plan) = (true, null);
+        StateHasChanged();
+        await TryAsync(async token => _plan = await Requests.PlanAsync(Name, new PlanRequest(_source!, _disaster!, Incident), token));
+        _isMaking = false;
+    }
+
+    private Task AskAsync(RecoveryPlan plan) => ActAsync(async (actor, token) =>
+    {
+        var run = await Requests.RequestAsync(plan, plan.Hash, actor, token);
+        Navigation.NavigateTo(RunTexts.Href(run.Id));
+    });
+
+    private Task SaveAsync() => AdministerAsync(async (actor, token) =>
+    {
+        await Library.SaveAsync(_draft!, actor, _note.Trim(), _versions[0].Version, token);
+        (_draft, _note, _plan) = (null, "", null);
+        await RefreshAsync(token);
+    });
+}

@@ -1,0 +1,32 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>The strip of figures on the page of a recovery.</summary>
+internal static class RecoveryFigures
+{
+    public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
+    {
+        var request = JsonSerializer.Deserialize<RecoveryRequest>(run.RequestJson, JsonSerializerOptions.Web)!;
+        var plan = RecoveryPlan.Parse(request.Plan);
+        var rto = TimeSpan.FromSeconds(plan.RtoSeconds);
+        var since = (run.EndedAt ?? time.GetUtcNow()) - run.CreatedAt;
+        var left = rto - since;
+        return
+        [
+            new Figure(run.IsOpen ? RecoveryTexts.FigureAsked : RecoveryTexts.FigureTook, Figures.Duration(since),
+                Figures.Format(RecoveryTexts.FigureAskedBy, Figures.Moment(run.CreatedAt, time), run.RequestedBy)),
+            new Figure(Figures.Format(left < TimeSpan.Zero ? RecoveryTexts.FigureOver : RecoveryTexts.FigureLeft, Figures.Target(rto)), Figures.Duration(left.Duration()),
+                Figures.Format(RecoveryTexts.PreviewMeasured, plan.Steps.Count(step => step.MeasuredFrom > 0), plan.Steps.Count)),
+            new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method),
+            new Figure(RecoveryTexts.FigurePoint, SourceRows.Short(plan.Basis.RestorePoint), RecoveryWords.Moment(plan.Basis, time)),
+            new Figure(RecoveryTexts.FigurePlan, $"v{plan.TemplateVersion}", RecoveryWords.Hash(plan.Hash, 3)),
+        ];
+    }
+}

@@ -1,0 +1,161 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>What a person can do with a recovery that has not ended.</summary>
+public enum RecoveryAct
+{
+    Pause,
+    Resume,
+    EndKeep,
+    EndUndo,
+    AskAgain,
+    Retry,
+    MarkDone,
+    Skip,
+    RollBack,
+    Abort,
+}
+
+/// <summary>A recovery's part of its run's page: what it waits for, the timeline, what is lost, the way back, and what a person can do.</summary>
+public partial class RecoveryPanel
+{
+    private const int ShortestReason = 8;
+    private RecoveryPlan? _plan;
+    private RecoveryRow? _recovery;
+    private IReadOnlyList<RecoveryStepRow> _steps = [];
+    private ApprovalGate? _gate;
+    private string _reason = "";
+
+    /// <summary>The run; a new one each time that it changed.</summary>
+    [Parameter, EditorRequired]
+    public Run Run { get; set; } = default!;
+
+    /// <summary>Does something for the person, as the page does it: with the role asked for, and faults shown.</summary>
+    [Parameter, EditorRequired]
+    public Func<Func<string, CancellationToken, Task>, Task> OnAct { get; set; } = default!;
+
+    [Inject]
+    private RecoveryCatalog Recoveries { get; set; } = default!;
+
+    [Inject]
+    private RecoveryRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private ApprovalCatalog Gates { get; set; } = default!;
+
+    [Inject]
+    private ApprovalDesk Desk { get; set; } = default!;
+
+    [Inject]
+    private RunStore Runs { get; set; } = default!;
+
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
+    private bool HasReason => _reason.Trim().Length >= ShortestReason;
+
+    private bool HasServed => _steps.Any(step => step is { Action: "restart_services", StartedAt: not null });
+
+    private string? WaitText => _recovery?.WaitsFor switch
+    {
+        RecoveryWait.Approval => RecoveryTexts.WaitsApproval,
+        RecoveryWait.Resume => RecoveryTexts.WaitsResume,
+        RecoveryWait.Decision => RecoveryTexts.WaitsDecision,
+        _ => null,
+    };
+
+    /// <summary>The end, if what is left takes as long as estimated; null while it waits for a person or has ended.</summary>
+    internal DateTimeOffset? Forecast
+    {
+        get
+        {
+            if (_plan is null || !Run.IsOpen || _recovery?.WaitsFor is not null)
+            {
+                return null;
+            }
+
+            var now = Time.GetUtcNow();
+            var left = _plan.Steps.Sum(step => _steps.First(row => row.Position == step.Position) switch
+            {
+                { State: StepState.Pending } => step.EstimateSeconds,
+                { State: StepState.Running or StepState.Acted, StartedAt: { } began } => Math.Max(0, step.EstimateSeconds - (now - began).TotalSeconds),
+                _ => 0,
+            });
+            return now + TimeSpan.FromSeconds(left);
+        }
+    }
+
+    private string WayBackText
+    {
+        get
+        {
+            var undone = _steps.Where(step => step.MayHaveActed).OrderByDescending(step => step.Position).Select(step => Figures.Count(step.Position)).ToList();
+            return undone.Count == 0 ? RecoveryTexts.WayBackNothing : Figures.Format(RecoveryTexts.WayBackSteps, Figures.List(undone));
+        }
+    }
+
+    private IEnumerable<(RecoveryAct Act, string Text, bool IsDanger)> Acts
+    {
+        get
+        {
+            if (_recovery?.WaitsFor == RecoveryWait.Decision)
+            {
+                yield return (RecoveryAct.Retry, RecoveryTexts.DecideRetry, false);
+                yield return (RecoveryAct.MarkDone, RecoveryTexts.DecideMarkDone, false);
+                yield return (RecoveryAct.Skip, RecoveryTexts.DecideSkip, true);
+                yield return (RecoveryAct.RollBack, RecoveryTexts.DecideRollBack, true);
+                yield return (RecoveryAct.Abort, RecoveryTexts.DecideAbort, true);
+                yield break;
+            }
+
+            if (_recovery?.PauseBy is not null)
+            {
+                yield return (RecoveryAct.Resume, RecoveryTexts.Resume, false);
+            }
+            else
+            {
+                yield return (RecoveryAct.Pause, RecoveryTexts.Pause, false);
+            }
+
+            yield return (RecoveryAct.EndUndo, RecoveryTexts.EndUndo, true);
+            yield return (RecoveryAct.EndKeep, RecoveryTexts.EndKeep, true);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task OnParametersSetAsync()
+    {
+        _plan ??= RecoveryPlan.Parse(System.Text.Json.JsonSerializer.Deserialize<RecoveryRequest>(Run.RequestJson, System.Text.Json.JsonSerializerOptions.Web)!.Plan);
+        _steps = await Recoveries.StepsAsync(Run.Id, CancellationToken.None);
+        _gate = await Gates.OfRunAsync(Run.Id, CancellationToken.None) is [.., var newest] ? newest : null;
+        _recovery = await Recoveries.FindAsync(Run.Id, CancellationToken.None);
+    }
+
+    private Task Act(RecoveryAct act) => OnAct(async (actor, token) =>
+    {
+        var run = Run.Id;
+        var reason = _reason.Trim();
+        await (act switch
+        {
+            RecoveryAct.Pause => Requests.PauseAsync(run, actor, reason, token),
+            RecoveryAct.Resume => Requests.ResumeAsync(run, actor, token),
+            RecoveryAct.EndKeep => Requests.CancelAsync(run, rollBack: false, actor, reason, Runs, token),
+            RecoveryAct.EndUndo => Requests.CancelAsync(run, rollBack: true, actor, reason, Runs, token),
+            RecoveryAct.AskAgain => Desk.AskAgainAsync(run, actor, token),
+            RecoveryAct.Retry => Requests.DecideAsync(run, StepChoice.Retry, actor, reason, token),
+            RecoveryAct.MarkDone => Requests.DecideAsync(run, StepChoice.MarkDone, actor, reason, token),
+            RecoveryAct.Skip => Requests.DecideAsync(run, StepChoice.Skip, actor, reason, token),
+            RecoveryAct.RollBack => Requests.DecideAsync(run, StepChoice.RollBack, actor, reason, token),
+            _ => Requests.DecideAsync(run, StepChoice.Abort, actor, reason, token),
+        });
+        _reason = "";
+    });
+}

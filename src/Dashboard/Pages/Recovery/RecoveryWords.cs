@@ -1,0 +1,97 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>Plans, recoveries and gates in the reader's words.</summary>
+internal static class RecoveryWords
+{
+    public static string Of(WayBack way) => way switch
+    {
+        WayBack.Always => RecoveryTexts.WayBackAlways,
+        WayBack.UntilFirstWrite => RecoveryTexts.WayBackUntilFirstWrite,
+        WayBack.ChangesNothing => RecoveryTexts.WayBackChangesNothing,
+        _ => RecoveryTexts.WayBackNone,
+    };
+
+    public static string Of(FailurePolicy policy) => policy switch
+    {
+        FailurePolicy.RollBackAll => RecoveryTexts.OnFailureRollBackAll,
+        FailurePolicy.RollBackStep => RecoveryTexts.OnFailureRollBackStep,
+        _ => RecoveryTexts.OnFailureAsk,
+    };
+
+    public static string Of(RecoveryOutcome outcome) => outcome switch
+    {
+        RecoveryOutcome.Completed => RecoveryTexts.OutcomeCompleted,
+        RecoveryOutcome.RolledBack => RecoveryTexts.OutcomeRolledBack,
+        RecoveryOutcome.RollbackFailed => RecoveryTexts.OutcomeRollbackFailed,
+        RecoveryOutcome.FailedNoRollback => RecoveryTexts.OutcomeFailedNoRollback,
+        RecoveryOutcome.VerificationFailed => RecoveryTexts.OutcomeVerificationFailed,
+        RecoveryOutcome.Error => RecoveryTexts.OutcomeError,
+        _ => RecoveryTexts.OutcomeCancelled,
+    };
+
+    public static Status StatusOf(RecoveryOutcome outcome) => outcome switch
+    {
+        RecoveryOutcome.Completed => Status.Done,
+        RecoveryOutcome.Cancelled => Status.Cancelled,
+        _ => Status.Failed,
+    };
+
+    /// <summary>Where a step stands, with its time where it has one.</summary>
+    public static string Of(RecoveryStepRow step) => step.State switch
+    {
+        StepState.Pending => RecoveryTexts.StatePending,
+        StepState.Running => RecoveryTexts.StateRunning,
+        StepState.Acted => RecoveryTexts.StateActed,
+        StepState.Done => step is { StartedAt: { } from, EndedAt: { } to } ? Figures.Format(RecoveryTexts.StateDone, Figures.Duration(to - from)) : RecoveryTexts.OutcomeCompleted,
+        StepState.Failed => RecoveryTexts.StateFailed,
+        StepState.VerificationFailed => RecoveryTexts.StateNotVerified,
+        StepState.Skipped => RecoveryTexts.StateSkipped,
+        StepState.RollingBack => RecoveryTexts.StateRollingBack,
+        StepState.RolledBack => RecoveryTexts.StateRolledBack,
+        _ => RecoveryTexts.StateRollbackFailed,
+    };
+
+    public static Status StatusOf(StepState state) => state switch
+    {
+        StepState.Pending => Status.NotRun,
+        StepState.Running or StepState.Acted or StepState.RollingBack => Status.Running,
+        StepState.Done => Status.Passed,
+        StepState.Skipped or StepState.RolledBack => Status.Cancelled,
+        _ => Status.Failed,
+    };
+
+    public static string Of(ApprovalGate gate, int approved) => gate.State switch
+    {
+        GateState.Open => Figures.Format(RecoveryTexts.GateOpen, approved, gate.Needed),
+        GateState.Granted => RecoveryTexts.GateGranted,
+        GateState.Used => RecoveryTexts.GateUsed,
+        GateState.Declined => RecoveryTexts.GateDeclined,
+        GateState.Expired => RecoveryTexts.GateExpired,
+        _ => RecoveryTexts.GateVoid,
+    };
+
+    public static Status StatusOf(GateState state) => state switch
+    {
+        GateState.Open => Status.Waiting,
+        GateState.Granted or GateState.Used => Status.Done,
+        GateState.Declined => Status.Cancelled,
+        _ => Status.Stale,
+    };
+
+    /// <summary>The moment that a plan recovers to.</summary>
+    public static string Moment(RecoveryBasis basis, TimeProvider time) =>
+        basis.Moment is { } moment ? Figures.Moment(moment, time) : basis.ToEnd ? RecoveryTexts.MomentEnd : RecoveryTexts.MomentBackup;
+
+    /// <summary>A hash in groups, as people compare it.</summary>
+    public static string Hash(string hash, int groups = 4) => string.Join(' ', hash.Chunk(4).Take(groups).Select(part => new string(part)));
+
+    public static string GateHref(long gate) => FormattableString.Invariant($"/approvals/{gate}");
+
+    public static string PlanHref(string plan) => $"/plans/{Uri.EscapeDataString(plan)}";
+}

@@ -1,0 +1,120 @@
+using System.Globalization;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>A recovery's steps on one line of time: what was measured over what was estimated, now, the forecast of the end and the RTO.</summary>
+public partial class StepTimeline
+{
+    private const int TickCount = 5;
+
+    [Parameter, EditorRequired]
+    public RecoveryPlan Plan { get; set; } = default!;
+
+    [Parameter, EditorRequired]
+    public IReadOnlyList<RecoveryStepRow> Rows { get; set; } = [];
+
+    /// <summary>Where the line of time begins: when the recovery was asked for.</summary>
+    [Parameter, EditorRequired]
+    public DateTimeOffset From { get; set; }
+
+    [Parameter]
+    public DateTimeOffset? EndedAt { get; set; }
+
+    /// <summary>When the end is forecast; null where nothing can be said.</summary>
+    [Parameter]
+    public DateTimeOffset? Forecast { get; set; }
+
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
+    private DateTimeOffset Now => EndedAt ?? Time.GetUtcNow();
+
+    private bool IsOpen => EndedAt is null;
+
+    private DateTimeOffset Deadline => From + TimeSpan.FromSeconds(Plan.RtoSeconds);
+
+    private DateTimeOffset Begin => Rows.Min(row => row.StartedAt) ?? Now;
+
+    /// <summary>The right edge: a little beyond the forecast, and beyond the RTO where that is near.</summary>
+    private DateTimeOffset To
+    {
+        get
+        {
+            var end = new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.EstimateSeconds) }.Max();
+            var span = end - Left;
+            return Deadline > end && Deadline - Left < span * 3 ? Deadline + (span * 0.1) : end + (span * 0.1) + TimeSpan.FromSeconds(1);
+        }
+    }
+
+    private DateTimeOffset Left => Begin;
+
+    private string Conclusion
+    {
+        get
+        {
+            var done = Rows.Count(row => row.State == StepState.Done);
+            return Forecast is { } end && IsOpen
+                ? Figures.Format(RecoveryTexts.TimelineConclusion, done, Rows.Count, Figures.Moment(end, Time))
+                : Figures.Format(RecoveryTexts.TimelineEnded, done, Rows.Count);
+        }
+    }
+
+    private IEnumerable<(string Place, string Label)> Ticks =>
+        Enumerable.Range(0, TickCount).Select(tick => (double)tick / TickCount).Select(share => (Css(share), Figures.Moment(Left + ((To - Left) * share), Time)));
+
+    private RecoveryStepRow RowOf(PlannedStep step) => Rows.First(row => row.Position == step.Position);
+
+    private double Share(DateTimeOffset at) => Math.Clamp((at - Left) / (To - Left), 0, 1);
+
+    private string? Place(DateTimeOffset at) => at > Left && at < To ? Css(Share(at)) : null;
+
+    private double WidthOf(double seconds) => Math.Min(1, TimeSpan.FromSeconds(seconds) / (To - Left));
+
+    /// <summary>An estimate begins where the step began, or where those before it are expected to end.</summary>
+    private double EstimateFrom(PlannedStep step)
+    {
+        if (RowOf(step).StartedAt is { } began)
+        {
+            return Share(began);
+        }
+
+        var before = Plan.Steps.Where(one => one.Position < step.Position).Aggregate(Begin, (at, one) =>
+        {
+            var row = RowOf(one);
+            var end = row.EndedAt ?? (row.StartedAt ?? at) + TimeSpan.FromSeconds(one.EstimateSeconds);
+            return end > at ? end : at;
+        });
+        return Share(IsOpen && before < Now ? Now : before);
+    }
+
+    private DateTimeOffset End(RecoveryStepRow row) => row.EndedAt ?? Now;
+
+    private static string Tone(RecoveryStepRow row) => row.State switch
+    {
+        StepState.Done => "done",
+        StepState.Running or StepState.Acted or StepState.RollingBack => "running",
+        StepState.Failed or StepState.VerificationFailed or StepState.RollbackFailed => "failed",
+        StepState.RolledBack or StepState.Skipped => "undone",
+        _ => "pending",
+    };
+
+    private static string? Detail(RecoveryStepRow row) => row.Error ?? row.Reason ?? row.Verification ?? row.EffectText;
+
+    private static string EstimateText(PlannedStep step) => step.MeasuredFrom > 0
+        ? Figures.Format(RecoveryTexts.EstimateMeasured, Figures.Duration(TimeSpan.FromSeconds(step.EstimateSeconds)), step.MeasuredFrom)
+        : Figures.Format(RecoveryTexts.EstimateGuess, Figures.Duration(TimeSpan.FromSeconds(step.EstimateSeconds)));
+
+    /// <summary>Beside a step that has an end: how its time stands to what was measured before; guesses are not worth the comparison.</summary>
+    private string? Late(PlannedStep step, RecoveryStepRow row) => row is { StartedAt: { } from, EndedAt: { } to, State: StepState.Done }
+        ? Figures.Duration(to - from)
+        : row.State is StepState.Running or StepState.Acted && row.StartedAt is { } began ? Figures.Duration(Now - began) : null;
+
+    private static string Css(double share) => Figures.Css(share);
+
+    private static string Number(double share) => share.ToString("0.####", CultureInfo.InvariantCulture);
+}
