@@ -70,7 +70,7 @@ public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(c
         var run = await admin.Page.GetByRole(AriaRole.Main).GetByRole(AriaRole.Link, new() { NameRegex = RunName() }).First.GetAttributeAsync("href");
         return
         [
-            "/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/retention", "/tiers", "/tiers/hot", "/runs", run!, "/audit",
+            "/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/retention", "/tiers", "/tiers/hot", "/incidents", "/incidents/maintenance", "/incidents/replay", "/runs", run!, "/audit",
             "/settings", "/settings/recovery-kit",
         ];
     }

@@ -6,6 +6,7 @@ public static class IconShape
     public const string Overview = "M8 1.8l5 1.9v4c0 3.2-2 5.3-5 6.5-3-1.2-5-3.3-5-6.5v-4zM5.8 8l1.6 1.6 2.9-3.1";
     public const string Sources = "M8 1.9c2.9 0 5 .8 5 1.9s-2.1 1.9-5 1.9-5-.8-5-1.9 2.1-1.9 5-1.9zM3 3.8v8.4c0 1.1 2.1 1.9 5 1.9s5-.8 5-1.9V3.8M3 8c0 1.1 2.1 1.9 5 1.9s5-.8 5-1.9";
     public const string Points = "M2 3.5h12M2 7h12M2 10.5h6M2 14h4M10 12l1.7 1.7 3-3.4";
+    public const string Incidents = "M8 2.2l6.2 11.3H1.8zM8 6.3v3.6M8 11.6v.02";
     public const string Runs = "M2.7 6.2A5.7 5.7 0 1 1 2.3 8.6M2.3 3.2v3.2h3.2M6.8 5.9v4.2l3.3-2.1z";
     public const string Approvals = "M5 8V3.2a1 1 0 0 1 2 0V7M7 7V2.3a1 1 0 0 1 2 0V7M9 7V3a1 1 0 0 1 2 0v5M11 8V5a1 1 0 0 1 2 0v4.500a4.7 4.7 0 0 1-8.400 2.900L2.400 9.600a1 1 0 0 1 1.600-1.300L5 9.500";
     public const string Plans = "M4 2.500h8v11.500H4zM6.200 1.500h3.600v2H6.200zM6.200 6.500h3.600M6.200 9h3.600M6.200 11.500h2.200";

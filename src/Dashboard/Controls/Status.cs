@@ -74,4 +74,31 @@ public enum Status
 
     /// <summary>Need not exist yet: its time has not come, or the source is younger.</summary>
     NotDue,
+
+    /// <summary>An incident that is not sure yet.</summary>
+    Suspected,
+
+    /// <summary>An incident that several kinds of probe agree on.</summary>
+    Confirmed,
+
+    /// <summary>An incident that is over.</summary>
+    Resolved,
+
+    /// <summary>A service that gave no answer in time.</summary>
+    NoAnswer,
+
+    /// <summary>A service whose host answered that it does not serve.</summary>
+    Refused,
+
+    /// <summary>A service that answered that this console may not ask.</summary>
+    Denied,
+
+    /// <summary>Measured, and beyond its bound.</summary>
+    Exceeded,
+
+    /// <summary>Cannot be told here, for a reason beside it. Never shown as well.</summary>
+    NotDetectable,
+
+    /// <summary>Nobody has looked for too long.</summary>
+    Silent,
 }

@@ -64,6 +64,15 @@ public static class StatusWords
         [Status.Cancelled] = new(nameof(Texts.StatusCancelled), StatusShape.RingSquare, "neutral", IsHollow: true),
         [Status.Missing] = new(nameof(Texts.StatusMissing), StatusShape.ArrowThroughLine, "breached", IsHollow: true),
         [Status.NotDue] = new(nameof(Texts.StatusNotDue), StatusShape.DottedDots, "neutral", IsHollow: true),
+        [Status.Suspected] = new(nameof(Texts.StatusSuspected), StatusShape.Triangle, "degraded"),
+        [Status.Confirmed] = new(nameof(Texts.StatusConfirmed), StatusShape.Octagon, "failed"),
+        [Status.Resolved] = new(nameof(Texts.StatusResolved), StatusShape.PlainCheck, "neutral"),
+        [Status.NoAnswer] = new(nameof(Texts.StatusNoAnswer), StatusShape.Octagon, "failed"),
+        [Status.Refused] = new(nameof(Texts.StatusRefused), StatusShape.Octagon, "failed"),
+        [Status.Denied] = new(nameof(Texts.StatusDenied), StatusShape.Triangle, "degraded"),
+        [Status.Exceeded] = new(nameof(Texts.StatusExceeded), StatusShape.ArrowThroughLine, "breached"),
+        [Status.NotDetectable] = new(nameof(Texts.StatusNotDetectable), StatusShape.DashedQuestion, "unproven", IsHollow: true),
+        [Status.Silent] = new(nameof(Texts.StatusSilent), StatusShape.DottedDots, "unproven", IsHollow: true),
     }.ToFrozenDictionary();
 
     /// <summary>How <paramref name="status"/> is said and drawn.</summary>

@@ -27,6 +27,7 @@ public static class Sections
         new("/sources", IconShape.Sources, Texts.NavSources, true),
         new("/restore-points", IconShape.Points, Texts.NavPoints, true) { Also = "/retention" },
         new("/tiers", IconShape.TierWarm, Texts.NavTiers, false),
+        new("/incidents", IconShape.Incidents, Texts.NavIncidents, false),
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
         new(Approvals, IconShape.Approvals, RecoveryTexts.NavApprovals, false),
         new("/plans", IconShape.Plans, RecoveryTexts.NavPlans, false),

@@ -18,6 +18,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     private static readonly TimeSpan AtLeastEvery = TimeSpan.FromSeconds(15);
     private readonly CancellationTokenSource _left = new();
     private LiveSignal? _signal;
+    private IDisposable? _heard;
     private bool _isLeft;
 
     [Inject]
@@ -49,6 +50,7 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     {
         _isLeft = true;
         await _left.CancelAsync();
+        _heard?.Dispose();
         if (_signal is not null)
         {
             await _signal.DisposeAsync();
@@ -64,15 +66,20 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// <summary>Whether a changed run (null: any) concerns this page.</summary>
     protected virtual bool Concerns(RunId? changed) => true;
 
+    /// <summary>Subscribes to what else than runs the page shows; null where there is nothing else.</summary>
+    /// <param name="changed">To be called at each change.</param>
+    protected virtual IDisposable? Hear(Action changed) => null;
+
     /// <inheritdoc/>
     protected override async Task OnParametersSetAsync()
     {
         await RefreshAsync(Left);
         // After the first reading, so that a burst of changes cannot read a page that has nothing yet; but not for a reader who
         // has left meanwhile: nobody would end that subscription.
-        if (!_isLeft)
+        if (!_isLeft && _signal is null)
         {
-            _signal ??= new LiveSignal(Feed, Concerns, token => InvokeAsync(() => RefreshAsync(token)), RefreshInterval, AtLeastEvery, Time);
+            _signal = new LiveSignal(Feed, Concerns, token => InvokeAsync(() => RefreshAsync(token)), RefreshInterval, AtLeastEvery, Time);
+            _heard = Hear(_signal.Changed);
         }
     }
 

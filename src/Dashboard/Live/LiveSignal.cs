@@ -33,6 +33,9 @@ public sealed class LiveSignal : IAsyncDisposable
         _loop = LoopAsync(refresh, interval, time);
     }
 
+    /// <summary>Something else than a run changed that this reader shows.</summary>
+    public void Changed() => _changed.Writer.TryWrite(true);
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {

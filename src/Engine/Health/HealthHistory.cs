@@ -44,6 +44,10 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
         catalog.Command("SELECT DISTINCT ON (subject) subject, at, answers::text, maintained FROM health_sample WHERE at >= $1 ORDER BY subject, at DESC", since.ToUniversalTime())
             .ListAsync(Map, cancellationToken);
 
+    /// <summary>The last sample of one subject; null where it was never seen.</summary>
+    public Task<SubjectSample?> LastOfAsync(string subject, CancellationToken cancellationToken) =>
+        catalog.Command("SELECT subject, at, answers::text, maintained FROM health_sample WHERE subject = $1 ORDER BY at DESC LIMIT 1", subject).FirstAsync(Map, cancellationToken);
+
     /// <summary>The rounds of a time, oldest first, with what was dealt with between them.</summary>
     public async Task<IReadOnlyList<HealthRound>> RoundsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken)
     {

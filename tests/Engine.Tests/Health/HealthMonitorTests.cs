@@ -32,7 +32,7 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         Assert.Empty(await rig.LookAsync());
         var first = rig.Now;
         Assert.Equal(IncidentState.Suspected, Assert.Single(await rig.LookAsync()).State);
-        Assert.Equal(WatchState.Disagree, (await rig.Watch.ReadAsync(Ct)).State);
+        Assert.Equal(WatchState.Disagree, (await rig.Watch.ReadAsync(Ct)).StateAt(rig.Now));
         // Another process takes over in between and knows what was counted.
         rig.Begin();
         await rig.Monitor.RememberAsync(Ct);
@@ -125,7 +125,7 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         var incident = Assert.Single(await rig.IncidentsAsync());
         Assert.False(incident.IsDisaster);
         Assert.Contains(Evidence.Parse(incident.EvidenceJson).Alternatives, remark => remark.Remark == Remark.AllStopped);
-        Assert.Equal(WatchState.Isolated, (await rig.Watch.ReadAsync(Ct)).State);
+        Assert.Equal(WatchState.Isolated, (await rig.Watch.ReadAsync(Ct)).StateAt(rig.Now));
     }
 
     [Fact]

@@ -33,7 +33,7 @@ internal sealed class HealthRig : IAsyncDisposable
 
     public HealthHistory History => new(_catalog.Pool);
 
-    public HealthWatch Watch => new(_catalog.Pool, Estate, _clock);
+    public HealthWatch Watch => new(_catalog.Pool, Estate);
 
     public MaintenanceWindows Windows => new(_catalog.Pool, Estate, _clock);
 

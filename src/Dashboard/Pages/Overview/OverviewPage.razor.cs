@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 
@@ -23,6 +24,7 @@ public partial class OverviewPage : LivePage
     private IReadOnlyList<SourceStanding>? _standings;
     private IReadOnlyList<Run> _runs = [];
     private IReadOnlyList<Run> _running = [];
+    private IReadOnlyList<Incident> _open = [];
 
     [Inject]
     private StandingCatalog Standings { get; set; } = default!;
@@ -32,6 +34,12 @@ public partial class OverviewPage : LivePage
 
     [Inject]
     private TierMonitor Monitor { get; set; } = default!;
+
+    [Inject]
+    private IncidentStore Incidents { get; set; } = default!;
+
+    [Inject]
+    private IncidentFeed News { get; set; } = default!;
 
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
@@ -71,6 +79,10 @@ public partial class OverviewPage : LivePage
         var standings = await Standings.ReadAsync(cancellationToken);
         _runs = await Runs.ListAsync(null, null, null, RunsShown, cancellationToken);
         _running = await Runs.ListAsync(null, null, RunState.Running, 100, cancellationToken);
+        _open = await Incidents.OpenAsync(cancellationToken);
         _standings = standings;
     }
+
+    /// <inheritdoc/>
+    protected override IDisposable Hear(Action changed) => News.Subscribe(_ => changed());
 }

@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Microsoft.AspNetCore.Components;
@@ -14,6 +15,7 @@ public partial class RetentionPage : LivePage
     private KeptSource? _source;
     private IReadOnlyList<string> _names = [];
     private IReadOnlyList<LadderRung> _rungs = [];
+    private Incident? _freezing;
 
     /// <summary>The source; the first one where the address names none.</summary>
     [SupplyParameterFromQuery]
@@ -21,6 +23,9 @@ public partial class RetentionPage : LivePage
 
     [Inject]
     private RetentionReading Reading { get; set; } = default!;
+
+    [Inject]
+    private IncidentStore Incidents { get; set; } = default!;
 
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
@@ -69,6 +74,7 @@ public partial class RetentionPage : LivePage
         var source = asked is null ? null : await Reading.ReadAsync(asked, cancellationToken);
         _names = source is null ? [] : [.. Estate.Sources.Select(one => one.Name).Append(source.Name).Distinct()];
         _rungs = source is null ? [] : LadderRungs.Of(source, Time);
+        _freezing = source is null ? null : await Incidents.FreezingAsync(source.Name, cancellationToken);
         _source = source;
     }
 

@@ -18,7 +18,7 @@ public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPe
     {
         if (folder is null)
         {
-            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, "its files are not on this machine"));
+            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, "this process does not see where its files are; DataDirectory says it for PostgreSQL"));
         }
 
         try

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -92,7 +93,9 @@ internal sealed class PostgresProbe(
                 }
             }
 
-            return new ProbeFinding(ProbeAnswer.NoAnswer, fault.Message);
+            return new ProbeFinding(
+                ProbeAnswer.NoAnswer,
+                fault is TimeoutException || fault.InnerException is TimeoutException ? string.Create(CultureInfo.InvariantCulture, $"no answer within {limit.TotalSeconds:0.#} s") : fault.Message);
         }
 
         var answer = refusal.SqlState switch
