@@ -11,6 +11,7 @@ using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
+using Hexabase.DrConsole.Engine.Validation.Rescue;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -57,6 +58,7 @@ public static class EngineServices
         services.AddSingleton<WorkspaceRequests>();
         services.AddSingleton<WalCatalog>();
         services.AddSingleton<DrillCatalog>();
+        services.AddSingleton<RescueCatalog>();
         services.TryAddSingleton<IBaseBackupRequests, BaseBackupRequests>();
         services.AddSingleton<WalReceivers>();
         services.AddHealth();
@@ -66,6 +68,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, ValidationRun>();
         services.AddSingleton<IRunHandler, RestoreRun>();
         services.AddSingleton<IRunHandler, PointInTimeDrillRun>();
+        services.AddSingleton<IRunHandler, TableRescueRun>();
         services.AddSingleton<IRunHandler, RetentionRun>();
         services.AddSingleton<IRunHandler, VerificationRun>();
         services.AddSingleton<IRunHandler, RepairRun>();

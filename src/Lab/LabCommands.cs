@@ -96,7 +96,7 @@ internal static class LabCommands
     {
         await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
         var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
-        await postgres.EnsureHeartbeatAsync(cancellationToken).ConfigureAwait(false);
+        await postgres.LetConsoleWriteAsync(cancellationToken).ConfigureAwait(false);
         if (hasStores)
         {
             await stores.StartAsync(Console.Error.WriteLine, cancellationToken).ConfigureAwait(false);

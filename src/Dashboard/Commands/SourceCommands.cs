@@ -10,10 +10,10 @@ using Hexabase.DrConsole.Engine.Validation.Drills;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
-/// <summary><c>drconsole backup|validate|restore|drill|sources|restore-points</c>: the engine from the command line.</summary>
+/// <summary><c>drconsole backup|validate|restore|drill|rescue|sources|restore-points</c>: the engine from the command line.</summary>
 internal static class SourceCommands
 {
-    private const string Actor = "command line";
+    internal const string Actor = "command line";
 
     public static IEnumerable<Command> Create()
     {
@@ -23,6 +23,7 @@ internal static class SourceCommands
         yield return Validate(options, noWait);
         yield return Restore(options, noWait);
         yield return Drill(options, noWait);
+        yield return RescueCommand.Create(options, noWait);
         yield return Sources(options);
         yield return Points(options);
     }
@@ -98,7 +99,7 @@ internal static class SourceCommands
             run => Result<PointInTimeDrillResult>(run)?.Outcome == DrillOutcomes.Passed ? ExitCodes.Done : ExitCodes.Failed);
     }
 
-    private static DateTimeOffset? ReadTime(System.CommandLine.Parsing.ArgumentResult argument)
+    internal static DateTimeOffset? ReadTime(System.CommandLine.Parsing.ArgumentResult argument)
     {
         if (DateTimeOffset.TryParse(argument.Tokens[0].Value, System.Globalization.CultureInfo.InvariantCulture, System.Globalization.DateTimeStyles.AssumeUniversal, out var time))
         {
@@ -172,7 +173,7 @@ internal static class SourceCommands
         return command;
     }
 
-    private static Command OnRun(
+    internal static Command OnRun(
         Command command, ConsoleOptions options, Option<bool> noWait, Func<CatalogSession, ParseResult, CancellationToken, Task<Run>> request,
         Func<Run, object> report, Func<object, string> text, Func<Run, int> exitCode)
     {
@@ -210,9 +211,9 @@ internal static class SourceCommands
     private static ValidationResult? Validation(Run run) =>
         run.ResultJson is null ? null : ValidationResult.Parse(JsonElement.Parse(run.ResultJson));
 
-    private static string Status(Run run) => JsonNamingPolicy.SnakeCaseLower.ConvertName(run.State.ToString());
+    internal static string Status(Run run) => JsonNamingPolicy.SnakeCaseLower.ConvertName(run.State.ToString());
 
-    private static T? Result<T>(Run run)
+    internal static T? Result<T>(Run run)
         where T : class => run.ResultJson is null ? null : JsonSerializer.Deserialize<T>(run.ResultJson, JsonSerializerOptions.Web);
 
     private sealed record BackupReport(long RunId, string? RestorePointId, string Status, long? Bytes, long? StoredBytes, double? Seconds);

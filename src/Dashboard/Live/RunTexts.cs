@@ -20,6 +20,7 @@ internal static class RunTexts
         RunKinds.Validation => PageTexts.RunKindValidation,
         RunKinds.Restore => PageTexts.RunKindRestore,
         RunKinds.PointInTimeDrill => WindowTexts.RunKindDrill,
+        RunKinds.TableRescue => WindowTexts.RunKindRescue,
         RunKinds.Retention => PageTexts.RunKindRetention,
         RunKinds.Rotation => PageTexts.RunKindRotation,
         RunKinds.Shredding => PageTexts.RunKindShredding,

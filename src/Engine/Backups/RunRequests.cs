@@ -22,6 +22,14 @@ public sealed record ValidationRequest(string RestorePoint, string? Tier = null)
 /// <param name="Moment">The moment; null for a random second of the recoverable window, which the run chooses and writes down before it acts.</param>
 public sealed record PointInTimeDrillRequest(string Source, DateTimeOffset? Moment = null);
 
+/// <summary>What a table's rescue is asked for.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="Table"><c>schema.table</c>, or a table of <c>public</c>.</param>
+/// <param name="Moment">Recover the source to this moment; null where a restore point is named.</param>
+/// <param name="RestorePoint">The full id of a restore point that holds the database as a dump; null where a moment is named.</param>
+/// <param name="Decision">What to do with the difference, where that is decided beforehand; null to wait for a person.</param>
+public sealed record TableRescueRequest(string Source, string Table, DateTimeOffset? Moment, string? RestorePoint, string? Decision = null);
+
 /// <summary>
 /// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
 /// at once, writes the request with its audit event, and hands it over.
@@ -71,6 +79,36 @@ public sealed class RunRequests(
         }
 
         return await RequestAsync(RunKinds.PointInTimeDrill, source, null, new PointInTimeDrillRequest(source, moment), actor, null, cancellationToken);
+    }
+
+    /// <summary>Asks to show how a table was, and to copy it beside the living one where that is wanted.</summary>
+    /// <param name="moment">A moment of the recoverable window; null where a restore point is named.</param>
+    /// <param name="restorePoint">A logical restore point, or the beginning of its id; null where a moment is named.</param>
+    /// <param name="decision">What to do with the difference; null to wait for a person.</param>
+    /// <exception cref="EngineException">Unknown source; <c>rescue-invalid</c>; <c>no-wal</c>; the restore point is another source's.</exception>
+    public async Task<Run> RescueAsync(
+        string source, string table, DateTimeOffset? moment, string? restorePoint, string? decision, string actor, CancellationToken cancellationToken)
+    {
+        var found = estate.SourceNamed(source);
+        if (found.Postgres is null || string.IsNullOrWhiteSpace(table) || moment is null == restorePoint is null)
+        {
+            throw new EngineException("rescue-invalid", ErrorKind.Input, found.Postgres is null ? $"{source} is no PostgreSQL" : "a rescue needs a table, and either a moment or a restore point",
+                "Name the table as schema.table, and a moment of the recoverable window or a logical restore point.");
+        }
+
+        if (moment is not null && found.Postgres.Mode == PostgresMode.Logical)
+        {
+            throw new EngineException("no-wal", ErrorKind.Unsupported, $"{source} has no physical backups, so it cannot be recovered to a moment", "Name one of its restore points.");
+        }
+
+        var point = restorePoint is null ? null : await points.ResolveAsync(restorePoint, cancellationToken);
+        if (point is not null && (point.Source != source || point.Strategy == PhysicalBackup.Strategy))
+        {
+            throw new EngineException("rescue-invalid", ErrorKind.Input, $"restore point {point.PointId.Short} is {(point.Source != source ? $"of {point.Source}" : "a physical one")}",
+                "Name a logical restore point of the source, or a moment.");
+        }
+
+        return await RequestAsync(RunKinds.TableRescue, source, point?.Id, new TableRescueRequest(source, table.Trim(), moment, point?.Id, decision), actor, null, cancellationToken);
     }
 
     /// <summary>Asks to restore one older point of each source again, the one whose turn it is: content that was proven once may rot.</summary>

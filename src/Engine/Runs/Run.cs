@@ -45,6 +45,9 @@ public static class RunKinds
     /// <summary>Recovers a source to a moment in scratch and looks whether it is that moment.</summary>
     public const string PointInTimeDrill = "point-in-time-drill";
 
+    /// <summary>Shows how a table was at a moment, and copies it beside the living one where a person wants that.</summary>
+    public const string TableRescue = "table-rescue";
+
     /// <summary>Gives up what retention keeps no longer, and frees its space; of a tier.</summary>
     public const string Retention = "retention";
 

@@ -13,7 +13,7 @@ namespace Hexabase.DrConsole.Engine.Validation;
 /// </summary>
 internal sealed class RestorabilityCheck(ValidationOptions options, ProcessRegistry registry, TimeProvider time, IReadOnlyList<PostgresBinaries> clients)
 {
-    private const string RestoredName = "restored";
+    internal const string RestoredName = "restored";
     private const int ComparisonLimit = 500;
 
     public async Task<StepOutcome> RunAsync(
@@ -41,6 +41,35 @@ internal sealed class RestorabilityCheck(ValidationOptions options, ProcessRegis
 
         var outcome = await RestoreAsync(scratch, dump, facts, progress, log, cancellationToken);
         return outcome with { Isolation = isolation };
+    }
+
+    /// <summary>Restores a dump into a scratch server and hands that over; the database is <see cref="RestoredName"/>.</summary>
+    /// <exception cref="EngineException"><c>postgres-missing</c>, <c>scratch-not-apart</c>; what the tools say.</exception>
+    public async Task<ScratchPostgres> OpenCopyAsync(
+        BackupRepository repository, Manifest manifest, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        var dump = StoredDump.Of(repository, manifest);
+        var facts = await dump.ReadFactsAsync(cancellationToken);
+        var chosen = PostgresBinaries.FindAll().Where(server => server.Major >= facts.ServerVersionNumber / 10000).MinBy(server => server.Major)
+            ?? throw new EngineException("postgres-missing", ErrorKind.Unavailable, $"no PostgreSQL {facts.ServerVersionNumber / 10000} or newer is installed for a scratch server", "install it");
+        var scratch = await ScratchPostgres.StartAsync(Describe(chosen), registry, time, cancellationToken);
+        try
+        {
+            if (!scratch.Isolation.IsComplete)
+            {
+                throw new EngineException("scratch-not-apart", ErrorKind.Unsupported, scratch.Isolation.Reason ?? "the scratch server cannot be kept apart", "run the console as root, or on a machine that can");
+            }
+
+            await using var server = await OpenAsync(scratch, "postgres", cancellationToken);
+            var there = await TargetServer.ReadAsync(server, cancellationToken);
+            await FillAsync(scratch, dump, facts, server, there, Source(scratch), progress, log, cancellationToken);
+            return scratch;
+        }
+        catch
+        {
+            await scratch.DisposeAsync();
+            throw;
+        }
     }
 
     private async Task<StepOutcome> RestoreAsync(

@@ -128,14 +128,20 @@ public sealed class LabPostgres : IAsyncDisposable
     public Task DropDatabaseAsync(string name, CancellationToken cancellationToken) =>
         AdministerAsync($"drop database if exists {Quote(name)} with (force)", cancellationToken);
 
-    /// <summary>Makes the table of the console's heartbeat in <c>orders</c>, as its owner would; nothing where it is there.</summary>
-    public async Task EnsureHeartbeatAsync(CancellationToken cancellationToken)
+    /// <summary>Lets the console write into <c>orders</c>, as its owner would: its heartbeat's table, and side tables of rescues. Repeatable.</summary>
+    public async Task LetConsoleWriteAsync(CancellationToken cancellationToken)
     {
         var settings = AdminConnection();
         settings.Pooling = false;
         var server = NpgsqlDataSource.Create(settings);
         await using (server.ConfigureAwait(false))
         {
+            var grant = server.CreateCommand($"grant create on schema public, billing to {BackupRole}");
+            await using (grant.ConfigureAwait(false))
+            {
+                await grant.ExecuteNonQueryAsync(cancellationToken).ConfigureAwait(false);
+            }
+
             var exists = server.CreateCommand($"select to_regclass('{HeartbeatTable.Name}') is not null");
             await using (exists.ConfigureAwait(false))
             {

@@ -1,10 +1,14 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Validation.Rescue;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
@@ -19,6 +23,8 @@ public partial class RunPage : LivePage
     private Run? _run;
     private IReadOnlyList<RunStep> _steps = [];
     private List<LogLine> _log = [];
+    private RescueOffer? _rescue;
+    private bool _isDecided;
 
     /// <summary>The run's number.</summary>
     [Parameter]
@@ -26,6 +32,9 @@ public partial class RunPage : LivePage
 
     [Inject]
     private RunStore Store { get; set; } = default!;
+
+    [Inject]
+    private RescueCatalog Rescues { get; set; } = default!;
 
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunTexts.ServesHref(_run!)), new Crumb(_run!.Id.ToString())];
@@ -99,8 +108,20 @@ public partial class RunPage : LivePage
         _log = log;
 
         _steps = await Store.StepsAsync(id, cancellationToken);
+        if (run.Kind == RunKinds.TableRescue)
+        {
+            _rescue = _steps.FirstOrDefault(step => step.Name == "rescue")?.IntentJson is { } offer ? JsonSerializer.Deserialize<RescueOffer>(offer, JsonSerializerOptions.Web) : null;
+            _isDecided = JsonSerializer.Deserialize<TableRescueRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Decision is not null || await Rescues.DecisionAsync(Number, cancellationToken) is not null;
+        }
+
         _run = run;
     }
+
+    private Task DecideAsync(string decision) => ActAsync(async (actor, token) =>
+    {
+        await Rescues.DecideAsync(Number, decision, actor, token);
+        await RefreshAsync(token);
+    });
 
     private Task CancelAsync() => ActAsync(async (actor, token) =>
     {

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
+using Hexabase.DrConsole.Engine.Validation.Rescue;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
 
@@ -19,6 +20,7 @@ internal static class RunResultFacts
         (RunKinds.Backup, { } json) => Backup(JsonSerializer.Deserialize<BackupRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.PointInTimeDrill, { } json) => Drill(JsonSerializer.Deserialize<PointInTimeDrillResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.TableRescue, { } json) => Rescue(JsonSerializer.Deserialize<TableRescueResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
         (RunKinds.Retention, { } json) => Retention(JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Verification, { } json) => Verification(JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!),
@@ -112,6 +114,12 @@ internal static class RunResultFacts
         {
             yield return new NamedFact(PageTexts.FactLastCommit, Utc(last));
         }
+    }
+
+    private static IEnumerable<NamedFact> Rescue(TableRescueResult result)
+    {
+        yield return new NamedFact(WindowTexts.FactSideTable, result.SideTable ?? PageTexts.NoneWord);
+        yield return new NamedFact(PageTexts.FactRows, Figures.Count(result.Rows));
     }
 
     /// <summary>To the millisecond and on the source's clock, which knows no zone.</summary>

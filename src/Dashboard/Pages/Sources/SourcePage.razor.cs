@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -195,6 +196,19 @@ public partial class SourcePage : LivePage
     {
         var run = await Requests.DrillAsync(Name, null, actor, token);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
+    });
+
+    private IReadOnlyList<RestorePointRow> Dumps => [.. _points.Select(row => row.Point).Where(point => point.Strategy == LogicalBackup.Strategy)];
+
+    private bool CanRescue => _standing!.Source.Postgres is not null && (_window is { Stretches.Count: > 0 } || Dumps.Count > 0);
+
+    private Task RescueAsync() => ActAsync(async (actor, token) =>
+    {
+        if (await RescueDialog.ShowAsync(Dialogs, Name, _window is { Stretches.Count: > 0 }, _moment, Dumps) is { } ask)
+        {
+            var run = await Requests.RescueAsync(Name, ask.Table, ask.Moment, ask.RestorePoint, null, actor, token);
+            Navigation.NavigateTo(RunTexts.Href(run.Id));
+        }
     });
 
     private Task BackUpAsync() => ActAsync(async (actor, token) =>

@@ -30,15 +30,46 @@ internal sealed class PointInTimeProof(
     /// <summary>Up to a server that answers at the moment: what a recovery would take. Null where it did not come to that.</summary>
     public double? RestoreSeconds { get; private set; }
 
+    /// <summary>A recovered server in its folder; both are gone when it is disposed.</summary>
+    internal sealed record Copy(ScratchPostgres Server, ScratchFolder Folder, ClusterFacts Facts, PostgresBinaries Binaries) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await Server.DisposeAsync();
+            await Folder.DisposeAsync();
+        }
+    }
+
     /// <summary>Recovers, looks, and removes everything.</summary>
     /// <exception cref="DrillNotProvableException">This machine has no such PostgreSQL, or cannot keep a server apart.</exception>
     /// <exception cref="EngineException"><c>recovery-out-of-reach</c>, <c>wal-missing</c>; kind Damaged; a server that does not start.</exception>
     public async Task<RecoveredMoment> RunAsync(Manifest manifest, DateTimeOffset moment, CancellationToken ct)
     {
+        await using var copy = await RecoverAsync(manifest, moment, ct);
+        return await MeasureAsync("verify", () => LookAsync(copy.Server, copy.Facts, manifest.Source, copy.Folder, copy.Binaries, ct));
+    }
+
+    /// <summary>Recovers to a moment and hands the server over.</summary>
+    /// <exception cref="DrillNotProvableException">As <see cref="RunAsync"/>, and its other exceptions.</exception>
+    public async Task<Copy> RecoverAsync(Manifest manifest, DateTimeOffset moment, CancellationToken ct)
+    {
         var facts = await ClusterFacts.ReadAsync(repository, manifest, ct);
         var binaries = PostgresBinaries.FindAll().FirstOrDefault(server => server.Major == facts.ServerMajor)
             ?? throw new DrillNotProvableException($"no PostgreSQL {facts.ServerMajor} is installed for a scratch server");
-        await using var folder = await ScratchFolder.CreateAsync(options.ScratchRoot, options.ProtectedPaths, registry, ct);
+        var folder = await ScratchFolder.CreateAsync(options.ScratchRoot, options.ProtectedPaths, registry, ct);
+        try
+        {
+            return new Copy(await RecoverIntoAsync(folder, manifest, facts, binaries, moment, ct), folder, facts, binaries);
+        }
+        catch
+        {
+            await folder.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task<ScratchPostgres> RecoverIntoAsync(ScratchFolder folder, Manifest manifest, ClusterFacts facts, PostgresBinaries binaries, DateTimeOffset moment, CancellationToken ct)
+    {
         if (!folder.Isolation.IsComplete)
         {
             throw new DrillNotProvableException(folder.Isolation.Reason ?? "the scratch server cannot be kept apart");
@@ -55,9 +86,9 @@ internal sealed class PointInTimeProof(
             return true;
         });
         log("replay", $"PostgreSQL {binaries.Version} replays to {target.MomentText}");
-        await using var server = await MeasureAsync("replay", () => ReplayAsync(manifest, facts, target, path, folder, ct));
+        var server = await MeasureAsync("replay", () => ReplayAsync(manifest, facts, target, path, folder, ct));
         RestoreSeconds = time.GetElapsedTime(began).TotalSeconds;
-        return await MeasureAsync("verify", () => LookAsync(server, facts, manifest.Source, folder, binaries, ct));
+        return server;
     }
 
     private async Task<RecoveryPath> FetchAsync(Manifest manifest, ClusterFacts facts, PgDataTarget target, ScratchFolder folder, bool isAll, CancellationToken ct)

@@ -1,8 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
-using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
-using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -22,7 +20,7 @@ public sealed class PointInTimeDrillRunTests(CatalogServer catalog)
         await rig.ExecuteAsync(HeartbeatTable.Creation.Replace("TO backup", "TO postgres", StringComparison.Ordinal));
         rig.StartReceiver();
         await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), TimeSpan.FromSeconds(20));
-        await CaptureAsync(rig);
+        await BaseBackup.CaptureAsync(rig);
         await Task.Delay(TimeSpan.FromSeconds(9), Ct);
         await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), TimeSpan.FromSeconds(20));
         var drills = new DrillCatalog(catalog.Pool);
@@ -75,19 +73,6 @@ public sealed class PointInTimeDrillRunTests(CatalogServer catalog)
             Assert.True(looks < 200, "the heartbeat did not change");
             await Task.Delay(50, Ct);
         }
-    }
-
-    private static async Task CaptureAsync(WalRig rig)
-    {
-        await using var repository = await rig.OpenRepositoryAsync("hot");
-        var settings = rig.Source.Postgres!;
-        await new PhysicalBackup(rig.Registry, TimeProvider.System, rig.StoreOf("staging")).CaptureAsync(
-            new PostgresBackupRequest
-            {
-                Description = new BackupDescription { Source = rig.Source.Name, Kind = "postgres", Workspace = "shop" },
-                Source = new PostgresSource { Host = settings.Host, Port = settings.Port, Database = settings.Database, Username = settings.Username, PasswordFile = settings.PasswordFile },
-            },
-            repository, null, null, Ct);
     }
 
     private Task<Run> RequestAsync(WalRig rig, DateTimeOffset? moment) =>
