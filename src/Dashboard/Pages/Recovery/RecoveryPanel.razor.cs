@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -62,7 +63,16 @@ public partial class RecoveryPanel
 
     private bool HasReason => _reason.Trim().Length >= ShortestReason;
 
-    private bool HasServed => _steps.Any(step => step is { Action: "restart_services", StartedAt: not null });
+    private bool HasServed => _steps.Any(step => step is { Action: RestartServices.ActionName, StartedAt: not null });
+
+    /// <summary>The last commit that came back, as the recovered server logged it; null before that.</summary>
+    private string? LastCommit =>
+        _steps.FirstOrDefault(step => step.Action == RestoreFromBackup.ActionName)?.Effect is { } effect
+        && effect.TryGetProperty("data", out var data) && data.ValueKind == System.Text.Json.JsonValueKind.Object
+        && data.TryGetProperty("lastTransaction", out var last) ? last.GetString() : null;
+
+    /// <summary>When the service was stopped: it took no write after that.</summary>
+    private DateTimeOffset? StoppedAt => _steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName)?.ActedAt;
 
     private string? WaitText => _recovery?.WaitsFor switch
     {

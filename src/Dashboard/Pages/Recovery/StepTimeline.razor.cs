@@ -45,7 +45,8 @@ public partial class StepTimeline
     {
         get
         {
-            var end = new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.EstimateSeconds) }.Max();
+            // What has ended is drawn by what was measured: guesses that lie hours beyond it would hide it.
+            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.EstimateSeconds) }.Max() : Now;
             var span = end - Left;
             return Deadline > end && Deadline - Left < span * 3 ? Deadline + (span * 0.1) : end + (span * 0.1) + TimeSpan.FromSeconds(1);
         }

@@ -22,7 +22,7 @@ public sealed class IsolateCorruptedData : IRecoveryAction
     public static string AsideOf(string dataDirectory, string tag) => $"{dataDirectory}.aside-{tag}";
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
-        [$"rename {target.DataDirectory} to {AsideOf(target.DataDirectory, "<run>")}; it is kept until a person deletes it"];
+        [$"rename {target.DataDirectory} to {AsideOf(target.DataDirectory, "RUN")}; it is kept until a person deletes it"];
 
     public Task<JsonElement> CaptureAsync(ActionContext context)
     {

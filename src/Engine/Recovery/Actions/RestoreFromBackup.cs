@@ -25,7 +25,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
     [
-        $"restore restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) into {target.DataDirectory}",
+        $"unpack restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) into {target.DataDirectory}",
         $"recover it to {TargetOf(target, basis).MomentText}",
         "give it the configuration of the data directory that it replaces",
     ];
