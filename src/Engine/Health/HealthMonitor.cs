@@ -102,10 +102,12 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         var began = time.GetTimestamp();
         var counters = await FailureCounters.ReadAsync(catalog, ct);
         var windows = await MaintenanceWindows.CurrentAsync(catalog, at, ct);
+        var recovering = await RecoveringAsync(ct);
         var answers = await probes.AskAllAsync(ct);
         var subjects = answers.GroupBy(asked => asked.Probe.Subject).Select(subject => new SubjectRound(
             subject.Key, [.. subject.Select(counters.Judge)],
-            windows.Any(window => window.Source is null || (subject.Key.IsSource && window.Source == subject.Key.Name)))).ToList();
+            windows.Any(window => window.Source is null || (subject.Key.IsSource && window.Source == subject.Key.Name))
+                || (subject.Key.IsSource && recovering.Contains(subject.Key.Name)))).ToList();
         IReadOnlyList<Verdict> verdicts = [];
         var next = _state;
         await lease.CommitAsync(async transaction =>
@@ -123,6 +125,16 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         _state = next;
         return verdicts;
     }
+
+    /// <summary>Sources that a recovery works on: it stops them itself, which is no outage.</summary>
+    private async Task<HashSet<string>> RecoveringAsync(CancellationToken ct) =>
+        [
+            .. await catalog.Command(
+                """
+                SELECT r.source FROM run r JOIN recovery c ON c.run_id = r.id
+                WHERE r.state IN ('queued', 'running', 'waiting') AND NOT c.is_drill AND EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = r.id AND s.started_at IS NOT NULL)
+                """).ListAsync(row => row.GetString(0), ct),
+        ];
 
     /// <summary>Subjects that were corrupt and whose incident somebody has closed.</summary>
     private HashSet<string> Cleared(IReadOnlyList<Incident> open)

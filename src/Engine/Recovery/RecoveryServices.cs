@@ -31,6 +31,7 @@ internal static class RecoveryServices
         services.AddSingleton<ApprovalDesk>();
         services.AddSingleton<HandOver>(provider => provider.GetRequiredService<RunRequests>().HandOverAsync);
         services.AddSingleton<RecoveryRequests>();
+        services.AddSingleton<RecoveryProposals>();
         services.AddSingleton<IRunHandler, RecoveryRun>();
         services.AddSingleton<RecoveryWatch>();
         return services;

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Microsoft.Extensions.Hosting;
@@ -6,17 +7,30 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery;
 
-/// <summary>Saves the product's own plans at start, then lets gates expire in time. Every process may do both: what is done is done once.</summary>
-public sealed class RecoveryWatch(PlanLibrary library, ApprovalDesk desk, TimeProvider time, ILogger<RecoveryWatch> log) : BackgroundService
+/// <summary>
+/// Saves the product's own plans at start, then proposes plans for incidents as they are confirmed and lets gates expire in time.
+/// Every process may do all of it: what is done is done once.
+/// </summary>
+public sealed class RecoveryWatch(
+    PlanLibrary library, ApprovalDesk desk, RecoveryProposals proposals, IncidentFeed incidents, ILogger<RecoveryWatch> log) : BackgroundService
 {
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(15);
+
+    private readonly SemaphoreSlim _incidentChanged = new(0, 1);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _incidentChanged.Dispose();
+        base.Dispose();
+    }
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var timer = new PeriodicTimer(s_every, time);
+        using var subscription = incidents.Subscribe(_ => Wake());
         var hasPlans = false;
-        do
+        while (!stoppingToken.IsCancellationRequested)
         {
             try
             {
@@ -27,12 +41,26 @@ public sealed class RecoveryWatch(PlanLibrary library, ApprovalDesk desk, TimePr
                 }
 
                 await desk.ExpireAsync(stoppingToken);
+                await proposals.ProposeAsync(stoppingToken);
             }
             catch (Exception fault) when (fault is NpgsqlException or EngineException)
             {
-                log.LogWarning(fault, "gates could not be looked at; trying again in {Every}", s_every);
+                log.LogWarning(fault, "gates and incidents could not be looked at; trying again in {Every}", s_every);
             }
+
+            await _incidentChanged.WaitAsync(s_every, stoppingToken);
         }
-        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private void Wake()
+    {
+        try
+        {
+            _incidentChanged.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
     }
 }

@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
@@ -81,10 +82,11 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Catalog = new RecoveryCatalog(_catalog.Pool);
         Gates = new ApprovalCatalog(_catalog.Pool);
         Desk = new ApprovalDesk(_catalog.Pool, TriggerAsync);
-        Recoveries = new RecoveryRequests(
-            _catalog.Pool, Library,
-            new PlanMaker(Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool)),
-            Catalog, TriggerAsync);
+        var maker = new PlanMaker(
+            Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool));
+        Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, Catalog, TriggerAsync);
+        Incidents = new IncidentStore(_catalog.Pool);
+        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, Estate);
     }
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -114,6 +116,10 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public ApprovalDesk Desk { get; private set; } = null!;
 
     public RecoveryRequests Recoveries { get; private set; } = null!;
+
+    public IncidentStore Incidents { get; private set; } = null!;
+
+    public RecoveryProposals Proposals { get; private set; } = null!;
 
     public NpgsqlDataSource Pool => _catalog.Pool;
 
@@ -185,7 +191,18 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         await stream.WriteAsync(RandomNumberGenerator.GetBytes(3 * 8192), Ct);
     }
 
-    public Task<RecoveryPlan> PlanAsync(string plan = Plan) => Recoveries.PlanAsync(plan, new PlanRequest(Source.Name, "DATABASE_CORRUPTION"), Ct);
+    public Task<RecoveryPlan> PlanAsync(IncidentId? incident = null) => Recoveries.PlanAsync(Plan, new PlanRequest(Source.Name, "DATABASE_CORRUPTION", incident?.Value), Ct);
+
+    /// <summary>An incident of corruption of the source, confirmed by whoever watches it.</summary>
+    public async Task<IncidentId> ConfirmIncidentAsync(DateTimeOffset firstEvidence)
+    {
+        await using var command = _catalog.Pool.Command(
+            """
+            INSERT INTO incident (kind, sources, state, first_evidence_at, suspected_at, confirmed_at, evidence)
+            VALUES ('DATABASE_CORRUPTION', ARRAY[$1], 'confirmed', $2, $2, clock_timestamp(), '{}') RETURNING id
+            """, Source.Name, firstEvidence.ToUniversalTime());
+        return new IncidentId((long)(await command.ExecuteScalarAsync(Ct))!);
+    }
 
     /// <summary>Asks for the plan, has it approved by another person, and carries it out.</summary>
     public async Task<Run> RecoverAsync(RecoveryPlan? plan = null)
@@ -211,7 +228,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
                 new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))),
                 Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
-            new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, TimeProvider.System),
+            new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

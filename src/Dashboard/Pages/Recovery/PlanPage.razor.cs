@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -48,6 +49,9 @@ public partial class PlanPage : LivePage
     private RecoveryRequests Requests { get; set; } = default!;
 
     [Inject]
+    private IncidentStore Incidents { get; set; } = default!;
+
+    [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
@@ -76,7 +80,10 @@ public partial class PlanPage : LivePage
     {
         (_isMaking, _plan) = (true, null);
         StateHasChanged();
-        await TryAsync(async token => _plan = await Requests.PlanAsync(Name, new PlanRequest(_source!, _disaster!, Incident), token));
+        await TryAsync(async token => {
+            var incident = Incident is { } number ? await Incidents.FindAsync(new IncidentId(number), token) : null;
+            _plan = await Requests.PlanAsync(Name, new PlanRequest(_source!, _disaster!, incident?.Id.Value, incident?.FirstEvidenceAt), token);
+        });
         _isMaking = false;
     }
 

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -18,7 +19,7 @@ public sealed record RecoveryResult(string Outcome, double Seconds);
 /// Carries a recovery plan out as a durable run: gates, steps in order, and after a failure the way back. All of its state is in
 /// the catalog, so that any process can go on with it from any instant.
 /// </summary>
-public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog, TimeProvider time) : IRunHandler
+public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog, IncidentStore incidents, TimeProvider time) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Recovery;
@@ -35,12 +36,9 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             var plan = ReadPlan(context);
             var work = new StepWork(actions, plan, journal, time);
             var back = new WayBackWork(actions, plan, journal, work);
-            if ((await journal.ReadAsync()).Outcome is { } ended)
-            {
-                return await SayAsync(journal, ended);
-            }
-
-            return await WalkAsync(context, plan, journal, work, back);
+            var result = (await journal.ReadAsync()).Outcome is { } ended ? await SayAsync(journal, ended) : await WalkAsync(context, plan, journal, work, back);
+            await CloseIncidentAsync(context, plan);
+            return result;
         }
         catch (Exception echo) when (context.Cancellation.IsCancellationRequested && echo is OperationCanceledException or EngineException)
         {
@@ -186,6 +184,24 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
 
         await journal.EndAsync(RecoveryOutcome.Cancelled, text);
+    }
+
+    /// <summary>What the incident was about has been recovered: retention goes on, and a new sign is a new incident.</summary>
+    private async Task CloseIncidentAsync(RunContext context, RecoveryPlan plan)
+    {
+        if (plan is not { Incident: { } incident, IsDrill: false })
+        {
+            return;
+        }
+
+        try
+        {
+            await incidents.CloseAsync(new IncidentId(incident), $"recovered by {context.Run.Id}, plan {plan.Template} v{plan.TemplateVersion}", "engine", CancellationToken.None);
+        }
+        catch (EngineException known) when (known.Kind is ErrorKind.Conflict or ErrorKind.NotFound)
+        {
+            context.Log("incident", known.Message);
+        }
     }
 
     /// <summary>A run that ended otherwise than as planned is a failed run, with the outcome as its code.</summary>

@@ -1,0 +1,81 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery;
+
+/// <summary>What the engine proposes for a source of a confirmed incident.</summary>
+/// <param name="RestorePoint">The point that the plan would recover from; null where it cannot be made.</param>
+/// <param name="KeepsUntil">Everything committed up to here comes back.</param>
+/// <param name="Refusal">Why the plan cannot be made; null where it can.</param>
+public sealed record RecoveryProposal(
+    IncidentId Incident, string Source, string Plan, int PlanVersion, string? RestorePoint, DateTimeOffset? KeepsUntil, TimeSpan? Estimate, string? Refusal, DateTimeOffset ProposedAt);
+
+/// <summary>
+/// Makes a plan for each source of a confirmed incident as soon as it is confirmed, so that a person who comes finds it ready.
+/// Nothing is carried out: that takes a person who asks and others who approve. A console that is cut off proposes nothing.
+/// </summary>
+public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, ProtectedEstate estate)
+{
+    private const string Columns = "incident, source, plan, plan_version, restore_point, keeps_until, estimate_seconds, refusal, proposed_at";
+
+    /// <summary>The proposals of an incident, by source.</summary>
+    public Task<IReadOnlyList<RecoveryProposal>> ListAsync(IncidentId incident, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM recovery_proposal WHERE incident = $1 ORDER BY source, plan", incident.Value).ListAsync(Map, cancellationToken);
+
+    /// <summary>Proposes for the confirmed incidents that have no proposal yet.</summary>
+    /// <returns>How many proposals were made.</returns>
+    public async Task<int> ProposeAsync(CancellationToken cancellationToken)
+    {
+        var made = 0;
+        var open = await incidents.OpenAsync(cancellationToken);
+        foreach (var incident in open.Where(one => one is { State: IncidentState.Confirmed, IsDisaster: true }))
+        {
+            var known = (await ListAsync(incident.Id, cancellationToken)).Select(proposal => proposal.Source).ToHashSet();
+            foreach (var source in estate.Sources.Where(source => incident.Sources.Contains(source.Name) && !known.Contains(source.Name)))
+            {
+                made += await ProposeAsync(incident, source, cancellationToken);
+            }
+        }
+
+        return made;
+    }
+
+    private async Task<int> ProposeAsync(Incident incident, Source source, CancellationToken cancellationToken)
+    {
+        var disaster = incident.Kind.ToName();
+        var made = 0;
+        foreach (var version in await library.ListAsync(cancellationToken))
+        {
+            var template = library.Read(version);
+            if (!template.Disasters.Contains(disaster) || !string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase))
+            {
+                continue;
+            }
+
+            RecoveryPlan? plan = null;
+            string? refusal = null;
+            try
+            {
+                plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, disaster, incident.Id.Value, incident.FirstEvidenceAt), cancellationToken);
+            }
+            catch (EngineException fault)
+            {
+                // That no plan can be made, and why, is what a person must know now.
+                refusal = fault.ToText();
+            }
+
+            made += await catalog.Command(
+                $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) ON CONFLICT DO NOTHING",
+                incident.Id.Value, source.Name, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+        }
+
+        return made;
+    }
+
+    private static RecoveryProposal Map(NpgsqlDataReader row) => new(
+        new IncidentId(row.GetInt64(0)), row.GetString(1), row.GetString(2), row.GetInt32(3), row.TextOrNull(4), row.TimeOrNull(5),
+        row.DoubleOrNull(6) is { } seconds ? TimeSpan.FromSeconds(seconds) : null, row.TextOrNull(7), row.Time(8));
+}
