@@ -43,7 +43,7 @@ internal sealed class HealthRig : IAsyncDisposable
 
     public string Name(int server = 0) => Estate.Sources[server].Name;
 
-    public static async Task<HealthRig> CreateAsync(CatalogServer catalog, ClusterSeed seed, int servers = 1)
+    public static async Task<HealthRig> CreateAsync(CatalogServer catalog, ClusterSeed seed, int servers = 1, HealthSettings? settings = null)
     {
         var rig = new HealthRig(catalog);
         rig._folder.Hold();
@@ -59,7 +59,7 @@ internal sealed class HealthRig : IAsyncDisposable
 
         rig.Estate = new ProtectedEstate("test", rig._folder.Path, ProtectionClass.Defaults, [], [.. rig.Servers.Select(rig.Source)], [])
         {
-            Health = new HealthSettings { Timeout = TimeSpan.FromMilliseconds(700) },
+            Health = settings ?? HealthSettings.Default,
         };
         rig.Begin();
         rig._lease = (await LeaderLease.AcquireAsync(catalog.Pool, LeaseTimes.Default, HealthWatch.Lease, HealthWatch.Monitor, Ct))!;

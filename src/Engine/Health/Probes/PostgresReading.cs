@@ -55,7 +55,8 @@ internal static class PostgresReading
 /// <summary>Checks one B-tree index after the other with <c>bt_index_check</c>, which locks no more than a reader does.</summary>
 internal sealed class IndexTurns
 {
-    private long _last;
+    /// <summary>The highest number of an object that the server brought itself: the turns begin behind it, with what is the users'.</summary>
+    private long _last = 16383;
 
     public async Task<ProbeFinding> CheckNextAsync(NpgsqlConnection connection, CancellationToken ct)
     {
