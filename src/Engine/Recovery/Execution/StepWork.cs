@@ -79,11 +79,11 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             return;
         }
 
-        JsonElement? snapshot = row.Snapshot is null ? await action.CaptureAsync(await ContextAsync(step, row, cancellation)) : null;
+        JsonElement? snapshot = row.Snapshot is null ? await OfTheTargetAsync(action.CaptureAsync, await ContextAsync(step, row, cancellation)) : null;
         Run.Log(step.Name, $"begins: {step.Title}");
         await journal.IntendAsync(step, snapshot);
         Run.Report(new TransferProgress(step.Name, 0, null, 0, null));
-        var effect = await action.ActAsync(await ContextAsync(step, row, cancellation));
+        var effect = await OfTheTargetAsync(action.ActAsync, await ContextAsync(step, row, cancellation));
         await journal.ActedAsync(step, effect);
         Run.Log(step.Name, effect.Text);
     }
@@ -97,7 +97,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             return false;
         }
 
-        switch (await action.ProbeAsync(await ContextAsync(step, row, cancellation)))
+        switch (await OfTheTargetAsync(action.ProbeAsync, await ContextAsync(step, row, cancellation)))
         {
             case EffectProbe.Done done:
                 Run.Log(step.Name, $"it was interrupted, but had taken effect: {done.Effect.Text}");
@@ -117,7 +117,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
 
     private async Task<bool> VerifyAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
     {
-        var found = await action.VerifyAsync(await ContextAsync(step, row, cancellation));
+        var found = await OfTheTargetAsync(action.VerifyAsync, await ContextAsync(step, row, cancellation));
         if (found.Passed)
         {
             Run.Log(step.Name, $"verified: {found.Text}");
@@ -128,6 +128,19 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         Run.Warn(step.Name, $"not verified: {found.Text}");
         await journal.VerificationFailedAsync(step, found.Text);
         return false;
+    }
+
+    /// <summary>An action's PostgreSQL is the target; a fault of it must not be taken for one of the catalog.</summary>
+    internal static async Task<T> OfTheTargetAsync<T>(Func<ActionContext, Task<T>> part, ActionContext context)
+    {
+        try
+        {
+            return await part(context);
+        }
+        catch (NpgsqlException fault)
+        {
+            throw new EngineException("target-fault", ErrorKind.Unavailable, $"the server of {context.Plan.Source} broke off: {fault.Message}", "look at its log", fault);
+        }
     }
 
     /// <summary>True where no try is left.</summary>

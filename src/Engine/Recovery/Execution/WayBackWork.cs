@@ -53,7 +53,7 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
         using var patience = new CancellationTokenSource(s_patience);
         try
         {
-            var done = await actions.Named(step.Action).RollBackAsync(await steps.ContextAsync(step, row, patience.Token));
+            var done = await StepWork.OfTheTargetAsync(actions.Named(step.Action).RollBackAsync, await steps.ContextAsync(step, row, patience.Token));
             await journal.RolledBackAsync(step);
             Run.Log(step.Name, $"rolled back: {done}");
             return true;
