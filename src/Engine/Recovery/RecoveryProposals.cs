@@ -17,8 +17,10 @@ public sealed record RecoveryProposal(
 /// Makes a plan for each source of a confirmed incident as soon as it is confirmed, so that a person who comes finds it ready.
 /// Nothing is carried out: that takes a person who asks and others who approve. A console that is cut off proposes nothing.
 /// </summary>
-public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, ProtectedEstate estate)
+public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, ProtectedEstate estate, TimeProvider time)
 {
+    private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
+
     private const string Columns = "incident, source, plan, plan_version, restore_point, keeps_until, estimate_seconds, refusal, proposed_at";
 
     /// <summary>The proposals of an incident, by source.</summary>
@@ -33,7 +35,10 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         var open = await incidents.OpenAsync(cancellationToken);
         foreach (var incident in open.Where(one => one is { State: IncidentState.Confirmed, IsDisaster: true }))
         {
-            var known = (await ListAsync(incident.Id, cancellationToken)).Select(proposal => proposal.Source).ToHashSet();
+            // A refusal may have been a tier that was away: it is looked at again now and then.
+            var since = time.GetUtcNow() - s_again;
+            var known = (await ListAsync(incident.Id, cancellationToken)).Where(proposal => proposal.Refusal is null || proposal.ProposedAt > since)
+                .Select(proposal => proposal.Source).ToHashSet();
             foreach (var source in estate.Sources.Where(source => incident.Sources.Contains(source.Name) && !known.Contains(source.Name)))
             {
                 made += await ProposeAsync(incident, source, cancellationToken);
@@ -68,7 +73,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
             }
 
             made += await catalog.Command(
-                $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) ON CONFLICT DO NOTHING",
+                $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
+                + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
                 incident.Id.Value, source.Name, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
         }
 

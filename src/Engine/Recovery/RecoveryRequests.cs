@@ -44,6 +44,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         try
         {
+            await RequireIncidentAsync(transaction, plan, cancellationToken);
             var run = await InsertAsync(transaction, plan, actor, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             await handOver(run.Id, cancellationToken);
@@ -91,8 +92,23 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         await ActAsync(run, actor, "recovery.end-asked", reason, (transaction, _) =>
             transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken), wakes: false, cancellationToken);
         var isAsked = await runs.CancelAsync(run, actor, cancellationToken);
+        // One that nobody had begun is over now; nobody will take it up to say so.
+        await catalog.Command(
+            "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", run.Value)
+            .RunAsync(cancellationToken);
         await handOver(run, cancellationToken);
         return isAsked;
+    }
+
+    /// <summary>An incident gives a recovery rights and a moment: it must be one of this source, and not over.</summary>
+    private static async Task RequireIncidentAsync(NpgsqlTransaction transaction, RecoveryPlan plan, CancellationToken cancellationToken)
+    {
+        if (plan.Incident is { } incident
+            && await transaction.Command("SELECT 'open' FROM incident WHERE id = $1 AND state <> 'resolved' AND $2 = ANY (sources)", incident, plan.Source)
+                .FirstAsync(row => row.GetString(0), cancellationToken) is null)
+        {
+            throw new EngineException("incident-not-open", ErrorKind.Conflict, $"I-{incident} is no open incident of {plan.Source}", "make the plan from the incident's page, or without an incident");
+        }
     }
 
     private static async Task<Run> InsertAsync(NpgsqlTransaction transaction, RecoveryPlan plan, string actor, CancellationToken cancellationToken)

@@ -86,7 +86,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool));
         Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
-        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, Estate);
+        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, Estate, TimeProvider.System);
     }
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;

@@ -10,6 +10,7 @@ using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
+using Microsoft.AspNetCore.DataProtection;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 
@@ -40,6 +41,9 @@ public partial class GatePage : LivePage
     private RecoveryCatalog Recoveries { get; set; } = default!;
 
     [Inject]
+    private IDataProtectionProvider Protection { get; set; } = default!;
+
+    [Inject]
     private ApprovalDesk Desk { get; set; } = default!;
 
     [Inject]
@@ -65,7 +69,7 @@ public partial class GatePage : LivePage
         : _votes.Any(vote => vote.Person == _person) ? RecoveryTexts.YouAnswered
         : null;
 
-    private string? SaidText => GateEndpoint.TextOf(Said);
+    private string? SaidText => GateEndpoint.TextOf(Said, Protection);
 
     /// <inheritdoc/>
     protected override bool Concerns(RunId? changed) => changed is null || _gate is null || changed == _gate.Run;
@@ -78,7 +82,7 @@ public partial class GatePage : LivePage
         var gate = await Gates.FindAsync(Number, cancellationToken)
             ?? throw new EngineException("gate-unknown", ErrorKind.NotFound, $"there is no gate G-{Number}", "All gates are on the Approvals page.");
         var run = await Runs.FindAsync(gate.Run, cancellationToken);
-        _plan ??= RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run!.RequestJson, JsonSerializerOptions.Web)!.Plan);
+        _plan = _plan is not null && _gate?.Run == gate.Run ? _plan : RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run!.RequestJson, JsonSerializerOptions.Web)!.Plan);
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
         _last = (await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken))
             .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != gate.Run && one.Outcome is not null);

@@ -22,6 +22,6 @@ public partial class ProposalPanel
     protected override async Task OnParametersSetAsync() =>
         _proposals = Incident.State == IncidentState.Confirmed ? await Proposals.ListAsync(Incident.Id, CancellationToken.None) : null;
 
-    private static string Href(RecoveryProposal one) => FormattableString.Invariant(
-        $"{RecoveryWords.PlanHref(one.Plan)}?source={Uri.EscapeDataString(one.Source)}&incident={one.Incident.Value}");
+    private string Href(RecoveryProposal one) => FormattableString.Invariant(
+        $"{RecoveryWords.PlanHref(one.Plan)}?source={Uri.EscapeDataString(one.Source)}&incident={one.Incident.Value}&disaster={Incident.Kind.ToName()}");
 }

@@ -43,6 +43,10 @@ public partial class RecoveryPanel
     [Parameter, EditorRequired]
     public Func<Func<string, CancellationToken, Task>, Task> OnAct { get; set; } = default!;
 
+    /// <summary>The same for what only an approver may: a decision changes what others approved.</summary>
+    [Parameter, EditorRequired]
+    public Func<Func<string, CancellationToken, Task>, Task> OnDecide { get; set; } = default!;
+
     [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
 
@@ -149,7 +153,7 @@ public partial class RecoveryPanel
         _recovery = await Recoveries.FindAsync(Run.Id, CancellationToken.None);
     }
 
-    private Task Act(RecoveryAct act) => OnAct(async (actor, token) =>
+    private Task Act(RecoveryAct act) => (act >= RecoveryAct.Retry ? OnDecide : OnAct)(async (actor, token) =>
     {
         var run = Run.Id;
         var reason = _reason.Trim();

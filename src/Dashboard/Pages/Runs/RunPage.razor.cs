@@ -135,6 +135,12 @@ public partial class RunPage : LivePage
         await RefreshAsync(token);
     });
 
+    private Task DecideOnRecoveryAsync(Func<string, CancellationToken, Task> act) => ApproverActAsync(async (actor, token) =>
+    {
+        await act(actor, token);
+        await RefreshAsync(token);
+    });
+
     private static LogLineLevel LevelOf(string level) => level switch
     {
         "error" => LogLineLevel.Error,

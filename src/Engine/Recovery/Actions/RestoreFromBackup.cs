@@ -70,29 +70,34 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
     public async Task<string> RollBackAsync(ActionContext context)
     {
         var directory = context.Target.DataDirectory;
+        var (kept, removed) = ($"{directory}.recovered-{context.Tag}", $"{directory}.removed-{context.Tag}");
         var hasServed = context.Snapshots.ContainsKey(RestartServices.ActionName);
         if (PostmasterFile.FindLiving(directory) is not null)
         {
             throw new EngineException("service-running", ErrorKind.Conflict, $"a server runs on {directory}", "stop it first");
         }
 
-        if (!IsOurs(context))
+        if (IsOurs(context))
+        {
+            // One rename frees the name for the original: whoever deletes afterwards, also a process that was frozen meanwhile,
+            // knows only the other name.
+            Directory.Move(directory, hasServed ? kept : removed);
+            LocalFolder.Flush(Path.GetDirectoryName(directory)!);
+        }
+        else if (!Directory.Exists(kept) && !Directory.Exists(removed))
         {
             return await restores.Physical.AbandonAsync(TargetOf(context.Target, context.Plan.Basis), context.Operation, context.Cancellation)
                 ?? "nothing had been restored yet";
         }
 
-        if (!hasServed)
+        if (Directory.Exists(kept))
         {
-            // Nobody has written to it: the same can be recovered again from the same restore point.
-            await LocalFolder.RemoveAsync(directory, time, context.Cancellation);
-            return $"removed {directory}, which had served nobody yet";
+            return $"the recovered cluster is kept as {kept}: it may hold writes that were made since";
         }
 
-        var kept = $"{directory}.recovered-{context.Tag}";
-        Directory.Move(directory, kept);
-        LocalFolder.Flush(Path.GetDirectoryName(directory)!);
-        return $"moved the recovered cluster to {kept}: it may hold writes that were made since";
+        // Nobody has written to it: the same can be recovered again from the same restore point.
+        await LocalFolder.RemoveAsync(removed, time, context.Cancellation);
+        return "removed the recovered cluster, which had served nobody yet";
     }
 
     private static void TakePlace(ActionContext context) => RecoveredConfiguration.TakePlace(

@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -11,6 +12,8 @@ public sealed record ServiceSnapshot(bool WasRunning, IReadOnlyList<string> Opti
 /// <summary>Stops the database's service, so that nothing writes any more. Undone by starting it again where it ran.</summary>
 public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAction
 {
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
+
     public const string ActionName = "stop_database_service";
 
     public string Name => ActionName;
@@ -36,10 +39,38 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
 
     public Task<EffectProbe> ProbeAsync(ActionContext context) => Task.FromResult<EffectProbe>(new EffectProbe.NotDone());
 
-    public async Task<StepVerification> VerifyAsync(ActionContext context) =>
-        await controls.For(context.Target).IsRunningAsync(context.Cancellation)
-            ? new StepVerification(false, "the service runs again: something else starts it (a supervisor, an HA layer); stop that first")
-            : new StepVerification(true, "no server runs on the data directory");
+    public async Task<StepVerification> VerifyAsync(ActionContext context)
+    {
+        if (await controls.For(context.Target).IsRunningAsync(context.Cancellation))
+        {
+            return new StepVerification(false, "the service runs again: something else starts it (a supervisor, an HA layer); stop that first");
+        }
+
+        // A server that the driver does not see (in a container, by another spelling of its path) would go on writing.
+        return await AnswersAsync(context.Target, context.Cancellation)
+            ? new StepVerification(false, $"{context.Target.Host}:{context.Target.Port} still takes connections, so that another server runs there than the one that was stopped")
+            : new StepVerification(true, "no server runs on the data directory, and its address takes no connection");
+    }
+
+    private static async Task<bool> AnswersAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        using var client = new TcpClient();
+        try
+        {
+            await client.ConnectAsync(target.Host, target.Port, patience.Token);
+            return true;
+        }
+        catch (SocketException)
+        {
+            return false;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
 
     public async Task<string> RollBackAsync(ActionContext context)
     {

@@ -53,10 +53,12 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     /// <exception cref="EngineException"><c>approval-refused</c>: no incident is named by the run, among other reasons.</exception>
     public Task<ApprovalGate> BreakGlassAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "break-glass", async (transaction, gate) =>
     {
-        var incident = await transaction.Command("SELECT incident::text FROM recovery WHERE run_id = $1", gate.Run.Value).FirstAsync(row => row.TextOrNull(0) ?? "", cancellationToken);
-        if (string.IsNullOrEmpty(incident))
+        var incident = await transaction.Command(
+            "SELECT 'confirmed' FROM recovery c JOIN incident i ON i.id = c.incident WHERE c.run_id = $1 AND i.state = 'confirmed' AND c.source = ANY (i.sources)", gate.Run.Value)
+            .FirstAsync(row => row.GetString(0), cancellationToken);
+        if (incident is null)
         {
-            throw Refused("breaking the glass is for declared incidents, and this recovery answers none");
+            throw Refused("breaking the glass is for declared incidents, and this recovery answers no confirmed incident of its source");
         }
 
         await VoteAsync(transaction, answer, "approve", cancellationToken);
@@ -233,7 +235,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         return new DateTimeOffset((DateTime)(await command.ExecuteScalarAsync(cancellationToken))!);
     }
 
-    private async Task RecordRefusalAsync(GateAnswer answer, string act, string why, CancellationToken cancellationToken)
+    /// <summary>Writes a refusal into the audit: those of this desk, and those of whoever asks for it.</summary>
+    public async Task RecordRefusalAsync(GateAnswer answer, string act, string why, CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);

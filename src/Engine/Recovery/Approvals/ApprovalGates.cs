@@ -16,8 +16,9 @@ namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 public static class ApprovalGates
 {
     /// <summary>Goes through the gate before a step, or before the whole plan.</summary>
+    /// <param name="hasBegun">True where what it guards has been begun: until then its approval lapses like any other.</param>
     /// <exception cref="RunWaitsException">It is not open to the run yet.</exception>
-    internal static async Task RequireAsync(RunContext context, RecoveryPlan plan, PlannedStep? step, RecoveryJournal journal)
+    internal static async Task RequireAsync(RunContext context, RecoveryPlan plan, PlannedStep? step, bool hasBegun, RecoveryJournal journal)
     {
         var subject = SubjectOf(plan, step);
         var what = step is null ? "the plan" : $"step {step.Position}, {step.Name}";
@@ -27,7 +28,8 @@ public static class ApprovalGates
             var gate = await NewestAsync(transaction, context.Run.Id, step?.Position);
             why = gate?.State switch
             {
-                GateState.Used when gate.SubjectHash == subject => null,
+                GateState.Used when gate.SubjectHash == subject && hasBegun => null,
+                GateState.Used when gate.SubjectHash == subject => await StillHoldsAsync(transaction, gate),
                 GateState.Granted when gate.SubjectHash != subject => await CloseAsync(transaction, gate, GateState.Void, "what will run has changed since it was approved"),
                 GateState.Granted => await UseAsync(transaction, gate),
                 GateState.Open => $"approval of {what}",
@@ -77,6 +79,14 @@ public static class ApprovalGates
             WHERE id = $1 AND granted_at + execute_within >= clock_timestamp()
             """, gate.Id).RunAsync(CancellationToken.None);
         return used == 1 ? null : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
+    }
+
+    /// <summary>Null where a used approval of what has not begun yet (a pause came between) still holds.</summary>
+    private static async Task<string?> StillHoldsAsync(NpgsqlTransaction transaction, ApprovalGate gate)
+    {
+        var holds = await transaction.Command("SELECT 'holds' FROM approval_gate WHERE id = $1 AND granted_at + execute_within >= clock_timestamp()", gate.Id)
+            .FirstAsync(row => row.GetString(0), CancellationToken.None);
+        return holds is not null ? null : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
     }
 
     internal static async Task<string> CloseAsync(NpgsqlTransaction transaction, ApprovalGate gate, GateState state, string why)

@@ -63,8 +63,12 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     public Task DecidedAsync(PlannedStep step, StepState state, StepDecision decision) => context.CommitAsync(async transaction =>
     {
         await transaction.Command(
-            "UPDATE recovery_step SET state = $3, reason = $4, ended_at = CASE WHEN $3 IN ('done', 'skipped') THEN clock_timestamp() END WHERE run_id = $1 AND position = $2",
+            "UPDATE recovery_step SET state = $3, reason = $4, error = NULL, ended_at = CASE WHEN $3 IN ('done', 'skipped') THEN clock_timestamp() END WHERE run_id = $1 AND position = $2",
             Run.Value, step.Position, RecoveryNames.Of(state), $"{decision.By}: {decision.Reason}").RunAsync(CancellationToken.None);
+        // A step that is tried again is approved again.
+        await transaction.Command(
+            "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the step is tried again' WHERE run_id = $1 AND step = $2 AND state = 'used' AND $3 = 'pending'",
+            Run.Value, step.Position, RecoveryNames.Of(state)).RunAsync(CancellationToken.None);
         await ForgetDecisionAsync(transaction);
     });
 
@@ -82,6 +86,9 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     public Task EndAsync(RecoveryOutcome outcome, string text) => context.CommitAsync(async transaction =>
     {
         await transaction.Command("UPDATE recovery SET outcome = $2, waits_for = NULL, waits_why = NULL, decision = NULL WHERE run_id = $1", Run.Value, RecoveryNames.Of(outcome))
+            .RunAsync(CancellationToken.None);
+        await transaction.Command(
+            "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the recovery has ended' WHERE run_id = $1 AND state IN ('open', 'granted')", Run.Value)
             .RunAsync(CancellationToken.None);
         await AuditLog.AppendAsync(transaction, Actor, $"recovery.{RecoveryNames.Of(outcome)}", Run.ToString(), new { text }, CancellationToken.None);
     });

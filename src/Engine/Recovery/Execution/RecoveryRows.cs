@@ -117,7 +117,7 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
     public DateTimeOffset? RollbackEndedAt { get; init; }
 
     /// <summary>True where the target may have been changed by it.</summary>
-    public bool MayHaveActed => State is not (StepState.Pending or StepState.Skipped or StepState.RolledBack);
+    public bool MayHaveActed => Attempt > 0 && State != StepState.RolledBack;
 }
 
 /// <summary>The names of the states in the catalog: lower case with underscores, as the original description has them.</summary>

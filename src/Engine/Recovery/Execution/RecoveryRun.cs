@@ -57,19 +57,33 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     }
 
     /// <summary>Called for a run that was cancelled while it waited, among others: then its way back is gone here.</summary>
-    public Task AbandonAsync(RunContext context) => EndCancelledAsync(context, new RecoveryJournal(context, catalog));
+    public async Task AbandonAsync(RunContext context)
+    {
+        try
+        {
+            await EndCancelledAsync(context, new RecoveryJournal(context, catalog));
+        }
+        catch (NpgsqlException)
+        {
+            // The catalog is away in the middle of the way back. The run must not end so: it is left to whoever takes it up next.
+            throw new LeaseLostException(context.Run.Id);
+        }
+    }
 
     private static async Task<object> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back)
     {
-        if (await IsOnWayBackAsync(journal))
+        // A person who asked for the whole way back gets it, also where a crash came between.
+        var isUndoing = (await journal.ReadAsync()).Decision is { Choice: StepChoice.RollBack };
+        if (!isUndoing && await IsOnWayBackAsync(journal))
         {
             return await FailAsync(plan, journal, back);
         }
 
         await ActOnDecisionAsync(plan, journal, back);
+        await StopIfPausedAsync(journal);
         if (!plan.IsDrill)
         {
-            await ApprovalGates.RequireAsync(context, plan, null, journal);
+            await ApprovalGates.RequireAsync(context, plan, null, (await journal.StepsAsync()).Any(step => step.Attempt > 0), journal);
         }
 
         foreach (var step in plan.Steps)
@@ -84,7 +98,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             context.Cancellation.ThrowIfCancellationRequested();
             if (step.NeedsApproval && state == StepState.Pending && !plan.IsDrill)
             {
-                await ApprovalGates.RequireAsync(context, plan, step, journal);
+                await ApprovalGates.RequireAsync(context, plan, step, hasBegun: false, journal);
             }
 
             await journal.GoOnAsync();
@@ -234,8 +248,8 @@ internal static class RecoveryEnding
     public static EngineException Of(RecoveryOutcome outcome, string why) => new(
         $"recovery-{RecoveryNames.Of(outcome).Replace('_', '-')}", ErrorKind.Conflict, why, outcome switch
         {
-            RecoveryOutcome.RolledBack => "The system is as it was before. Mend the cause, then make a new plan.",
-            RecoveryOutcome.VerificationFailed => "The system is as it was before. Choose another restore point, then make a new plan.",
+            RecoveryOutcome.RolledBack => "What the plan undoes is undone; the steps say what. Mend the cause, then make a new plan.",
+            RecoveryOutcome.VerificationFailed => "What the plan undoes is undone; the steps say what. Choose another restore point, then make a new plan.",
             RecoveryOutcome.RollbackFailed => "The way back did not end: look at the step's log, and put the rest right by hand.",
             RecoveryOutcome.FailedNoRollback => "What was done stays. Look at the steps, and decide how to go on.",
             _ => "Look at the steps.",

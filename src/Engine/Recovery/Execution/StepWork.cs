@@ -24,7 +24,8 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     {
         Run.Enter(step.Name);
         var action = actions.Named(step.Action);
-        while (true)
+        // What fails before the intent is written, or while it is verified, does not count in the journal.
+        for (var tries = 1; ; tries++)
         {
             var row = await journal.StepAsync(step.Position);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step.TimeoutSeconds), time);
@@ -41,14 +42,14 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             }
             catch (OperationCanceledException) when (!Run.Cancellation.IsCancellationRequested)
             {
-                if (await GiveUpAsync(step, $"it took longer than its {step.TimeoutSeconds} s"))
+                if (await GiveUpAsync(step, tries, $"it took longer than its {step.TimeoutSeconds} s"))
                 {
                     return false;
                 }
             }
             catch (Exception fault) when (IsOfTheStep(fault) && !Run.Cancellation.IsCancellationRequested)
             {
-                if (await GiveUpAsync(step, fault is EngineException { Hint: { } hint } ? $"{fault.Message} → {hint}" : fault.Message))
+                if (await GiveUpAsync(step, tries, fault is EngineException { Hint: { } hint } ? $"{fault.Message} → {hint}" : fault.Message))
                 {
                     return false;
                 }
@@ -144,9 +145,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     }
 
     /// <summary>True where no try is left.</summary>
-    private async Task<bool> GiveUpAsync(PlannedStep step, string error)
+    private async Task<bool> GiveUpAsync(PlannedStep step, int tries, string error)
     {
-        var attempt = (await journal.StepAsync(step.Position)).Attempt;
+        var attempt = Math.Max(tries, (await journal.StepAsync(step.Position)).Attempt);
         if (attempt > step.Retries)
         {
             Run.Warn(step.Name, $"failed: {error}");

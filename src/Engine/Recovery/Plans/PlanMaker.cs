@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 
@@ -83,6 +84,14 @@ public sealed class PlanMaker(
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            var cluster = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
+            if (cluster.Tablespaces.Count > 0)
+            {
+                throw new EngineException("recovery-tablespaces", ErrorKind.Unsupported,
+                    $"{source.Name} has {Counted.Of(cluster.Tablespaces.Count, "tablespace")}: this version recovers no such cluster in place",
+                    "restore it into a new data directory (pgdata:), which unpacks its tablespaces beside it");
+            }
+
             List<string> notes = [$"read from tier {tier.Name}"];
             if (chosen.ProvenAt is null)
             {

@@ -188,7 +188,8 @@ internal sealed class RecoveredServer : IAsyncDisposable
         settings.Pooling = false;
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync(cancellationToken);
-        await using var command = new NpgsqlCommand(text, connection);
+        // An operator's query takes as long as it takes; the caller's time-out ends it.
+        await using var command = new NpgsqlCommand(text, connection) { CommandTimeout = 0 };
         return await command.ExecuteScalarAsync(cancellationToken);
     }
 
