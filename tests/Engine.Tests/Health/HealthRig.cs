@@ -47,6 +47,10 @@ internal sealed class HealthRig : IAsyncDisposable
     {
         var rig = new HealthRig(catalog);
         rig._folder.Hold();
+        // A catalog has one monitor. Rounds of an earlier rig, whose clock ran ahead, would lie among this one's and know nothing of its servers.
+        await catalog.Pool.Command("DELETE FROM health_sample").RunAsync(Ct);
+        // Nor does it hold the lease that an earlier rig left to run out, as a process that died does.
+        await catalog.Pool.Command("UPDATE health_watch SET lease_until = NULL").RunAsync(Ct);
         LocalFolder.WritePrivateFile(rig._folder.Combine("password"), "a password"u8);
         for (var at = 0; at < servers; at++)
         {
