@@ -88,6 +88,8 @@ internal sealed class ConsoleEstate : IAsyncDisposable
             DrConsole = new
             {
                 DataDirectory = "data",
+                // Tests ask for their backups themselves: a schedule that asks in between would refuse theirs.
+                Classes = new Dictionary<string, object> { [changes.Class] = new { Rpo = "7.00:00:00" } },
                 Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(changes.WarmStore ?? Store("warm")).AbsoluteUri)])
                     .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
                 Sources = new[]
