@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
@@ -48,6 +49,7 @@ public static class EngineServices
             new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()),
             new PhysicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>())));
         services.AddSingleton<ArtifactRestore>();
+        AddDrivers(services);
         services.AddSingleton<HoldCatalog>();
         services.AddSingleton<TierCatalog>();
         services.AddSingleton<KeyCustodyCatalog>();
@@ -76,6 +78,17 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, ShreddingRun>();
         services.AddRecovery();
         return services;
+    }
+
+    /// <summary>Everything that captures or restores, by kind of source. The one for raw artifacts takes what no other did, so it stands last.</summary>
+    private static void AddDrivers(IServiceCollection services)
+    {
+        services.AddSingleton<SourceDrivers>();
+        services.AddSingleton<ISourceDriver, PostgresDriver>();
+        services.AddSingleton<RestoreDrivers>();
+        services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
+        services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
+        services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();
     }
 
     /// <summary>

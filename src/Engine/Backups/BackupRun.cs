@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -17,7 +17,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <param name="WantedTiers">How many tiers the class asks for before the restore point counts.</param>
 /// <param name="Seconds">From the start of this attempt to the end of replication.</param>
 public sealed record BackupRunResult(
-    PostgresBackupResult Backup, IReadOnlyDictionary<string, string> Tiers, IReadOnlyDictionary<string, string> Behind, int WantedTiers, double Seconds)
+    BackupResult Backup, IReadOnlyDictionary<string, string> Tiers, IReadOnlyDictionary<string, string> Behind, int WantedTiers, double Seconds)
 {
     /// <summary>True where fewer tiers hold it than its class asks for.</summary>
     public bool IsDegraded => Tiers.Count < WantedTiers;
@@ -29,7 +29,7 @@ public sealed record BackupRunResult(
 /// one the capture begins again, since its snapshot died with the process.
 /// </summary>
 public sealed class BackupRun(
-    TierRepositories tiers, TierReplication replication, PostgresBackups postgres, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
+    TierRepositories tiers, TierReplication replication, SourceDrivers drivers, ProtectedEstate estate, SourceCatalog sources, RunRequests requests, TimeProvider time) : IRunHandler
 {
     /// <summary>Property of a manifest: the run that made it.</summary>
     public const string RunProperty = "run";
@@ -99,7 +99,7 @@ public sealed class BackupRun(
         await using var repository = await OpenAsync(source, tier, context.Cancellation);
         var request = await RequestFor(context, source);
         await step.RecordIntentAsync(new { tier = tier.Name });
-        var result = await postgres.CaptureAsync(context.Request<BackupRequest>().Strategy, request, repository, context.Progress, context.Log, context.Cancellation);
+        var result = await drivers.Of(source).CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
         // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
         var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
         Record(context, step, manifest, tier.Name);
@@ -121,40 +121,28 @@ public sealed class BackupRun(
 
     private static bool IsOfTheTier(EngineException fault) => fault.Code.StartsWith(TierFault, StringComparison.Ordinal);
 
-    private async Task<PostgresBackupRequest> RequestFor(RunContext context, Source source)
+    private async Task<CaptureRequest> RequestFor(RunContext context, Source source) => new()
     {
-        var settings = source.Postgres!;
-        return new PostgresBackupRequest
+        Source = source,
+        Strategy = context.Request<BackupRequest>().Strategy,
+        Description = new BackupDescription
         {
-            Description = new BackupDescription
-            {
-                Source = source.Name,
-                Kind = LogicalBackup.Kind,
-                Workspace = source.Workspace,
-                Class = source.Class,
-                HostName = Environment.MachineName,
-                // Before the snapshot is taken: the content is never older than the time that an RPO is counted from.
-                CreatedAt = time.GetUtcNow(),
-            },
-            Source = new PostgresSource
-            {
-                Host = settings.Host,
-                Port = settings.Port,
-                Database = settings.Database,
-                Username = settings.Username,
-                PasswordFile = settings.PasswordFile,
-                Tables = settings.Tables,
-                DataDirectory = settings.DataDirectory,
-            },
-            PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
-            MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
-            Properties = new Dictionary<string, string>
-            {
-                [RunProperty] = context.Run.Id.ToString(),
-                [RequestedAtProperty] = RequestedAt(context.Run),
-            },
-        };
-    }
+            Source = source.Name,
+            Kind = source.Kind.ToString().ToLowerInvariant(),
+            Workspace = source.Workspace,
+            Class = source.Class,
+            HostName = Environment.MachineName,
+            // Before the snapshot is taken: the content is never older than the time that an RPO is counted from.
+            CreatedAt = time.GetUtcNow(),
+        },
+        PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
+        MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
+        Properties = new Dictionary<string, string>
+        {
+            [RunProperty] = context.Run.Id.ToString(),
+            [RequestedAtProperty] = RequestedAt(context.Run),
+        },
+    };
 
     /// <summary>Looks in every tier that answers for a restore point of this run.</summary>
     private async Task<StepProbe<Captured>> FindCapturedAsync(RunContext context, Source source)
@@ -194,10 +182,7 @@ public sealed class BackupRun(
             return null;
         }
 
-        var facts = await LogicalBackup.ReadFactsAsync(repository, found, context.Cancellation);
-        var request = await RequestFor(context, source);
-        var withPasswords = found.Properties.GetValueOrDefault(LogicalBackup.PasswordsProperty) == "true";
-        var result = PostgresBackupResult.From(found, facts, repository.Info, request, withPasswords, []) with { Type = found.Strategy ?? LogicalBackup.Strategy };
+        var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, found, context.Cancellation);
         return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
     }
 
@@ -242,5 +227,5 @@ public sealed class BackupRun(
     }
 
     /// <summary>The result of the capture step.</summary>
-    private sealed record Captured(string Tier, PostgresBackupResult Backup);
+    private sealed record Captured(string Tier, BackupResult Backup);
 }

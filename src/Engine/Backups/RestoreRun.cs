@@ -1,4 +1,4 @@
-using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
@@ -28,7 +28,7 @@ public sealed record RestoreRunResult(string Target, string Tier, long Bytes, do
 /// Executes a hashed restore plan as a durable run. The drivers give their target its name only when everything is in it, and
 /// know their own half-made one by the run's name: after a crash the step is simply done again.
 /// </summary>
-public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, PostgresRestores postgres, ArtifactRestore artifacts) : IRunHandler
+public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Restore;
@@ -45,13 +45,7 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     public async Task AbandonAsync(RunContext context)
     {
         var plan = context.Request<RestoreRequest>().Plan;
-        var operation = OperationOf(context.Run);
-        var found = plan.Kind switch
-        {
-            ArtifactRestore.Kind => ArtifactRestore.Abandon(plan, operation),
-            PhysicalRestore.Kind => await postgres.Physical.AbandonAsync(plan, operation, context.Cancellation),
-            _ => await LogicalRestore.AbandonAsync(plan, operation, context.Cancellation),
-        };
+        var found = await drivers.Of(plan).AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
         if (found is not null)
         {
             context.Warn("cleanup", found);
@@ -64,54 +58,33 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         await using (repository)
         {
             context.Log("restore", $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
-            var manifest = await repository.ReadManifestAsync(point, context.Cancellation);
-            var operation = OperationOf(context.Run);
-            if (request.Plan.Kind == PhysicalRestore.Kind)
-            {
-                var recovered = await postgres.Physical.ExecuteAsync(
-                    repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
-                return new RestoreRunResult(request.Plan.Target, tier, manifest.Bytes, recovered.Seconds, recovered.Warnings)
-                {
-                    Phases = recovered.Phases,
-                    LastTransaction = recovered.LastTransaction,
-                };
-            }
-
-            var result = request.Plan.Kind == ArtifactRestore.Kind
-                ? await artifacts.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation)
-                : await postgres.Logical.ExecuteAsync(repository, manifest, request.Plan, request.ConfirmedHash, operation, context.Progress, context.Log, context.Cancellation);
-            return new RestoreRunResult(result.Target, tier, result.Bytes, result.Duration?.TotalSeconds, result.Warnings);
+            var work = await WorkAsync(context, request, point, repository);
+            return Result(request, tier, await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation));
         }
     }
 
-    /// <summary>A directory cannot carry the run's name as a database does: what it holds says whether it is finished.</summary>
     private async Task<StepProbe<RestoreRunResult>> FindRestoredAsync(RunContext context, RestoreRequest request)
     {
-        if (request.Plan.Kind == PhysicalRestore.Kind && PhysicalRestore.IsFinished(request.Plan, OperationOf(context.Run)))
-        {
-            await postgres.Physical.FinishAsync(request.Plan, context.Log, context.Cancellation);
-            var (_, from, opened) = await OpenAsync(context, request);
-            await using (opened)
-            {
-                return new StepProbe<RestoreRunResult>.Done(
-                    new RestoreRunResult(request.Plan.Target, from, request.Plan.Artifacts.Sum(artifact => artifact.Bytes), null, []));
-            }
-        }
-
-        if (request.Plan.Kind != ArtifactRestore.Kind)
-        {
-            return new StepProbe<RestoreRunResult>.NotDone();
-        }
-
         var (point, tier, repository) = await OpenAsync(context, request);
         await using (repository)
         {
-            var manifest = await repository.ReadManifestAsync(point, context.Cancellation);
-            return await ArtifactRestore.IsFinishedAsync(manifest, request.Plan, context.Cancellation)
-                ? new StepProbe<RestoreRunResult>.Done(new RestoreRunResult(request.Plan.Target, tier, manifest.Bytes, null, []))
+            var work = await WorkAsync(context, request, point, repository);
+            return await drivers.Of(request.Plan).FindFinishedAsync(work, context.Cancellation) is { } outcome
+                ? new StepProbe<RestoreRunResult>.Done(Result(request, tier, outcome))
                 : new StepProbe<RestoreRunResult>.NotDone();
         }
     }
+
+    private static async Task<RestoreWork> WorkAsync(RunContext context, RestoreRequest request, RestorePointId point, BackupRepository repository) => new(
+        repository, await repository.ReadManifestAsync(point, context.Cancellation), request.Plan, request.ConfirmedHash, OperationOf(context.Run),
+        context.Progress, context.Log);
+
+    private static RestoreRunResult Result(RestoreRequest request, string tier, RestoreOutcome outcome) =>
+        new(request.Plan.Target, tier, outcome.Bytes, outcome.Seconds, outcome.Warnings)
+        {
+            Phases = outcome.Phases,
+            LastTransaction = outcome.LastTransaction,
+        };
 
     private async Task<(RestorePointId Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
     {

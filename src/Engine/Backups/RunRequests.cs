@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -35,7 +36,7 @@ public sealed record TableRescueRequest(string Source, string Table, DateTimeOff
 /// at once, writes the request with its audit event, and hands it over.
 /// </summary>
 public sealed class RunRequests(
-    RunStore runs, RestorePointCatalog points, RestorePointAccess access, PostgresRestores restores, IRunTrigger trigger, ProtectedEstate estate,
+    RunStore runs, RestorePointCatalog points, RestorePointAccess access, SourceDrivers drivers, RestoreDrivers restores, IRunTrigger trigger, ProtectedEstate estate,
     DataFolder data, ILogger<RunRequests> log)
 {
     /// <summary>Asks for a backup of a source.</summary>
@@ -43,19 +44,7 @@ public sealed class RunRequests(
     public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken)
     {
         var found = estate.SourceNamed(source);
-        if (found.Kind != SourceKind.Postgres)
-        {
-            throw new EngineException("kind-not-supported", ErrorKind.Unsupported,
-                $"{source} is of kind {found.Kind.ToString().ToLowerInvariant()}, which this version cannot back up", "PostgreSQL is supported; the source stays listed as unprotected.");
-        }
-
-        var strategy = found.Postgres!.Mode switch
-        {
-            PostgresMode.Logical => LogicalBackup.Strategy,
-            PostgresMode.Physical => PhysicalBackup.Strategy,
-            // By turns: the one whose newest restore point is the older.
-            _ => await points.NewestStrategyAsync(source, cancellationToken) == PhysicalBackup.Strategy ? LogicalBackup.Strategy : PhysicalBackup.Strategy,
-        };
+        var strategy = await drivers.Of(found).NextStrategyAsync(found, cancellationToken);
         return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, strategy), actor, null, cancellationToken);
     }
 
@@ -145,13 +134,7 @@ public sealed class RunRequests(
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
-            return parsed switch
-            {
-                PostgresTarget postgres => await restores.Logical.PlanAsync(repository, manifest, postgres, cancellationToken),
-                PgDataTarget directory => await restores.Physical.PlanAsync(repository, manifest, directory, cancellationToken),
-                DirectoryTarget directory => ArtifactRestore.Plan(manifest, directory),
-                _ => throw new System.Diagnostics.UnreachableException($"no driver plans {parsed.GetType().Name}"),
-            };
+            return await restores.For(parsed, manifest).PlanAsync(repository, manifest, parsed, cancellationToken);
         }
     }
 

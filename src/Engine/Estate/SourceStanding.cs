@@ -149,7 +149,7 @@ public sealed record SourceStanding(
     private static (Standing, StandingReason) Decide(
         Source source, ProtectionClass protection, SourceFacts facts, TimeSpan? rpo, TimeSpan? restore, TimeSpan? age)
     {
-        if (source.Kind != SourceKind.Postgres)
+        if (!source.Kind.HasDriver)
         {
             return (Standing.Unproven, StandingReason.NoDriver);
         }

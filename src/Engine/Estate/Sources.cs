@@ -16,6 +16,16 @@ public enum SourceKind
     Volume,
 }
 
+/// <summary>What this version can do with a kind.</summary>
+public static class SourceKinds
+{
+    extension(SourceKind kind)
+    {
+        /// <summary>True where a driver captures it; a source of another kind stays listed as unprotected.</summary>
+        public bool HasDriver => kind is SourceKind.Postgres;
+    }
+}
+
 /// <summary>How a PostgreSQL source is captured.</summary>
 public enum PostgresMode
 {

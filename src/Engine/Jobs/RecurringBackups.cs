@@ -34,7 +34,7 @@ public sealed class RecurringBackups(IRecurringJobManager jobs, JobStorage stora
     /// <param name="expectedDurations">Measured duration of a source's backups, where there is one.</param>
     internal void Reconcile(IReadOnlyDictionary<string, TimeSpan> expectedDurations)
     {
-        var wanted = estate.Sources.Where(source => source.Kind == SourceKind.Postgres).ToDictionary(source => Prefix + source.Name);
+        var wanted = estate.Sources.Where(source => source.Kind.HasDriver).ToDictionary(source => Prefix + source.Name);
         foreach (var (id, source) in wanted)
         {
             var expected = expectedDurations.TryGetValue(source.Name, out var measured) ? measured : (TimeSpan?)null;

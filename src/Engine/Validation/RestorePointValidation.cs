@@ -1,5 +1,3 @@
-using Hexabase.DrConsole.Engine.Backups.Postgres;
-using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 
@@ -26,6 +24,8 @@ public sealed record ValidationOptions
 public sealed class RestorePointValidation(
     ValidationOptions options, ProcessRegistry registry, TimeProvider time, IReadOnlyList<PostgresBinaries>? clients = null)
 {
+    private readonly IContentProver[] _provers = [new LogicalProver(clients), new PhysicalProver()];
+
     /// <summary>Runs the steps. A restore point that fails is a result, not an exception.</summary>
     /// <param name="repository">Where the restore point is, and where the attestation goes.</param>
     /// <param name="id">The restore point.</param>
@@ -37,10 +37,9 @@ public sealed class RestorePointValidation(
         BackupRepository repository, RestorePointId id, IProgress<TransferProgress>? progress, Action<string, string>? log,
         CancellationToken cancellationToken)
     {
-        var tools = clients ?? PostgresBinaries.FindClients();
         var stored = new StoredBytesCheck(repository, progress);
-        await using var cluster = new ClusterProof(options, registry, time, repository, progress, log);
         Manifest? manifest = null;
+        IContentProof? proof = null;
         (string Name, Func<Task<StepOutcome>> Run)[] steps =
         [
             (ValidationSteps.FileIntegrity, async () =>
@@ -50,21 +49,24 @@ public sealed class RestorePointValidation(
             }),
             (ValidationSteps.Encryption, () => stored.CheckTagsAsync(manifest!, cancellationToken)),
             (ValidationSteps.Compression, () => stored.CheckFramesAsync(manifest!, cancellationToken)),
-            (ValidationSteps.ContentStructure, () => PostgresStrategy(manifest!) switch
+            (ValidationSteps.ContentStructure, () =>
             {
-                LogicalBackup.Strategy => new ContentStructureCheck(registry, tools).RunAsync(repository, manifest!, cancellationToken),
-                PhysicalBackup.Strategy => cluster.UnpackAsync(manifest!, cancellationToken),
-                _ => Task.FromResult(NoDriver(manifest!)),
+                proof = _provers.FirstOrDefault(prover => prover.Proves(manifest!))?.Begin(new ProofWork(options, registry, time, repository, manifest!, progress, log));
+                return proof is null ? Task.FromResult(NoDriver(manifest!)) : proof.CheckStructureAsync(cancellationToken);
             }),
-            (ValidationSteps.Restorability, () => PostgresStrategy(manifest!) switch
-            {
-                LogicalBackup.Strategy => new RestorabilityCheck(options, registry, time, tools).RunAsync(repository, manifest!, progress, log, cancellationToken),
-                PhysicalBackup.Strategy => cluster.ProveAsync(manifest!, cancellationToken),
-                _ => Task.FromResult(NoDriver(manifest!)),
-            }),
+            (ValidationSteps.Restorability, () => proof!.RestoreAsync(cancellationToken)),
         ];
 
-        var result = await RunStepsAsync(id, steps, log);
+        ValidationResult result;
+        try
+        {
+            result = await RunStepsAsync(id, steps, log);
+        }
+        finally
+        {
+            await (proof?.DisposeAsync() ?? ValueTask.CompletedTask);
+        }
+
         try
         {
             await repository.WriteAttestationAsync(ValidationResult.AttestationKind, id, result.ToJson(), cancellationToken);
@@ -144,8 +146,6 @@ public sealed class RestorePointValidation(
             NotProvable = outcome.NotProvable,
         }, outcome);
     }
-
-    private static string? PostgresStrategy(Manifest manifest) => manifest.Kind == LogicalBackup.Kind ? manifest.Strategy : null;
 
     private static StepOutcome NoDriver(Manifest manifest) =>
         StepOutcome.CannotProve($"this version has no driver that restores the kind {manifest.Kind} into a scratch environment");

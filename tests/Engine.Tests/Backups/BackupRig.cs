@@ -1,5 +1,6 @@
 using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
@@ -39,12 +40,13 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Points = new RestorePointCatalog(catalog.Pool);
         Sources = new SourceCatalog(catalog.Pool, Estate);
         Access = new RestorePointAccess(Points, Tiers);
-        Restores = new PostgresRestores(
+        var restores = new PostgresRestores(
             new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
-        Requests = new RunRequests(Runs, Points, Access, Restores, this, Estate,
-            DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
-        Backups = new PostgresBackups(Logical, new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging")));
+        Drivers = TestDrivers.Of(new PostgresBackups(Logical, new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
+        RestoreDrivers = TestDrivers.Of(restores);
+        Requests = new RunRequests(Runs, Points, Access, Drivers, RestoreDrivers, this, Estate,
+            DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
     }
 
     /// <summary>The clock that ages are counted with.</summary>
@@ -70,9 +72,9 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public LogicalBackup Logical { get; }
 
-    public PostgresBackups Backups { get; }
+    public SourceDrivers Drivers { get; }
 
-    public PostgresRestores Restores { get; }
+    public RestoreDrivers RestoreDrivers { get; }
 
     public List<RunId> HandedOver { get; } = [];
 
@@ -97,8 +99,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         var replication = new TierReplication(Tiers, Access, Points, Estate);
         IRunHandler[] handlers =
         [
-            new BackupRun(Tiers, replication, Backups, Estate, Sources, Requests, TimeProvider.System),
-            new RestoreRun(Points, Access, Restores, new ArtifactRestore(TimeProvider.System)),
+            new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, TimeProvider.System),
+            new RestoreRun(Points, Access, RestoreDrivers),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
             new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),

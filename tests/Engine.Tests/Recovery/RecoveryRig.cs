@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -15,6 +16,7 @@ using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Backups;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
@@ -30,6 +32,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     private readonly CatalogServer _catalog;
     private readonly List<IRecoveryAction> _actions = [];
     private Func<IRecoveryAction, IRecoveryAction> _wrap = action => action;
+    private SourceDrivers _drivers = null!;
 
     public RecoveryRig(CatalogServer catalog)
     {
@@ -69,7 +72,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Points = new RestorePointCatalog(_catalog.Pool);
         Access = new RestorePointAccess(Points, Tiers);
         var restores = new PostgresRestores(new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
-        Requests = new RunRequests(Runs, Points, Access, restores, this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
+        _drivers = TestDrivers.Of(
+            new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
+        Requests = new RunRequests(Runs, Points, Access, _drivers, TestDrivers.Of(restores), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         var controls = new ServiceControls(_folder.Registry);
         _actions.AddRange(
         [
@@ -226,8 +231,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         [
             new BackupRun(
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
-                new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))),
-                Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
+                _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);

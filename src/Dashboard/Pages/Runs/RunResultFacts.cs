@@ -32,8 +32,11 @@ internal static class RunResultFacts
     {
         yield return new NamedFact(PageTexts.FactType, result.Backup.Type);
         yield return new NamedFact(PageTexts.FactDatabase, result.Backup.Database);
-        yield return new NamedFact(PageTexts.FactTables, Figures.Count(result.Backup.TableCount));
-        yield return new NamedFact(PageTexts.FactRows, Figures.Count(result.Backup.RowCount));
+        foreach (var content in result.Backup.Contents)
+        {
+            yield return new NamedFact(NameOf(content), Figures.Count(content.Count));
+        }
+
         yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Backup.OriginalBytes));
         yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(result.Backup.StoredBytes));
         yield return new NamedFact(PageTexts.FactEncryption, result.Backup.Encryption);
@@ -41,6 +44,13 @@ internal static class RunResultFacts
         yield return new NamedFact(PageTexts.FactRpoAchieved, result.Backup.RpoAchieved is { } rpo ? Figures.Duration(rpo) : PageTexts.FirstPoint);
         yield return new NamedFact(PageTexts.FactRtoExpected, result.Backup.RtoExpected is { } rto ? Figures.Duration(rto) : PageTexts.NotMeasured);
     }
+
+    private static string NameOf(ContentCount content) => content.Name switch
+    {
+        "tables" => PageTexts.FactTables,
+        "rows" => PageTexts.FactRows,
+        _ => content.Name,
+    };
 
     private static IEnumerable<NamedFact> Retention(RetentionRunResult result)
     {

@@ -1,0 +1,15 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Catalog;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups;
+
+/// <summary>Drivers composed by hand, as the console's services compose them.</summary>
+internal static class TestDrivers
+{
+    public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points)]);
+
+    public static RestoreDrivers Of(PostgresRestores postgres) =>
+        new([new LogicalRestoreDriver(postgres.Logical), new PhysicalRestoreDriver(postgres.Physical), new ArtifactRestoreDriver(new ArtifactRestore(TimeProvider.System))]);
+}
