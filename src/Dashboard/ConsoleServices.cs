@@ -12,6 +12,7 @@ using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -45,6 +46,8 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
         services.AddHostedService(provider => provider.GetRequiredService<IncidentFeed>());
         services.AddHostedService(provider => provider.GetRequiredService<HealthMonitor>());
+        services.AddHostedService(provider => provider.GetRequiredService<NotificationFeed>());
+        services.AddHostedService(provider => provider.GetRequiredService<NotificationSender>());
         services.AddSingleton<TierMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
         services.AddSingleton<PointRows>();

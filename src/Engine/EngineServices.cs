@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
@@ -77,6 +78,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, RotationRun>();
         services.AddSingleton<IRunHandler, ShreddingRun>();
         services.AddRecovery();
+        services.AddNotifications();
         return services;
     }
 
@@ -105,6 +107,7 @@ public static class EngineServices
             .. setup.Estate.Tiers.Select(tier => tier.KeyFile).Distinct(),
             .. setup.Estate.Tiers.SelectMany(tier => (string[])[tier.Store, tier.ForPrune.Store]).SelectMany(store => StoreUrl.Parse(store).SecretFiles).Distinct(),
             .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
+            .. setup.Estate.Notifications.SecretFiles,
         ],
     };
 }

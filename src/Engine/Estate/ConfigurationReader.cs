@@ -102,6 +102,18 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
         return fallback;
     }
 
+    /// <summary>The same within bounds; one outside them is reported.</summary>
+    public TimeSpan Duration(string key, TimeSpan fallback, TimeSpan least, TimeSpan most)
+    {
+        var read = Duration(key, fallback);
+        if (read < least || read > most)
+        {
+            Problem(key, $"is from {least:c} to {most:c}");
+        }
+
+        return read;
+    }
+
     /// <summary>One of an enumeration's names, in any case; null after a problem was reported.</summary>
     public T? Choice<T>(string key, T? fallback)
         where T : struct, Enum

@@ -59,12 +59,12 @@ internal static class HealthConfiguration
         var usual = HealthSettings.Default;
         var read = new HealthSettings
         {
-            Interval = Bounded(health, "Interval", usual.Interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
-            ErrorInterval = Bounded(health, "ErrorInterval", usual.ErrorInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
-            Timeout = Bounded(health, "Timeout", usual.Timeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5)),
+            Interval = health.Duration("Interval", usual.Interval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            ErrorInterval = health.Duration("ErrorInterval", usual.ErrorInterval, TimeSpan.FromSeconds(1), TimeSpan.FromHours(1)),
+            Timeout = health.Duration("Timeout", usual.Timeout, TimeSpan.FromMilliseconds(100), TimeSpan.FromMinutes(5)),
             Parallel = health.Number("Parallel", usual.Parallel, 1, 256),
             MinimumFreePercent = health.Number("MinimumFreePercent", usual.MinimumFreePercent, 0, 50),
-            AmcheckEvery = health.Text("AmcheckEvery") is null ? null : Bounded(health, "AmcheckEvery", TimeSpan.FromHours(1), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
+            AmcheckEvery = health.Text("AmcheckEvery") is null ? null : health.Duration("AmcheckEvery", TimeSpan.FromHours(1), TimeSpan.FromMinutes(1), TimeSpan.FromDays(30)),
             Thresholds = ReadThresholds(health.Section("Thresholds")),
         };
         if (read.Timeout > read.Interval)
@@ -91,17 +91,6 @@ internal static class HealthConfiguration
         if (read.ConfirmAfter < read.SuspectAfter)
         {
             thresholds.Problem("ConfirmAfter", $"is below SuspectAfter ({read.SuspectAfter}); nothing is confirmed before it is suspected");
-        }
-
-        return read;
-    }
-
-    private static TimeSpan Bounded(ConfigurationReader section, string key, TimeSpan usual, TimeSpan least, TimeSpan most)
-    {
-        var read = section.Duration(key, usual);
-        if (read < least || read > most)
-        {
-            section.Problem(key, $"is from {least:c} to {most:c}");
         }
 
         return read;

@@ -16,6 +16,9 @@ public sealed record ProtectedEstate(
     /// <summary>How its health is watched.</summary>
     public HealthSettings Health { get; init; } = HealthSettings.Default;
 
+    /// <summary>Who hears of what, and how.</summary>
+    public NotificationSettings Notifications { get; init; } = NotificationSettings.None;
+
     /// <summary>The source of that name.</summary>
     /// <exception cref="EngineException">The configuration declares none.</exception>
     public Source SourceNamed(string name) => Sources.FirstOrDefault(source => source.Name == name)

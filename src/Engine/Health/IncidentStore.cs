@@ -100,6 +100,7 @@ public sealed class IncidentStore(NpgsqlDataSource catalog)
         await transaction.Command("INSERT INTO incident_event (incident, at, what, actor, text) VALUES ($1, clock_timestamp(), $2, $3, $4)", id.Value, what, actor, text)
             .RunAsync(cancellationToken);
         await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, id.Value.ToString(System.Globalization.CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
+        await IncidentNotices.WriteAsync(transaction, id, what, actor, text, cancellationToken);
         await AuditLog.AppendAsync(transaction, actor, $"incident.{what}", id.ToString(), details, cancellationToken);
     }
 

@@ -72,12 +72,30 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
                 refusal = fault.ToText();
             }
 
-            made += await catalog.Command(
-                $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
-                + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
-                incident.Id.Value, source.Name, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+            made += await SaveAsync(incident, source, version, plan, refusal, cancellationToken);
         }
 
+        return made;
+    }
+
+    /// <summary>Writes a proposal down; people hear of it when it is new, or when what could not be done can be now, or the other way round.</summary>
+    private async Task<int> SaveAsync(Incident incident, Source source, PlanVersion version, RecoveryPlan? plan, string? refusal, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var known = await transaction.Command(
+            "SELECT refusal IS NOT NULL FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source.Name, version.Plan)
+            .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
+        var made = await transaction.Command(
+            $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
+                + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
+                incident.Id.Value, source.Name, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+        if (known is null || (bool)known != (refusal is not null))
+        {
+            await RecoveryNotices.ProposedAsync(transaction, incident, source.Name, plan, $"{version.Plan} v{version.Version}", refusal);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
         return made;
     }
 

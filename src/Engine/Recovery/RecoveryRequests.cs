@@ -93,9 +93,20 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken), wakes: false, cancellationToken);
         var isAsked = await runs.CancelAsync(run, actor, cancellationToken);
         // One that nobody had begun is over now; nobody will take it up to say so.
-        await catalog.Command(
-            "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", run.Value)
-            .RunAsync(cancellationToken);
+        await using (var connection = await catalog.OpenConnectionAsync(cancellationToken))
+        await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
+        {
+            var isOver = await transaction.Command(
+                "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", run.Value)
+                .RunAsync(cancellationToken);
+            if (isOver == 1)
+            {
+                await RecoveryNotices.EndedAsync(transaction, run, RecoveryOutcome.Cancelled, $"{actor}: {reason.Trim()}");
+            }
+
+            await transaction.CommitAsync(cancellationToken);
+        }
+
         await handOver(run, cancellationToken);
         return isAsked;
     }

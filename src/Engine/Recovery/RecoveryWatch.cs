@@ -41,6 +41,7 @@ public sealed class RecoveryWatch(
                 }
 
                 await desk.ExpireAsync(stoppingToken);
+                await desk.EscalateAsync(stoppingToken);
                 await proposals.ProposeAsync(stoppingToken);
             }
             catch (Exception fault) when (fault is NpgsqlException or EngineException)

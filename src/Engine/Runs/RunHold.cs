@@ -1,5 +1,7 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Runs;
@@ -71,8 +73,30 @@ internal sealed class RunHold
             await transaction.Command(
                 "UPDATE run SET state = $2, result = $3, error = $4, ended_at = clock_timestamp(), lease_owner = NULL, lease_until = NULL WHERE id = $1",
                 Run.Id.Value, RunStore.Text(state), new Jsonb(resultJson), new Jsonb(errorJson)).RunAsync(cancellationToken);
+            if (state is RunState.Failed or RunState.NeedsDecision && Run.Kind != RunKinds.Recovery)
+            {
+                await TellFailedAsync(transaction, errorJson, cancellationToken);
+            }
+
             await AuditLog.AppendAsync(transaction, "engine", $"run.{RunStore.Text(state)}", Run.Id.ToString(), new { Run.Kind, Run.Source }, cancellationToken);
         }, cancellationToken);
+
+    /// <summary>Of a recovery its own room tells, with what it means.</summary>
+    private async Task TellFailedAsync(NpgsqlTransaction transaction, string? errorJson, CancellationToken cancellationToken)
+    {
+        var error = errorJson is null ? null : JsonSerializer.Deserialize<RunError>(errorJson, JsonSerializerOptions.Web);
+        await NotificationOutbox.WriteAsync(transaction, new Notice(
+            NotificationEvent.RunFailed, NotificationSeverity.Warning, Run.Id.ToString(), FormattableString.Invariant($"/runs/{Run.Id.Value}"), new NotificationFacts
+            {
+                Kind = Run.Kind,
+                Run = Run.Id.ToString(),
+                Sources = RunKinds.IsOfTier(Run.Kind) || RunKinds.IsOfWorkspace(Run.Kind) ? [] : [Run.Source],
+                Tiers = RunKinds.IsOfTier(Run.Kind) ? [Run.Source] : [],
+                Requester = Run.RequestedBy,
+                Step = error?.Step,
+                Reason = error is null ? null : error.Hint is null ? error.Message : $"{error.Message} → {error.Hint}",
+            }), cancellationToken);
+    }
 
     /// <summary>Gives the lease up until a person's act queues the run again. An act that came meanwhile queues it at once.</summary>
     public Task ParkAsync(CancellationToken cancellationToken) =>

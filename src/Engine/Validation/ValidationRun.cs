@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Validation;
@@ -36,6 +37,16 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
                     if (TierState(result) is { } state)
                     {
                         await RestorePointCatalog.RecordTierAsync(transaction, point.PointId, tier.Name, state, result.Failed?.Reason, CancellationToken.None);
+                    }
+
+                    if (result.Failed is { } failed)
+                    {
+                        await NotificationOutbox.WriteAsync(transaction, new Notice(
+                            NotificationEvent.ValidationFailed, NotificationSeverity.Critical, context.Run.Id.ToString(), $"/restore-points/{point.Id}",
+                            new NotificationFacts
+                            {
+                                Sources = [point.Source], Run = context.Run.Id.ToString(), RestorePoint = point.PointId.Short, Tiers = [tier.Name], Step = failed.Name, Reason = failed.Reason,
+                            }), CancellationToken.None);
                     }
                 });
                 return json;

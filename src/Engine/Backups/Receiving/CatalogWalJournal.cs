@@ -3,6 +3,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Npgsql;
 using NpgsqlTypes;
@@ -68,11 +69,19 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
                 INSERT INTO wal_gap (source, system_identifier, timeline, from_lsn, to_lsn, reason) VALUES ($1, $2, $3, $4, $5, $6)
                 ON CONFLICT (source, system_identifier, timeline, from_lsn) DO UPDATE SET to_lsn = greatest(wal_gap.to_lsn, excluded.to_lsn), closed_at = NULL, closed_by = NULL
                   WHERE excluded.to_lsn > wal_gap.to_lsn
-                RETURNING id
+                RETURNING xmax = 0
                 """, lease.Source, WalCatalog.Text(gap.SystemIdentifier), (long)gap.Timeline, Number(gap.FromLsn), Number(gap.ToLsn), gap.Reason)
-                .FirstAsync(_ => "new", cancellationToken);
+                .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
             if (isNew is not null)
             {
+                // One that only grows was told of when it opened.
+                if (isNew is true)
+                {
+                    await NotificationOutbox.WriteAsync(transaction, new Notice(
+                        NotificationEvent.WalGapFound, NotificationSeverity.Critical, lease.Source, $"/sources/{Uri.EscapeDataString(lease.Source)}",
+                        new NotificationFacts { Sources = [lease.Source], Reason = $"{gap.Reason} ({gap.FromLsn} to {gap.ToLsn}, timeline {gap.Timeline})" }), cancellationToken);
+                }
+
                 await AuditLog.AppendAsync(
                     transaction, "engine", "wal.gap", lease.Source,
                     new { gap.Timeline, from = gap.FromLsn.ToString(), to = gap.ToLsn.ToString(), gap.Reason }, cancellationToken);

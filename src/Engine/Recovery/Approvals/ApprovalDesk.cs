@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -73,17 +74,16 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var opened = await transaction.Command(
-            """
+            $"""
             INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within)
             SELECT g.run_id, g.step, g.subject_hash, g.risk, g.needed, g.requester, clock_timestamp() + (g.approve_until - g.opened_at), g.execute_within
             FROM approval_gate g JOIN run r ON r.id = g.run_id
             WHERE g.run_id = $1 AND r.state = 'waiting' AND g.state IN ('declined', 'expired', 'void')
               AND g.id = (SELECT max(id) FROM approval_gate WHERE run_id = $1)
-            """, run.Value).RunAsync(cancellationToken);
-        if (opened == 0)
-        {
-            throw Refused("the run does not wait for an approval that was refused");
-        }
+            RETURNING {ApprovalCatalog.Columns}
+            """, run.Value).FirstAsync(ApprovalCatalog.Map, cancellationToken)
+            ?? throw Refused("the run does not wait for an approval that was refused");
+        await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateOpened, opened, null, null);
 
         await transaction.Command("UPDATE recovery SET waits_why = 'approval' WHERE run_id = $1", run.Value).RunAsync(cancellationToken);
         await RunStore.WakeAsync(transaction, run, cancellationToken);
@@ -114,6 +114,26 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
 
         await transaction.CommitAsync(cancellationToken);
         return over;
+    }
+
+    /// <summary>Tells once, with more weight, of gates that nobody has answered in half of their time. They stay as they are.</summary>
+    public async Task EscalateAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var late = await transaction.Command(
+            $"""
+            UPDATE approval_gate SET escalated_at = clock_timestamp()
+            WHERE id IN (SELECT id FROM approval_gate WHERE state = 'open' AND escalated_at IS NULL AND clock_timestamp() > opened_at + (approve_until - opened_at) / 2 FOR UPDATE SKIP LOCKED)
+            RETURNING {ApprovalCatalog.Columns}
+            """).ListAsync(ApprovalCatalog.Map, cancellationToken);
+        foreach (var gate in late)
+        {
+            await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateEscalated, gate, null, null);
+            await AuditLog.AppendAsync(transaction, "engine", "approval.escalated", gate.Run.ToString(), new { gate = gate.Id, gate.ApproveUntil }, cancellationToken);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
     }
 
     /// <summary>Records the review that must follow a break-glass; not by the one who broke it.</summary>
@@ -166,6 +186,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         if (isGranted)
         {
             await RunStore.WakeAsync(transaction, gate.Run, cancellationToken);
+            await RecoveryNotices.GateAsync(
+                transaction, act == "break-glass" ? NotificationEvent.GateBrokenGlass : NotificationEvent.GateApproved, gate, answer.Person, answer.Reason.Trim());
         }
         else
         {

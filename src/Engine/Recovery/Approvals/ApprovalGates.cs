@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -54,13 +55,14 @@ public static class ApprovalGates
     /// <summary>Opens a gate.</summary>
     internal static async Task<string> OpenAsync(NpgsqlTransaction transaction, Run run, RecoveryPlan plan, PlannedStep? step, string subject, string what)
     {
-        await transaction.Command(
-            """
+        var gate = await transaction.Command(
+            $"""
             INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within)
-            VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7, $8)
+            VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7, $8) RETURNING {ApprovalCatalog.Columns}
             """,
             run.Id.Value, step?.Position, subject, plan.Gate.Risk, plan.Gate.Approvals, run.RequestedBy,
-            TimeSpan.FromMinutes(plan.Gate.ApproveWithinMinutes), TimeSpan.FromMinutes(plan.Gate.ExecuteWithinMinutes)).RunAsync(CancellationToken.None);
+            TimeSpan.FromMinutes(plan.Gate.ApproveWithinMinutes), TimeSpan.FromMinutes(plan.Gate.ExecuteWithinMinutes)).FirstAsync(ApprovalCatalog.Map, CancellationToken.None);
+        await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateOpened, gate!, null, null);
         await AuditLog.AppendAsync(transaction, "engine", "approval.asked", run.Id.ToString(), new { what, subject, plan.Gate.Approvals }, CancellationToken.None);
         return $"approval of {what}";
     }
@@ -93,6 +95,12 @@ public static class ApprovalGates
     {
         await transaction.Command("UPDATE approval_gate SET state = $2, closed_at = clock_timestamp(), closed_why = $3 WHERE id = $1", gate.Id, RecoveryNames.Of(state), why)
             .RunAsync(CancellationToken.None);
+        await RecoveryNotices.GateAsync(transaction, state switch
+        {
+            GateState.Declined => NotificationEvent.GateDeclined,
+            GateState.Expired => NotificationEvent.GateExpired,
+            _ => NotificationEvent.GateVoid,
+        }, gate, null, why);
         await AuditLog.AppendAsync(transaction, "engine", $"approval.{RecoveryNames.Of(state)}", gate.Run.ToString(), new { gate = gate.Id, why }, CancellationToken.None);
         return why;
     }

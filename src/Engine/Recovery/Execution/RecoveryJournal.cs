@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -31,32 +32,32 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         await context.Catalog.Command("SELECT 'yes' FROM run WHERE id = $1 AND cancel_at IS NOT NULL", Run.Value).FirstAsync(row => row.GetString(0), CancellationToken.None) is not null;
 
     /// <summary>The intent, with the state before the step where this is its first attempt.</summary>
-    public Task IntendAsync(PlannedStep step, JsonElement? snapshot) => WriteAsync("recovery.step-begun", step,
+    public Task IntendAsync(PlannedStep step, JsonElement? snapshot) => WriteAsync("recovery.step-begun", step, RecoveryNotices.StartedAsync,
         """
         UPDATE recovery_step SET state = 'running', attempt = attempt + 1, snapshot = coalesce(snapshot, $3), error = NULL,
           started_at = coalesce(started_at, clock_timestamp()), ended_at = NULL WHERE run_id = $1 AND position = $2
         """, new Jsonb(snapshot?.GetRawText()));
 
-    public Task ActedAsync(PlannedStep step, StepEffect effect) => WriteAsync("recovery.step-acted", step,
+    public Task ActedAsync(PlannedStep step, StepEffect effect) => WriteAsync("recovery.step-acted", step, null,
         "UPDATE recovery_step SET state = 'acted', effect = $3, acted_at = clock_timestamp() WHERE run_id = $1 AND position = $2",
         new Jsonb(JsonSerializer.Serialize(effect, JsonSerializerOptions.Web)));
 
-    public Task DoneAsync(PlannedStep step, StepVerification verification) => WriteAsync("recovery.step-done", step,
+    public Task DoneAsync(PlannedStep step, StepVerification verification) => WriteAsync("recovery.step-done", step, null,
         "UPDATE recovery_step SET state = 'done', verification = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", verification.Text);
 
-    public Task FailedAsync(PlannedStep step, string error) => WriteAsync("recovery.step-failed", step,
+    public Task FailedAsync(PlannedStep step, string error) => WriteAsync("recovery.step-failed", step, (transaction, run, one) => RecoveryNotices.StepFailedAsync(transaction, run, one, error),
         "UPDATE recovery_step SET state = 'failed', error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
 
-    public Task VerificationFailedAsync(PlannedStep step, string finding) => WriteAsync("recovery.step-not-verified", step,
+    public Task VerificationFailedAsync(PlannedStep step, string finding) => WriteAsync("recovery.step-not-verified", step, (transaction, run, one) => RecoveryNotices.StepFailedAsync(transaction, run, one, finding),
         "UPDATE recovery_step SET state = 'verification_failed', verification = $3, error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", finding);
 
-    public Task RollingBackAsync(PlannedStep step) => WriteAsync("recovery.rollback-begun", step,
+    public Task RollingBackAsync(PlannedStep step) => WriteAsync("recovery.rollback-begun", step, null,
         "UPDATE recovery_step SET state = 'rolling_back', rollback_started_at = coalesce(rollback_started_at, clock_timestamp()) WHERE run_id = $1 AND position = $2");
 
-    public Task RolledBackAsync(PlannedStep step) => WriteAsync("recovery.rolled-back", step,
+    public Task RolledBackAsync(PlannedStep step) => WriteAsync("recovery.rolled-back", step, null,
         "UPDATE recovery_step SET state = 'rolled_back', rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2");
 
-    public Task RollbackFailedAsync(PlannedStep step, string error) => WriteAsync("recovery.rollback-failed", step,
+    public Task RollbackFailedAsync(PlannedStep step, string error) => WriteAsync("recovery.rollback-failed", step, null,
         "UPDATE recovery_step SET state = 'rollback_failed', error = $3, rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
 
     /// <summary>Carries a person's decision out and forgets it, in one transaction.</summary>
@@ -75,9 +76,16 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     public Task ForgetDecisionAsync() => context.CommitAsync(ForgetDecisionAsync);
 
     /// <summary>What the run waits for; the caller then throws <see cref="RunWaitsException"/>.</summary>
-    public Task WaitAsync(RecoveryWait wait, string why) => context.CommitAsync(
-        transaction => transaction.Command("UPDATE recovery SET waits_for = $2, waits_why = $3 WHERE run_id = $1", Run.Value, RecoveryNames.Of(wait), why)
-            .RunAsync(CancellationToken.None));
+    public Task WaitAsync(RecoveryWait wait, string why) => context.CommitAsync(async transaction =>
+    {
+        var changed = await transaction.Command(
+            "UPDATE recovery SET waits_for = $2, waits_why = $3 WHERE run_id = $1 AND (waits_for IS DISTINCT FROM $2 OR waits_why IS DISTINCT FROM $3)", Run.Value, RecoveryNames.Of(wait), why)
+            .RunAsync(CancellationToken.None);
+        if (changed == 1 && wait == RecoveryWait.Decision)
+        {
+            await RecoveryNotices.NeedsDecisionAsync(transaction, Run, why);
+        }
+    });
 
     /// <summary>It goes on.</summary>
     public Task GoOnAsync() => context.CommitAsync(
@@ -90,15 +98,22 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         await transaction.Command(
             "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the recovery has ended' WHERE run_id = $1 AND state IN ('open', 'granted')", Run.Value)
             .RunAsync(CancellationToken.None);
+        await RecoveryNotices.EndedAsync(transaction, Run, outcome, text);
         await AuditLog.AppendAsync(transaction, Actor, $"recovery.{RecoveryNames.Of(outcome)}", Run.ToString(), new { text }, CancellationToken.None);
     });
 
     private Task ForgetDecisionAsync(NpgsqlTransaction transaction) =>
         transaction.Command("UPDATE recovery SET decision = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None);
 
-    private Task WriteAsync(string action, PlannedStep step, string sql, params object?[] values) => context.CommitAsync(async transaction =>
+    private Task WriteAsync(
+        string action, PlannedStep step, Func<NpgsqlTransaction, RunId, PlannedStep, Task>? tell, string sql, params object?[] values) => context.CommitAsync(async transaction =>
     {
         await transaction.Command(sql, [Run.Value, step.Position, .. values]).RunAsync(CancellationToken.None);
+        if (tell is not null)
+        {
+            await tell(transaction, Run, step);
+        }
+
         await AuditLog.AppendAsync(transaction, Actor, action, Run.ToString(), new { step = step.Name, step.Action, context.Run.Source }, CancellationToken.None);
     });
 }

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 
@@ -47,9 +48,18 @@ public sealed class PointInTimeDrillRun(
         {
             var result = await DrillAsync(context, source, chosen);
             context.Log("drill", $"{result.Outcome}: {result.Reason}");
-            step.OnCommit(transaction => DrillCatalog.RecordAsync(transaction, new DrillRow(
-                context.Run.Id.Value, source.Name, result.RestorePoint, result.Tier, result.Moment, result.Outcome, result.Reason, result.HeartbeatAt, result.LastCommitAt,
-                result.NextCommitAt, result.Phases, result.Seconds, time.GetUtcNow()), CancellationToken.None));
+            step.OnCommit(async transaction =>
+            {
+                await DrillCatalog.RecordAsync(transaction, new DrillRow(
+                    context.Run.Id.Value, source.Name, result.RestorePoint, result.Tier, result.Moment, result.Outcome, result.Reason, result.HeartbeatAt, result.LastCommitAt,
+                    result.NextCommitAt, result.Phases, result.Seconds, time.GetUtcNow()), CancellationToken.None);
+                if (result.Outcome == DrillOutcomes.Failed)
+                {
+                    await NotificationOutbox.WriteAsync(transaction, new Notice(
+                        NotificationEvent.DrillFailed, NotificationSeverity.Critical, context.Run.Id.ToString(), FormattableString.Invariant($"/runs/{context.Run.Id.Value}"),
+                        new NotificationFacts { Sources = [source.Name], Run = context.Run.Id.ToString(), KeepsUntil = result.Moment, Reason = result.Reason }), CancellationToken.None);
+                }
+            });
             return result.ToResult();
         });
     }

@@ -1,0 +1,23 @@
+namespace Hexabase.DrConsole.Engine.Notifications;
+
+/// <summary>Ends a wait early. Any number of calls before it are one.</summary>
+internal sealed class Wake : IDisposable
+{
+    private readonly SemaphoreSlim _set = new(0, 1);
+
+    public void Set()
+    {
+        try
+        {
+            _set.Release();
+        }
+        catch (SemaphoreFullException)
+        {
+            // It is awake already.
+        }
+    }
+
+    public Task WaitAsync(TimeSpan atMost, CancellationToken ct) => _set.WaitAsync(atMost, ct);
+
+    public void Dispose() => _set.Dispose();
+}
