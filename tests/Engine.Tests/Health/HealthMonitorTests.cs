@@ -2,6 +2,8 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Health.Probes;
+using Hexabase.DrConsole.Engine.Notifications;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -52,6 +54,10 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         Assert.Empty(await rig.LookAsync());
         Assert.Equal("healthy", (await rig.Incidents.FindAsync(incident.Id, Ct))!.Resolution);
         Assert.Equal(["suspected", "confirmed", "healthy"], (await rig.Incidents.EventsAsync(incident.Id, Ct)).Select(one => one.What));
+        var told = await catalog.Pool.Command($"SELECT {NotificationStore.Columns} FROM notification n WHERE n.thread = $1 ORDER BY n.id", incident.Id.ToString()).ListAsync(NotificationStore.Map, Ct);
+        Assert.Equal([NotificationEvent.IncidentSuspected, NotificationEvent.IncidentConfirmed, NotificationEvent.IncidentResolved], told.Select(one => one.Event));
+        Assert.Equal((NotificationSeverity.Critical, "DATABASE_OUTAGE", false), (told[1].Severity, told[1].Facts.Kind, told[1].Closes));
+        Assert.Contains(told[1].Facts.Evidence, fact => fact.Subject == rig.Name() && fact.Answer == nameof(ProbeAnswer.Refused));
         await ReplayAsync(rig, incident);
     }
 

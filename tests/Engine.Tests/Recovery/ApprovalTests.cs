@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -55,6 +56,12 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
     {
         var gate = await OpenAsync();
 
+        await rig.Desk.EscalateAsync(Ct);
+        Assert.DoesNotContain(await rig.ToldAsync(gate.Run), one => one.Event == NotificationEvent.GateEscalated);
+        await rig.Pool.Command("UPDATE approval_gate SET opened_at = opened_at - interval '61 minutes' WHERE id = $1", gate.Id).RunAsync(Ct);
+        await rig.Desk.EscalateAsync(Ct);
+        await rig.Desk.EscalateAsync(Ct);
+        Assert.Single(await rig.ToldAsync(gate.Run), one => one is { Event: NotificationEvent.GateEscalated, Severity: NotificationSeverity.Critical });
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { SubjectHash = new string('0', 64) }, Ct), gate, "not what you saw");
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { Reason = "ok" }, Ct), gate, "a reason");
         await RefusedAsync(rig.Desk.BreakGlassAsync(Answer(gate, "paul"), Ct), gate, "declared incidents");
@@ -76,6 +83,9 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
 
         Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(late.Run)).State);
         Assert.Equal(GateState.Expired, (await rig.Gates.FindAsync(again.Id, Ct))!.State);
+        Assert.Equal(
+            [NotificationEvent.GateOpened, NotificationEvent.GateExpired, NotificationEvent.GateOpened, NotificationEvent.GateApproved, NotificationEvent.GateExpired],
+            (await rig.ToldAsync(late.Run)).Select(one => one.Event));
         Assert.All(await rig.Catalog.StepsAsync(late.Run, Ct), step => Assert.Null(step.StartedAt));
     }
 

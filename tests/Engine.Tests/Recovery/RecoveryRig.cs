@@ -8,6 +8,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
@@ -246,6 +247,10 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public async Task<RecoveryOutcome?> OutcomeAsync(RunId run) => (await Catalog.FindAsync(run, Ct))!.Outcome;
 
     public async Task<string> LogAsync(RunId run) => string.Join('\n', (await Runs.EventsAsync(run, 0, 1000, Ct)).Select(line => $"{line.Phase}: {line.Text}"));
+
+    /// <summary>What people are told of a run, oldest first.</summary>
+    public Task<IReadOnlyList<Notification>> ToldAsync(RunId run) => _catalog.Pool.Command(
+        $"SELECT {NotificationStore.Columns} FROM notification n WHERE n.subject = $1 ORDER BY n.id", run.ToString()).ListAsync(NotificationStore.Map, Ct);
 
     /// <summary>SHA-256 over every file of the data directory but those that a start or a stop writes.</summary>
     public string Digest()

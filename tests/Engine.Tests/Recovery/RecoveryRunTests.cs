@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -29,6 +30,12 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         Assert.All(await rig.StatesAsync(ended.Id), state => Assert.Equal(StepState.Done, state));
         Assert.True(await rig.IsWholeAsync());
         Assert.Single(rig.Beside(), name => name.Contains(".aside-", StringComparison.Ordinal));
+        var told = await rig.ToldAsync(ended.Id);
+        Assert.Equal(
+            [NotificationEvent.GateOpened, NotificationEvent.GateApproved, NotificationEvent.RecoveryStarted, NotificationEvent.RecoveryEnded], told.Select(one => one.Event));
+        Assert.Equal(("completed", true, NotificationSeverity.Info), (told[^1].Facts.Outcome, told[^1].Closes, told[^1].Severity));
+        Assert.True(told[^1].Facts.Seconds > 0);
+        Assert.Equal(("olga", 1, plan.Loss.From), (told[0].Facts.Requester, told[0].Facts.Needed, told[0].Facts.KeepsUntil));
         Assert.All((await rig.PlanAsync()).Steps, step => Assert.True(step.MeasuredFrom > 0));
     }
 
@@ -54,6 +61,9 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
 
         Assert.Equal(RunState.Failed, ended.State);
         Assert.True(expected == await rig.OutcomeAsync(ended.Id), $"{await rig.OutcomeAsync(ended.Id)}\n{await rig.LogAsync(ended.Id)}");
+        var told = await rig.ToldAsync(ended.Id);
+        Assert.Equal((NotificationEvent.RecoveryEnded, NotificationSeverity.Critical, RecoveryNames.Of(expected)), (told[^1].Event, told[^1].Severity, told[^1].Facts.Outcome));
+        Assert.Equal(fault != Fault.Bug, told.Any(one => one.Event == NotificationEvent.RecoveryStepFailed));
         if (expected is RecoveryOutcome.RolledBack or RecoveryOutcome.VerificationFailed)
         {
             Assert.Equal(damaged, rig.Digest());

@@ -20,6 +20,8 @@ public sealed class RoomTests
     [InlineData("Catalog", "Health", "Backups", "Validation", "Jobs")]
     [InlineData("Backups", "Health", "Jobs")]
     [InlineData("Health", "Jobs", "Validation", "Recovery")]
+    [InlineData("Notifications.Outbox", "Runs", "Estate", "Audit", "Storage", "Repository", "Backups", "Validation", "Health", "Recovery", "Jobs", "Servers")]
+    [InlineData("Notifications", "Storage", "Repository", "Backups", "Validation", "Health", "Recovery", "Jobs")]
     public void Room_does_not_look_up(string room, params string[] forbidden)
     {
         var result = Types.InAssembly(typeof(EngineException).Assembly)
