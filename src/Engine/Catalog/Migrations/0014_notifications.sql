@@ -53,3 +53,16 @@ CREATE TABLE notification_sender (
   lease_owner   text,
   lease_until   timestamptz
 );
+
+-- Tokens of programs that use the API. Only a digest of each is kept.
+CREATE TABLE api_token (
+  name          text PRIMARY KEY CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+  -- SHA-256 of the token, which is 256 random bits: no salt is needed.
+  digest        bytea NOT NULL UNIQUE,
+  role          text NOT NULL CHECK (role IN ('Viewer', 'Operator', 'Approver', 'Admin')),
+  created_by    text NOT NULL,
+  created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  last_used_at  timestamptz,
+  revoked_by    text,
+  revoked_at    timestamptz
+);
