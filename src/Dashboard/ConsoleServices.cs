@@ -1,6 +1,8 @@
 using Hangfire;
 using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Api;
+using Hexabase.DrConsole.Dashboard.Hubs;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Pages.Retention;
@@ -57,6 +59,9 @@ internal static class ConsoleServices
         services.AddSingleton<RecoveryKit>();
         services.AddSingleton<KeyCustody>();
         services.AddSingleton(new DeclaredIn(configuration));
+        services.AddScoped<GateAnswering>();
+        services.AddApi();
+        TokenAuthentication.Add(services.AddAuthentication());
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
         services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });
@@ -67,9 +72,11 @@ internal static class ConsoleServices
     /// <summary>The pages, the job console and the two probes.</summary>
     public static void MapConsole(this WebApplication app)
     {
-        app.MapDashboard();
+        app.MapDashboard(programs => programs.UseApiGuard());
         app.UseMiddleware<JobConsoleAudit>();
         app.MapGates();
+        app.MapApi();
+        app.MapHub<LiveHub>(LiveHub.Path).RequireAuthorization(ApiEndpoints.CanView);
         app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
         app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
         app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions

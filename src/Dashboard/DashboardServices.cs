@@ -34,11 +34,13 @@ public static class DashboardServices
     /// Puts headers, sign-in and pages into the pipeline. Endpoints that the host maps itself ask for a signed-in
     /// user unless they say otherwise.
     /// </summary>
-    public static WebApplication MapDashboard(this WebApplication app)
+    /// <param name="beforeSignIn">What else every request goes through, before anybody asks who it is from.</param>
+    public static WebApplication MapDashboard(this WebApplication app, Action<IApplicationBuilder>? beforeSignIn = null)
     {
         app.UseSecurityHeaders();
         app.UseRequestLocalization(Languages.Configure);
         app.UseStatusCodePagesWithReExecute("/not-found", createScopeForStatusCodePages: true);
+        beforeSignIn?.Invoke(app);
         app.UseAuthentication();
         app.UseAuthorization();
         app.UseAntiforgery();

@@ -6,6 +6,7 @@ var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, vo
     ServeCommand.Create(),
     WorkerCommand.Create(),
     UserCommand.Create(),
+    TokenCommand.Create(),
     AuditCommand.Create(),
     WorkspaceCommand.Create(),
     WalCommand.Create(),

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Stores;
 using Microsoft.Extensions.Logging;
@@ -102,7 +103,9 @@ internal static class LabCommands
             await stores.StartAsync(Console.Error.WriteLine, cancellationToken).ConfigureAwait(false);
         }
 
-        LabConfiguration.Write(folder, postgres, stores);
+        var mail = new LabMail(new LabMailOptions { Folder = folder.Combine("mail") });
+        await using var mailing = mail.ConfigureAwait(false);
+        LabConfiguration.Write(folder, postgres, stores, mail.Port);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
@@ -110,6 +113,7 @@ internal static class LabCommands
             backup role    password in {postgres.BackupPasswordFile}
             superuser      postgres, password in {postgres.AdminPasswordFile}
             tiers          hot: directory, warm: {(stores.Warm is null ? "directory" : "S3")}, cold: {(stores.Cold is null ? "none" : "SFTP")}
+            mail           smtp://{LabMail.Host}:{mail.Port}, kept in {folder.Combine("mail")}
             passphrase     in {Path.Combine(folder.Keys, "repository.key")}
             """).ConfigureAwait(false);
         if (readyFile is not null)

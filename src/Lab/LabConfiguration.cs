@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Stores;
 
@@ -18,10 +19,11 @@ public static class LabConfiguration
 
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="stores">The tiers that are not directories of the lab; all are, where null.</param>
-    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null) =>
-        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores) + "\n"));
+    /// <param name="mailPort">Where the lab's mail server listens; null: nobody is notified.</param>
+    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null) =>
+        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort) + "\n"));
 
-    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores) => JsonSerializer.Serialize(
+    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort) => JsonSerializer.Serialize(
         new
         {
             DrConsole = new
@@ -29,9 +31,18 @@ public static class LabConfiguration
                 DataDirectory = "data",
                 Tiers = Tiers(folder, stores),
                 Sources = new[] { Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder) },
+                Notifications = mailPort is { } port ? new { Channels = new[] { MailChannel(port) } } : null,
             },
         },
         s_json);
+
+    private static object MailChannel(int port) => new
+    {
+        Name = "lab-mail",
+        Kind = "email",
+        Minimum = "info",
+        Email = new { LabMail.Host, Port = port, Security = "none", From = "drconsole@lab.example", To = new[] { "on-call@lab.example" } },
+    };
 
     private static object Source(string name, string mode, LabPostgres postgres, string? dataDirectory) => new
     {

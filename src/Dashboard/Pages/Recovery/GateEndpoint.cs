@@ -3,7 +3,6 @@ using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
-using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.Mvc;
@@ -52,35 +51,21 @@ internal static class GateEndpoint
 
     private static async Task<IResult> AnswerAsync(
         HttpContext context, long gate, [FromForm] string? act, [FromForm] string? hash, [FromForm] string? reason, [FromForm] string? incident, [FromForm] string? password,
-        IAntiforgery antiforgery, SignInDesk signIn, ApprovalDesk desk, IDataProtectionProvider protection)
+        IAntiforgery antiforgery, GateAnswering answering, IDataProtectionProvider protection)
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
             return Said(gate, "stale");
         }
 
-        if (await signIn.TryAsync(context.User.Identity!.Name, password, context.RequestAborted) is not SignInOutcome.Accepted accepted)
-        {
-            return Said(gate, "password");
-        }
-
-        // By the directory as it is now, not by the cookie: the role may have been taken away since.
-        var answer = new GateAnswer(gate, accepted.User.Name, hash ?? "", reason ?? "", incident ?? "");
-        if (accepted.User.Role is not (ConsoleRole.Approver or ConsoleRole.Admin))
-        {
-            await desk.RecordRefusalAsync(answer, act ?? "", $"the role {accepted.User.Role} may not approve", context.RequestAborted);
-            return Said(gate, "role");
-        }
-
         try
         {
-            await (act switch
+            return await answering.AnswerAsync(context.User.Identity!.Name!, password, act, gate, hash, reason, incident, context.RequestAborted) switch
             {
-                "approve" => desk.ApproveAsync(answer, context.RequestAborted),
-                "break-glass" => desk.BreakGlassAsync(answer, context.RequestAborted),
-                _ => desk.DeclineAsync(answer, context.RequestAborted),
-            });
-            return Said(gate, act is "approve" or "break-glass" ? act : "decline");
+                GateAnswering.Said.Password => Said(gate, "password"),
+                GateAnswering.Said.Role => Said(gate, "role"),
+                _ => Said(gate, act is "approve" or "break-glass" ? act : "decline"),
+            };
         }
         catch (EngineException refusal) when (refusal.Kind == ErrorKind.Denied)
         {

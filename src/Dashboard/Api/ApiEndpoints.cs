@@ -1,0 +1,46 @@
+using Hexabase.DrConsole.Dashboard.Access;
+using Microsoft.AspNetCore.Authorization;
+
+namespace Hexabase.DrConsole.Dashboard.Api;
+
+/// <summary>The API for programs: version 1 at <c>/api/v1</c>, its description at <c>/api/openapi/v1.json</c> (docs/api.md).</summary>
+internal static class ApiEndpoints
+{
+    public const string Root = "/api";
+
+    private const int MostRows = 1000;
+
+    public static AuthorizationPolicy CanView { get; } = TokenAuthentication.Policy(ConsoleRole.Viewer, ConsoleRole.Operator, ConsoleRole.Approver, ConsoleRole.Admin);
+
+    public static AuthorizationPolicy CanOperate { get; } = TokenAuthentication.Policy(ConsoleRole.Operator, ConsoleRole.Admin);
+
+    public static AuthorizationPolicy CanAdminister { get; } = TokenAuthentication.Policy(ConsoleRole.Admin);
+
+    public static void AddApi(this IServiceCollection services)
+    {
+        services.AddSingleton<ApiTokens>();
+        services.AddOpenApi("v1", options => options.ShouldInclude = description => description.RelativePath?.StartsWith("api/v1/", StringComparison.Ordinal) == true);
+    }
+
+    public static void MapApi(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapOpenApi(Root + "/openapi/{documentName}.json").RequireAuthorization(CanView);
+        var api = endpoints.MapGroup(Root + "/v1").RequireAuthorization(CanView).AddEndpointFilter(ApiProblems.CatchAsync);
+        SourceEndpoints.Map(api);
+        RunEndpoints.Map(api);
+        IncidentEndpoints.Map(api);
+        RecoveryEndpoints.Map(api);
+        NotificationEndpoints.Map(api);
+        // Else an address that nobody serves would lead to the sign-in page.
+        endpoints.Map(Root + "/{**rest}", () => ApiProblems.Of(StatusCodes.Status404NotFound, "address-unknown", "there is nothing at this address", "See /api/openapi/v1.json."))
+            .RequireAuthorization(CanView).ExcludeFromDescription();
+    }
+
+    /// <summary>A list's length as it was asked for, within bounds.</summary>
+    internal static int Limit(int? asked) => asked switch
+    {
+        null => 100,
+        >= 1 and <= MostRows => asked.Value,
+        _ => throw new Engine.EngineException("limit-invalid", Engine.ErrorKind.Input, $"the limit {asked} is not a number from 1 to {MostRows}", "Ask for fewer at a time."),
+    };
+}

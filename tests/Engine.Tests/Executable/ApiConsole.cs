@@ -1,0 +1,127 @@
+using System.Net;
+using System.Net.Http.Headers;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Tests.Executable;
+
+/// <summary>A console that answers programs, with a token of each role.</summary>
+public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsyncLifetime
+{
+    private ConsoleProcess _console = null!;
+
+    internal ConsoleEstate Estate { get; private set; } = null!;
+
+    internal NpgsqlDataSource Catalog { get; private set; } = null!;
+
+    public Uri Address { get; private set; } = null!;
+
+    /// <summary>Made by the command line.</summary>
+    public string OperatorToken { get; private set; } = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        Estate = await ConsoleEstate.CreateAsync(lab, seed);
+        _console = await Estate.ServeAsync();
+        Address = new Uri(UrlLine().Match(_console.Said).Groups[1].Value);
+        Catalog = Estate.OpenCatalog();
+        OperatorToken = (await Estate.RunAsync("token", "add", "ci", "--role", "Operator")).AssertDone().Output.Trim();
+        foreach (var role in new[] { "Viewer", "Approver", "Admin" })
+        {
+            await AddTokenAsync(role.ToLowerInvariant(), role);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Catalog.DisposeAsync();
+        await _console.StopAsync();
+        await _console.DisposeAsync();
+        await Estate.DisposeAsync();
+    }
+
+    /// <summary>A token whose text follows from its name.</summary>
+    public async Task<string> AddTokenAsync(string name, string role)
+    {
+        await Catalog.Command("INSERT INTO api_token (name, digest, role, created_by) VALUES ($1, $2, $3, 'tester')", name, SHA256.HashData(Encoding.UTF8.GetBytes(TokenOf(name))), role)
+            .RunAsync(CancellationToken.None);
+        return TokenOf(name);
+    }
+
+    public string TokenOf(string name) => name == "operator" ? OperatorToken : $"drc_{name}-of-the-test";
+
+    /// <summary>A program with a token, or without any.</summary>
+    public HttpClient Program(string? name)
+    {
+        var client = new HttpClient(new HttpClientHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = Address };
+        if (name is not null)
+        {
+            client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", TokenOf(name));
+        }
+
+        return client;
+    }
+
+    /// <summary>The first admin's browser, signed in.</summary>
+    public async Task<(HttpClient Browser, string Password)> AdminAsync(CancellationToken ct)
+    {
+        var password = (await File.ReadAllTextAsync(PasswordLine().Match(_console.Said).Groups[1].Value, ct)).Trim();
+        var browser = new HttpClient(new HttpClientHandler { CookieContainer = new CookieContainer(), AllowAutoRedirect = false }) { BaseAddress = Address };
+        var html = await browser.GetStringAsync(new Uri("/sign-in", UriKind.Relative), ct);
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["_handler"] = "sign-in", ["__RequestVerificationToken"] = VerificationToken().Match(html).Groups[1].Value, ["Input.Name"] = "admin", ["Input.Password"] = password,
+        });
+        var answer = await browser.PostAsync(new Uri(WebUtility.HtmlDecode(FormAction().Match(html).Groups[1].Value), UriKind.Relative), form, ct);
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+        return (browser, password);
+    }
+
+    /// <summary>A gate that waits, of a run that nobody advances.</summary>
+    public async Task<long> OpenGateAsync(string requester)
+    {
+        var source = $"gated-{Guid.NewGuid():n}";
+        var run = (long)(await Catalog.Command(
+            "INSERT INTO run (kind, source, request, request_hash, requested_by, state) VALUES ('recovery', $1, '{}', 'x', $2, 'waiting') RETURNING id", source, requester)
+            .FirstAsync(row => (object)row.GetInt64(0), CancellationToken.None))!;
+        await Catalog.Command(
+            "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, is_drill) VALUES ($1, 'postgres-corruption', 1, 'hash', $2, 'DATABASE_CORRUPTION', false)", run, source)
+            .RunAsync(CancellationToken.None);
+        return (long)(await Catalog.Command(
+            """
+            INSERT INTO approval_gate (run_id, subject_hash, risk, needed, requester, approve_until, execute_within)
+            VALUES ($1, 'hash', 'high', 1, $2, clock_timestamp() + interval '1 hour', interval '30 minutes') RETURNING id
+            """, run, requester).FirstAsync(row => (object)row.GetInt64(0), CancellationToken.None))!;
+    }
+
+    /// <summary>What a refusal says; fails where it is no problem with a code and a hint.</summary>
+    public static async Task<string> CodeOfAsync(HttpResponseMessage refused, HttpStatusCode status, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(refused);
+        var text = await refused.Content.ReadAsStringAsync(ct);
+        Assert.True(refused.StatusCode == status, $"{refused.StatusCode}: {text}");
+        Assert.Equal("application/problem+json", refused.Content.Headers.ContentType?.MediaType);
+        var problem = JsonElement.Parse(text);
+        Assert.Equal((int)status, problem.GetProperty("status").GetInt32());
+        Assert.NotEmpty(problem.GetProperty("title").GetString()!);
+        Assert.NotEmpty(problem.GetProperty("hint").GetString()!);
+        return problem.GetProperty("code").GetString()!;
+    }
+
+    [GeneratedRegex(@"Console: (http://\S+)")]
+    private static partial Regex UrlLine();
+
+    [GeneratedRegex(@"its password is in (\S+)")]
+    private static partial Regex PasswordLine();
+
+    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]+)\"")]
+    private static partial Regex VerificationToken();
+
+    [GeneratedRegex("<form(?=[^>]*class=\"sign-in\")[^>]* action=\"([^\"]+)\"")]
+    private static partial Regex FormAction();
+}
