@@ -59,7 +59,8 @@ internal static class WalCommand
                     name, row switch { null => "not started", { IsAlive: false, State: not "failed" } => "stopped", _ => row.State }, row?.StateSince, row?.SystemIdentifier, row?.Timeline,
                     row?.ServerLsn?.ToString(), row?.ConfirmedLsn?.ToString(), row?.MeasuredAt, row?.Message, row?.Notices ?? [],
                     [.. tiers.Where(one => one.Source == name).Select(one => new WalTierStatus(
-                        one.Tier, one.State, one.Timeline, one.DurableLsn?.ToString(), one.DurableAt, one.LagBytes, one.LagSeconds, one.ReadBackLsn?.ToString(), one.ReadBackAt, one.Message))],
+                        one.Tier, one.State, one.Timeline, one.DurableLsn?.ToString(), one.DurableAt, one.LagBytes, one.LagSeconds, one.ReadBackLsn?.ToString(), one.ReadBackAt, one.Message,
+                        one.LookedAt, [.. one.Holes.Select(hole => new WalHoleStatus(hole.Timeline, hole.From, hole.To))]))],
                     [.. gaps.Where(one => one.Source == name).Select(one => new WalGapStatus(one.Timeline, one.FromLsn.ToString(), one.ToLsn.ToString(), one.Reason, one.FoundAt, one.RequestedAt))]);
             }),
         ];
@@ -77,6 +78,10 @@ internal static class WalCommand
         {
             var lag = tier.LagBytes is { } bytes ? string.Create(CultureInfo.InvariantCulture, $"behind {bytes:N0} bytes, {tier.LagSeconds ?? 0:0.0} s") : "lag unknown";
             Console.WriteLine($"  {tier.Tier,-12} {tier.State,-12} durable {tier.DurableLsn ?? "nothing"}; {lag}; read back {tier.ReadBackLsn ?? "not yet"}{(tier.Message is null ? "" : $"; {tier.Message}")}");
+            foreach (var hole in tier.Holes)
+            {
+                Console.WriteLine($"    hole on timeline {hole.Timeline} from {hole.From} to {hole.To}, seen {tier.LookedThroughAt:u}");
+            }
         }
 
         foreach (var gap in row.Gaps)
@@ -96,7 +101,9 @@ internal static class WalCommand
 
     private sealed record WalTierStatus(
         string Tier, string State, long? Timeline, string? DurableLsn, DateTimeOffset? DurableAt, long? LagBytes, double? LagSeconds, string? ReadBackLsn, DateTimeOffset? ReadBackAt,
-        string? Message);
+        string? Message, DateTimeOffset? LookedThroughAt, IReadOnlyList<WalHoleStatus> Holes);
+
+    private sealed record WalHoleStatus(long Timeline, string From, string To);
 
     private sealed record WalGapStatus(long Timeline, string FromLsn, string ToLsn, string Reason, DateTimeOffset FoundAt, DateTimeOffset? BaseBackupAskedAt);
 }

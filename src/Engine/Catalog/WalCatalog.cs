@@ -23,9 +23,15 @@ public sealed record WalReceiverRow(
 /// <summary>What a tier holds of a source's WAL.</summary>
 /// <param name="LagBytes">What the server had written beyond it when it was last looked at; null where nobody measured.</param>
 /// <param name="LagSeconds">For how long the server had been beyond it: the loss if the server had been destroyed then.</param>
+/// <param name="LookedAt">When it was last looked through for holes; null where nobody did yet.</param>
+/// <param name="Holes">What was missing in the middle of it then.</param>
 public sealed record WalTierRow(
     string Source, string Tier, string State, long? Timeline, NpgsqlLogSequenceNumber? DurableLsn, DateTimeOffset? DurableAt, long? LagBytes, double? LagSeconds,
-    NpgsqlLogSequenceNumber? ReadBackLsn, DateTimeOffset? ReadBackAt, string? Message, DateTimeOffset SeenAt);
+    NpgsqlLogSequenceNumber? ReadBackLsn, DateTimeOffset? ReadBackAt, string? Message, DateTimeOffset SeenAt, DateTimeOffset? LookedAt,
+    IReadOnlyList<WalHoleRow> Holes);
+
+/// <summary>WAL that was missing in one tier.</summary>
+public sealed record WalHoleRow(long Timeline, string From, string To);
 
 /// <summary>WAL that is stored nowhere.</summary>
 public sealed record WalGapRow(
@@ -56,12 +62,14 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
     /// <summary>What the tiers hold, of all sources or one, by source and tier.</summary>
     public Task<IReadOnlyList<WalTierRow>> TiersAsync(string? source, CancellationToken cancellationToken) => catalog.Command(
         """
-        SELECT source, tier, state, timeline, durable_lsn, durable_at, lag_bytes, lag_seconds, read_back_lsn, read_back_at, message, seen_at
+        SELECT source, tier, state, timeline, durable_lsn, durable_at, lag_bytes, lag_seconds, read_back_lsn, read_back_at, message, seen_at,
+               looked_at, holes::text
         FROM wal_tier WHERE $1::text IS NULL OR source = $1 ORDER BY source, tier
         """, source).ListAsync(
         row => new WalTierRow(
             row.GetString(0), row.GetString(1), row.GetString(2), row.LongOrNull(3), LsnOrNull(row, 4), row.TimeOrNull(5), row.LongOrNull(6), row.DoubleOrNull(7),
-            LsnOrNull(row, 8), row.TimeOrNull(9), row.TextOrNull(10), row.Time(11)), cancellationToken);
+            LsnOrNull(row, 8), row.TimeOrNull(9), row.TextOrNull(10), row.Time(11), row.TimeOrNull(12),
+            JsonSerializer.Deserialize<List<WalHoleRow>>(row.GetString(13), JsonSerializerOptions.Web) ?? []), cancellationToken);
 
     /// <summary>Gaps of all sources or one, newest first.</summary>
     public Task<IReadOnlyList<WalGapRow>> GapsAsync(string? source, bool onlyOpen, CancellationToken cancellationToken) => catalog.Command(

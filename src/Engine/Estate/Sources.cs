@@ -71,7 +71,7 @@ public sealed record PostgresSettings(
 public sealed record WalSettings(bool? IsEnabled, string? Slot, bool IsSynchronous, TimeSpan FlushInterval)
 {
     /// <summary>Half of what a commit may take to be safe; the other half is for the tiers.</summary>
-    public static readonly TimeSpan DefaultFlushInterval = TimeSpan.FromSeconds(2);
+    public static readonly TimeSpan DefaultFlushInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>Sources of classes with a longer RPO than this are served by their backups.</summary>
     public static readonly TimeSpan LongestRpo = TimeSpan.FromMinutes(15);

@@ -77,6 +77,8 @@ internal static class IncidentWords
         "store" => HealthTexts.ProbeStore,
         "restore-point" => HealthTexts.ProbeFreshness,
         "wal-lag" => HealthTexts.ProbeWalLag,
+        "wal-holes" => HealthTexts.ProbeWalHoles,
+        "disk-wal" => HealthTexts.ProbeDiskWal,
         "backup-errors" => HealthTexts.ProbeBackupErrors,
         _ => name,
     };

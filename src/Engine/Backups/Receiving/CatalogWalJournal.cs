@@ -89,6 +89,27 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         }, cancellationToken);
     }
 
+    /// <summary>Writes down what a look through a tier's WAL found, and audits holes that were not there before.</summary>
+    public Task LookedThroughAsync(string tier, IReadOnlyList<WalHole> holes, CancellationToken cancellationToken) => lease.CommitAsync(async transaction =>
+    {
+        var found = new Jsonb(JsonSerializer.Serialize(holes.Select(hole => new { timeline = hole.Timeline, from = new Lsn(hole.StartLsn).ToString(), to = new Lsn(hole.EndLsn).ToString() })));
+        var isNew = await transaction.Command(
+            """
+            UPDATE wal_tier t SET looked_at = clock_timestamp(), holes = $3 FROM (SELECT holes FROM wal_tier WHERE source = $1 AND tier = $2 FOR UPDATE) AS before
+            WHERE t.source = $1 AND t.tier = $2 RETURNING before.holes IS DISTINCT FROM t.holes
+            """, lease.Source, tier, found).FirstAsync(row => row.GetBoolean(0) ? "new" : "known", cancellationToken);
+        if (isNew == "new" && holes.Count > 0)
+        {
+            await AuditLog.AppendAsync(
+                transaction, "engine", "wal.hole", lease.Source,
+                new { tier, holes = holes.Select(hole => $"timeline {hole.Timeline}, {new Lsn(hole.StartLsn)} to {new Lsn(hole.EndLsn)}").Take(10) }, cancellationToken);
+        }
+    }, cancellationToken);
+
+    /// <summary>Returns where this process still receives.</summary>
+    /// <exception cref="WalFenceException">Another one does, or nobody can tell.</exception>
+    public Task RequireAsync(CancellationToken cancellationToken) => lease.RequireAsync(cancellationToken);
+
     /// <summary>Writes down that receiving failed, and why.</summary>
     public Task FailedAsync(string message, IReadOnlyList<string> notices, CancellationToken cancellationToken) => lease.CommitAsync(
         transaction => transaction.Command(
@@ -107,7 +128,11 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
           durable_lsn = coalesce(excluded.durable_lsn, t.durable_lsn), durable_at = coalesce(excluded.durable_at, t.durable_at),
           lag_bytes = CASE WHEN excluded.durable_lsn IS NULL AND t.system_identifier = excluded.system_identifier THEN ($13::pg_lsn - t.durable_lsn)::bigint ELSE excluded.lag_bytes END,
           lag_seconds = CASE WHEN excluded.durable_lsn IS NULL THEN extract(epoch FROM clock_timestamp() - t.durable_at) ELSE excluded.lag_seconds END,
-          read_back_lsn = coalesce(excluded.read_back_lsn, t.read_back_lsn), read_back_at = coalesce(excluded.read_back_at, t.read_back_at),
+          -- What was read back of another timeline says nothing of this one.
+          read_back_lsn = CASE WHEN excluded.read_back_lsn IS NULL AND (excluded.durable_lsn IS NULL OR (t.system_identifier, t.timeline) = (excluded.system_identifier, excluded.timeline))
+            THEN t.read_back_lsn ELSE excluded.read_back_lsn END,
+          read_back_at = CASE WHEN excluded.read_back_lsn IS NULL AND (excluded.durable_lsn IS NULL OR (t.system_identifier, t.timeline) = (excluded.system_identifier, excluded.timeline))
+            THEN t.read_back_at ELSE excluded.read_back_at END,
           message = excluded.message, seen_at = clock_timestamp()
         """,
         lease.Source, tier.Tier, StateText(tier.State), WalCatalog.Text(report.SystemIdentifier), (long)tier.Timeline, Number(tier.DurableLsn), tier.DurableAt, tier.LagBytes, tier.LagSeconds,

@@ -63,7 +63,8 @@ public sealed class WalReceivers(
         using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         var keeping = lease.KeepAsync(time, over.Token);
         var receiving = ReceiveAsync(lease, source, over.Token);
-        List<Task> work = [keeping, receiving, AskForBaseBackupsAsync(source, over.Token)];
+        var looking = new WalHoleCheck(tiers, estate, source, new CatalogWalJournal(catalog, lease), wal, time, log).RunAsync(over.Token);
+        List<Task> work = [keeping, receiving, looking, AskForBaseBackupsAsync(source, over.Token)];
         if (source.Postgres!.Heartbeat is { } every)
         {
             work.Add(new HeartbeatWriter(ServerOf(source), source.Name, every, lease, time, log).RunAsync(over.Token));

@@ -5,11 +5,12 @@ namespace Hexabase.DrConsole.Engine.Health.Probes;
 /// <summary>Looks at the space left where something keeps its files on this machine.</summary>
 /// <param name="folder">The folder, or null where this process cannot see it.</param>
 /// <param name="leastPercent">Less free space than this share is trouble.</param>
-public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPercent) : IHealthProbe
+/// <param name="name">Tells it from others of the subject.</param>
+public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPercent, string name = "disk") : IHealthProbe
 {
     public HealthSubject Subject => subject;
 
-    public string Name => "disk";
+    public string Name => name;
 
     public ProbeKind Kind => ProbeKind.Disk;
 

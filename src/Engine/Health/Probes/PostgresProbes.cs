@@ -33,6 +33,24 @@ public sealed class PostgresProbes(ProtectedEstate estate) : IProbeSource
         }
 
         yield return new DiskProbe(subject, settings.DataDirectory, health.MinimumFreePercent);
+        if (WalElsewhere(settings.DataDirectory) is { } wal)
+        {
+            yield return new DiskProbe(subject, wal, health.MinimumFreePercent, "disk-wal");
+        }
+    }
+
+    /// <summary>Where the WAL lies when it is not in the data directory: a server whose WAL finds no room stops.</summary>
+    private static string? WalElsewhere(string? data)
+    {
+        try
+        {
+            return data is null ? null : Directory.ResolveLinkTarget(Path.Combine(data, "pg_wal"), returnFinalTarget: true)?.FullName;
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // This process does not see it; the data directory's own probe says so.
+            return null;
+        }
     }
 }
 

@@ -17,7 +17,7 @@ public sealed class ProtectionProbes : IProbeSource
                let subject = HealthSubject.Of(source)
                from probe in (IHealthProbe[])
                [
-                   new FreshnessProbe(subject, reading), .. estate.WalOf(source) is null ? (IHealthProbe[])[] : [new WalLagProbe(subject, reading)],
+                   new FreshnessProbe(subject, reading), .. estate.WalOf(source) is null ? (IHealthProbe[])[] : [new WalLagProbe(subject, reading), new WalHoleProbe(subject, new WalCatalog(catalog), time)],
                    new BackupFaultProbe(subject, catalog),
                ]
                select probe,
@@ -95,6 +95,40 @@ internal sealed class WalLagProbe(HealthSubject subject, StandingReading reading
 
         var detail = string.Create(CultureInfo.InvariantCulture, $"{wal.Lag.TotalSeconds:0.#} s behind, measured {wal.MeasuredAt.UtcDateTime:HH:mm:ss} UTC");
         return new ProbeFinding(wal.Lag > standing.Protection.Rpo ? ProbeAnswer.Exceeded : ProbeAnswer.Answered, detail, null, Math.Round(wal.Lag.TotalSeconds, 1));
+    }
+}
+
+/// <summary>Is what is stored of the WAL without a hole?</summary>
+internal sealed class WalHoleProbe(HealthSubject subject, WalCatalog wal, TimeProvider time) : IHealthProbe
+{
+    /// <summary>A look that is older says nothing of now.</summary>
+    private static readonly TimeSpan Holds = TimeSpan.FromHours(1);
+
+    public HealthSubject Subject => subject;
+
+    public string Name => "wal-holes";
+
+    public ProbeKind Kind => ProbeKind.Replication;
+
+    /// <inheritdoc/>
+    public async Task<ProbeFinding> AskAsync(CancellationToken cancellationToken)
+    {
+        if (await wal.GapsAsync(subject.Name, onlyOpen: true, cancellationToken) is [var gap, ..] gaps)
+        {
+            return new ProbeFinding(
+                ProbeAnswer.Exceeded, $"WAL of timeline {gap.Timeline} from {gap.FromLsn} to {gap.ToLsn} is stored nowhere: {gap.Reason}", null, gaps.Count);
+        }
+
+        var tiers = await wal.TiersAsync(subject.Name, cancellationToken);
+        if (tiers.FirstOrDefault(tier => tier.Holes.Count > 0) is { Holes: [var hole, ..] } holed)
+        {
+            return new ProbeFinding(
+                ProbeAnswer.Exceeded, $"{holed.Tier} lacks WAL of timeline {hole.Timeline} from {hole.From} to {hole.To}", null, tiers.Sum(tier => tier.Holes.Count));
+        }
+
+        return tiers.Count == 0 || tiers.Any(tier => tier.LookedAt is not { } at || time.GetUtcNow() - at > Holds)
+            ? new ProbeFinding(ProbeAnswer.NotDetectable, "not every tier was looked through for holes within the last hour")
+            : new ProbeFinding(ProbeAnswer.Answered, $"no hole in {tiers.Count} tiers", null, 0);
     }
 }
 

@@ -79,6 +79,29 @@ public sealed record WalCoverage(int SegmentBytes, IReadOnlyList<TimelineCoverag
         return at;
     }
 
+    /// <summary>What is missing of a timeline and its ancestors between the first byte that is stored and the last, by LSN.</summary>
+    public IReadOnlyList<WalHole> HolesOf(uint timeline)
+    {
+        var holes = new List<WalHole>();
+        ulong? at = null;
+        if (SegmentBytes == 0)
+        {
+            return holes;
+        }
+
+        foreach (var extent in UsableOf(timeline).OrderBy(extent => extent.StartLsn))
+        {
+            if (at is { } end && extent.StartLsn > end)
+            {
+                holes.Add(new WalHole(extent.Timeline, end, extent.StartLsn));
+            }
+
+            at = Math.Max(at ?? 0, extent.EndLsn);
+        }
+
+        return holes;
+    }
+
     /// <summary>The first byte stored at or after an LSN on a timeline or its ancestors; null where there is none.</summary>
     public ulong? NextStored(uint timeline, ulong lsn)
     {
