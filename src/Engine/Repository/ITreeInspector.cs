@@ -30,6 +30,9 @@ public interface IFileInspector
     /// <summary>The next bytes.</summary>
     void Append(ReadOnlySpan<byte> bytes);
 
+    /// <summary>Bytes of a file of pages are as they were in the parent restore point; told in order, after <see cref="Append"/> had them.</summary>
+    void Same(long offset, long length);
+
     /// <summary>The file is stored.</summary>
     /// <param name="bytes">Its length as it was read.</param>
     /// <param name="modified">Its time of modification when it was found.</param>

@@ -29,7 +29,7 @@ internal sealed class RepositoryParts(IObjectStore store, KeyRing keys, Reposito
 
     public BlobReader Blobs => field ??= new BlobReader(Keys, Store, Index);
 
-    public ContentReader Contents => field ??= new ContentReader(Blobs, Options.Workers);
+    public ContentReader Contents => field ??= new ContentReader(Blobs, Keys.IdentityOf, Options.Workers);
 
     /// <summary>Reads an artifact's bytes in order and compares their SHA-256 with the manifest's.</summary>
     public async Task ReadHashedAsync(StoredArtifact artifact, ObjectType type, Func<ReadOnlyMemory<byte>, ValueTask> sink, CancellationToken ct)

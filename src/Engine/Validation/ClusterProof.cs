@@ -60,7 +60,7 @@ internal sealed class ClusterProof(
     {
         var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
         var folder = _folder!;
-        ClusterUnpack.DropTablespaceMap(folder.DataFolder);
+        ClusterUnpack.DropLeads(folder.DataFolder);
         var began = time.GetTimestamp();
         log?.Invoke(ValidationSteps.Restorability, $"starting a scratch PostgreSQL {_binaries!.Version} and replaying WAL from {facts.StartLsn}");
         if (facts.RestorePointName is not null)
@@ -124,7 +124,7 @@ internal sealed class ClusterProof(
     private static async Task<StepOutcome> CompareAsync(ScratchPostgres scratch, ClusterFacts cluster, Manifest manifest, BackupRepository repository, CancellationToken ct)
     {
         var facts = await LogicalBackup.ReadFactsAsync(repository, manifest, ct);
-        if (cluster.RestorePointName is null)
+        if (cluster.RestorePointName is null && !cluster.IsContentAtEnd)
         {
             return StepOutcome.CannotProve($"it starts, but its content cannot be compared: {cluster.WithoutRestorePoint}");
         }

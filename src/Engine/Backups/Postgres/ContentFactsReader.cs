@@ -79,12 +79,13 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
     /// <param name="skipUnlogged">True on a standby, which cannot read unlogged tables.</param>
     /// <param name="sequences">Values read before the dump.</param>
     /// <param name="cancellationToken">Ends the reading.</param>
+    /// <param name="known">Facts of tables that were read otherwise, by OID.</param>
     public async Task<ContentFacts> ReadAsync(
         IReadOnlyList<ListedTable> tables, IReadOnlySet<long>? chosen, bool skipUnlogged, IReadOnlyList<SequenceFacts> sequences,
-        CancellationToken cancellationToken)
+        CancellationToken cancellationToken, IReadOnlyDictionary<long, TableFacts>? known = null)
     {
         var facts = await ReadDatabaseRowAsync(cancellationToken);
-        var rows = await ReadTablesAsync(tables, chosen, skipUnlogged, cancellationToken);
+        var rows = await ReadTablesAsync(tables, chosen, skipUnlogged, cancellationToken, known);
         var settings = await QueryAsync(ContentFactsQuery.Settings, row => (row.IsDBNull(0) ? null : row.GetString(0), row.GetString(1)), cancellationToken);
         return facts with
         {
@@ -108,20 +109,25 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
         };
     }
 
-    /// <summary>The facts of tables alone.</summary>
+    /// <summary>The facts of tables alone; of those that are known nothing is read.</summary>
     public async Task<List<TableFacts>> ReadTablesAsync(
-        IReadOnlyList<ListedTable> tables, IReadOnlySet<long>? chosen, bool skipUnlogged, CancellationToken cancellationToken)
+        IReadOnlyList<ListedTable> tables, IReadOnlySet<long>? chosen, bool skipUnlogged, CancellationToken cancellationToken,
+        IReadOnlyDictionary<long, TableFacts>? known = null)
     {
         var rows = new List<TableFacts>();
         foreach (var table in tables.Where(table => chosen?.Contains(table.Oid) ?? true))
         {
-            var read = await ReadTableAsync(table, skipUnlogged, cancellationToken);
+            var read = known?.GetValueOrDefault(table.Oid) ?? await ReadTableAsync(table, skipUnlogged, cancellationToken);
             rows.Add(read);
             OnTable?.Invoke(read);
         }
 
         return rows;
     }
+
+    /// <summary>How a table's rows are reduced on a server of that version.</summary>
+    public static DigestMethod MethodFor(ListedTable table, int server) =>
+        table.HashesExactly && ContentFactsQuery.HasRecordHash(server) ? DigestMethod.Record : DigestMethod.Text;
 
     private async Task<TableFacts> ReadTableAsync(ListedTable table, bool skipUnlogged, CancellationToken cancellationToken)
     {
@@ -131,7 +137,7 @@ internal sealed class ContentFactsReader(NpgsqlConnection connection)
             return new TableFacts(table.Schema, table.Name, 0, "0", DigestMethod.None, table.Columns, persistence);
         }
 
-        var method = table.HashesExactly && ContentFactsQuery.HasRecordHash(_server) ? DigestMethod.Record : DigestMethod.Text;
+        var method = MethodFor(table, _server);
         var (count, digest) = await SingleAsync(
             ContentFactsQuery.Digest(table.Schema, table.Name, method), row => (row.GetInt64(0), row.GetString(1)), cancellationToken);
         return new TableFacts(table.Schema, table.Name, count, digest, method, table.Columns, persistence);

@@ -141,7 +141,7 @@ internal sealed class References(RepositoryParts parts)
             return;
         }
 
-        var lists = parts.Contents.ChunksAsync(root, list => Need(list, ObjectType.ChunkList), (id, depth) => IsKnownList(id, type, depth), ct);
+        var lists = parts.Contents.NeededAsync(root, list => Need(list, ObjectType.ChunkList), (id, depth) => IsKnownList(id, type, depth), ct);
         await foreach (var chunk in lists)
         {
             Need(chunk.Id, type);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
@@ -5,17 +6,26 @@ using Hexabase.DrConsole.Engine.Repository.Packs;
 
 namespace Hexabase.DrConsole.Engine.Repository.Streams;
 
+/// <summary>The id of bytes.</summary>
+internal delegate ChunkId BytesIdentity(ReadOnlySpan<byte> bytes);
+
 /// <summary>Reads content back in order while chunks further on are fetched and verified by workers.</summary>
-internal sealed class ContentReader(BlobReader blobs, int workers)
+/// <param name="blobs">Reads chunks.</param>
+/// <param name="identity">The id that bytes have in this repository.</param>
+/// <param name="workers">How many chunks are fetched at once.</param>
+internal sealed class ContentReader(BlobReader blobs, BytesIdentity identity, int workers)
 {
     private const int MaxDepth = 8;
 
-    /// <summary>The content's chunks in order; lists are read on the way, so memory does not grow with the content.</summary>
+    /// <summary>
+    /// Every chunk that must be there for the content to be read; lists are read on the way, so memory does not grow with it. These are
+    /// not what to write one after the other: a page list leans on chunks of which it uses parts. That is <see cref="StretchesAsync"/>.
+    /// </summary>
     /// <param name="root">Where it begins.</param>
     /// <param name="onList">Told the id of every list on the way; for verification.</param>
     /// <param name="isKnown">Asked with the id and depth of every list; one that it knows is passed over with all below.</param>
     /// <param name="ct">Ends the walk.</param>
-    public async IAsyncEnumerable<ChunkRef> ChunksAsync(
+    public async IAsyncEnumerable<ChunkRef> NeededAsync(
         ContentRoot root, Action<ChunkId>? onList = null, Func<ChunkId, int, bool>? isKnown = null, [EnumeratorCancellation] CancellationToken ct = default)
     {
         if (root.Id is not { } id)
@@ -23,7 +33,7 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
             yield break;
         }
 
-        if (root.Depth is < 0 or > MaxDepth)
+        if (root.Depth is < 0 or (> MaxDepth and not PageList.Depth))
         {
             throw new EngineException("content-depth", ErrorKind.Unsupported, $"content of depth {root.Depth} is not known", "use a newer release of drconsole");
         }
@@ -43,20 +53,88 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
         ChunkRef[] rows;
         using (var bytes = await blobs.ReadAsync(id, ObjectType.ChunkList, ct))
         {
-            rows = ChunkList.Decode(bytes.Span);
+            rows = root.Depth == PageList.Depth ? PageList.DecodeSources(bytes.Span) : ChunkList.Decode(bytes.Span);
         }
 
         foreach (var row in rows)
         {
-            if (root.Depth == 1)
+            if (root.Depth is 1 or PageList.Depth)
             {
                 yield return row;
                 continue;
             }
 
-            await foreach (var chunk in ChunksAsync(new ContentRoot(root.Depth - 1, row.Id, row.Length), onList, isKnown, ct))
+            await foreach (var chunk in NeededAsync(new ContentRoot(root.Depth - 1, row.Id, row.Length), onList, isKnown, ct))
             {
                 yield return chunk;
+            }
+        }
+    }
+
+    /// <summary>What the content is made of, in order.</summary>
+    public async IAsyncEnumerable<Stretch> StretchesAsync(ContentRoot root, [EnumeratorCancellation] CancellationToken ct = default)
+    {
+        if (root is not { Depth: PageList.Depth, Id: { } id })
+        {
+            await foreach (var chunk in NeededAsync(root, ct: ct))
+            {
+                yield return Stretch.Of(chunk);
+            }
+
+            yield break;
+        }
+
+        Stretch[] stretches;
+        using (var bytes = await blobs.ReadAsync(id, ObjectType.ChunkList, ct))
+        {
+            stretches = PageList.Decode(bytes.Span);
+        }
+
+        foreach (var stretch in stretches)
+        {
+            yield return stretch;
+        }
+    }
+
+    /// <summary>The bytes of a stretch, verified by its id. The caller disposes them.</summary>
+    /// <param name="stretch">What to read.</param>
+    /// <param name="type">The type of its chunks.</param>
+    /// <param name="shared">Keeps chunks that neighbours lean on too; null where none does.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <exception cref="EngineException">Kind Damaged where a chunk is missing or damaged, or what they make is not what was stored.</exception>
+    public async Task<PooledBytes> ReadStretchAsync(Stretch stretch, ObjectType type, SharedChunks? shared, CancellationToken ct)
+    {
+        if (stretch.IsChunk)
+        {
+            return await blobs.ReadAsync(stretch.Id, type, ct);
+        }
+
+        var bytes = new PooledBytes(ArrayPool<byte>.Shared.Rent((int)stretch.Length), (int)stretch.Length);
+        var isWhole = false;
+        try
+        {
+            foreach (var source in stretch.Runs.Select(run => run.Source).Distinct())
+            {
+                if (shared is not null && await shared.TryReadAsync(source, type, ct) is { } kept)
+                {
+                    Copy(stretch, source, kept, bytes.Writable);
+                    continue;
+                }
+
+                using var chunk = await blobs.ReadAsync(source, type, ct);
+                Copy(stretch, source, chunk.Span, bytes.Writable);
+            }
+
+            isWhole = identity(bytes.Span) == stretch.Id;
+            return isWhole ? bytes : throw new EngineException(
+                "stretch-differs", ErrorKind.Damaged, $"the pages of stretch {stretch.Id.ToString()[..16]} make something else than was stored",
+                "take another restore point, and tell us: its chunks are whole");
+        }
+        finally
+        {
+            if (!isWhole)
+            {
+                bytes.Dispose();
             }
         }
     }
@@ -69,9 +147,10 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
         var length = 0L;
         try
         {
-            await foreach (var chunk in ChunksAsync(root, ct: ct))
+            var shared = root.Depth == PageList.Depth ? new SharedChunks(blobs) : null;
+            await foreach (var stretch in StretchesAsync(root, ct))
             {
-                running.Enqueue(Task.Run(() => blobs.ReadAsync(chunk.Id, type, ct), ct));
+                running.Enqueue(Task.Run(() => ReadStretchAsync(stretch, type, shared, ct), ct));
                 if (running.Count > workers)
                 {
                     length += await DrainOneAsync(running, sink);
@@ -99,6 +178,24 @@ internal sealed class ContentReader(BlobReader blobs, int workers)
         {
             throw new EngineException(
                 "content-length", ErrorKind.Damaged, $"content has {length} bytes where {root.Length} were stored", "run 'drconsole repository check'");
+        }
+    }
+
+    private static void Copy(Stretch stretch, ChunkId source, ReadOnlySpan<byte> chunk, Span<byte> to)
+    {
+        foreach (var run in stretch.Runs)
+        {
+            if (run.Source == source)
+            {
+                if (run.Offset + run.Length > chunk.Length)
+                {
+                    throw new EngineException("page-list-invalid", ErrorKind.Damaged, $"a page list wants more of chunk {source.ToString()[..16]} than there is", "run 'drconsole repository check'");
+                }
+
+                chunk.Slice(run.Offset, run.Length).CopyTo(to);
+            }
+
+            to = to[run.Length..];
         }
     }
 

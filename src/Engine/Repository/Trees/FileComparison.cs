@@ -17,7 +17,7 @@ internal static class FileComparison
         }
 
         var (extent, within) = (0, 0L);
-        await foreach (var chunk in parts.Contents.ChunksAsync(node.Content, ct: ct))
+        await foreach (var chunk in parts.Contents.StretchesAsync(node.Content, ct))
         {
             if (chunk.Length > buffer.Length)
             {

@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>Stores the content of one file: small ones whole, larger ones in chunks, sparse ones without their holes.</summary>
 internal sealed class FileStorer(
-    BlobWriter blobs, ContentWriter contents, ContentReader stored, StoredTally tally, TreeWarnings warnings, ProgressMeter meter, ITreeInspector? inspector)
+    BlobWriter blobs, ContentWriter contents, RepositoryParts parts, StoredTally tally, TreeWarnings warnings, ProgressMeter meter, ITreeInspector? inspector)
 {
     /// <summary>A file that changed this shortly before the parent was taken may have changed again within the same clock tick.</summary>
     private const long SettledSeconds = 2;
@@ -43,7 +43,7 @@ internal sealed class FileStorer(
                 return TakeOver(node, parent);
             }
 
-            return await ReadAsync(item, node, ct);
+            return await ReadAsync(item, node, parent, ct);
         }
         catch (Exception error) when (error is PosixException { Errno: PosixException.NoEntry } or FileNotFoundException)
         {
@@ -79,7 +79,7 @@ internal sealed class FileStorer(
         var isWhole = true;
         try
         {
-            await foreach (var chunk in stored.ChunksAsync(root, list => isWhole &= blobs.TryLeanOn(list, ObjectType.ChunkList), ct: ct))
+            await foreach (var chunk in parts.Contents.NeededAsync(root, list => isWhole &= blobs.TryLeanOn(list, ObjectType.ChunkList), ct: ct))
             {
                 isWhole &= blobs.TryLeanOn(chunk.Id, ObjectType.Stream);
                 if (!isWhole)
@@ -96,7 +96,7 @@ internal sealed class FileStorer(
         return isWhole;
     }
 
-    private async Task<TreeNode> ReadAsync(WalkedItem item, TreeNode node, CancellationToken ct)
+    private async Task<TreeNode> ReadAsync(WalkedItem item, TreeNode node, TreeNode? parent, CancellationToken ct)
     {
         using var file = Posix.OpenRead(item.FullPath);
         node = node with { Attributes = Posix.Attributes(file, item.FullPath) };
@@ -115,7 +115,7 @@ internal sealed class FileStorer(
             look = content is null ? inspector?.Open(PathText.Of(node.Path)) : look;
         }
 
-        content ??= await StoreChunkedAsync(file, extents, look, ct);
+        content ??= await StoreChunkedAsync(file, extents, look, parent, ct);
         look?.Complete(content.Value.Length, node.Modified.ToTime());
 
         // Of the open file: one that was replaced by another meanwhile was read whole, and is what its path meant at the walk.
@@ -162,13 +162,42 @@ internal sealed class FileStorer(
         }
     }
 
-    private async Task<ContentRoot> StoreChunkedAsync(SafeFileHandle file, List<Extent>? extents, IFileInspector? look, CancellationToken ct)
+    private async Task<ContentRoot> StoreChunkedAsync(SafeFileHandle file, List<Extent>? extents, IFileInspector? look, TreeNode? parent, CancellationToken ct)
     {
         // Files that claim no length, such as the kernel's, are read to their end, within reason.
         var length = RandomAccess.GetLength(file);
         await using var content = new FileContentStream(file, extents, length > 0 ? length : MaxUnknownLength);
         await using var inspected = new InspectedStream(content, look);
+        if (look?.IsPaged == true && extents is null && await BeforeAsync(parent, length, ct) is { } before)
+        {
+            return await new PagedContentWriter(blobs, parts.Contents, parts.Keys, tally, parts.Options.Workers).WriteAsync(inspected, before, look.Same, read => meter.Add(0, read), ct);
+        }
+
         return await contents.WriteAsync(
             inspected, ObjectType.Stream, InspectedStream.ProfileFor(look), tally, null, read => meter.Add(0, read), ct);
+    }
+
+    /// <summary>The file's older state where its pages can be compared with it; else null, and the file is stored as if it were new.</summary>
+    private async Task<List<Stretch>?> BeforeAsync(TreeNode? parent, long length, CancellationToken ct)
+    {
+        if (parent is not { Kind: TreeNodeKind.File, Extents: null } || length > PageList.MaxStretches * (long)ChunkerProfile.Pages.Maximum)
+        {
+            return null;
+        }
+
+        try
+        {
+            var before = new List<Stretch>();
+            await foreach (var stretch in parts.Contents.StretchesAsync(parent.Content, ct))
+            {
+                before.Add(stretch);
+            }
+
+            return PagedContentWriter.Fits(before) ? before : null;
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        {
+            return null;
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Streams;
 using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
@@ -137,23 +138,24 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
     private async Task FetchDifferenceAsync(TreeNode node, SafeFileHandle before, SafeFileHandle file, CancellationToken ct)
     {
         var buffer = new byte[RepositoryFormat.MaxBlobLength];
+        var shared = new SharedChunks(parts.Blobs);
         var offset = 0L;
-        await foreach (var chunk in parts.Contents.ChunksAsync(node.Content, ct: ct))
+        await foreach (var stretch in parts.Contents.StretchesAsync(node.Content, ct))
         {
-            var own = buffer.AsMemory(0, (int)Math.Min(chunk.Length, buffer.Length));
-            if (FileComparison.TryFill(before, own.Span, offset, node.Path) && parts.Keys.IdentityOf(own.Span) == chunk.Id)
+            var own = buffer.AsMemory(0, (int)Math.Min(stretch.Length, buffer.Length));
+            if (FileComparison.TryFill(before, own.Span, offset, node.Path) && parts.Keys.IdentityOf(own.Span) == stretch.Id)
             {
                 Posix.Write(file, own.Span, offset, node.Path);
             }
             else
             {
-                using var fetched = await parts.Blobs.ReadAsync(chunk.Id, ObjectType.Stream, ct);
+                using var fetched = await parts.Contents.ReadStretchAsync(stretch, ObjectType.Stream, shared, ct);
                 Posix.Write(file, fetched.Span, offset, node.Path);
                 Interlocked.Add(ref _bytes, fetched.Length);
             }
 
-            offset += chunk.Length;
-            meter.Add(0, chunk.Length);
+            offset += stretch.Length;
+            meter.Add(0, stretch.Length);
         }
 
         if (offset != node.Content.Length)

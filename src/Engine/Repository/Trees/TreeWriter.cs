@@ -148,7 +148,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         ChannelWriter<List<PendingNode>> output, CancellationToken ct)
     {
         using var readers = new SemaphoreSlim(parts.Options.Workers);
-        var storer = new FileStorer(blobs, contents, parts.Contents, _tally, _warnings, meter, options.Inspector);
+        var storer = new FileStorer(blobs, contents, parts, _tally, _warnings, meter, options.Inspector);
         await using var before = ParentNodes.Open(parts, parent, options.ParentArtifact, _warnings, ct);
         var parentSeconds = parent?.CreatedAt.ToUnixTimeSeconds() ?? 0;
         var walker = new TreeWalker(_warnings, options);

@@ -90,7 +90,7 @@ internal sealed class Closure
             return;
         }
 
-        await foreach (var chunk in parts.Contents.ChunksAsync(root, list => Add(parts, artifact, list, ObjectType.ChunkList, visited), ct: ct))
+        await foreach (var chunk in parts.Contents.NeededAsync(root, list => Add(parts, artifact, list, ObjectType.ChunkList, visited), ct: ct))
         {
             Add(parts, artifact, chunk.Id, type, visited);
         }

@@ -81,7 +81,7 @@ internal sealed class PointInTimeProof(
         await MeasureAsync("unpack", async () =>
         {
             await new ClusterUnpack(repository, manifest, facts).WriteAsync(folder.DataFolder, folder.FileOf("tablespaces"), folder.User, progress, ct);
-            ClusterUnpack.DropTablespaceMap(folder.DataFolder);
+            ClusterUnpack.DropLeads(folder.DataFolder);
             LocalFolder.WritePrivateFile(Path.Combine(folder.DataFolder, "recovery.signal"), [], folder.User);
             return true;
         });

@@ -64,19 +64,22 @@ internal sealed class BaseWal : IAsyncDisposable
     /// <param name="session">Gets it.</param>
     /// <param name="from">The beginning of a segment.</param>
     /// <param name="to">Where it ends; waited for until the server has flushed it.</param>
+    /// <param name="touches">Looks at the bytes; null where nobody does.</param>
     /// <param name="progress">Told the bytes.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="EngineException"><c>wal-removed</c>: the server removed what the slot should have kept; or as any connection.</exception>
     public Task<StoredArtifact> StoreAsync(
-        BackupSession session, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, IProgress<TransferProgress>? progress, CancellationToken cancellationToken) =>
+        BackupSession session, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, WalTouches? touches, IProgress<TransferProgress>? progress,
+        CancellationToken cancellationToken) =>
         BoundedPipe.ThroughAsync(
-            (output, token) => ReceiveAsync(output, from, to, token),
+            (output, token) => ReceiveAsync(output, from, to, touches, token),
             (wal, token) => session.WriteStreamAsync(ArtifactName, "WAL", wal, progress, token),
             cancellationToken);
 
     public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
-    private async Task ReceiveAsync(PipeWriter output, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, CancellationToken cancellationToken)
+    private async Task ReceiveAsync(
+        PipeWriter output, NpgsqlLogSequenceNumber from, NpgsqlLogSequenceNumber to, WalTouches? touches, CancellationToken cancellationToken)
     {
         using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var at = from;
@@ -97,10 +100,11 @@ internal sealed class BaseWal : IAsyncDisposable
                 }
 
                 var length = (long)Math.Min((ulong)message.Data.Length, (ulong)to - (ulong)at);
-                await CopyAsync(message.Data, output, length, enough.Token);
+                await CopyAsync(message.Data, output, length, touches, enough.Token);
                 at = new NpgsqlLogSequenceNumber((ulong)at + (ulong)length);
                 if (at >= to)
                 {
+                    touches?.Complete();
                     await enough.CancelAsync();
                 }
             }
@@ -121,7 +125,7 @@ internal sealed class BaseWal : IAsyncDisposable
         }
     }
 
-    private static async Task CopyAsync(Stream data, PipeWriter output, long length, CancellationToken ct)
+    private static async Task CopyAsync(Stream data, PipeWriter output, long length, WalTouches? touches, CancellationToken ct)
     {
         while (length > 0)
         {
@@ -132,6 +136,7 @@ internal sealed class BaseWal : IAsyncDisposable
                 throw new IOException("the message ended too early");
             }
 
+            touches?.Append(memory.Span[..read]);
             output.Advance(read);
             length -= read;
         }

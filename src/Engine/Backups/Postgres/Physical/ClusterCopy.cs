@@ -15,7 +15,11 @@ internal sealed record CopyContext(
 /// <param name="Damaged">Pages with a wrong checksum.</param>
 /// <param name="Warnings">What else a person should know.</param>
 internal sealed record CopiedCluster(
-    string Route, uint Timeline, NpgsqlLogSequenceNumber Start, NpgsqlLogSequenceNumber Stop, IReadOnlyList<DamagedPage> Damaged, IReadOnlyList<string> Warnings);
+    string Route, uint Timeline, NpgsqlLogSequenceNumber Start, NpgsqlLogSequenceNumber Stop, IReadOnlyList<DamagedPage> Damaged, IReadOnlyList<string> Warnings)
+{
+    /// <summary>What of relations differs from the parent restore point; null where nobody can tell.</summary>
+    public RelationChanges? Changes { get; init; }
+}
 
 /// <summary>One way to get a cluster's files into a session while the server runs.</summary>
 internal abstract class ClusterCopy

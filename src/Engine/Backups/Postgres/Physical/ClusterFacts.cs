@@ -73,7 +73,10 @@ public sealed record ClusterFacts
     /// <summary>The named restore point in the WAL at which the content facts are true; null where none could be made.</summary>
     public required string? RestorePointName { get; init; }
 
-    /// <summary>Why there is none; null where there is one.</summary>
+    /// <summary>True where the content facts are true at the end of the restore point's own WAL: so also without a named restore point.</summary>
+    public bool IsContentAtEnd { get; init; }
+
+    /// <summary>Why the content is of no certain place; null where it is.</summary>
     public string? WithoutRestorePoint { get; init; }
 
     /// <summary>Tables whose rows kept changing while they were looked at: they are not compared.</summary>

@@ -9,7 +9,8 @@ internal static partial class ClusterFiles
     /// <summary>What names the control file, below the data directory.</summary>
     public const string Control = "global/pg_control";
 
-    private const uint BlocksPerSegment = 131072;
+    /// <summary>A relation's file ends after 1 GiB, and another one begins.</summary>
+    public const uint BlocksPerSegment = 131072;
 
     /// <summary>
     /// Left out as .gitignore patterns: WAL (stored by itself), what belongs to the running server, what a start makes anew,
@@ -36,6 +37,28 @@ internal static partial class ClusterFiles
 
         return match.Success;
     }
+
+    /// <summary>True for a file that holds a table's rows (or an index), of a database's own: then with what it is.</summary>
+    public static bool IsRows(string path, out RelationId relation, out uint segment)
+    {
+        const uint DefaultTablespace = 1663;
+        (relation, segment) = (default, 0);
+        var match = RowsShape().Match(path);
+        if (!match.Success)
+        {
+            return false;
+        }
+
+        var space = match.Groups["space"] is { Success: true, ValueSpan: var oid } ? Number(oid) : DefaultTablespace;
+        relation = new RelationId(space, Number(match.Groups["database"].ValueSpan), Number(match.Groups["number"].ValueSpan));
+        segment = match.Groups["segment"] is { Success: true, ValueSpan: var part } ? Number(part) : 0;
+        return true;
+
+        static uint Number(ReadOnlySpan<char> digits) => uint.Parse(digits, CultureInfo.InvariantCulture);
+    }
+
+    [GeneratedRegex(@"^(base|pg_tblspc/(?<space>\d+)/PG_\d+_\d+)/(?<database>\d+)/(?<number>\d+)(\.(?<segment>\d+))?$")]
+    private static partial Regex RowsShape();
 
     // base/16384/2619_fsm.1, global/1262, and below a tablespace PG_15_202209061/16384/2619.
     [GeneratedRegex(@"^(pg_tblspc/\d+/)?(base/\d+|global|PG_\d+_\d+/\d+|pg_tblspc/\d+/PG_\d+_\d+/\d+)/\d+(_(fsm|vm|init))?(\.(?<segment>\d+))?$")]

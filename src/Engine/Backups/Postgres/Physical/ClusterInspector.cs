@@ -18,6 +18,9 @@ internal sealed class ClusterInspector(BackupManifestFile? manifest, PageVerific
     /// <summary>Small files whose bytes are wanted, by path: kept as they come.</summary>
     public ConcurrentDictionary<string, byte[]> Kept { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Gets what differs from the parent restore point; null where nobody asks.</summary>
+    public RelationChanges? Changes { get; init; }
+
     /// <summary>Paths of small files to keep.</summary>
     public IReadOnlySet<string> Keep { get; init; } = new HashSet<string>();
 
@@ -33,6 +36,7 @@ internal sealed class ClusterInspector(BackupManifestFile? manifest, PageVerific
 
     public void TakenOver(string path, long bytes, DateTimeOffset modified)
     {
+        Changes?.Unread(prefix + path);
         if (parent?.Files.GetValueOrDefault(prefix + path) is { } known && known.Bytes == bytes)
         {
             manifest?.Add(known with { Modified = modified });
@@ -49,6 +53,7 @@ internal sealed class ClusterInspector(BackupManifestFile? manifest, PageVerific
         private readonly string _path;
         private readonly PageVerification.RelationFile? _pages;
         private readonly MemoryStream? _kept;
+        private readonly List<(long Offset, long Length)> _same = [];
         private uint _crc = Crc32C.Seed;
 
         public FileInspector(ClusterInspector owner, string path)
@@ -69,10 +74,13 @@ internal sealed class ClusterInspector(BackupManifestFile? manifest, PageVerific
             _kept?.Write(bytes);
         }
 
+        public void Same(long offset, long length) => _same.Add((offset, length));
+
         public void Complete(long bytes, DateTimeOffset modified)
         {
             _owner.Note(_path, bytes, modified, Crc32C.Text(_crc));
             _pages?.Complete();
+            _owner.Changes?.Read(_owner.Prefix + _path, bytes, _same);
             if (_kept is not null)
             {
                 _owner.Kept[_path] = _kept.ToArray();
@@ -80,6 +88,8 @@ internal sealed class ClusterInspector(BackupManifestFile? manifest, PageVerific
             }
         }
     }
+
+    private string Prefix => prefix;
 
     private bool HasManifest => manifest is not null;
 

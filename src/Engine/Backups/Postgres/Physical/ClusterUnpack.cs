@@ -82,10 +82,16 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
     }
 
     /// <summary>
-    /// Takes away what would lead the server to the places where tablespaces were on the source's machine: the links are made,
-    /// and a map makes a start set its own.
+    /// Takes away what would lead the server elsewhere: to the places where tablespaces were on the source's machine, for the links are
+    /// made and a map makes a start set its own; or, of a standby's files, to wait for a primary for ever.
     /// </summary>
-    public static void DropTablespaceMap(string data) => File.Delete(Path.Combine(data, TablespaceMap));
+    public static void DropLeads(string data)
+    {
+        foreach (var name in new[] { TablespaceMap, "standby.signal", "recovery.signal" })
+        {
+            File.Delete(Path.Combine(data, name));
+        }
+    }
 
     /// <summary>Configuration files that the source kept elsewhere, where the data directory has none of that name.</summary>
     public async Task WriteConfigurationAsync(string data, ServerUser owner, CancellationToken cancellationToken)

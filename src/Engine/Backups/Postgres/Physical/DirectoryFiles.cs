@@ -24,10 +24,11 @@ internal sealed class DirectoryFiles(string directory, Manifest? parent, BackupR
         var warnings = new List<string>();
         var damaged = new List<DamagedPage>();
         var isWhole = true;
+        var changes = parent is null ? null : new RelationChanges();
         foreach (var (artifact, path, prefix) in Trees(context.Cluster.Facts))
         {
             var pages = context.Cluster.Facts.HasChecksums ? new PageVerification(path, prefix) { BackupStart = (ulong)start.Lsn } : null;
-            var inspector = new ClusterInspector(manifest, pages, known, prefix);
+            var inspector = new ClusterInspector(manifest, pages, known, prefix) { Changes = changes };
             var options = new TreeOptions
             {
                 Exclude = ClusterFiles.LeftOut,
@@ -60,7 +61,7 @@ internal sealed class DirectoryFiles(string directory, Manifest? parent, BackupR
             warnings.Add("the parent restore point has no whole backup_manifest, so this one has none");
         }
 
-        return new CopiedCluster("files", timeline, from, stop.Lsn, damaged, warnings);
+        return new CopiedCluster("files", timeline, from, stop.Lsn, damaged, warnings) { Changes = changes };
 
         async Task StoreAsync(string artifact, string path, byte[] content)
         {

@@ -9,7 +9,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// <param name="Lsn">Where it is; null without one.</param>
 /// <param name="Moving">Tables that could not be held still.</param>
 /// <param name="Without">Why there is no restore point.</param>
-internal sealed record MarkedFacts(ContentFacts Facts, string? Name, NpgsqlLogSequenceNumber? Lsn, IReadOnlyList<string> Moving, string? Without);
+/// <param name="Ranges">The facts by parts of tables, of those that can be told so; empty without a restore point.</param>
+internal sealed record MarkedFacts(
+    ContentFacts Facts, string? Name, NpgsqlLogSequenceNumber? Lsn, IReadOnlyList<string> Moving, string? Without, IReadOnlyList<TableRanges> Ranges);
 
 /// <summary>
 /// Makes a named restore point in the WAL whose content is known. A snapshot alone says nothing about a place in the WAL, so
@@ -27,12 +29,18 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
     /// <summary>Nobody is kept waiting longer than this, however many tables there are.</summary>
     private static readonly TimeSpan s_allPatience = TimeSpan.FromSeconds(2);
 
-    /// <summary>Marks and reads. Without the right to make restore points, and on a standby, the facts are of no certain place.</summary>
-    public async Task<MarkedFacts> ReadAsync(string name, TimeProvider time, Action<TableFacts>? onTable, CancellationToken cancellationToken)
+    /// <summary>Marks and reads. Without the right to make restore points the facts are of no certain place.</summary>
+    /// <param name="name">The restore point's name in the WAL.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="onMarked">Called when it is there and nobody is held any more, with its place; says what need not be read.</param>
+    /// <param name="log">Told how much was read.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<MarkedFacts> ReadAsync(
+        string name, TimeProvider time, Func<NpgsqlLogSequenceNumber?, Task<KnownTables>> onMarked, Action<string, string>? log, CancellationToken cancellationToken)
     {
         try
         {
-            return await MarkAsync(name, time, onTable, cancellationToken);
+            return await MarkAsync(name, time, onMarked, log, cancellationToken);
         }
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {
@@ -40,28 +48,42 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
         }
     }
 
-    private async Task<MarkedFacts> MarkAsync(string name, TimeProvider time, Action<TableFacts>? onTable, CancellationToken ct)
+    private async Task<MarkedFacts> MarkAsync(
+        string name, TimeProvider time, Func<NpgsqlLogSequenceNumber?, Task<KnownTables>> onMarked, Action<string, string>? log, CancellationToken ct)
     {
         await using var reading = await source.OpenAsync(ct);
-        var lister = new ContentFactsReader(reading) { OnTable = onTable };
+        var lister = new ContentFactsReader(reading);
         // Before anything is read: names and types are written as these settings say.
         await ContentFactsReader.PinAsync(reading, ct);
         var tables = await lister.ListTablesAsync(ct);
         var before = await lister.ReadSequencesAsync(ct);
         // Connected before any table is held: signing in takes its time.
         await using var marking = await source.OpenAsync(ct);
+        await using var second = await source.OpenAsync(ct);
+        await ContentFactsReader.PinAsync(second, ct);
         await using var holding = await source.OpenAsync(ct);
         await RunAsync(
             holding,
             $"BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL lock_timeout = '{LockPatienceMs}ms'; SET LOCAL idle_in_transaction_session_timeout = '{HoldLimitMs}ms'", ct);
         var (moving, denied) = await LockAsync(holding, tables, time, ct);
         var snapshot = (string)(await ScalarAsync(holding, "SELECT pg_export_snapshot()", ct))!;
-        await RunAsync(reading, $"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {SqlName.Literal(snapshot)}", ct);
+        foreach (var seeing in new[] { reading, second })
+        {
+            await RunAsync(seeing, $"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {SqlName.Literal(snapshot)}", ct);
+        }
+
         var (lsn, without) = await MarkAsync(marking, name, ct);
         await RunAsync(holding, "ROLLBACK", ct);
 
         var still = moving.Count == 0 ? null : tables.Where(table => !moving.Contains(table.FullName)).Select(table => table.Oid).ToHashSet();
-        var facts = await lister.ReadAsync(tables, still, skipUnlogged: true, before, ct);
+        var known = await onMarked(lsn);
+        var settled = lsn is null ? [] : tables.Where(table => (still?.Contains(table.Oid) ?? true) && !denied.Contains(table.FullName)).ToList();
+        var server = (reading.PostgreSqlVersion.Major * 10000) + reading.PostgreSqlVersion.Minor;
+        var ranged = new RangedFactsReader([reading, second], server);
+        var (read, ranges) = await ranged.ReadAsync(settled, known, ct);
+        await RunAsync(second, "COMMIT", ct);
+        log?.Invoke("facts", $"{ranged.Read} parts of tables were read, {ranged.Known} are as they were in the parent restore point");
+        var facts = await lister.ReadAsync(tables, still, skipUnlogged: true, before, ct, read);
         await RunAsync(reading, "COMMIT", ct);
         facts = await LookAgainAsync(reading, lister, facts, tables, denied, moving, ct);
         var after = (await lister.ReadSequencesAsync(ct)).ToDictionary(sequence => (sequence.Schema, sequence.Name));
@@ -72,16 +94,11 @@ internal sealed class FactsAtRestorePoint(PostgresSource source)
                 ? sequence with { LastValueAfter = now.LastValue, IsCalledAfter = now.IsCalled }
                 : sequence)],
         };
-        return new MarkedFacts(facts, lsn is null ? null : name, lsn, moving, without);
+        return new MarkedFacts(facts, lsn is null ? null : name, lsn, moving, without, ranges);
     }
 
     private async Task<(NpgsqlLogSequenceNumber? Lsn, string? Without)> MarkAsync(NpgsqlConnection marking, string name, CancellationToken ct)
     {
-        if ((bool)(await ScalarAsync(marking, "SELECT pg_is_in_recovery()", ct))!)
-        {
-            return (null, "it was taken from a standby, where no restore point can be made");
-        }
-
         try
         {
             return ((NpgsqlLogSequenceNumber)(await ScalarAsync(marking, $"SELECT pg_create_restore_point({SqlName.Literal(name)})", ct))!, null);

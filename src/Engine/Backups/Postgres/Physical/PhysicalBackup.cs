@@ -57,7 +57,9 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         await using var wal = await BaseWal.ReserveAsync(source, cancellationToken);
-        var parent = await FindParentAsync(repository, request, cluster.Facts, cancellationToken);
+        var earlier = (await repository.ListAsync(cancellationToken)).Points
+            .Where(point => point.Source == request.Description.Source && point.Strategy == Strategy).ToList();
+        var parent = FindParent(earlier, request, cluster.Facts);
         await using var session = await repository.BeginAsync(
             request.Description with
             {
@@ -73,26 +75,56 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
             : new DirectoryFiles(source.DataDirectory, parent, repository);
         var context = new CopyContext(cluster, source, session, $"drconsole {session.Id.Short}", progress, log, time);
         var copied = await copy.CopyAsync(context, cancellationToken);
+        RequireTimeline(source, wal, copied);
         log?.Invoke("facts", "the files are stored; marking a restore point and computing its content facts");
-        var marked = await new FactsAtRestorePoint(source).ReadAsync($"drconsole_{session.Id.Value}", time, null, cancellationToken);
-        return await CommitAsync(request, repository, session, wal, cluster, copied, marked, parent is not null, progress, log, cancellationToken);
+        var segments = new WalSegmentSize(cluster.Facts.WalSegmentBytes);
+        var from = new NpgsqlLogSequenceNumber(segments.StartOf(segments.SegmentOf((ulong)copied.Start)));
+        var marked = cluster.Facts.FromStandby
+            ? await GuardAsync(source, () => new FactsOnStandby(source).ReadAsync(copied.Stop, StoreWalAsync, cancellationToken))
+            : await new FactsAtRestorePoint(source).ReadAsync($"drconsole_{session.Id.Value}", time, StoreWalAsync, log, cancellationToken);
+        return await CommitAsync(request, repository, session, from, cluster, copied, marked, parent is not null, OtherCluster(earlier, cluster.Facts), log, cancellationToken);
+
+        async Task<KnownTables> StoreWalAsync(NpgsqlLogSequenceNumber? lsn)
+        {
+            // Before the facts: the WAL says what changed between the files and the restore point.
+            var to = EndOf(copied, lsn);
+            log?.Invoke("wal", $"storing WAL from {from} to {to}");
+            var touches = copied.Changes is { } changes && lsn == to ? new WalTouches(changes, (ulong)from, (ulong)copied.Start, segments) : null;
+            await wal.StoreAsync(session, from, to, touches, progress, cancellationToken);
+            return new KnownTables(
+                touches is null || parent is null ? null : await RangedFacts.TryReadAsync(repository, parent, cancellationToken), copied.Changes, copied.Timeline);
+        }
     }
 
-    private static async Task<PostgresBackupResult> CommitAsync(
-        PostgresBackupRequest request, BackupRepository repository, BackupSession session, BaseWal wal, SourceCluster cluster, CopiedCluster copied,
-        MarkedFacts marked, bool hasParent, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    private static async Task<T> GuardAsync<T>(PostgresSource source, Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception exception) when (PostgresFault.Recognises(exception))
+        {
+            throw PostgresFault.From(exception, source);
+        }
+    }
+
+    private static void RequireTimeline(PostgresSource source, BaseWal wal, CopiedCluster copied)
     {
         if (copied.Timeline != wal.Timeline)
         {
             throw new EngineException("timeline-changed", ErrorKind.Unavailable,
-                $"{request.Source.Address} went from timeline {wal.Timeline} to {copied.Timeline} while it was read", "run the backup again") { IsTransient = true };
+                $"{source.Address} went from timeline {wal.Timeline} to {copied.Timeline} while it was read", "run the backup again") { IsTransient = true };
         }
+    }
 
-        var segments = new WalSegmentSize(cluster.Facts.WalSegmentBytes);
-        var from = new NpgsqlLogSequenceNumber(segments.StartOf(segments.SegmentOf((ulong)copied.Start)));
-        var to = marked.Lsn is { } lsn && lsn > copied.Stop ? lsn : copied.Stop;
-        log?.Invoke("wal", $"storing WAL from {from} to {to}");
-        await wal.StoreAsync(session, from, to, progress, cancellationToken);
+    /// <summary>Where the WAL of a restore point ends: at its mark, and nowhere before its files are consistent.</summary>
+    private static NpgsqlLogSequenceNumber EndOf(CopiedCluster copied, NpgsqlLogSequenceNumber? marked) =>
+        marked is { } lsn && lsn > copied.Stop ? lsn : copied.Stop;
+
+    private static async Task<PostgresBackupResult> CommitAsync(
+        PostgresBackupRequest request, BackupRepository repository, BackupSession session, NpgsqlLogSequenceNumber from, SourceCluster cluster, CopiedCluster copied,
+        MarkedFacts marked, bool hasParent, string? otherCluster, Action<string, string>? log, CancellationToken cancellationToken)
+    {
         var facts = cluster.Facts with
         {
             Timeline = copied.Timeline,
@@ -100,8 +132,9 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
             StartLsn = copied.Start.ToString(),
             StopLsn = copied.Stop.ToString(),
             WalStartLsn = from.ToString(),
-            WalEndLsn = to.ToString(),
+            WalEndLsn = EndOf(copied, marked.Lsn).ToString(),
             RestorePointName = marked.Name,
+            IsContentAtEnd = marked.Lsn == EndOf(copied, marked.Lsn),
             WithoutRestorePoint = marked.Without,
             MovingTables = marked.Moving,
             DamagedPages = copied.Damaged,
@@ -113,8 +146,20 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         await WriteAsync(session, ContentFacts.ArtifactName, "content facts", marked.Facts.ToJson(), cancellationToken);
+        if (marked.Ranges.Count > 0)
+        {
+            await WriteAsync(session, RangedFacts.ArtifactName, "content facts by parts", new RangedFacts
+            {
+                Version = RangedFacts.CurrentVersion,
+                Database = marked.Facts.Database,
+                ServerVersionNumber = marked.Facts.ServerVersionNumber,
+                Timeline = copied.Timeline,
+                Tables = marked.Ranges,
+            }.ToJson(), cancellationToken);
+        }
+
         await WriteAsync(session, ClusterFacts.ArtifactName, "cluster facts", facts.ToJson(), cancellationToken);
-        var warnings = Warnings(facts, copied);
+        var warnings = Warnings(facts, copied, otherCluster);
         foreach (var warning in warnings)
         {
             log?.Invoke("warning", warning);
@@ -126,13 +171,26 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
     }
 
     /// <summary>The newest restore point of this cluster whose files were read here: what it has of a file that did not change is taken over.</summary>
-    private static async Task<Manifest?> FindParentAsync(
-        BackupRepository repository, PostgresBackupRequest request, ClusterFacts facts, CancellationToken cancellationToken)
-    {
-        return request.Source.DataDirectory is null ? null : (await repository.ListAsync(cancellationToken)).Points.LastOrDefault(point =>
-            point.Source == request.Description.Source && point.Strategy == Strategy
-            && point.Properties.GetValueOrDefault(SystemProperty) == facts.SystemIdentifier
+    private static Manifest? FindParent(List<Manifest> earlier, PostgresBackupRequest request, ClusterFacts facts) =>
+        request.Source.DataDirectory is null ? null : earlier.LastOrDefault(point =>
+            point.Properties.GetValueOrDefault(SystemProperty) == facts.SystemIdentifier
             && point.Properties.GetValueOrDefault(DirectoryFiles.DirectoryProperty) == request.Source.DataDirectory);
+
+    /// <summary>
+    /// Says when this is not the cluster that it was: another one on the same address, or one that went through a major upgrade, which
+    /// makes a new cluster too. Its history begins here, and the WAL before leads nowhere any more.
+    /// </summary>
+    private static string? OtherCluster(List<Manifest> earlier, ClusterFacts facts)
+    {
+        if (earlier.LastOrDefault() is not { } last || last.Properties.GetValueOrDefault(SystemProperty) is not { } before || before == facts.SystemIdentifier)
+        {
+            return null;
+        }
+
+        var version = last.ToolVersions.GetValueOrDefault("postgres");
+        return version?.Split('.')[0] is { } major && major != facts.ServerMajor.ToString(CultureInfo.InvariantCulture)
+            ? $"the server was upgraded from PostgreSQL {version} to {facts.ServerVersion}, or replaced: it is cluster {facts.SystemIdentifier}, and was {before} in restore point {last.Id.Short}"
+            : $"another cluster answers on this address: {facts.SystemIdentifier}, where restore point {last.Id.Short} is of {before}";
     }
 
     private static Dictionary<string, string> Properties(PostgresBackupRequest request, ClusterFacts facts, MarkedFacts marked)
@@ -156,9 +214,9 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         return properties;
     }
 
-    private static List<string> Warnings(ClusterFacts facts, CopiedCluster copied)
+    private static List<string> Warnings(ClusterFacts facts, CopiedCluster copied, string? otherCluster)
     {
-        var warnings = new List<string>(copied.Warnings);
+        List<string> warnings = [.. copied.Warnings, .. otherCluster is null ? (string[])[] : [otherCluster]];
         if (facts.DamagedPages is [var first, ..])
         {
             // A page that the server writes while it sends it may travel half old, half new; what was sent cannot be read again.

@@ -98,6 +98,9 @@ internal static partial class RecoveredConfiguration
 internal sealed class RecoveredServer : IAsyncDisposable
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromHours(2);
+
+    /// <summary>Older kernels do not tell syncfs what could not be written.</summary>
+    private static readonly Version s_reportsSyncFaults = new(5, 8);
     private readonly PostgresCluster _cluster;
     private readonly ClusterFacts _facts;
     private readonly ServerUser _owner;
@@ -219,6 +222,12 @@ internal sealed class RecoveredServer : IAsyncDisposable
             ["max_wal_size"] = "4GB",
             ["max_prepared_transactions"] = facts.Settings.GetValueOrDefault("max_prepared_transactions", "0"),
         };
+        if (Environment.OSVersion.Version >= s_reportsSyncFaults)
+        {
+            // The server makes sure first that all that was unpacked is on disk: at once instead of file by file.
+            settings["recovery_init_sync_method"] = "syncfs";
+        }
+
         foreach (var (name, value) in recovery)
         {
             settings[name] = value;

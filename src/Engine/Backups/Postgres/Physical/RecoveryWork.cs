@@ -89,7 +89,7 @@ internal sealed class RecoveryWork(
         {
             log?.Invoke("unpack", $"{manifest.Bytes:N0} bytes of restore point {manifest.Id.Short}");
             await (place?.UnpackAsync(progress, ct) ?? new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, _owner, progress, ct));
-            ClusterUnpack.DropTablespaceMap(Data);
+            ClusterUnpack.DropLeads(Data);
             place?.BeforeReplay();
             return true;
         });

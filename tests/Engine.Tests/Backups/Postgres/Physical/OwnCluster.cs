@@ -13,12 +13,15 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Postgres.Physical;
 
 /// <summary>A PostgreSQL server of a test class's own, whose files it may damage and whose cluster it may change, with a repository.</summary>
-public sealed class OwnCluster : IAsyncLifetime
+public class OwnCluster : IAsyncLifetime
 {
     private readonly ServerFolder _folder = new();
     private FileSystemStore? _store;
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    /// <summary>A server that is not logs no whole pages, and a standby that replays such WAL cannot be backed up.</summary>
+    protected virtual bool IsDurable => false;
 
     public LabPostgres Server { get; private set; } = null!;
 
@@ -40,7 +43,7 @@ public sealed class OwnCluster : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        Server = new LabPostgres(new LabFolder(_folder.Combine("lab")), new LabPostgresOptions { IsDurable = false, IsScratch = true });
+        Server = new LabPostgres(new LabFolder(_folder.Combine("lab")), new LabPostgresOptions { IsDurable = IsDurable, IsScratch = true });
         await Server.StartAsync(CancellationToken.None);
         _store = new FileSystemStore(_folder.Combine("store"));
         Repository = await RepositoryFixture.InitializeAsync(_store);
@@ -52,6 +55,7 @@ public sealed class OwnCluster : IAsyncLifetime
         await _store!.DisposeAsync();
         await Server.DisposeAsync();
         await _folder.DisposeAsync();
+        GC.SuppressFinalize(this);
     }
 
     public Task<PostgresBackupResult> CaptureAsync(PostgresSource? source = null, CancellationToken? cancellation = null, Action<string, string>? log = null) =>
@@ -93,4 +97,10 @@ public sealed class OwnCluster : IAsyncLifetime
     }
 
     public static string Text(ValidationResult validation) => string.Join('\n', validation.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}"));
+}
+
+/// <summary>The same with a server that writes as one in production does.</summary>
+public sealed class DurableCluster : OwnCluster
+{
+    protected override bool IsDurable => true;
 }

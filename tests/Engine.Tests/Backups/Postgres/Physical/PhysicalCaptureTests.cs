@@ -28,6 +28,77 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         Assert.True(validation.OverallPassed, Text(validation));
     }
 
+    [Fact]
+    public async Task Facts_of_parts_that_did_not_change_are_not_read_again_and_all_that_changed_by_any_way_is()
+    {
+        await cluster.ExecuteAsync(
+            "CREATE TABLE large AS SELECT g AS n, repeat(md5(g::text), 30) AS t FROM generate_series(1, 80000) g", "CREATE TABLE calm AS SELECT g AS n FROM generate_series(1, 500) g",
+            "CREATE TABLE grows (n int)", "CREATE TABLE emptied AS SELECT g AS n FROM generate_series(1, 500) g", "CREATE TABLE typed AS SELECT g AS n, g % 7 AS m FROM generate_series(1, 500) g",
+            "CREATE TABLE late AS SELECT g AS n FROM generate_series(1, 500) g", "CREATE TABLE shaped AS SELECT 'one'::varchar(10) AS t, 1.50::numeric AS v",
+            // Without it the first reading would write to each page that its rows are committed.
+            "VACUUM", "CHECKPOINT");
+        var (first, read, known) = await CaptureCountedAsync();
+        Assert.True(read > 0, $"{read} parts were read, {known} known");
+        await cluster.ExecuteAsync(
+            // None of these changes a page of the table's old file, or the file is another one.
+            "ALTER TABLE grows ADD COLUMN added int DEFAULT 5", "TRUNCATE emptied", "ALTER TABLE typed ALTER m TYPE bigint",
+            "UPDATE large SET t = 'changed' WHERE n = 79000", "INSERT INTO grows VALUES (1), (2)");
+
+        var (second, readNow, knownNow) = await CaptureCountedAsync(
+            // After the files are stored and before the mark: only the WAL knows of it.
+            () => cluster.ExecuteAsync("UPDATE late SET n = n + 1 WHERE n = 7"));
+
+        // Of the large one the first part is as it was.
+        Assert.True(knownNow > 0 && readNow < read, $"{readNow} parts were read, {knownNow} known");
+        Assert.Contains((await cluster.Repository.ReadManifestAsync(second.BackupId, Ct)).Artifacts, artifact => artifact.Name == RangedFacts.ArtifactName);
+        var validation = await cluster.ValidateAsync(second.BackupId);
+        Assert.True(validation.OverallPassed, Text(validation));
+        Assert.All(new[] { "large", "calm", "grows", "emptied", "typed", "late", "shaped" }, name => Assert.Contains(
+            validation.Comparison!.Results, item => item is { Kind: "table", Outcome: FactOutcome.Equal } && item.Name == $"public.{name}"));
+        var whole = await cluster.ScalarAsync<string>("SELECT count(*) || ' ' || sum(hash_record_extended(a.*, 0)::numeric) FROM large AS a");
+        var facts = (await LogicalBackup.ReadFactsAsync(cluster.Repository, await cluster.Repository.ReadManifestAsync(second.BackupId, Ct), Ct)).Tables.Single(table => table.Name == "large");
+        Assert.Equal(whole, $"{facts.Rows} {facts.Digest}");
+        await cluster.ExecuteAsync("DROP TABLE large, calm, grows, emptied, typed, late, shaped");
+
+        async Task<(PostgresBackupResult Result, int Read, int Known)> CaptureCountedAsync(Func<Task>? beforeMark = null)
+        {
+            var counted = (Read: 0, Known: 0);
+            var result = await cluster.CaptureAsync(log: (phase, text) =>
+            {
+                if (phase == "facts" && text.Contains("marking", StringComparison.Ordinal) && beforeMark is not null)
+                {
+                    beforeMark().GetAwaiter().GetResult();
+                }
+
+                if (phase == "facts" && text.Contains("parts of tables", StringComparison.Ordinal))
+                {
+                    var words = text.Split(' ');
+                    counted = (int.Parse(words[0], System.Globalization.CultureInfo.InvariantCulture), int.Parse(words[6], System.Globalization.CultureInfo.InvariantCulture));
+                }
+            });
+            return (result, counted.Read, counted.Known);
+        }
+    }
+
+    [Fact]
+    public async Task Scattered_changes_store_pages_and_are_proven()
+    {
+        await cluster.ExecuteAsync("CREATE TABLE scattered AS SELECT g AS n, md5(g::text) || md5((g * 7)::text) AS t FROM generate_series(1, 120000) g", "VACUUM scattered", "CHECKPOINT");
+        await cluster.CaptureAsync();
+        // A place on every tenth page.
+        await cluster.ExecuteAsync("UPDATE scattered SET t = 'x' WHERE n % 800 = 0", "CHECKPOINT");
+
+        var second = await cluster.CaptureAsync();
+        await cluster.ExecuteAsync("UPDATE scattered SET t = 'y' WHERE n % 900 = 0", "CHECKPOINT");
+        var third = await cluster.CaptureAsync();
+
+        var size = await cluster.ScalarAsync<long>("SELECT pg_relation_size('scattered')");
+        Assert.True(second.StoredBytes * 3 < size, $"{second.StoredBytes} of {size} bytes were stored anew");
+        var validation = await cluster.ValidateAsync(third.BackupId);
+        Assert.True(validation.OverallPassed, Text(validation));
+        await cluster.ExecuteAsync("DROP TABLE scattered");
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

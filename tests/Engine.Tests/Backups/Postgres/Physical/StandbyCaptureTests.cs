@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Lab.Postgres;
+using Npgsql;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Postgres.Physical.OwnCluster;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Postgres.Physical;
+
+/// <summary>Backups that are taken from a standby which replays what its primary writes.</summary>
+public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<DurableCluster>
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task Backup_of_a_standby_under_load_is_proven_with_its_content_by_either_route()
+    {
+        await primary.ExecuteAsync("CREATE TABLE moving AS SELECT g AS n, md5(g::text) AS t FROM generate_series(1, 20000) g", "CREATE UNLOGGED TABLE fleeting AS SELECT 1 AS n");
+        var password = (await File.ReadAllTextAsync(primary.Server.AdminPasswordFile, Ct)).Trim();
+        await using var standby = await StartStandbyAsync(password);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var writing = WriteAsync(stop.Token);
+        foreach (var directory in new[] { standby.DataFolder, null })
+        {
+            var result = await primary.CaptureAsync(primary.Source with { Port = standby.Port, DataDirectory = directory });
+
+            Assert.Empty(result.Warnings);
+            Assert.Equal("not paused", await StandbyScalarAsync(standby, password, "SELECT pg_get_wal_replay_pause_state()"));
+            var manifest = await primary.Repository.ReadManifestAsync(result.BackupId, Ct);
+            var facts = await ClusterFacts.ReadAsync(primary.Repository, manifest, Ct);
+            Assert.True(facts is { FromStandby: true, IsContentAtEnd: true, RestorePointName: null });
+            var validation = await primary.ValidateAsync(result.BackupId);
+            Assert.True(validation.OverallPassed, Text(validation));
+            Assert.Contains(validation.Comparison!.Results, item => item is { Kind: "table", Name: "public.moving", Outcome: FactOutcome.Equal });
+        }
+
+        await stop.CancelAsync();
+        await writing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // Who may not pause the replay gets a backup, and is told that its content cannot be compared, and what to grant.
+        var role = await primary.CaptureAsync(primary.Source with
+        {
+            Port = standby.Port, DataDirectory = standby.DataFolder, Username = LabPostgres.BackupRole, PasswordFile = primary.Server.BackupPasswordFile,
+        });
+        Assert.Contains(role.Warnings, warning => warning.Contains("GRANT EXECUTE ON FUNCTION pg_wal_replay_pause()", StringComparison.Ordinal));
+        var proof = await primary.ValidateAsync(role.BackupId);
+        Assert.False(proof.OverallPassed);
+        Assert.True(proof.Steps[^1].NotProvable, Text(proof));
+        Assert.Empty(primary.Registry.List().Where(record => record.Name.Contains("basebackup", StringComparison.Ordinal)));
+    }
+
+    private async Task WriteAsync(CancellationToken ct)
+    {
+        for (var i = 0; !ct.IsCancellationRequested; i++)
+        {
+            await primary.ExecuteAsync($"UPDATE moving SET t = md5('{i}' || t) WHERE n % 100 = {i % 100}");
+            await Task.Delay(50, ct);
+        }
+    }
+
+    private async Task<PostgresCluster> StartStandbyAsync(string password)
+    {
+        var folder = primary.Folder.Combine("standby");
+        var start = new ProcessStartInfo(
+            PostgresBinaries.Find(null).PathOf("pg_basebackup"), ["-h", LabPostgres.Host, "-p", $"{primary.Server.Port}", "-U", "postgres", "-D", folder, "-R", "-X", "stream", "-c", "fast", "--no-sync"])
+        {
+            RedirectStandardError = true,
+        };
+        start.Environment["PGPASSWORD"] = password;
+        using (var copy = Process.Start(start)!)
+        {
+            var error = await copy.StandardError.ReadToEndAsync(Ct);
+            await copy.WaitForExitAsync(Ct);
+            Assert.True(copy.ExitCode == 0, error);
+        }
+
+        // The files are the server user's; its password for the primary stands in postgresql.auto.conf.
+        using (var give = Process.Start("chown", ["-R", $"--reference={primary.Server.DataFolder}", folder]))
+        {
+            await give.WaitForExitAsync(Ct);
+        }
+
+        var cluster = new PostgresCluster(
+            primary.Folder.ClusterOptions("standby") with { Password = password, Settings = new Dictionary<string, string> { ["fsync"] = "off", ["hot_standby_feedback"] = "on" }, IsScratch = true },
+            primary.Registry);
+        await cluster.StartAsync(Ct);
+        var began = Stopwatch.GetTimestamp();
+        while (await StandbyScalarAsync(cluster, password, "SELECT count(*)::text FROM moving") != "20000")
+        {
+            Assert.True(Stopwatch.GetElapsedTime(began) < Limit, "the standby does not follow");
+            await Task.Delay(50, Ct);
+        }
+
+        return cluster;
+    }
+
+    private static async Task<string> StandbyScalarAsync(PostgresCluster standby, string password, string text)
+    {
+        var settings = new NpgsqlConnectionStringBuilder
+        {
+            Host = LabPostgres.Host, Port = standby.Port, Username = "postgres", Password = password, Database = LabPostgres.Orders, Pooling = false,
+        };
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync(Ct);
+        await using var command = new NpgsqlCommand(text, connection);
+        return (string)(await command.ExecuteScalarAsync(Ct))!;
+    }
+}
