@@ -150,7 +150,7 @@ public sealed class RunRequests(
         }
 
         var real = RealPath(file);
-        if (real.StartsWith(RealPath(data.Root) + "/", StringComparison.Ordinal) || estate.Tiers.Any(tier => RealPath(tier.KeyFile) == real))
+        if (real.StartsWith(RealPath(data.Root) + "/", StringComparison.Ordinal) || estate.Tiers.Select(tier => tier.KeyFile).Concat(estate.Notifications.SecretFiles).Any(secret => RealPath(secret) == real))
         {
             throw new EngineException("password-file-refused", ErrorKind.Denied, $"{file} is a secret of the console itself, no password of a target",
                 "Name a file that holds the target's password and lies outside the data folder.");

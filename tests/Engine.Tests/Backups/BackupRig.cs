@@ -34,7 +34,13 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
                     Postgres = new PostgresSettings(LabPostgres.Host, lab.Port, LabPostgres.Orders, LabPostgres.BackupRole, lab.BackupPasswordFile, PostgresMode.Logical, ["customers"]),
                 },
             ],
-            []);
+            [])
+        {
+            Notifications = new NotificationSettings
+            {
+                Channels = [new NotificationChannel("hook", ChannelKind.Webhook) { Webhook = new WebhookSettings(new Uri("http://127.0.0.1:1/"), null, _folder.Combine("hook.secret"), null) }],
+            },
+        };
         Tiers = new TierRepositories(Estate, TimeProvider.System);
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);

@@ -8,6 +8,7 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
 {
     [Theory]
     [InlineData("key")]
+    [InlineData("hook.secret")]
     [InlineData("data/keys/catalog-owner.pw")]
     public async Task PlanRestore_never_reads_the_consoles_own_secrets_for_somebodys_server(string secret)
     {
