@@ -112,12 +112,12 @@ public sealed class EstateConfigurationTests : IDisposable
               { "Name": "dumped", "Kind": "postgres", "Class": "critical", "Postgres": { "Host": "h", "Database": "d", "Username": "u" } },
               { "Name": "slow", "Kind": "postgres", "Class": "standard", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both" } },
               { "Name": "off", "Kind": "postgres", "Class": "critical", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both", "Wal": { "Enabled": false } } },
-              { "Name": "asked", "Kind": "postgres", "Class": "standard", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both", "Wal": { "Enabled": true, "Synchronous": true, "Slot": "mine", "FlushInterval": "00:00:01" } } } ] } }
+              { "Name": "asked", "Kind": "postgres", "Class": "standard", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "both", "Wal": { "Enabled": true, "Synchronous": true, "Slot": "mine", "FlushInterval": "00:00:03" } } } ] } }
             """), null);
         Assert.Equal(["orders-db", "asked"], estate.Sources.Where(source => estate.WalOf(source) is not null).Select(source => source.Name));
-        Assert.Equal(new WalSettings(null, null, false, TimeSpan.FromSeconds(2)), estate.WalOf(estate.Sources[0]));
+        Assert.Equal(new WalSettings(null, null, false, TimeSpan.FromSeconds(1)), estate.WalOf(estate.Sources[0]));
         Assert.Equal("drconsole_orders_db", estate.WalOf(estate.Sources[0])!.SlotOf("orders-db"));
-        Assert.Equal(new WalSettings(true, "mine", true, TimeSpan.FromSeconds(1)), estate.WalOf(estate.Sources[4]));
+        Assert.Equal(new WalSettings(true, "mine", true, TimeSpan.FromSeconds(3)), estate.WalOf(estate.Sources[4]));
         Assert.Equal("mine", estate.WalOf(estate.Sources[4])!.SlotOf("asked"));
     }
 
