@@ -64,6 +64,36 @@ require_s3() {
   done
 }
 
+# Virtual clusters of tests and lab are real API servers and etcd. Debian has etcd as a package, Kubernetes only as source: that is
+# built once per machine into the cache, which takes minutes; with --background the caller goes on, and who needs it waits for it.
+# KUBEBUILDER_ASSETS (kube-apiserver, etcd, optionally kube-controller-manager) is used instead where it is set.
+require_kubernetes() {
+  local folder=${XDG_CACHE_HOME:-$HOME/.cache}/hexabase-drconsole/kubernetes-1.20.2
+  local missing=()
+  command -v etcdctl >/dev/null || missing+=(etcd-client)
+  if [ -n "${KUBEBUILDER_ASSETS:-}" ] && [ -x "$KUBEBUILDER_ASSETS/kube-apiserver" ] && [ -x "$KUBEBUILDER_ASSETS/etcd" ]; then
+    if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+    return
+  fi
+  command -v etcd >/dev/null || missing+=(etcd-server)
+  if [ -e "$folder/complete" ]; then
+    if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+    return
+  fi
+  [ -x /usr/lib/go-1.19/bin/go ] || missing+=(golang-1.19-go)
+  [ -d /usr/share/gocode/src/github.com/modern-go/reflect2 ] || missing+=(golang-github-modern-go-reflect2-dev)
+  local program
+  for program in rsync jq make gcc; do command -v "$program" >/dev/null || missing+=("$program"); done
+  command -v go >/dev/null || missing+=(golang-go)
+  command -v dpkg-source >/dev/null || missing+=(dpkg-dev)
+  if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
+  if [ "${1:-}" = --background ]; then
+    nice -n 5 src/Lab/Kubernetes/build.sh &
+  else
+    nice -n 5 src/Lab/Kubernetes/build.sh
+  fi
+}
+
 # Browser tests draw pages in Chromium; Japanese text needs its fonts.
 require_browser() {
   local missing=()

@@ -3,6 +3,8 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Lab.Kubernetes;
 using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Stores;
@@ -36,12 +38,13 @@ internal static class LabCommands
             DefaultValueFactory = _ => AllTiers,
         };
         tiers.AcceptOnlyFromAmong(AllTiers, "local");
+        var kubernetes = new Option<bool>("--kubernetes") { Description = "Also a host cluster with three populated virtual clusters" };
         var up = new Command("up", "Start the lab's servers, write the console's configuration, and write to the database until stopped")
         {
-            directory, size, tiers, readyFile,
+            directory, size, tiers, kubernetes, readyFile,
         };
         up.SetAction((result, _) => GuardAsync(() => UpAsync(
-            new LabFolder(result.GetValue(directory)!), LabSize.Parse(result.GetValue(size)!), result.GetValue(tiers) == AllTiers, result.GetValue(readyFile))));
+            new LabFolder(result.GetValue(directory)!), LabSize.Parse(result.GetValue(size)!), result.GetValue(tiers) == AllTiers, result.GetValue(kubernetes), result.GetValue(readyFile))));
         var wipe = new Command("wipe", "Remove what the lab made") { directory };
         wipe.SetAction((result, cancellation) => GuardAsync(() => WipeAsync(new LabFolder(result.GetValue(directory)!), cancellation)));
 
@@ -51,7 +54,7 @@ internal static class LabCommands
         return parsed.Errors.Count > 0 ? 2 : code;
     }
 
-    private static async Task UpAsync(LabFolder folder, LabSize size, bool hasStores, string? readyFile)
+    private static async Task UpAsync(LabFolder folder, LabSize size, bool hasStores, bool hasKubernetes, string? readyFile)
     {
         using var stop = new CancellationTokenSource();
         using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
@@ -66,16 +69,24 @@ internal static class LabCommands
         await folder.Registry.SettleAsync(stop.Token).ConfigureAwait(false);
         var postgres = new LabPostgres(folder, new LabPostgresOptions { Size = size });
         var stores = new LabStores(folder);
+        var kubernetes = hasKubernetes ? new LabKubernetes(folder) : null;
         await using (stores.ConfigureAwait(false))
         await using (postgres.ConfigureAwait(false))
         {
             try
             {
-                await ServeAsync(folder, postgres, stores, hasStores, readyFile, stop.Token).ConfigureAwait(false);
+                await ServeAsync(folder, postgres, stores, hasStores, kubernetes, readyFile, stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
                 await Console.Error.WriteLineAsync("stopped while starting").ConfigureAwait(false);
+            }
+            finally
+            {
+                if (kubernetes is not null)
+                {
+                    await kubernetes.DisposeAsync().ConfigureAwait(false);
+                }
             }
         }
 
@@ -93,7 +104,7 @@ internal static class LabCommands
         }
     }
 
-    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, LabStores stores, bool hasStores, string? readyFile, CancellationToken cancellationToken)
+    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, LabStores stores, bool hasStores, LabKubernetes? kubernetes, string? readyFile, CancellationToken cancellationToken)
     {
         await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
         var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
@@ -103,9 +114,20 @@ internal static class LabCommands
             await stores.StartAsync(Console.Error.WriteLine, cancellationToken).ConfigureAwait(false);
         }
 
+        if (kubernetes is not null)
+        {
+            await kubernetes.StartAsync(cancellationToken).ConfigureAwait(false);
+            foreach (var cluster in kubernetes.Clusters)
+            {
+                using var api = new KubeApi(KubeEndpoint.FromKubeconfig(cluster.ControlPlane.Kubeconfig), new KubeBudget(8));
+                var made = await ClusterPopulation.FillAsync(api, PopulationSize.Demo, cancellationToken).ConfigureAwait(false);
+                await Console.Error.WriteLineAsync($"virtual cluster {cluster.Name}: {made} objects made").ConfigureAwait(false);
+            }
+        }
+
         var mail = new LabMail(new LabMailOptions { Folder = folder.Combine("mail") });
         await using var mailing = mail.ConfigureAwait(false);
-        LabConfiguration.Write(folder, postgres, stores, mail.Port);
+        LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
@@ -114,6 +136,7 @@ internal static class LabCommands
             superuser      postgres, password in {postgres.AdminPasswordFile}
             tiers          hot: directory, warm: {(stores.Warm is null ? "directory" : "S3")}, cold: {(stores.Cold is null ? "none" : "SFTP")}
             mail           smtp://{LabMail.Host}:{mail.Port}, kept in {folder.Combine("mail")}
+            virtual        {(kubernetes is null ? "none" : string.Join(", ", kubernetes.Clusters.Select(cluster => cluster.Name)) + "; host kubeconfig in " + kubernetes.Host.Kubeconfig)}
             passphrase     in {Path.Combine(folder.Keys, "repository.key")}
             """).ConfigureAwait(false);
         if (readyFile is not null)

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Lab.Kubernetes;
 using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Stores;
@@ -20,17 +21,22 @@ public static class LabConfiguration
     /// <summary>Writes the file, whole or not at all.</summary>
     /// <param name="stores">The tiers that are not directories of the lab; all are, where null.</param>
     /// <param name="mailPort">Where the lab's mail server listens; null: nobody is notified.</param>
-    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null) =>
-        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort) + "\n"));
+    /// <param name="kubernetes">The virtual clusters to protect; none, where null.</param>
+    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null, LabKubernetes? kubernetes = null) =>
+        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort, kubernetes) + "\n"));
 
-    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort) => JsonSerializer.Serialize(
+    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort, LabKubernetes? kubernetes) => JsonSerializer.Serialize(
         new
         {
             DrConsole = new
             {
                 DataDirectory = "data",
                 Tiers = Tiers(folder, stores),
-                Sources = new[] { Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder) },
+                Sources = (object[])
+                [
+                    Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder),
+                    .. (kubernetes?.Clusters ?? []).Select(cluster => VirtualCluster(kubernetes!, cluster)),
+                ],
                 Notifications = mailPort is { } port ? new { Channels = new[] { MailChannel(port) } } : null,
             },
         },
@@ -61,6 +67,27 @@ public static class LabConfiguration
             DataDirectory = dataDirectory,
             Heartbeat = dataDirectory is null ? null : new { Seconds = 5 },
             Tables = Array.Empty<string>(),
+        },
+    };
+
+    private static object VirtualCluster(LabKubernetes kubernetes, LabVirtualCluster cluster) => new
+    {
+        cluster.Name,
+        Kind = "vcluster",
+        Class = "important",
+        Workspace = cluster.Name,
+        VCluster = new
+        {
+            cluster.Namespace,
+            kubernetes.Host.Kubeconfig,
+            cluster.DataDirectory,
+            Etcd = new
+            {
+                Endpoint = cluster.ControlPlane.EtcdUrl,
+                CertificateAuthority = cluster.ControlPlane.Keys.Authority,
+                Certificate = cluster.ControlPlane.Keys.AdminCertificate,
+                Key = cluster.ControlPlane.Keys.AdminKey,
+            },
         },
     };
 

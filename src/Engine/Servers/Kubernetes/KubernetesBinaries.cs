@@ -1,0 +1,48 @@
+namespace Hexabase.DrConsole.Engine.Servers.Kubernetes;
+
+/// <summary>The programs of a Kubernetes control plane on this machine.</summary>
+/// <param name="ApiServer">kube-apiserver.</param>
+/// <param name="Etcd">etcd, version 3.</param>
+/// <param name="ControllerManager">kube-controller-manager, where there is one.</param>
+/// <param name="EtcdTool">etcdctl, which looks at snapshots and restores them; where there is one.</param>
+public sealed record KubernetesBinaries(string ApiServer, string Etcd, string? ControllerManager, string? EtcdTool)
+{
+    /// <summary>The folder of a machine that was given the programs, as envtest has it; used before everything else.</summary>
+    public const string AssetsVariable = "KUBEBUILDER_ASSETS";
+
+    /// <summary>Where <c>setup.sh</c> builds what no package has.</summary>
+    public static string BuildFolder
+    {
+        get
+        {
+            var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(ServerUser.Current.Home, ".cache") : cache, "hexabase-drconsole", "kubernetes-1.20.2");
+        }
+    }
+
+    /// <summary>The installed programs, or null where API server or etcd is missing.</summary>
+    public static KubernetesBinaries? Find()
+    {
+        var assets = Environment.GetEnvironmentVariable(AssetsVariable);
+        List<string> folders = string.IsNullOrEmpty(assets) ? [] : [assets];
+        if (File.Exists(Path.Combine(BuildFolder, "complete")))
+        {
+            folders.Add(BuildFolder);
+        }
+
+        folders.AddRange((Environment.GetEnvironmentVariable("PATH") ?? "").Split(':', StringSplitOptions.RemoveEmptyEntries));
+        return In(folders, "kube-apiserver") is { } server && In(folders, "etcd") is { } etcd
+            ? new KubernetesBinaries(server, etcd, In(folders, "kube-controller-manager"), FindEtcdTool())
+            : null;
+    }
+
+    /// <summary>etcdctl alone: a snapshot can be looked at where no API server can be started.</summary>
+    public static string? FindEtcdTool()
+    {
+        var assets = Environment.GetEnvironmentVariable(AssetsVariable);
+        return In([assets ?? "", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')], "etcdctl");
+    }
+
+    private static string? In(IEnumerable<string> folders, string program) =>
+        folders.Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);
+}
