@@ -1,6 +1,8 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
@@ -87,7 +89,13 @@ public static class EngineServices
     {
         services.AddSingleton<SourceDrivers>();
         services.AddSingleton<ISourceDriver, PostgresDriver>();
+        services.AddSingleton<VClusterBackup>();
+        services.AddSingleton<ISourceDriver, VClusterDriver>();
         services.AddSingleton<RestoreDrivers>();
+        services.AddSingleton<ObjectRestoreCatalog>();
+        services.AddSingleton<InPlaceRestore>();
+        services.AddSingleton<IRestoreDriver, VClusterInPlaceDriver>();
+        services.AddSingleton<IRestoreDriver, VClusterRestoreDriver>();
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
         services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
         services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();
@@ -108,6 +116,7 @@ public static class EngineServices
             .. setup.Estate.Tiers.SelectMany(tier => (string[])[tier.Store, tier.ForPrune.Store]).SelectMany(store => StoreUrl.Parse(store).SecretFiles).Distinct(),
             .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
             .. setup.Estate.Notifications.SecretFiles,
+            .. setup.Estate.Sources.SelectMany(source => (string?[])[source.VCluster?.Kubeconfig, source.VCluster?.Etcd?.Key]).OfType<string>().Distinct(),
         ],
     };
 }

@@ -37,6 +37,14 @@ root.SetAction(async (parsed, ct) =>
 
     return 0;
 });
+var clusters = new Command("vcluster", "Measures backup and recovery of a virtual cluster of 10,000 objects beside kubectl, in the same run.") { repetitions, scale, work };
+clusters.SetAction(async (parsed, ct) =>
+{
+    CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
+    await VirtualClusterBenchmark.RunAsync(Path.GetFullPath(parsed.GetValue(work)!), parsed.GetValue(repetitions), parsed.GetValue(scale), ct);
+    return 0;
+});
+root.Add(clusters);
 return await root.Parse(args).InvokeAsync();
 
 static string[] Split(string list) => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);

@@ -5,12 +5,12 @@ namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
 /// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>), a new data directory
-/// (<c>pgdata:/path?port=P&amp;time=T</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
+/// (<c>pgdata:/path?port=P&amp;time=T</c>), a virtual cluster (<c>vcluster:namespace/name?kubeconfig=F</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
 /// </summary>
 public abstract record RestoreTarget
 {
     private static readonly string[] s_postgresOptions = ["passwordFile", "noOwner", "noPrivileges", "createRoles", "sslMode", "host"];
-    private static readonly string[] s_otherKinds = ["redis", "vcluster"];
+    private static readonly string[] s_otherKinds = ["redis"];
 
     /// <summary>The target as one line: what a plan's hash covers and pages show. Holds no secret.</summary>
     public abstract string ToText();
@@ -27,14 +27,22 @@ public abstract record RestoreTarget
         {
             "postgres" or "postgresql" => ParsePostgres(text, baseFolder),
             "pgdata" => ParsePgData(text, baseFolder),
+            "vcluster" => ParseVCluster(text, baseFolder),
             "dir" => text.Length > 4
                 ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
                 : throw Invalid(["a path is missing after dir:"]),
             _ when s_otherKinds.Contains(kind) => throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
                 $"a target of kind {kind} cannot take this restore point",
                 "use postgres://user@host:port/newdb?passwordFile=F, pgdata:/path?port=P&time=T or dir:/path"),
-            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, dir"]),
+            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, vcluster, dir"]),
         };
+    }
+
+    private static VClusterTarget ParseVCluster(string text, string baseFolder)
+    {
+        var faults = new List<string>();
+        var target = VClusterTarget.ParseCluster(text, baseFolder, faults);
+        return faults.Count == 0 ? target : throw Invalid(faults);
     }
 
     private static PgDataTarget ParsePgData(string text, string baseFolder)
@@ -128,7 +136,7 @@ public abstract record RestoreTarget
 
     private static EngineException Invalid(IReadOnlyList<string> faults) => new(
         "restore-target-invalid", ErrorKind.Input, $"the restore target cannot be read: {string.Join("; ", faults)}",
-        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true, pgdata:/path?port=P&time=2026-11-24T14:32:10Z or dir:/path");
+        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true, pgdata:/path?port=P&time=2026-11-24T14:32:10Z, vcluster:namespace/name?kubeconfig=F or dir:/path");
 }
 
 /// <summary>A new database on a server that runs.</summary>

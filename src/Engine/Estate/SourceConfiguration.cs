@@ -61,7 +61,7 @@ internal static partial class SourceConfiguration
             SourceKind.Postgres => source with { Postgres = ReadPostgres(settings, source.Name, warnings) },
             SourceKind.Redis => source with { Redis = ReadRedis(settings) },
             SourceKind.Volume => source with { Volume = ReadVolume(settings) },
-            _ => source with { VCluster = ReadVCluster(settings) },
+            _ => source with { VCluster = VClusterConfiguration.Read(settings) },
         };
     }
 
@@ -172,13 +172,6 @@ internal static partial class SourceConfiguration
         settings.AllowOnly("Path");
         settings.RequiredText("Path");
         return new VolumeSettings(settings.FilePath("Path") ?? "");
-    }
-
-    private static VClusterSettings ReadVCluster(ConfigurationReader settings)
-    {
-        settings.AllowOnly("Namespace", "Kubeconfig", "PauseForBackup");
-        settings.RequiredText("Kubeconfig");
-        return new VClusterSettings(settings.RequiredText("Namespace"), settings.FilePath("Kubeconfig") ?? "", settings.Flag("PauseForBackup", false));
     }
 
     private static string? Secret(ConfigurationReader settings)

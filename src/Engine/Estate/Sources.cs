@@ -22,7 +22,7 @@ public static class SourceKinds
     extension(SourceKind kind)
     {
         /// <summary>True where a driver captures it; a source of another kind stays listed as unprotected.</summary>
-        public bool HasDriver => kind is SourceKind.Postgres;
+        public bool HasDriver => kind is SourceKind.Postgres or SourceKind.VCluster;
     }
 }
 
@@ -94,7 +94,42 @@ public sealed record RedisSettings(string Host, int Port, string? PasswordFile, 
 public sealed record VolumeSettings(string Path);
 
 /// <summary>A virtual cluster source's settings.</summary>
-public sealed record VClusterSettings(string Namespace, string Kubeconfig, bool PauseForBackup);
+/// <param name="Namespace">Its namespace on the host cluster.</param>
+/// <param name="Kubeconfig">Absolute path of a kubeconfig for the host cluster.</param>
+/// <param name="PauseForBackup">True to stop it while what must be copied at rest is copied.</param>
+public sealed record VClusterSettings(string Namespace, string Kubeconfig, bool PauseForBackup)
+{
+    /// <summary>Its name; null where the namespace holds one only.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>The address of its API server from here; null for the one in its Secret, or its Service's.</summary>
+    public Uri? Server { get; init; }
+
+    /// <summary>How its etcd is reached; null where it is not, or where its store is a file.</summary>
+    public EtcdSettings? Etcd { get; init; }
+
+    /// <summary>
+    /// The directory of its volume where this process can reach it: <c>etcd</c> in it is replaced by a recovery in place, and
+    /// <c>state.db</c> in it is captured where there is no etcd. Null where it cannot be reached.
+    /// </summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>Requests at the same time to its API server.</summary>
+    public int ParallelRequests { get; init; } = 4;
+
+    /// <summary>True where its kubeconfig may name a command that is run for a token, as kubectl does; a target that somebody typed may not.</summary>
+    public bool RunsCommands { get; init; } = true;
+
+    /// <summary>True where it may lose nearly all of its objects from one backup to the next, which is a failure otherwise.</summary>
+    public bool MayBeEmptied { get; init; }
+}
+
+/// <summary>How an etcd is reached.</summary>
+/// <param name="Endpoint">For example <c>https://127.0.0.1:2379</c>.</param>
+/// <param name="CertificateAuthority">PEM file of the authority of its certificate; null for the system's.</param>
+/// <param name="Certificate">PEM file of this client's certificate; null where etcd asks for none.</param>
+/// <param name="Key">PEM file of its key.</param>
+public sealed record EtcdSettings(Uri Endpoint, string? CertificateAuthority, string? Certificate, string? Key);
 
 /// <summary>A thing to protect.</summary>
 /// <param name="Name">Unique in the estate; lower-case letters, digits, dots and dashes.</param>

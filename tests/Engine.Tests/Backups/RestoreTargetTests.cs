@@ -47,7 +47,6 @@ public sealed class RestoreTargetTests
 
     [Theory]
     [InlineData("redis://localhost:1")]
-    [InlineData("vcluster:a/b?kubeconfig=f")]
     public void Parse_other_kind_is_refused_by_name(string text)
     {
         var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse(text, "/"));

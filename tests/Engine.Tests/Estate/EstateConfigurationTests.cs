@@ -88,6 +88,9 @@ public sealed class EstateConfigurationTests : IDisposable
     [InlineData("""{ "DrConsole": { "Classes": { "critical": { "Rpo": "five" } } } }""", "'five' is not a duration")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "Orders DB", "Kind": "volume", "Volume": { "Path": "/x" } } ] } }""", "is not a name")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Postgres": { } } ] } }""", "Volume: is missing")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "vcluster", "VCluster": { "Namespace": "n", "Kubeconfig": "k", "Etcd": { "Endpoint": "10.0.0.1:2379", "Certificate": "no.crt" } } } ] } }""",
+        "Etcd:Certificate: and Key go together: give both or none\n  - DrConsole:Sources:0:VCluster:Etcd:Certificate: there is no file")]
+    [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "vcluster", "VCluster": { "Namespace": "n", "Kubeconfig": "k", "Server": "ftp://x" } } ] } }""", "Server: 'ftp://x' is not an address")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical", "Wal": { "Slot": "My Slot" } } } ] } }""", "Wal:Slot: 'My Slot' is no slot's name")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical", "Wal": { "FlushInterval": "00:10:00" } } } ] } }""", "Wal:FlushInterval: is from")]
     [InlineData("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "postgres", "Postgres": { "Host": "h", "Database": "d", "Username": "u", "Mode": "physical", "Heartbeat": { "Seconds": 0 } } } ] } }""", "Heartbeat:Seconds: '0' is not a whole number")]

@@ -14,6 +14,7 @@ public sealed class RoomTests
     [InlineData("Runs", "Storage", "Repository", "Backups", "Validation", "Jobs", "Estate")]
     [InlineData("Strategies", "Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Servers", "Catalog")]
     [InlineData("Backups.Postgres", "Runs", "Jobs", "Catalog", "Validation")]
+    [InlineData("Backups.VClusters", "Runs", "Jobs", "Catalog", "Validation")]
     [InlineData("Validation", "Jobs", "Recovery")]
     [InlineData("Recovery", "Jobs")]
     [InlineData("Backups", "Recovery")]

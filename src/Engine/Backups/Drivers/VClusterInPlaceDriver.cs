@@ -1,0 +1,96 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.Drivers;
+
+/// <summary>A whole virtual cluster back in its place, by its etcd.</summary>
+public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider time) : IRestoreDriver
+{
+    /// <summary>The kind of its plans.</summary>
+    public const string Kind = "vcluster-in-place";
+
+    /// <inheritdoc/>
+    public string PlanKind => Kind;
+
+    /// <inheritdoc/>
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is VClusterTarget { Store: not null } && manifest is { Kind: VClusterBackup.Kind };
+
+    /// <inheritdoc/>
+    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        var cluster = (VClusterTarget)target;
+        var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken);
+        if (inventory.Etcd is not { PeerUrls.Count: > 0 })
+        {
+            throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
+                $"restore point {manifest.Id.Short} has no snapshot of an etcd with one member", "restore its objects instead, without store=");
+        }
+
+        if (!Directory.Exists(Path.Combine(cluster.Store!, "etcd")))
+        {
+            throw new EngineException("store-missing", ErrorKind.NotFound, $"there is no etcd in {cluster.Store}", "name the directory of the cluster's volume, as this machine sees it, in store=");
+        }
+
+        using var access = await VClusterAccess.OpenAsync(cluster.Settings, time, cancellationToken);
+        if (access.Name != inventory.Cluster || access.Namespace != inventory.HostNamespace)
+        {
+            throw new EngineException("restore-target-unsupported", ErrorKind.Conflict,
+                $"the snapshot is of {inventory.HostNamespace}/{inventory.Cluster}, and its members and volumes are that one's", "restore its objects into another cluster, without store=");
+        }
+
+        var endangered = await InPlaceRestore.EndangeredAsync(access, new StoredObjects(repository, manifest), cancellationToken);
+        return new RestorePlan
+        {
+            FormatVersion = RestorePlan.CurrentVersion,
+            RestorePointId = manifest.Id.Value,
+            ManifestHash = LogicalRestore.HashOf(manifest),
+            Source = manifest.Source,
+            Kind = Kind,
+            Target = target.ToText(),
+            Artifacts = [.. manifest.Artifacts.Where(one => one.Name == VClusterArtifacts.Etcd).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
+            Notes =
+            [
+                $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
+                "everything that was changed in it since is gone from it; the former store stays beside the new one, as etcd.before-…, until somebody removes it",
+                .. endangered.Select(claim => claim.Volume.Length == 0
+                    ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
+                    : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
+            ],
+        };
+    }
+
+    /// <inheritdoc/>
+    public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        work.Plan.RequireHash(work.ConfirmedHash);
+        var began = time.GetTimestamp();
+        var target = (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/");
+        try
+        {
+            var (phases, warnings) = await restore.ExecuteAsync(work.Repository, work.Manifest, target, work.Operation, work.Log, cancellationToken);
+            return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases };
+        }
+        catch (EngineException fault)
+        {
+            // A cluster that was stopped must not stay so, and a store that is not the planned one must not stay in its place.
+            var undone = await restore.UndoAsync(target, work.Operation, CancellationToken.None);
+            work.Log?.Invoke("restore", $"{fault.Message}; {undone ?? "nothing was changed"}");
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The directories' names say how far it came: done again, it goes on.</remarks>
+    public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => Task.FromResult<RestoreOutcome?>(null);
+
+    /// <inheritdoc/>
+    public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), operation, cancellationToken);
+    }
+}

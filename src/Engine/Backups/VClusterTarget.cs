@@ -1,0 +1,104 @@
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Estate;
+
+namespace Hexabase.DrConsole.Engine.Backups;
+
+/// <summary>
+/// A virtual cluster on a host: objects are put into it while it runs, or, with <c>store=</c>, its etcd is put back in place.
+/// </summary>
+/// <param name="Namespace">Its namespace on the host.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Kubeconfig">Absolute path of a kubeconfig for the host.</param>
+/// <param name="Server">The address of its API server from here; null for the one in its Secret.</param>
+/// <param name="Store">The directory of its volume, where etcd is put back in place; null where objects are restored.</param>
+/// <param name="Selection">Which objects, and where to.</param>
+public sealed record VClusterTarget(string Namespace, string Name, string Kubeconfig, Uri? Server, string? Store, RestoreSelection Selection) : RestoreTarget
+{
+    internal const string Shape = "vcluster:namespace/name?kubeconfig=F";
+    private static readonly string[] s_options = ["kubeconfig", "server", "store", "namespaces", "kinds", "names", "map", "existing"];
+
+    /// <summary>How the cluster is reached.</summary>
+    public VClusterSettings Settings => new(Namespace, Kubeconfig, false) { Name = Name, Server = Server, DataDirectory = Store, RunsCommands = false };
+
+    /// <inheritdoc/>
+    public override string ToText()
+    {
+        var options = new List<string> { $"kubeconfig={Uri.EscapeDataString(Kubeconfig)}" };
+        Add("server", Server?.OriginalString);
+        Add("store", Store);
+        Add("namespaces", Joined(Selection.Namespaces));
+        Add("kinds", Joined(Selection.Kinds));
+        Add("names", Joined(Selection.Names));
+        Add("map", Joined(Selection.NamespaceMap.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}:{pair.Value}")));
+        Add("existing", Selection.ChangesExisting ? "change" : null);
+        return $"vcluster:{Namespace}/{Name}?{string.Join('&', options)}";
+
+        void Add(string name, string? value)
+        {
+            if (value is not null)
+            {
+                options.Add($"{name}={Uri.EscapeDataString(value)}");
+            }
+        }
+
+        static string? Joined(IEnumerable<string> values) => string.Join(',', values) is { Length: > 0 } text ? text : null;
+    }
+
+    internal static VClusterTarget ParseCluster(string text, string baseFolder, List<string> faults)
+    {
+        var rest = text[(text.IndexOf(':', StringComparison.Ordinal) + 1)..];
+        var parts = rest.Split('?', 2);
+        var place = parts[0].Split('/');
+        if (place.Length != 2 || place.Any(part => part.Length == 0))
+        {
+            faults.Add("namespace and name on the host are missing (vcluster:NAMESPACE/NAME)");
+            place = ["", ""];
+        }
+
+        var options = ReadOptions(parts.Length == 2 ? parts[1] : "", s_options, faults);
+        if (!options.TryGetValue("kubeconfig", out var kubeconfig))
+        {
+            faults.Add("kubeconfig= is missing; it names a kubeconfig for the host cluster");
+        }
+
+        Uri? server = null;
+        if (options.TryGetValue("server", out var address) && !(Uri.TryCreate(address, UriKind.Absolute, out server) && server.Scheme == "https"))
+        {
+            faults.Add($"server {address} is not an address; use https://host:port");
+        }
+
+        var existing = options.GetValueOrDefault("existing", "leave");
+        if (existing is not ("leave" or "change"))
+        {
+            faults.Add($"option existing is {existing}, not leave or change");
+        }
+
+        var map = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var pair in List("map"))
+        {
+            if (pair.Split(':') is not [{ Length: > 0 } from, { Length: > 0 } to] || !map.TryAdd(from, to))
+            {
+                faults.Add($"map {pair} is not one namespace and its new name; use map=from:to,from:to");
+            }
+        }
+
+        var selection = new RestoreSelection
+        {
+            Namespaces = List("namespaces"),
+            Kinds = List("kinds"),
+            Names = List("names"),
+            NamespaceMap = map,
+            ChangesExisting = existing == "change",
+        };
+        var store = options.GetValueOrDefault("store");
+        if (store is not null && (!selection.IsWholeCluster || map.Count > 0))
+        {
+            faults.Add("store= puts the whole cluster back in place; namespaces, kinds, names and map do not go with it");
+        }
+
+        return new VClusterTarget(
+            place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null ? null : Path.GetFullPath(store, baseFolder), selection);
+
+        string[] List(string name) => options.GetValueOrDefault(name, "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    }
+}

@@ -1,0 +1,191 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters;
+
+/// <summary>The documents of one kind, as they were listed.</summary>
+internal sealed class CapturedKind(KubeResource resource) : IDisposable
+{
+    private readonly List<CapturedObject> _objects = [];
+
+    public KubeResource Resource { get; } = resource;
+
+    public ObjectSpool Spool { get; } = new();
+
+    /// <summary>Offsets are those in this kind's documents alone.</summary>
+    public IReadOnlyList<CapturedObject> Objects => _objects;
+
+    public int Listed { get; private set; }
+
+    public string? Problem { get; private set; }
+
+    /// <summary>Names of the custom kinds that this one defines, where it is the kind of definitions.</summary>
+    public List<string> Defines { get; } = [];
+
+    public void Add(IReadOnlyList<JsonObject> page)
+    {
+        foreach (var value in page)
+        {
+            Listed++;
+            var metadata = value["metadata"] as JsonObject ?? [];
+            var uid = metadata["uid"]?.GetValue<string>() ?? "";
+            var isTerminating = metadata["deletionTimestamp"] is not null;
+            var key = KubeObjectKey.Of(value);
+            if (key is { Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition" })
+            {
+                Defines.Add(key.Name);
+            }
+
+            var document = Encoding.UTF8.GetBytes(ObjectYaml.Write(ObjectCleaning.Clean(value)));
+            _objects.Add(new CapturedObject(
+                Resource.ApiVersion, Resource.Kind, key.Namespace, key.Name, uid, "", Spool.Length, document.Length, Convert.ToHexStringLower(SHA256.HashData(document).AsSpan(0, 8)), isTerminating));
+            Spool.Append(document);
+        }
+    }
+
+    public void Restart()
+    {
+        Spool.Clear();
+        _objects.Clear();
+        Defines.Clear();
+        Listed = 0;
+    }
+
+    /// <summary>Half a list is no list: what was read of it is not kept.</summary>
+    public void Fail(string problem)
+    {
+        Restart();
+        Problem = problem;
+    }
+
+    public void Dispose() => Spool.Dispose();
+}
+
+/// <summary>Lists everything that a cluster has, all kinds at the same time within the server's budget.</summary>
+internal sealed class ClusterCapture : IDisposable
+{
+    private readonly List<CapturedKind> _kinds;
+    private readonly KubeCatalogue _catalogue;
+
+    private ClusterCapture(KubeCatalogue catalogue, List<CapturedKind> kinds)
+    {
+        _catalogue = catalogue;
+        _kinds = kinds;
+    }
+
+    /// <summary>The original's fifteen; one that the server does not know is told.</summary>
+    private static readonly string[] s_expected =
+    [
+        "namespaces", "deployments.apps", "services", "ingresses.networking.k8s.io", "configmaps", "secrets", "persistentvolumes", "persistentvolumeclaims",
+        "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io", "clusterrolebindings.rbac.authorization.k8s.io",
+        "networkpolicies.networking.k8s.io", "podsecuritypolicies.policy", "serviceaccounts",
+    ];
+
+    public string KubernetesVersion => _catalogue.KubernetesVersion;
+
+    public IReadOnlyList<CapturedKind> Kinds => _kinds;
+
+    /// <summary>Reads a whole cluster, or of one namespace what is in it.</summary>
+    public static async Task<ClusterCapture> ReadAsync(KubeApi api, string? ns, Action<int>? listed, CancellationToken cancellationToken)
+    {
+        var catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "list", "get", "create", "delete").ConfigureAwait(false);
+        var kinds = catalogue.Resources.Where(resource => ObjectRules.NotCaptured(resource) is null && (ns is null || resource.IsNamespaced)).Select(resource => new CapturedKind(resource)).ToList();
+        var count = 0;
+        try
+        {
+            // The longest lists first, by what is usual: one that begins last would be waited for alone.
+            var order = kinds.OrderBy(kind => kind.Resource.Name is "configmaps" or "secrets" or "pods" or "serviceaccounts" or "replicasets.apps" ? 0 : 1);
+            await Parallel.ForEachAsync(order, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (kind, token) =>
+            {
+                await ReadAsync(api, kind, ns, added => listed?.Invoke(Interlocked.Add(ref count, added)), token).ConfigureAwait(false);
+            }).ConfigureAwait(false);
+            return new ClusterCapture(catalogue, kinds);
+        }
+        catch
+        {
+            kinds.ForEach(kind => kind.Dispose());
+            throw;
+        }
+    }
+
+    /// <summary>Sentences for everything that is not as it should be, each naming what.</summary>
+    public IEnumerable<string> Warnings()
+    {
+        foreach (var (group, problem) in _catalogue.Problems)
+        {
+            yield return $"API group {group} cannot be asked and is not in this restore point: {problem}";
+        }
+
+        foreach (var kind in _kinds.Where(kind => kind.Problem is not null))
+        {
+            yield return $"{kind.Resource.Name} could not be listed and are not in this restore point: {kind.Problem}";
+        }
+
+        foreach (var name in s_expected.Where(name => _catalogue.Resources.All(resource => resource.Name != name)))
+        {
+            yield return $"this server (Kubernetes {_catalogue.KubernetesVersion}) has no {name}";
+        }
+    }
+
+    public List<KindCount> Counts() =>
+    [
+        .. _catalogue.Resources.Select(resource =>
+        {
+            var kind = _kinds.FirstOrDefault(one => one.Resource == resource);
+            return new KindCount(
+                resource.Name, resource.ApiVersion, resource.Kind, resource.IsNamespaced, kind?.Listed ?? 0, kind?.Objects.Count ?? 0, ObjectRules.NotCaptured(resource), kind?.Problem);
+        }),
+    ];
+
+    /// <summary>Which artifact a kind's documents go to.</summary>
+    public string ArtifactOf(KubeResource resource)
+    {
+        var custom = _kinds.SelectMany(kind => kind.Defines).ToHashSet(StringComparer.Ordinal);
+        return resource switch
+        {
+            { Group: "", Plural: "secrets" } => VClusterArtifacts.Secrets,
+            { Group: "", Plural: "configmaps" } => VClusterArtifacts.Configuration,
+            { Group: "apiextensions.k8s.io" } => VClusterArtifacts.CustomResources,
+            _ when custom.Contains(resource.Name) => VClusterArtifacts.CustomResources,
+            _ => VClusterArtifacts.Resources,
+        };
+    }
+
+    public void Dispose() => _kinds.ForEach(kind => kind.Dispose());
+
+    private static async Task ReadAsync(KubeApi api, CapturedKind kind, string? ns, Action<int> listed, CancellationToken cancellationToken)
+    {
+        // The next page is on its way while the last one is cleaned and written.
+        var work = Task.CompletedTask;
+        try
+        {
+            await KubeListing.ReadAsync(
+                api, kind.Resource, null,
+                async page =>
+                {
+                    await work.ConfigureAwait(false);
+                    listed(page.Count);
+                    work = Task.Run(() => kind.Add(page), CancellationToken.None);
+                },
+                async () =>
+                {
+                    await work.ConfigureAwait(false);
+                    kind.Restart();
+                },
+                ns, cancellationToken).ConfigureAwait(false);
+            await work.ConfigureAwait(false);
+        }
+        catch (EngineException fault) when (fault.Code != "api-unreachable")
+        {
+            await work.ConfigureAwait(false);
+            kind.Fail(fault.Message);
+        }
+        finally
+        {
+            await work.ConfigureAwait(false);
+        }
+    }
+}

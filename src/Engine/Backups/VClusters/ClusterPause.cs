@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters;
+
+/// <summary>
+/// Stops a virtual cluster and starts it again, as vCluster's own pause does: the annotations say how many replicas there
+/// were before the scale takes effect, so that whoever finds them can resume it, also after a crash of everything here.
+/// </summary>
+public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
+{
+    /// <summary>On the workload: whose pause it is. A pause that is not ours is never taken back.</summary>
+    public const string OwnerAnnotation = "drconsole.hexabase.io/paused-for";
+
+    private const string Paused = "loft.sh/paused";
+    private const string Replicas = "loft.sh/paused-replicas";
+    private const string Date = "loft.sh/paused-date";
+    private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+
+    /// <summary>Stops it and returns when nothing of it runs. False where somebody else has paused it already: it is left to them.</summary>
+    /// <exception cref="EngineException"><c>pause-timeout</c>: it was started again.</exception>
+    public async Task<bool> PauseAsync(string purpose, CancellationToken cancellationToken)
+    {
+        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
+        if (annotations[Paused]?.GetValue<string>() == "true" && annotations[OwnerAnnotation]?.GetValue<string>() != purpose)
+        {
+            return false;
+        }
+
+        if (annotations[OwnerAnnotation] is null)
+        {
+            var replicas = found["spec"]?["replicas"]?.GetValue<int>() ?? 1;
+            await PatchAsync(access.WorkloadPath, new JsonObject
+            {
+                ["metadata"] = new JsonObject
+                {
+                    ["annotations"] = new JsonObject
+                    {
+                        [Paused] = "true",
+                        [Replicas] = replicas.ToString(CultureInfo.InvariantCulture),
+                        [Date] = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+                        [OwnerAnnotation] = purpose,
+                    },
+                },
+            }, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ScaleAsync(0, cancellationToken).ConfigureAwait(false);
+        if (!await WaitAsync(value => (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) == 0, cancellationToken).ConfigureAwait(false))
+        {
+            await ResumeAsync(purpose, CancellationToken.None).ConfigureAwait(false);
+            throw new EngineException(
+                "pause-timeout", ErrorKind.Unavailable, $"{access.Name} did not stop within {s_patience.TotalMinutes:0} minutes", "it was started again; look at its pods on the host") { IsTransient = true };
+        }
+
+        return true;
+    }
+
+    /// <summary>Starts what a pause of this purpose stopped. Does nothing where there is none; done twice it is done once.</summary>
+    /// <returns>True where there was one.</returns>
+    public async Task<bool> ResumeAsync(string? purpose, CancellationToken cancellationToken)
+    {
+        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
+        if (annotations[OwnerAnnotation]?.GetValue<string>() is not { } owner || (purpose is not null && owner != purpose))
+        {
+            return false;
+        }
+
+        var replicas = int.TryParse(annotations[Replicas]?.GetValue<string>(), NumberStyles.None, CultureInfo.InvariantCulture, out var before) ? before : 1;
+        await ScaleAsync(replicas, cancellationToken).ConfigureAwait(false);
+        // The annotations go last: a crash in between is resumed again.
+        await PatchAsync(access.WorkloadPath, new JsonObject
+        {
+            ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Paused] = null, [Replicas] = null, [Date] = null, [OwnerAnnotation] = null } },
+        }, cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
+    /// <summary>Waits until as many replicas are ready as are asked for.</summary>
+    /// <returns>False where they were not within three minutes.</returns>
+    public Task<bool> WaitReadyAsync(CancellationToken cancellationToken) => WaitAsync(
+        value => (value["spec"]?["replicas"]?.GetValue<int>() ?? 1) is var wanted && (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) >= wanted
+            && value["status"]?["observedGeneration"]?.ToJsonString() == value["metadata"]?["generation"]?.ToJsonString(),
+        cancellationToken);
+
+    private async Task<bool> WaitAsync(Func<JsonObject, bool> isThere, CancellationToken cancellationToken)
+    {
+        var began = time.GetTimestamp();
+        while (!isThere(await ReadAsync(cancellationToken).ConfigureAwait(false)))
+        {
+            if (time.GetElapsedTime(began) > s_patience)
+            {
+                return false;
+            }
+
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    private Task<JsonObject> ReadAsync(CancellationToken cancellationToken) => access.Host.GetAsync(access.WorkloadPath, cancellationToken);
+
+    private Task ScaleAsync(int replicas, CancellationToken cancellationToken) =>
+        PatchAsync(access.WorkloadPath + "/scale", new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }, cancellationToken);
+
+    private async Task PatchAsync(string path, JsonObject patch, CancellationToken cancellationToken)
+    {
+        var answer = await access.Host.PatchAsync(path, patch, cancellationToken).ConfigureAwait(false);
+        if (!answer.IsSuccess)
+        {
+            throw answer.ToFault($"PATCH {path}");
+        }
+    }
+}

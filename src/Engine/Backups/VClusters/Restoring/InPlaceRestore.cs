@@ -1,0 +1,234 @@
+using System.Security.Cryptography;
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Servers.Kubernetes;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+
+/// <summary>A host's claim that the syncer would delete once an older store is back, since its virtual one is not in that.</summary>
+/// <param name="Claim">Its name on the host.</param>
+/// <param name="Volume">The volume that it is bound to; empty where it is not.</param>
+/// <param name="ReclaimPolicy">The volume's policy as it is.</param>
+public sealed record EndangeredClaim(string Claim, string Volume, string ReclaimPolicy);
+
+/// <summary>
+/// Puts a virtual cluster's etcd back where it was: stop, restore the snapshot beside the living directory, exchange the two
+/// by renames, start, verify. Objects keep their identity. The former directory stays beside it until somebody removes it.
+/// </summary>
+public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
+{
+    /// <summary>Claims that were made after the restore point, or whose virtual one is not in it.</summary>
+    public static async Task<IReadOnlyList<EndangeredClaim>> EndangeredAsync(VClusterAccess access, StoredObjects stored, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(access);
+        ArgumentNullException.ThrowIfNull(stored);
+        var known = (await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false)).Where(one => one.Key is { Kind: "PersistentVolumeClaim", Group: "" })
+            .Select(one => (one.Namespace, one.Name)).ToHashSet();
+        var claims = await KubeListing.AllAsync(
+            access.Host, new KubeResource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true), "labelSelector=" + Uri.EscapeDataString("vcluster.loft.sh/managed-by=" + access.Name),
+            access.Namespace, cancellationToken).ConfigureAwait(false);
+        var found = new List<EndangeredClaim>();
+        foreach (var claim in claims)
+        {
+            var annotations = claim["metadata"]?["annotations"];
+            var key = (annotations?["vcluster.loft.sh/object-namespace"]?.GetValue<string>() ?? "", annotations?["vcluster.loft.sh/object-name"]?.GetValue<string>() ?? "");
+            if (known.Contains(key))
+            {
+                continue;
+            }
+
+            var volume = claim["spec"]?["volumeName"]?.GetValue<string>() ?? "";
+            var bound = volume.Length == 0 ? null : await access.Host.FindAsync("/api/v1/persistentvolumes/" + volume, cancellationToken).ConfigureAwait(false);
+            found.Add(new EndangeredClaim(claim["metadata"]!["name"]!.GetValue<string>(), volume, bound?["spec"]?["persistentVolumeReclaimPolicy"]?.GetValue<string>() ?? ""));
+        }
+
+        return found;
+    }
+
+    /// <summary>Executes it; done again after a crash it goes on where it stopped.</summary>
+    /// <param name="repository">Where the restore point is.</param>
+    /// <param name="manifest">The restore point.</param>
+    /// <param name="target">The cluster, with the directory of its volume.</param>
+    /// <param name="operation">Names the run.</param>
+    /// <param name="log">Told a phase and a line of text.</param>
+    /// <param name="cancellationToken">Ends it before the directories are exchanged; afterwards it is brought to its end.</param>
+    /// <exception cref="EngineException"><c>store-missing</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
+    public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings)> ExecuteAsync(
+        BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(repository);
+        ArgumentNullException.ThrowIfNull(target);
+        var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
+        var stored = new StoredObjects(repository, manifest);
+        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        var places = Places.Of(target.Store!, operation);
+        var phases = new List<RestorePhase>();
+        var pause = new ClusterPause(access, time);
+        if (!Directory.Exists(places.Former))
+        {
+            await PhaseAsync("protect", () => ProtectAsync(access, stored, log, cancellationToken)).ConfigureAwait(false);
+            await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
+            await PhaseAsync("stop", async () =>
+            {
+                if (!await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false))
+                {
+                    throw new EngineException("vcluster-paused", ErrorKind.Conflict, $"{access.Name} is paused by somebody else", "resume it, or let them; then restore again");
+                }
+            }).ConfigureAwait(false);
+        }
+
+        await PhaseAsync("exchange", () =>
+        {
+            places.Exchange();
+            return Task.CompletedTask;
+        }).ConfigureAwait(false);
+        await PhaseAsync("start", async () =>
+        {
+            await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+            if (!await pause.WaitReadyAsync(cancellationToken).ConfigureAwait(false))
+            {
+                throw new EngineException("vcluster-not-ready", ErrorKind.Unavailable, $"{access.Name} does not become ready with the restored store", $"look at its log; its former store is {places.Former}");
+            }
+        }).ConfigureAwait(false);
+        var warnings = new List<string>();
+        await PhaseAsync("verify", () => VerifyAsync(access, target, stored, warnings, cancellationToken)).ConfigureAwait(false);
+        return (phases, warnings);
+
+        async Task PhaseAsync(string name, Func<Task> act)
+        {
+            log?.Invoke("restore", name);
+            var began = time.GetTimestamp();
+            await act().ConfigureAwait(false);
+            phases.Add(new RestorePhase(name, time.GetElapsedTime(began).TotalSeconds));
+        }
+    }
+
+    /// <summary>Puts the former store back where the exchange has taken place, and starts what was stopped.</summary>
+    /// <returns>What was found; null where nothing was.</returns>
+    public async Task<string?> UndoAsync(VClusterTarget target, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        var places = Places.Of(target.Store!, operation);
+        var pause = new ClusterPause(access, time);
+        var exchanged = Directory.Exists(places.Former);
+        if (exchanged)
+        {
+            await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false);
+            places.ExchangeBack();
+        }
+
+        var resumed = await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+        await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
+        return exchanged ? "the former store is back in its place, and the cluster was started" : resumed ? "the cluster was started again" : null;
+    }
+
+    private static async Task ProtectAsync(VClusterAccess access, StoredObjects stored, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        foreach (var claim in await EndangeredAsync(access, stored, cancellationToken).ConfigureAwait(false))
+        {
+            if (claim is { Volume.Length: > 0, ReclaimPolicy: not "Retain" })
+            {
+                var patch = new JsonObject { ["spec"] = new JsonObject { ["persistentVolumeReclaimPolicy"] = "Retain" } };
+                var answer = await access.Host.PatchAsync("/api/v1/persistentvolumes/" + claim.Volume, patch, cancellationToken).ConfigureAwait(false);
+                if (!answer.IsSuccess)
+                {
+                    throw answer.ToFault($"protecting the data of claim {claim.Claim}");
+                }
+
+                log?.Invoke("protect", $"volume {claim.Volume} of claim {claim.Claim}, which is newer than the restore point, is retained now");
+            }
+        }
+    }
+
+    private async Task UnpackAsync(BackupRepository repository, Manifest manifest, EtcdFacts facts, Places places, CancellationToken cancellationToken)
+    {
+        if (!Directory.Exists(places.Living))
+        {
+            throw new EngineException("store-missing", ErrorKind.NotFound, $"there is no {places.Living}", "name the directory of the cluster's volume, as this machine sees it, in store=");
+        }
+
+        await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
+        var snapshot = places.Fresh + ".snapshot";
+        try
+        {
+            await EtcdTool.WriteSnapshotAsync(repository, manifest, facts, snapshot, cancellationToken).ConfigureAwait(false);
+            await EtcdTool.RestoreAsync(snapshot, places.Fresh, facts.MemberName, facts.PeerUrls[0], registry, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            File.Delete(snapshot);
+        }
+
+        // The store belongs to whoever runs it.
+        var given = await ToolProcess.RunAsync(new ToolCommand("chown", ["-R", "--reference=" + places.Living, places.Fresh]), registry, cancellationToken).ConfigureAwait(false);
+        if (given.ExitCode != 0)
+        {
+            throw new EngineException("etcd-restore-failed", ErrorKind.Denied, $"the restored store cannot be given to its owner: {given.ErrorTail}", "run the console as a user who may");
+        }
+    }
+
+    /// <summary>
+    /// Every object of the index is there with its identity; what is there besides came with the start. Snapshot and listing
+    /// are of two instants: a few objects may have been made or removed in between, and are named.
+    /// </summary>
+    private async Task VerifyAsync(VClusterAccess access, VClusterTarget target, StoredObjects stored, List<string> warnings, CancellationToken cancellationToken)
+    {
+        using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        using var now = await ClusterCapture.ReadAsync(api, null, null, cancellationToken).ConfigureAwait(false);
+        var there = now.Kinds.SelectMany(kind => kind.Objects).ToDictionary(one => one.Key, one => one.Uid);
+        var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
+        var missing = index.Where(one => !one.IsTerminating && (!there.TryGetValue(one.Key, out var uid) || uid != one.Uid)).ToList();
+        var text = $"{missing.Count} of {index.Count} objects are not back with their identity: {string.Join(", ", missing.Take(5).Select(one => one.Key))}";
+        if (missing.Count > Math.Max(5, index.Count / 100))
+        {
+            throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, text, "the former store is put back; look at the restore point's validation");
+        }
+
+        if (missing.Count > 0)
+        {
+            warnings.Add(text + "; they were made or removed while the backup ran, or since the start");
+        }
+    }
+
+    /// <summary>The directories of one operation; their names say how far it came.</summary>
+    private sealed record Places(string Living, string Fresh, string Former)
+    {
+        public static Places Of(string store, string operation)
+        {
+            var mark = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(operation)).AsSpan(0, 6));
+            var living = Path.Combine(store, "etcd");
+            return new Places(living, $"{living}.restored-{mark}", $"{living}.before-{mark}");
+        }
+
+        public void Exchange()
+        {
+            if (!Directory.Exists(Former))
+            {
+                Directory.Move(Living, Former);
+            }
+
+            if (!Directory.Exists(Living))
+            {
+                Directory.Move(Fresh, Living);
+            }
+
+            LocalFolder.Flush(Path.GetDirectoryName(Living)!);
+        }
+
+        public void ExchangeBack()
+        {
+            if (Directory.Exists(Living))
+            {
+                Directory.Move(Living, Fresh);
+            }
+
+            Directory.Move(Former, Living);
+            LocalFolder.Flush(Path.GetDirectoryName(Living)!);
+        }
+    }
+}

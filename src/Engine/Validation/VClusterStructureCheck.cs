@@ -1,0 +1,78 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Validation;
+
+/// <summary>
+/// Step four for a virtual cluster: every document parses and is what the index says, counts are those of the inventory,
+/// owners resolve, and etcd's snapshot has its hash and can be read by etcd's own tool.
+/// </summary>
+internal sealed class VClusterStructureCheck(ProofWork work)
+{
+    public async Task<StepOutcome> RunAsync(CancellationToken cancellationToken)
+    {
+        var inventory = await ClusterInventory.ReadAsync(work.Repository, work.Manifest, cancellationToken);
+        var stored = new StoredObjects(work.Repository, work.Manifest);
+        var index = await stored.ReadIndexAsync(cancellationToken);
+        // Reading proves for each that a document lies there, parses, and bears the name that the index gives.
+        var documents = await stored.ReadAsync(index, cancellationToken);
+        var faults = CountFaults(inventory, index).ToList();
+        faults.AddRange(documents.Where(one => ObjectDigest(one.Document) != one.Object.Digest).Select(one => $"{one.Object.Key} has another digest than the index says"));
+        if (faults.Count > 0)
+        {
+            return StepOutcome.Failed($"{faults.Count} faults in the documents: {string.Join("; ", faults.Take(5))}", faults);
+        }
+
+        var dangling = DanglingOwners(documents).ToList();
+        var found = $"{documents.Count} documents of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds parse and are what the index says"
+            + (dangling.Count > 0 ? $"; {dangling.Count} have an owner that is not in the restore point, {dangling[0]} among them" : "; all owners resolve");
+        return inventory.Etcd is null
+            ? StepOutcome.Passed($"{found}; no etcd snapshot")
+            : await CheckEtcdAsync(inventory.Etcd, found, cancellationToken);
+    }
+
+    private async Task<StepOutcome> CheckEtcdAsync(EtcdFacts facts, string found, CancellationToken cancellationToken)
+    {
+        var folder = await ScratchFolder.CreateAsync(work.Options.ScratchRoot, work.Options.ProtectedPaths, work.Registry, cancellationToken);
+        await using (folder)
+        {
+            var file = folder.FileOf("etcd.snapshot");
+            await EtcdTool.WriteSnapshotAsync(work.Repository, work.Manifest, facts, file, cancellationToken);
+            var (revision, keys) = await EtcdTool.StatusAsync(file, work.Registry, cancellationToken);
+            return revision < facts.Revision
+                ? StepOutcome.Failed($"etcd's snapshot is of revision {revision}, and etcd was at {facts.Revision} before it was taken", [VClusterArtifacts.Etcd])
+                : StepOutcome.Passed($"{found}; etcd's snapshot has its hash, revision {revision} and {keys} keys");
+        }
+    }
+
+    private static string ObjectDigest(JsonObject document) =>
+        Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(ObjectYaml.Write(document))).AsSpan(0, 8));
+
+    private static IEnumerable<string> CountFaults(ClusterInventory inventory, IReadOnlyList<CapturedObject> index)
+    {
+        var counted = index.GroupBy(one => (one.ApiVersion, one.Kind)).ToDictionary(group => group.Key, group => group.Count());
+        foreach (var kind in inventory.Kinds)
+        {
+            var there = counted.GetValueOrDefault((kind.ApiVersion, kind.Kind));
+            if (there != kind.Captured)
+            {
+                yield return $"{kind.Name}: {there} documents, and {kind.Captured} were captured";
+            }
+
+            if (kind is { LeftOut: null, Problem: null } && kind.Captured != kind.Listed)
+            {
+                yield return $"{kind.Name}: {kind.Captured} captured of {kind.Listed} listed";
+            }
+        }
+    }
+
+    private static IEnumerable<KubeObjectKey> DanglingOwners(IReadOnlyList<(CapturedObject Object, JsonObject Document)> documents)
+    {
+        var known = documents.Select(one => one.Object.Uid).ToHashSet(StringComparer.Ordinal);
+        return documents.Where(one => (one.Document["metadata"]?["ownerReferences"] as JsonArray ?? []).Any(owner => !known.Contains(owner?["uid"]?.GetValue<string>() ?? "")))
+            .Select(one => one.Object.Key);
+    }
+}

@@ -1,0 +1,129 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Engine.Validation;
+using Hexabase.DrConsole.Lab.Kubernetes;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+/// <summary>A virtual cluster put back in its place by its etcd, and proven in a scratch one.</summary>
+[Collection("vcluster")]
+public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
+{
+    private const string ConfigMap = "/api/v1/namespaces/team-0000/configmaps/app-0";
+    private const string Gone = "/api/v1/namespaces/team-0001/secrets/app-1";
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public async Task Cluster_in_place_has_its_objects_with_their_identity_and_its_watches_work()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        string uid;
+        using (var api = KubernetesLab.Api(cluster))
+        {
+            uid = Uid(await api.GetAsync(Gone, Ct));
+            Assert.True((await api.DeleteAsync(Gone, null, Ct)).IsSuccess);
+            Assert.True((await api.PatchAsync(ConfigMap, Json("""{"data":{"LOG_LEVEL":"ransomed"}}"""), Ct)).IsSuccess);
+        }
+
+        await MakeNewerClaimAsync(lab, cluster);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
+        var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+        Assert.Contains(plan.Notes, note => note.Contains("pv-newer", StringComparison.Ordinal) && note.Contains("Retain", StringComparison.Ordinal));
+        var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test"), Ct);
+        TestContext.Current.SendDiagnosticMessage(string.Join(", ", outcome.Phases!.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s")));
+        Assert.Equal(["protect", "unpack", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));
+
+        using var restored = KubernetesLab.Api(cluster);
+        Assert.Equal(uid, Uid(await restored.GetAsync(Gone, Ct)));
+        Assert.Equal("info", (await restored.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        Assert.Equal("Retain", (await host.GetAsync("/api/v1/persistentvolumes/pv-newer", Ct))["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
+        var workload = await host.GetAsync($"/apis/apps/v1/namespaces/{cluster.Namespace}/statefulsets/{cluster.Name}", Ct);
+        Assert.Null(workload["metadata"]!["annotations"]?["loft.sh/paused"]);
+
+        // Controllers see what happens now: a namespace gets what they give it.
+        Assert.True((await restored.CreateAsync("/api/v1/namespaces", Json("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"after-restore"}}"""), false, Ct)).IsSuccess);
+        while (await restored.FindAsync("/api/v1/namespaces/after-restore/serviceaccounts/default", Ct) is null)
+        {
+            await Task.Delay(100, Ct);
+        }
+
+        // Taken back, the cluster is as it was before, damage and all.
+        Assert.NotNull(await driver.AbandonAsync(plan, "R-1 of a test", Ct));
+        using var back = KubernetesLab.Api(cluster);
+        Assert.True(await new ClusterPause(await VClusterAccess.OpenAsync(((VClusterTarget)target).Settings, TimeProvider.System, Ct), TimeProvider.System).WaitReadyAsync(Ct));
+        Assert.Equal("ransomed", (await back.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
+        Assert.Null(await back.FindAsync(Gone, Ct));
+    }
+
+    [Fact]
+    public async Task Paused_cluster_of_a_dead_backup_is_resumed_by_the_next_one()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        var settings = KubernetesLab.Settings(lab, cluster);
+        using var access = await VClusterAccess.OpenAsync(settings, TimeProvider.System, Ct);
+        Assert.True(await new ClusterPause(access, TimeProvider.System).PauseAsync("backup of tenant-a", Ct));
+        Assert.False(cluster.ControlPlane.IsRunning);
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        Assert.True((await CaptureAsync(lab, repository)).Inventory.Objects > 0);
+        Assert.True(cluster.ControlPlane.IsRunning);
+    }
+
+    [Fact]
+    public async Task Restore_point_is_proven_in_a_scratch_cluster()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        var validation = new RestorePointValidation(new ValidationOptions { ScratchRoot = "/var/lib/hexabase-drconsole-scratch" }, lab.Registry, TimeProvider.System);
+        var result = await validation.RunAsync(repository, captured.Manifest.Id, null, (step, text) => TestContext.Current.SendDiagnosticMessage($"{step}: {text}"), Ct);
+        Assert.True(result.OverallPassed, string.Join("; ", result.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}")));
+        Assert.Contains("etcd's snapshot has its hash", result.Steps[3].Reason, StringComparison.Ordinal);
+        Assert.Contains("equal field by field", result.Steps[4].Reason, StringComparison.Ordinal);
+        Assert.NotNull(result.MeasuredRestoreSeconds);
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private static Task<VClusterCaptured> CaptureAsync(LabKubernetes lab, BackupRepository repository) => new VClusterBackup(TimeProvider.System).CaptureAsync(
+        new VClusterBackupRequest
+        {
+            Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind, Workspace = "shop" },
+            Settings = KubernetesLab.Settings(lab, lab.Clusters[0]),
+        },
+        repository, null, null, Ct);
+
+    /// <summary>A host's claim that the syncer made for one that the restore point does not have.</summary>
+    private static async Task MakeNewerClaimAsync(LabKubernetes lab, LabVirtualCluster cluster)
+    {
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        var volume = Json("""{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv-newer"},"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"persistentVolumeReclaimPolicy":"Delete","hostPath":{"path":"/nowhere"}}}""");
+        var claim = Json("""
+            {"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"name":"newer-x-team-0000-x-tenant","labels":{"vcluster.loft.sh/managed-by":"tenant"},
+             "annotations":{"vcluster.loft.sh/object-name":"newer","vcluster.loft.sh/object-namespace":"team-0000"}},
+             "spec":{"accessModes":["ReadWriteOnce"],"volumeName":"pv-newer","storageClassName":"","resources":{"requests":{"storage":"1Gi"}}}}
+            """);
+        claim["metadata"]!["labels"]!["vcluster.loft.sh/managed-by"] = cluster.Name;
+        Assert.True((await host.CreateAsync("/api/v1/persistentvolumes", volume, false, Ct)).IsSuccess);
+        Assert.True((await host.CreateAsync($"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims", claim, false, Ct)).IsSuccess);
+    }
+
+    private static string Uid(JsonObject value) => value["metadata"]!["uid"]!.GetValue<string>();
+
+    private static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
+}

@@ -1,0 +1,228 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab.Kubernetes;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+/// <summary>Objects put back into the running cluster that they came from.</summary>
+[Collection("vcluster")]
+public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+    private readonly List<string> _made = [];
+    private KubeApi? _api;
+
+    [Fact]
+    public async Task Namespace_restored_under_another_name_is_the_same_with_owners_of_its_own()
+    {
+        var (api, stored) = await CaptureAsync();
+        var selection = new RestoreSelection { Namespaces = [ClusterPopulation.NamespaceOf(0)], NamespaceMap = Map("team-copy") };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        Assert.Equal(0, plan.Count(ObjectAction.Refuse) + plan.Count(ObjectAction.Conflict) + plan.Count(ObjectAction.Change));
+        var journal = new MemoryJournal();
+        var result = await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+        Assert.Empty(result.Failed);
+        Assert.Empty(result.Warnings);
+        Assert.Equal(plan.Count(ObjectAction.Create), result.Created);
+
+        // Planned again, nothing is left to do: every object is there and equal.
+        var again = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        Assert.Equal(0, again.Count(ObjectAction.Create));
+        Assert.All(again.Objects, one => Assert.Empty(one.Differences));
+
+        // The owned one has its own cluster's owner; with a stale identity it would have been collected by now.
+        var database = await api.GetAsync(Path("databases", "team-copy", "db-000"), Ct);
+        var owned = await api.GetAsync(Path("databasesnapshots", "team-copy", "db-000-nightly"), Ct);
+        Assert.Equal(Uid(database), owned["metadata"]!["ownerReferences"]![0]!["uid"]!.GetValue<string>());
+        Assert.NotEqual(Uid(await api.GetAsync(Path("databases", ClusterPopulation.NamespaceOf(0), "db-000"), Ct)), Uid(database));
+        Assert.Equal($"{ClusterPopulation.Group}/protect", database["metadata"]!["finalizers"]![0]!.GetValue<string>());
+
+        // And back: nothing of it stays but what waits for its finalizer.
+        await RemoveFinalizersAsync(api, "team-copy");
+        var left = await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct);
+        Assert.Empty(left);
+        Assert.Empty(journal.Notes);
+    }
+
+    [Fact]
+    public async Task Changed_object_is_shown_field_by_field_put_back_and_taken_back()
+    {
+        var (api, stored) = await CaptureAsync();
+        var ns = ClusterPopulation.NamespaceOf(1);
+        var path = $"/api/v1/namespaces/{ns}/configmaps/app-0";
+        var secret = $"/api/v1/namespaces/{ns}/secrets/app-0";
+        await PatchAsync(api, path, """{"data":{"LOG_LEVEL":"trace","EXTRA":"1"}}""");
+        await PatchAsync(api, secret, """{"data":{"password":"c3RvbGVu"}}""");
+        var selection = new RestoreSelection { Namespaces = [ns], Names = ["app-0"], Kinds = ["ConfigMap", "Secret"], ChangesExisting = true };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        Assert.Equal(2, plan.Count(ObjectAction.Change));
+        Assert.Equal(
+            [new FieldDifference("data.EXTRA", "\"1\"", null), new FieldDifference("data.LOG_LEVEL", "\"trace\"", "\"info\"")],
+            plan.Objects.Single(one => one.Target.Kind == "ConfigMap").Differences);
+        Assert.Equal(
+            [new FieldDifference("data.password", ObjectDifference.Hidden, ObjectDifference.Hidden)],
+            plan.Objects.Single(one => one.Target.Kind == "Secret").Differences);
+
+        var journal = new MemoryJournal();
+        var result = await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+        Assert.Equal(2, result.Changed);
+        Assert.Equal("info", (await api.GetAsync(path, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
+        Assert.Null((await api.GetAsync(path, Ct))["data"]!["EXTRA"]);
+
+        Assert.Empty(await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct));
+        Assert.Equal("trace", (await api.GetAsync(path, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
+        Assert.Equal("c3RvbGVu", (await api.GetAsync(secret, Ct))["data"]!["password"]!.GetValue<string>());
+
+        // Left alone unless it is asked for; then it is told all the same.
+        var careful = await new RestorePlanner(api).PlanAsync(stored, selection with { ChangesExisting = false }, Ct);
+        Assert.Equal(2, careful.Count(ObjectAction.Leave));
+        Assert.All(careful.Objects, one => Assert.NotEmpty(one.Differences));
+    }
+
+    [Fact]
+    public async Task Target_that_changed_after_the_plan_stops_it_before_the_object()
+    {
+        var (api, stored) = await CaptureAsync();
+        var ns = ClusterPopulation.NamespaceOf(2);
+        var path = $"/api/v1/namespaces/{ns}/configmaps/app-1";
+        await PatchAsync(api, path, """{"data":{"LOG_LEVEL":"debug"}}""");
+        var selection = new RestoreSelection { Namespaces = [ns], Names = ["app-1"], Kinds = ["ConfigMap"], ChangesExisting = true };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        await PatchAsync(api, path, """{"data":{"LOG_LEVEL":"warn"}}""");
+        Assert.NotEqual(plan.Hash, (await new RestorePlanner(api).PlanAsync(stored, selection, Ct)).Hash);
+        var fault = await Assert.ThrowsAsync<EngineException>(() => new ObjectRestore(api, new MemoryJournal(), TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct));
+        Assert.Equal("target-drifted", fault.Code);
+        Assert.Equal("warn", (await api.GetAsync(path, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
+        Assert.Equal("target-drifted", (await Assert.ThrowsAsync<EngineException>(() => new ObjectRestore(api, new MemoryJournal(), TimeProvider.System).ExecuteAsync(plan, new string('0', 64), null, Ct))).Code);
+    }
+
+    [Fact]
+    public async Task Interrupted_restore_goes_on_where_it_stopped()
+    {
+        var (api, stored) = await CaptureAsync();
+        var selection = new RestoreSelection { Namespaces = [ClusterPopulation.NamespaceOf(0)], NamespaceMap = Map("team-again") };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        // It dies after an effect and before its note, in the middle of the plan.
+        var journal = new MemoryJournal { DiesAt = plan.Objects.Count(one => one.IsEffect) / 2 };
+        await Assert.ThrowsAsync<IOException>(() => new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct));
+        journal.DiesAt = int.MaxValue;
+        var result = await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+        Assert.Empty(result.Failed);
+        Assert.Equal(plan.Count(ObjectAction.Create), result.Created);
+        Assert.Equal(0, (await new RestorePlanner(api).PlanAsync(stored, selection, Ct)).Count(ObjectAction.Create));
+    }
+
+    [Fact]
+    public async Task Taken_node_port_is_refused_in_the_plan_not_in_the_middle_of_the_work()
+    {
+        var (api, _) = await CaptureAsync();
+        var service = Json("""{"apiVersion":"v1","kind":"Service","metadata":{"name":"edge","namespace":"team-0003"},"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":30555,"protocol":"TCP"}]}}""");
+        Assert.True((await api.CreateAsync("/api/v1/namespaces/team-0003/services", service, false, Ct)).IsSuccess);
+        try
+        {
+            var (_, stored) = await CaptureAsync();
+            var plan = await new RestorePlanner(api).PlanAsync(
+                stored, new RestoreSelection { Namespaces = ["team-0003"], Names = ["edge"], Kinds = ["Service"], NamespaceMap = new Dictionary<string, string> { ["team-0003"] = "default" } }, Ct);
+            var one = Assert.Single(plan.Objects);
+            Assert.Equal(ObjectAction.Refuse, one.Action);
+            Assert.Contains("30555", one.Reason, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await api.DeleteAsync("/api/v1/namespaces/team-0003/services/edge", null, Ct);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_api is not null)
+        {
+            foreach (var ns in _made)
+            {
+                await RemoveFinalizersAsync(_api, ns);
+                await _api.DeleteAsync($"/api/v1/namespaces/{ns}", null, CancellationToken.None);
+                while (await _api.FindAsync($"/api/v1/namespaces/{ns}", CancellationToken.None) is not null)
+                {
+                    await Task.Delay(100, CancellationToken.None);
+                }
+            }
+
+            _api.Dispose();
+        }
+
+        _folder.Dispose();
+    }
+
+    private Dictionary<string, string> Map(string target)
+    {
+        _made.Add(target);
+        return new Dictionary<string, string> { [ClusterPopulation.NamespaceOf(0)] = target };
+    }
+
+    private async Task<(KubeApi Api, StoredObjects Stored)> CaptureAsync()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var repository = await InitializeAsync(new FileSystemStore(_folder.Combine(Guid.NewGuid().ToString("N"))));
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind, Workspace = "shop" },
+                Settings = KubernetesLab.Settings(lab, lab.Clusters[0]) with { Etcd = null },
+            },
+            repository, null, null, Ct);
+        return (_api ??= KubernetesLab.Api(lab.Clusters[0]), new StoredObjects(repository, captured.Manifest));
+    }
+
+    private static async Task RemoveFinalizersAsync(KubeApi api, string ns)
+    {
+        foreach (var kind in (string[])["databases", "databasesnapshots"])
+        {
+            foreach (var one in (await api.FindAsync(Path(kind, ns), CancellationToken.None))?["items"] as JsonArray ?? [])
+            {
+                await api.PatchAsync(Path(kind, ns, one!["metadata"]!["name"]!.GetValue<string>()), Json("""{"metadata":{"finalizers":null}}"""), CancellationToken.None);
+            }
+        }
+    }
+
+    private static async Task PatchAsync(KubeApi api, string path, string patch) => Assert.True((await api.PatchAsync(path, Json(patch), Ct)).IsSuccess);
+
+    private static string Path(string plural, string ns, string? name = null) => new KubeResource(ClusterPopulation.Group, "v1", plural, "", true).PathOf(ns, name);
+
+    private static string Uid(JsonObject value) => value["metadata"]!["uid"]!.GetValue<string>();
+
+    private static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
+
+    private sealed class MemoryJournal : IObjectJournal
+    {
+        public Dictionary<int, AppliedObject> Notes { get; } = [];
+
+        public int DiesAt { get; set; } = int.MaxValue;
+
+        public Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<AppliedObject>>([.. Notes.Values]);
+
+        public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken)
+        {
+            if (Notes.Count == DiesAt)
+            {
+                throw new IOException("the process died here");
+            }
+
+            Notes[applied.Position] = applied;
+            return Task.CompletedTask;
+        }
+
+        public Task ForgetAsync(int position, CancellationToken cancellationToken)
+        {
+            Notes.Remove(position);
+            return Task.CompletedTask;
+        }
+    }
+}

@@ -1,0 +1,28 @@
+using Hexabase.DrConsole.Engine.Backups;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+public sealed class VClusterTargetTests
+{
+    [Theory]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&server=https%3A%2F%2F127.0.0.1%3A6443&namespaces=shop%2Cbilling&kinds=ConfigMap%2CDeployment.apps&names=web&map=billing%3Ab2%2Cshop%3As2&existing=change")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&store=%2Fsrv%2Fdata-a-0")]
+    public void Target_reads_back_as_it_was_written(string text)
+    {
+        var target = Assert.IsType<VClusterTarget>(RestoreTarget.Parse(text, "/"));
+        Assert.Equal(text, target.ToText());
+        Assert.False(target.Settings.RunsCommands);
+    }
+
+    [Fact]
+    public void Every_mistake_is_told_at_once()
+    {
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop&store=/s&names=n&colour=red", "/"));
+        Assert.Equal("restore-target-invalid", fault.Code);
+        foreach (var part in (string[])["NAMESPACE/NAME", "kubeconfig=", "ftp://x", "maybe", "map shop", "store=", "colour"])
+        {
+            Assert.Contains(part, fault.Message, StringComparison.Ordinal);
+        }
+    }
+}
