@@ -1,0 +1,83 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab.Kubernetes;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+/// <summary>The driver behind a restore run: its plan, its record beside the restore point, its notes in the catalog.</summary>
+[Collection("vcluster")]
+public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, CatalogServer catalog) : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    [Fact]
+    public async Task Confirmed_plan_runs_once_and_its_record_carries_it_through_a_second_attempt()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
+                Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null },
+            },
+            repository, null, null, Ct);
+        var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
+        using var tiers = new TierRepositories(estate, TimeProvider.System);
+        var points = new RestorePointCatalog(catalog.Pool);
+        var notes = new ObjectRestoreCatalog(catalog.Pool);
+        var driver = new VClusterRestoreDriver(notes, points, new RestorePointAccess(points, tiers), TimeProvider.System);
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={ClusterPopulation.NamespaceOf(3)}&map={ClusterPopulation.NamespaceOf(3)}:team-driven", "/");
+        Assert.True(driver.Takes(target, captured.Manifest));
+        var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+        Assert.Equal(plan.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
+        using var api = KubernetesLab.Api(cluster);
+        try
+        {
+            var operation = $"R-7 of {Guid.NewGuid()}";
+            var work = new RestoreWork(repository, captured.Manifest, plan, plan.Hash, operation);
+            var outcome = await driver.ExecuteAsync(work, Ct);
+            Assert.Empty(outcome.Warnings);
+            var done = await notes.ReadAsync(operation, Ct);
+            Assert.NotEmpty(done);
+            Assert.NotNull(await api.FindAsync("/api/v1/namespaces/team-driven/configmaps/app-0", Ct));
+
+            // Its run died before it could say so: the record leads it to the same end, and nothing is made twice.
+            await driver.ExecuteAsync(work, Ct);
+            Assert.Equal(done, await notes.ReadAsync(operation, Ct));
+
+            // Another run of the same plan meets a target that is no longer what was confirmed.
+            var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(work with { Operation = operation + " again" }, Ct));
+            Assert.Equal("target-drifted", fault.Code);
+        }
+        finally
+        {
+            foreach (var kind in (string[])["databases", "databasesnapshots"])
+            {
+                var path = $"/apis/{ClusterPopulation.Group}/v1/namespaces/team-driven/{kind}";
+                foreach (var one in (await api.FindAsync(path, Ct))?["items"]?.AsArray() ?? [])
+                {
+                    await api.PatchAsync($"{path}/{one!["metadata"]!["name"]}", new System.Text.Json.Nodes.JsonObject { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["finalizers"] = null } }, Ct);
+                }
+            }
+
+            await api.DeleteAsync("/api/v1/namespaces/team-driven", null, Ct);
+            while (await api.FindAsync("/api/v1/namespaces/team-driven", Ct) is not null)
+            {
+                await Task.Delay(100, Ct);
+            }
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+}
