@@ -79,7 +79,7 @@ internal static partial class SourceConfiguration
             settings.RequiredText("Host"), settings.Number("Port", 5432, 1, 65535), settings.RequiredText("Database"),
             settings.RequiredText("Username"), Secret(settings), mode, tables)
         {
-            DataDirectory = ReadDataDirectory(settings, mode),
+            DataDirectory = ReadDataDirectory(settings, mode, source, warnings),
             Wal = ReadWal(settings, mode),
             Heartbeat = ReadHeartbeat(settings, mode),
         };
@@ -108,12 +108,20 @@ internal static partial class SourceConfiguration
         return heartbeat.OptionalNumber("Seconds", 1, 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
     }
 
-    private static string? ReadDataDirectory(ConfigurationReader settings, PostgresMode mode)
+    /// <summary>
+    /// A directory that is away is no mistake: a recovery that was killed has moved it aside, and the console must start to go on
+    /// with it. One that is there and is no data directory is.
+    /// </summary>
+    private static string? ReadDataDirectory(ConfigurationReader settings, PostgresMode mode, string source, List<string> warnings)
     {
         var path = settings.FilePath("DataDirectory");
         if (path is not null && mode == PostgresMode.Logical)
         {
             settings.Problem("DataDirectory", "is for physical backups; set Mode to physical or both");
+        }
+        else if (path is not null && !Path.Exists(path) && Directory.Exists(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(path))))
+        {
+            warnings.Add($"{source}: its data directory {path} is not there; where no recovery has moved it aside, its path is wrong, and nothing can be backed up or recovered there");
         }
         else if (path is not null && !File.Exists(Path.Combine(path, "PG_VERSION")))
         {

@@ -35,12 +35,19 @@ public sealed class RunExecution(
     /// <summary>Advances the run until it ends, is cancelled, or <paramref name="stopping"/> is set (then it goes on later).</summary>
     public async Task AdvanceAsync(RunId id, CancellationToken stopping)
     {
-        var hold = await RunHold.AcquireAsync(catalog, times, id, stopping);
-        if (hold is null)
+        // A run that was let go on while it was being parked goes on here: whoever let it go on handed it over while it was still
+        // held, which did nothing, and the reconciler would find it only a minute later.
+        while (!stopping.IsCancellationRequested && await RunHold.AcquireAsync(catalog, times, id, stopping) is { } hold
+            && await AdvanceAsync(hold, stopping))
         {
-            return;
+            log.LogDebug("{Run} goes on at once", id);
         }
+    }
 
+    /// <summary>Advances a run that is held.</summary>
+    /// <returns>True where it was parked and is queued again already.</returns>
+    private async Task<bool> AdvanceAsync(RunHold hold, CancellationToken stopping)
+    {
         using var journal = new RunJournal(hold, time);
         using var work = CancellationTokenSource.CreateLinkedTokenSource(stopping);
         using var care = new CancellationTokenSource();
@@ -49,11 +56,12 @@ public sealed class RunExecution(
         var flush = KeepFlushingAsync(journal, hold.Run.Id, care.Token);
         try
         {
-            await ExecuteAsync(hold, journal, keeper, work, stopping);
+            return await ExecuteAsync(hold, journal, keeper, work, stopping);
         }
         catch (LeaseLostException lost)
         {
             log.LogWarning("{Lost}; another process goes on with it", lost.Message);
+            return false;
         }
         finally
         {
@@ -62,7 +70,8 @@ public sealed class RunExecution(
         }
     }
 
-    private async Task ExecuteAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationTokenSource work, CancellationToken stopping)
+    /// <returns>True where it was parked and is queued again already.</returns>
+    private async Task<bool> ExecuteAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationTokenSource work, CancellationToken stopping)
     {
         var context = new RunContext(hold, journal, work.Token);
         journal.Log("information", "engine", hold.Run.Attempt == 1
@@ -74,7 +83,7 @@ public sealed class RunExecution(
             {
                 await AbandonAsync(hold, journal);
                 await EndAsync(hold, journal, RunState.Cancelled, null, null);
-                return;
+                return false;
             }
 
             var result = await _handlers[hold.Run.Kind].ExecuteAsync(context);
@@ -88,7 +97,7 @@ public sealed class RunExecution(
         {
             journal.Log("information", "engine", $"waits: {waits.Message}");
             await journal.FlushAsync(CancellationToken.None);
-            await hold.ParkAsync(CancellationToken.None);
+            return await hold.ParkAsync(CancellationToken.None);
         }
         catch (NeedsDecisionException unknown)
         {
@@ -118,6 +127,8 @@ public sealed class RunExecution(
             await AbandonAsync(hold, journal);
             await FailAsync(hold, journal, new RunError("unexpected", $"{fault.GetType().Name}: {fault.Message}", "The console's log holds the whole trace.", context.CurrentStep));
         }
+
+        return false;
     }
 
     private async Task SettleCancelledAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationToken stopping)

@@ -98,16 +98,21 @@ internal sealed class RunHold
             }), cancellationToken);
     }
 
-    /// <summary>Gives the lease up until a person's act queues the run again. An act that came meanwhile queues it at once.</summary>
-    public Task ParkAsync(CancellationToken cancellationToken) =>
-        CommitAsync(
-            transaction => transaction.Command(
+    /// <summary>Gives the lease up until a person's act queues the run again.</summary>
+    /// <returns>True where that act came while the run was on its way to waiting: it is queued, and goes on at once.</returns>
+    public async Task<bool> ParkAsync(CancellationToken cancellationToken)
+    {
+        var isQueued = false;
+        await CommitAsync(
+            async transaction => isQueued = await transaction.Command(
                 """
                 UPDATE run SET lease_owner = NULL, lease_until = NULL, handed_over_at = NULL, wake = false,
                   state = CASE WHEN wake OR cancel_at IS NOT NULL THEN 'queued' ELSE 'waiting' END
-                WHERE id = $1
-                """, Run.Id.Value).RunAsync(cancellationToken),
+                WHERE id = $1 RETURNING state
+                """, Run.Id.Value).FirstAsync(row => row.GetString(0), cancellationToken) == RunStore.Text(RunState.Queued),
             cancellationToken);
+        return isQueued;
+    }
 
     /// <summary>Gives the lease up without ending the run: this process stops, the next one goes on.</summary>
     public Task ReleaseAsync(CancellationToken cancellationToken) =>

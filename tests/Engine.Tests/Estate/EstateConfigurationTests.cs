@@ -52,6 +52,27 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Read_a_data_directory_that_is_away_is_a_warning_and_one_that_is_none_a_mistake()
+    {
+        Touch("key", "pw");
+        Directory.CreateDirectory(Path.Combine(_folder.FullName, "pg/other"));
+        string Config(string directory) => $$"""
+            { "DrConsole": {
+              "Tiers": [ { "Name": "hot", "Store": "file:///var/backups/hot", "KeyFile": "key" } ],
+              "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "standard",
+                             "Postgres": { "Host": "127.0.0.1", "Port": 5433, "Database": "orders", "Username": "backup", "PasswordFile": "pw", "Mode": "physical", "DataDirectory": "{{directory}}" } } ] } }
+            """;
+
+        // A recovery that was killed has moved it aside: the console must start to go on with it.
+        var estate = EstateConfiguration.Read(Load(Config("pg/main")), null);
+
+        Assert.Equal(Path.Combine(_folder.FullName, "pg/main"), estate.SourceNamed("orders").Postgres!.DataDirectory);
+        Assert.Contains(estate.Warnings, warning => warning.StartsWith("orders: its data directory", StringComparison.Ordinal));
+        Assert.All(new[] { "pg/other", "nowhere/main" }, wrong =>
+            Assert.Contains("no data directory", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config(wrong)), null)).Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Read_three_mistakes_reports_all_three_with_their_keys()
     {
         Touch("key");

@@ -59,6 +59,29 @@ public sealed class RunExecutionTests(CatalogServer server)
     }
 
     [Fact]
+    public async Task Advance_a_run_that_is_let_go_on_while_it_is_being_parked_goes_on_at_once()
+    {
+        var run = await RequestAsync();
+        var calls = 0;
+        await Execution(async _ =>
+        {
+            if (++calls > 1)
+            {
+                return new { };
+            }
+
+            // Somebody approves between its look at the gate and its parking.
+            await using var connection = await server.Pool.OpenConnectionAsync(Token);
+            await using var transaction = await connection.BeginTransactionAsync(Token);
+            await RunStore.WakeAsync(transaction, run.Id, Token);
+            await transaction.CommitAsync(Token);
+            throw new RunWaitsException("approval");
+        }).AdvanceAsync(run.Id, Token);
+
+        Assert.Equal((RunState.Completed, 2), ((await FindAsync(run.Id)).State, calls));
+    }
+
+    [Fact]
     public async Task Advance_by_two_at_once_executes_once()
     {
         var run = await RequestAsync();
