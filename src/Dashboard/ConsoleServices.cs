@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Dashboard.Api;
 using Hexabase.DrConsole.Dashboard.Hubs;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
+using Hexabase.DrConsole.Dashboard.Pages.Reports;
 using Hexabase.DrConsole.Dashboard.Pages.Retention;
 using Hexabase.DrConsole.Dashboard.Pages.Settings;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
@@ -16,6 +17,7 @@ using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
@@ -44,6 +46,7 @@ internal static class ConsoleServices
         services.AddHostedService<CatalogKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddHostedService(provider => provider.GetRequiredService<RecoveryWatch>());
+        services.AddHostedService(provider => provider.GetRequiredService<ReadinessWatch>());
         services.AddSingleton<RunFeed>();
         services.AddHostedService(provider => provider.GetRequiredService<RunFeed>());
         services.AddHostedService(provider => provider.GetRequiredService<IncidentFeed>());
@@ -77,6 +80,7 @@ internal static class ConsoleServices
         app.MapGates();
         app.MapApi();
         app.MapHub<LiveHub>(LiveHub.Path).RequireAuthorization(ApiEndpoints.CanView);
+        app.MapReports();
         app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
         app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
         app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions

@@ -8,6 +8,7 @@ var root = new RootCommand("Backup, proof and recovery for PostgreSQL, Redis, vo
     UserCommand.Create(),
     TokenCommand.Create(),
     AuditCommand.Create(),
+    ReportCommand.Create(),
     WorkspaceCommand.Create(),
     WalCommand.Create(),
     RepositoryCommand.Create(),

@@ -10,6 +10,7 @@ public static class IconShape
     public const string Runs = "M2.7 6.2A5.7 5.7 0 1 1 2.3 8.6M2.3 3.2v3.2h3.2M6.8 5.9v4.2l3.3-2.1z";
     public const string Approvals = "M5 8V3.2a1 1 0 0 1 2 0V7M7 7V2.3a1 1 0 0 1 2 0V7M9 7V3a1 1 0 0 1 2 0v5M11 8V5a1 1 0 0 1 2 0v4.500a4.7 4.7 0 0 1-8.400 2.900L2.400 9.600a1 1 0 0 1 1.600-1.300L5 9.500";
     public const string Plans = "M4 2.500h8v11.500H4zM6.200 1.500h3.600v2H6.200zM6.200 6.500h3.600M6.200 9h3.600M6.200 11.500h2.200";
+    public const string Drills = "M8 14.2A6.2 6.2 0 1 0 8 1.8a6.2 6.2 0 0 0 0 12.4zM8 11.2a3.2 3.2 0 1 0 0-6.400 3.2 3.2 0 0 0 0 6.400zM8 8v.02M8 .8v2M8 13.2v2M.8 8h2M13.2 8h2";
     public const string Jobs = "M2.5 3.5h11v10.5h-11zM2.5 6.5h11M5.3 1.8v3M10.7 1.8v3M5.5 9.2h1M8.5 9.2h2";
     public const string Audit = "M6.5 5H5a3 3 0 0 0 0 6h1.5M9.5 5H11a3 3 0 0 1 0 6H9.5M6 8h4";
     public const string Settings = "M2 5h7M13 5h1M2 11h1M7 11h7M9 5a2 2 0 1 0 4 0 2 2 0 1 0-4 0M3 11a2 2 0 1 0 4 0 2 2 0 1 0-4 0";

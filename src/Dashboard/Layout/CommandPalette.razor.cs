@@ -24,7 +24,7 @@ public interface IPaletteSource
 /// <summary>Ctrl-K: go anywhere by typing a part of its name.</summary>
 public partial class CommandPalette : IDisposable
 {
-    private const int MaxShown = 12;
+    private const int MaxShown = 16;
 
     private readonly CancellationTokenSource _closed = new();
     private string _query = string.Empty;

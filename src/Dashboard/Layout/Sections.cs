@@ -31,6 +31,8 @@ public static class Sections
         new(Runs, IconShape.Runs, Texts.NavRuns, true),
         new(Approvals, IconShape.Approvals, RecoveryTexts.NavApprovals, false),
         new("/plans", IconShape.Plans, RecoveryTexts.NavPlans, false),
+        new("/drills", IconShape.Drills, DrillTexts.NavDrills, false),
+        new("/reports", IconShape.Validator, DrillTexts.NavReports, false),
         new("/jobs", IconShape.Jobs, Texts.NavJobs, false),
         new("/audit", IconShape.Audit, Texts.NavAudit, false),
         new("/settings", IconShape.Settings, Texts.NavSettings, false),

@@ -27,6 +27,7 @@ internal static class RunTexts
         RunKinds.Verification => PageTexts.RunKindVerification,
         RunKinds.Repair => PageTexts.RunKindRepair,
         RunKinds.Recovery => RecoveryTexts.RunKind,
+        RunKinds.Drill => DrillTexts.RunKind,
         _ => kind,
     };
 

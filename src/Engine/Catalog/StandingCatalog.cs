@@ -49,7 +49,15 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 AND NOT EXISTS (SELECT 1 FROM wal_gap g WHERE g.source = s.name AND g.closed_at IS NULL)
               ORDER BY t.lag_seconds + extract(epoch FROM clock_timestamp() - t.seen_at) OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
             LEFT JOIN LATERAL (
-              SELECT drilled_at, seconds FROM point_in_time_drill WHERE source = s.name AND outcome = 'passed' AND seconds IS NOT NULL ORDER BY id DESC LIMIT 1) drill ON true
+              SELECT drilled_at, seconds FROM (
+                SELECT drilled_at, seconds FROM point_in_time_drill WHERE source = s.name AND outcome = 'passed' AND seconds IS NOT NULL
+                UNION ALL
+                -- A whole plan, in scratch or in earnest, from its first step to its last.
+                SELECT max(step.ended_at), extract(epoch FROM max(step.ended_at) - min(step.started_at))::double precision
+                FROM recovery c JOIN recovery_step step ON step.run_id = c.run_id LEFT JOIN plan_drill d ON d.run_id = c.run_id
+                WHERE c.source = s.name AND c.outcome = 'completed' AND step.state = 'done' AND (NOT c.is_drill OR jsonb_array_length(d.cleanup->'left') = 0)
+                GROUP BY c.run_id) measured
+              ORDER BY drilled_at DESC LIMIT 1) drill ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(
                     row.TextOrNull(1), row.TimeOrNull(2), Parse<List<TierStanding>>(row.TextOrNull(3)) ?? [], row.TimeOrNull(4),

@@ -26,9 +26,17 @@ public sealed record ServiceSettings(
 /// <param name="Name">For messages.</param>
 /// <param name="Sql">A query of one value.</param>
 /// <param name="Http">A URL to get.</param>
-/// <param name="Command">A program with arguments; exit code 0 is a yes.</param>
+/// <param name="Command">A program with arguments, in which <c>{host}</c>, <c>{port}</c>, <c>{database}</c> and <c>{user}</c> stand for the recovered server; exit code 0 is a yes.</param>
 /// <param name="Expected">The value as text, or the HTTP status; null: any value, or 200.</param>
-public sealed record OperatorCheck(string Name, string? Sql = null, string? Http = null, IReadOnlyList<string>? Command = null, string? Expected = null);
+public sealed record OperatorCheck(string Name, string? Sql = null, string? Http = null, IReadOnlyList<string>? Command = null, string? Expected = null)
+{
+    /// <summary>
+    /// True where it asks the server whose address it is given, so that a drill can ask it of a scratch server: a query, or a command
+    /// whose words name <c>{host}</c>. An HTTP address, or a command without it, would ask the living service.
+    /// </summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public bool AsksWhereItIsTold => Sql is not null || (Command?.Any(word => word.Contains("{host}", StringComparison.Ordinal)) ?? false);
+}
 
 /// <summary>How a source is recovered in place.</summary>
 /// <param name="Service">Null where none is configured: pg_ctl where its data directory is known, else nothing can stop it.</param>

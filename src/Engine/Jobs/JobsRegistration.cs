@@ -33,6 +33,7 @@ public static class JobsRegistration
         services.AddSingleton<RecurringMaintenance>();
         services.AddTransient<RunJobs>();
         services.AddTransient<HealthJobs>();
+        services.AddTransient<DrillJobs>();
         return services;
     }
 

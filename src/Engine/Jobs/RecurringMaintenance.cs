@@ -45,6 +45,8 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
         Add("keys are looked at", "50 */6 * * *", target => target.LookAtKeysAsync(CancellationToken.None));
         Add("older restore points are proven again", Cron.Daily(4, 40), target => target.ProveAgainAsync(CancellationToken.None));
         jobs.AddOrUpdate<HealthJobs>("health history is summed up", JobQueues.Schedule, target => target.DownsampleAsync(CancellationToken.None), Cron.Daily(2, 35), Options);
+        // Each call begins one drill at most, and none while one is under way: the night has room for one after the other.
+        jobs.AddOrUpdate<DrillJobs>("drills of plans that are due", JobQueues.Schedule, target => target.StartDueAsync(CancellationToken.None), "*/10 0-5 * * *", Options);
         using var connection = storage.GetConnection();
         foreach (var stale in connection.GetRecurringJobs().Where(job => Named.Any(kind => job.Id.StartsWith(kind, StringComparison.Ordinal)) && !wanted.Contains(job.Id)))
         {

@@ -40,13 +40,19 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             throw new EngineException("plan-changed", ErrorKind.Conflict, "the plan is not the one that was confirmed", "look at it again and confirm it as it is now");
         }
 
+        if (plan.IsDrill)
+        {
+            throw new EngineException("drill-as-recovery", ErrorKind.Denied, "a drill's plan is no recovery's", "ask for a drill");
+        }
+
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         try
         {
             await RequireIncidentAsync(transaction, plan, cancellationToken);
-            var run = await InsertAsync(transaction, plan, actor, cancellationToken);
+            var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
+            await EndDrillsAsync(plan.Source, cancellationToken);
             await handOver(run.Id, cancellationToken);
             return run;
         }
@@ -122,16 +128,29 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         }
     }
 
-    private static async Task<Run> InsertAsync(NpgsqlTransaction transaction, RecoveryPlan plan, string actor, CancellationToken cancellationToken)
+    /// <summary>What is broken comes before what is practised: a drill of that source would take the machine from it.</summary>
+    private async Task EndDrillsAsync(string source, CancellationToken cancellationToken)
+    {
+        var runs = new RunStore(catalog);
+        foreach (var drill in (await runs.ListAsync(source, RunKinds.Drill, null, 1, cancellationToken)).Where(run => run.IsOpen))
+        {
+            await runs.CancelAsync(drill.Id, "engine", cancellationToken);
+        }
+    }
+
+    /// <summary>A run through a plan: its row, and one for each of its steps. Those that a drill does not do have their reason from the beginning.</summary>
+    internal static async Task<Run> InsertAsync(NpgsqlTransaction transaction, string kind, RecoveryPlan plan, string actor, CancellationToken cancellationToken)
     {
         var run = await RunStore.InsertAsync(
-            transaction, RunKinds.Recovery, plan.Source, plan.Basis.RestorePoint, new RecoveryRequest(plan.ToJson(), plan.Hash), actor, null, cancellationToken);
+            transaction, kind, plan.Source, plan.Basis.RestorePoint, new RecoveryRequest(plan.ToJson(), plan.Hash), actor, null, cancellationToken);
         await transaction.Command(
             "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             run.Id.Value, plan.Template, plan.TemplateVersion, plan.Hash, plan.Source, plan.Disaster, plan.Incident, plan.IsDrill).RunAsync(cancellationToken);
         foreach (var step in plan.Steps)
         {
-            await transaction.Command("INSERT INTO recovery_step (run_id, position, name, action) VALUES ($1, $2, $3, $4)", run.Id.Value, step.Position, step.Name, step.Action)
+            await transaction.Command(
+                "INSERT INTO recovery_step (run_id, position, name, action, state, reason) VALUES ($1, $2, $3, $4, $5, $6)",
+                run.Id.Value, step.Position, step.Name, step.Action, RecoveryNames.Of(step.NotExercised is null ? StepState.Pending : StepState.Skipped), step.NotExercised)
                 .RunAsync(cancellationToken);
         }
 

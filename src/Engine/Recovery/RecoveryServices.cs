@@ -1,8 +1,11 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Recovery.Reports;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -33,6 +36,15 @@ internal static class RecoveryServices
         services.AddSingleton<RecoveryRequests>();
         services.AddSingleton<RecoveryProposals>();
         services.AddSingleton<IRunHandler, RecoveryRun>();
+        services.AddSingleton<PlanDrillCatalog>();
+        services.AddSingleton<DrillPlans>();
+        services.AddSingleton<DrillRequests>();
+        services.AddSingleton<IRunHandler, DrillRun>();
+        services.AddSingleton<ReportWriter>();
+        services.AddSingleton<ReportKey>();
+        services.AddSingleton<ReadinessCatalog>();
+        services.AddSingleton<PlanReadiness>();
+        services.AddSingleton<ReadinessWatch>();
         services.AddSingleton<RecoveryWatch>();
         return services;
     }

@@ -63,8 +63,14 @@ public static class RunKinds
     /// <summary>Deletes a workspace's keys for ever.</summary>
     public const string Shredding = "shredding";
 
-    /// <summary>Carries out a recovery plan, or a drill of one.</summary>
+    /// <summary>Carries out a recovery plan.</summary>
     public const string Recovery = "recovery";
+
+    /// <summary>Carries out a recovery plan in a scratch place.</summary>
+    public const string Drill = "drill";
+
+    /// <summary>True for the runs that walk through a plan.</summary>
+    public static bool IsOfPlan(string kind) => kind is Recovery or Drill;
 
     /// <summary>True where a run's source is the name of a workspace.</summary>
     public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding;

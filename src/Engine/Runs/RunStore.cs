@@ -145,5 +145,5 @@ public sealed class RunStore(NpgsqlDataSource catalog)
 
     internal static string Invariant(long value) => value.ToString(System.Globalization.CultureInfo.InvariantCulture);
 
-    private static RunState Parse(string text) => States.First(state => Text(state) == text);
+    internal static RunState Parse(string text) => States.First(state => Text(state) == text);
 }

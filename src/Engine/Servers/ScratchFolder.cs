@@ -35,15 +35,19 @@ public sealed class ScratchFolder : IAsyncDisposable
     /// <summary>The words before a command that isolate it.</summary>
     internal IReadOnlyList<string> Command => _sandbox.Command;
 
+    /// <summary>Who runs servers in it, and how they are kept apart.</summary>
+    internal ServerPlace Servers => new(User, Command);
+
     /// <summary>Makes one.</summary>
     /// <param name="root">As <see cref="ScratchPostgresOptions.Root"/>.</param>
     /// <param name="protectedPaths">As <see cref="ScratchPostgresOptions.ProtectedPaths"/>.</param>
     /// <param name="registry">Records it.</param>
     /// <param name="cancellationToken">Ends the trials of the isolation.</param>
+    /// <param name="name">Its name, unique for ever, where somebody wrote it down before; a new one where null.</param>
     public static async Task<ScratchFolder> CreateAsync(
-        string root, IReadOnlyList<string> protectedPaths, ProcessRegistry registry, CancellationToken cancellationToken)
+        string root, IReadOnlyList<string> protectedPaths, ProcessRegistry registry, CancellationToken cancellationToken, string? name = null)
     {
-        var name = ProcessRegistry.NewName("scratch");
+        name ??= ProcessRegistry.NewName("scratch");
         LocalFolder.CreatePassage(root);
         var folder = System.IO.Path.Combine(System.IO.Path.GetFullPath(root), name);
         registry.Write(registry.NewRecord(name, "scratch PostgreSQL", Afterlife.Ended, folder, isServer: true));
@@ -67,7 +71,8 @@ public sealed class ScratchFolder : IAsyncDisposable
     /// <summary>Ends what still runs in it and removes it.</summary>
     public async ValueTask DisposeAsync() => await RemoveAsync(_registry, Name).ConfigureAwait(false);
 
-    private static async Task RemoveAsync(ProcessRegistry registry, string name)
+    /// <summary>Ends what still runs in the folder of that name and removes it, also where an earlier process made it.</summary>
+    internal static async Task RemoveAsync(ProcessRegistry registry, string name)
     {
         if (registry.Find(name) is not { } record)
         {

@@ -28,11 +28,15 @@ public sealed record RetentionPolicy(int Hourly, int Daily, int Weekly, int Mont
 /// <param name="TierDays">Days each tier keeps at most, by tier name.</param>
 /// <param name="MinimumTiers">A restore point counts only when so many tiers hold it.</param>
 /// <param name="ProofDays">A proof holds for so long, then it is stale.</param>
+/// <param name="DrillDays">Each recovery plan of its sources is drilled so often; 0 for never by itself.</param>
 /// <param name="RotationDays">The workspace's keys are rotated so often; 0 for never. Everything is encrypted in any case.</param>
 public sealed record ProtectionClass(
     string Name, TimeSpan Rto, TimeSpan Rpo, RetentionPolicy Retention, IReadOnlyDictionary<string, int> TierDays, int MinimumTiers, int ProofDays,
-    int RotationDays = ProtectionClass.DefaultRotationDays)
+    int RotationDays = ProtectionClass.DefaultRotationDays, int DrillDays = ProtectionClass.DefaultDrillDays)
 {
+    /// <summary>Of a class that says nothing.</summary>
+    public const int DefaultDrillDays = 30;
+
     /// <summary>What platforms of this kind ask for.</summary>
     public const int DefaultRotationDays = 90;
 
@@ -42,10 +46,10 @@ public sealed record ProtectionClass(
     /// <summary>The four classes that exist without any configuration.</summary>
     public static IReadOnlyDictionary<string, ProtectionClass> Defaults { get; } = new[]
     {
-        new ProtectionClass("critical", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(5), new RetentionPolicy(24, 30, 12, 12, 7) { PointInTimeDays = 7 }, Days(7, 90, 2555), 2, 7),
+        new ProtectionClass("critical", TimeSpan.FromMinutes(15), TimeSpan.FromMinutes(5), new RetentionPolicy(24, 30, 12, 12, 7) { PointInTimeDays = 7 }, Days(7, 90, 2555), 2, 7, DrillDays: 7),
         new ProtectionClass("important", TimeSpan.FromHours(4), TimeSpan.FromHours(1), new RetentionPolicy(24, 14, 8, 6, 0), Days(3, 60, 730), 1, 14),
-        new ProtectionClass("standard", TimeSpan.FromHours(24), TimeSpan.FromHours(24), new RetentionPolicy(0, 14, 8, 3, 0), Days(2, 30, 365), 1, 30),
-        new ProtectionClass("archive", TimeSpan.FromHours(72), TimeSpan.FromDays(7), new RetentionPolicy(0, 0, 8, 12, 7), Days(null, 30, 2555), 1, 90),
+        new ProtectionClass("standard", TimeSpan.FromHours(24), TimeSpan.FromHours(24), new RetentionPolicy(0, 14, 8, 3, 0), Days(2, 30, 365), 1, 30, DrillDays: 90),
+        new ProtectionClass("archive", TimeSpan.FromHours(72), TimeSpan.FromDays(7), new RetentionPolicy(0, 0, 8, 12, 7), Days(null, 30, 2555), 1, 90, DrillDays: 180),
     }.ToDictionary(one => one.Name);
 
     private static Dictionary<string, int> Days(int? hot, int? warm, int? cold) =>

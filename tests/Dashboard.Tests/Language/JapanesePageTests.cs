@@ -20,7 +20,7 @@ public sealed class JapanesePageTests : ControlTests
     public void Rail_and_source_table_are_in_Japanese()
     {
         Assert.Equal(
-            ["概要", "保護対象", "復元点", "階層", "障害", "実行", "承認", "計画", "ジョブ", "監査", "設定"],
+            ["概要", "保護対象", "復元点", "階層", "障害", "実行", "承認", "計画", "訓練", "報告書", "ジョブ", "監査", "設定"],
             Render<Rail>().FindAll("a").Select(entry => entry.TextContent.Trim()));
 
         var table = Render<SourceTable>(parameters => parameters.Add(self => self.Rows,

@@ -12,13 +12,18 @@ using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Recovery.Reports;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Backups;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Engine.Validation;
+using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
@@ -65,6 +70,13 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                     {
                         DataDirectory = Server.DataFolder, Wal = new WalSettings(false, null, false, WalSettings.DefaultFlushInterval),
                     },
+                    Recovery = new Hexabase.DrConsole.Engine.Estate.RecoverySettings(
+                        null,
+                        [
+                            new OperatorCheck("all parcels", Sql: "SELECT count(*) FROM parcel", Expected: "2000"),
+                            new OperatorCheck("from outside", Command: ["pg_isready", "--host={host}", "--port={port}", "--dbname={database}"]),
+                        ],
+                        null, null),
                 },
             ],
             []);
@@ -92,6 +104,12 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool));
         Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
+        Durations = new StepDurations(_catalog.Pool);
+        DrillCatalog = new PlanDrillCatalog(_catalog.Pool);
+        DrillPlans = new DrillPlans(maker, all, Points, Access, Scratch);
+        Drills = new DrillRequests(_catalog.Pool, Library, DrillPlans, DrillCatalog, Estate, TriggerAsync, TimeProvider.System, NullLogger<DrillRequests>.Instance);
+        Readiness = new ReadinessCatalog(_catalog.Pool, TimeProvider.System);
+        PlanReadiness = new PlanReadiness(Library, maker, Estate, Readiness, TimeProvider.System);
         Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, Estate, TimeProvider.System);
     }
 
@@ -124,6 +142,41 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public RecoveryRequests Recoveries { get; private set; } = null!;
 
     public IncidentStore Incidents { get; private set; } = null!;
+
+    public StepDurations Durations { get; private set; } = null!;
+
+    public PlanDrillCatalog DrillCatalog { get; private set; } = null!;
+
+    public DrillPlans DrillPlans { get; private set; } = null!;
+
+    public DrillRequests Drills { get; private set; } = null!;
+
+    public ReadinessCatalog Readiness { get; private set; } = null!;
+
+    public PlanReadiness PlanReadiness { get; private set; } = null!;
+
+    public ReportWriter Reports => new(_catalog.Pool, Runs, Catalog, DrillCatalog, Gates, Estate, TimeProvider.System);
+
+    public ReportKey ReportKey => new(DataFolder.Open(_folder.Combine("data")));
+
+    public ValidationOptions Scratch => new() { ScratchRoot = _folder.Combine("s"), ProtectedPaths = [Key, _folder.Combine("data")] };
+
+    /// <summary>The processes that the engine has on record.</summary>
+    internal IReadOnlyList<ProcessRecord> Records => _folder.Registry.List();
+
+    /// <summary>The configuration of this estate, read as at a start.</summary>
+    public ProtectedEstate ReadConfiguration()
+    {
+        var file = _folder.Combine("estate.json");
+        File.WriteAllText(file, $$"""
+            { "DrConsole": {
+              "Tiers": [ { "Name": "hot", "Store": "{{Tier("hot").Store}}", "KeyFile": "{{Key}}" } ],
+              "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "standard",
+                             "Postgres": { "Host": "127.0.0.1", "Port": {{Server.Port}}, "Database": "postgres", "Username": "postgres", "PasswordFile": "{{_folder.Combine("password")}}",
+                                           "Mode": "physical", "DataDirectory": "{{Server.DataFolder}}" } } ] } }
+            """);
+        return EstateConfiguration.Read((IConfigurationRoot)new ConfigurationBuilder().AddJsonFile(file).Build(), _folder.Combine("data"));
+    }
 
     public RecoveryProposals Proposals { get; private set; } = null!;
 
@@ -234,9 +287,21 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
                 _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), TimeProvider.System),
+            new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;
+    }
+
+    /// <summary>An account, as an admin makes it.</summary>
+    public Task PersonAsync(string name, string role) => _catalog.Pool.Command(
+        "INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', $2, 'command line') ON CONFLICT DO NOTHING", name, role).RunAsync(Ct);
+
+    /// <summary>Ends the run's lease and the process's part in it, as a kill would: nothing more is written.</summary>
+    public async Task DieAsync(RunId run)
+    {
+        await _catalog.Pool.Command("UPDATE run SET fence = fence + 1 WHERE id = $1", run.Value).RunAsync(Ct);
+        throw new LeaseLostException(run);
     }
 
     /// <summary>Lets the lease of a run that its process died with run out.</summary>

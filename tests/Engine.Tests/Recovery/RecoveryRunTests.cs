@@ -194,6 +194,41 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
     }
 
     [Fact]
+    public async Task A_console_starts_while_a_killed_recovery_has_the_data_aside_and_goes_on_with_it()
+    {
+        RunId run = default;
+        var died = false;
+        using var dying = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(inner, afterAct: () => died ? Task.CompletedTask : Die()));
+        await rig.DamageAsync();
+        var plan = await rig.PlanAsync();
+        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+        await rig.AdvanceAsync(run);
+        await rig.ApproveAsync(run, "paul");
+        await rig.AdvanceAsync(run);
+        Assert.False(Directory.Exists(rig.Server.DataFolder));
+
+        var estate = rig.ReadConfiguration();
+        Assert.Single(estate.Warnings, warning => warning.Contains(rig.Server.DataFolder, StringComparison.Ordinal));
+        await rig.ExpireLeaseAsync(run);
+        var ended = await rig.AdvanceAsync(run);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(run)}");
+        Assert.True(await rig.IsWholeAsync());
+        // What was lost is measured: nothing later than the last commit came back, and the service took writes until it was stopped.
+        var steps = await rig.Catalog.StepsAsync(run, Ct);
+        var loss = MeasuredLoss.Of(plan, steps)!;
+        Assert.Equal((LossEnd.ServiceStopped, steps[0].ActedAt), (loss.End, loss.Until));
+        Assert.True(loss.AtMost > TimeSpan.Zero);
+        Assert.True(loss.Restored <= steps[0].ActedAt);
+
+        Task Die()
+        {
+            died = true;
+            throw new LeaseLostException(run);
+        }
+    }
+
+    [Fact]
     public async Task A_way_back_whose_process_dies_at_each_of_its_steps_is_gone_to_its_end()
     {
         var deaths = new HashSet<string>();

@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 
@@ -14,6 +15,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 public partial class OverviewPage : LivePage
 {
     private const int RunsShown = 8;
+    private const int PlansShown = 6;
     private const string Example =
         """
         "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "critical", "Workspace": "shop",
@@ -25,6 +27,7 @@ public partial class OverviewPage : LivePage
     private IReadOnlyList<Run> _runs = [];
     private IReadOnlyList<Run> _running = [];
     private IReadOnlyList<Incident> _open = [];
+    private IReadOnlyList<ReadinessRow> _readiness = [];
 
     [Inject]
     private StandingCatalog Standings { get; set; } = default!;
@@ -42,7 +45,13 @@ public partial class OverviewPage : LivePage
     private IncidentFeed News { get; set; } = default!;
 
     [Inject]
+    private ReadinessCatalog Readiness { get; set; } = default!;
+
+    [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
+
+    /// <summary>What is not verified comes first; the others are few enough to stand below where there is room.</summary>
+    private IReadOnlyList<ReadinessRow> Unready => [.. _readiness.OrderByDescending(row => row.State).Take(PlansShown)];
 
     private IReadOnlyList<SourceRow> Rows => [.. _standings!.Select(standing => SourceRows.From(standing, Estate.Tiers, Time))];
 
@@ -80,6 +89,7 @@ public partial class OverviewPage : LivePage
         _runs = await Runs.ListAsync(null, null, null, RunsShown, cancellationToken);
         _running = await Runs.ListAsync(null, null, RunState.Running, 100, cancellationToken);
         _open = await Incidents.OpenAsync(cancellationToken);
+        _readiness = await Readiness.ListAsync(cancellationToken);
         _standings = standings;
     }
 

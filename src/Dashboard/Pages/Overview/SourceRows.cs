@@ -99,6 +99,8 @@ internal static class SourceRows
         .. standing.Facts.Recent.Where(proof => !proof.NotProvable).Reverse().Select(proof => proof is { Passed: true, RestoreSeconds: { } seconds }
             ? new DrillColumn(TimeSpan.FromSeconds(seconds))
             : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed)),
+        // A drill that is newer than all of them is the figure that stands beside the columns.
+        .. standing.Facts.Drill is { } drill && standing.RestoreMeasuredAt == drill.At ? [new DrillColumn(TimeSpan.FromSeconds(drill.Seconds))] : Array.Empty<DrillColumn>(),
     ];
 
     public static string RestoreSecond(SourceStanding standing, TimeProvider time) => standing.RestoreMeasuredAt is { } measured

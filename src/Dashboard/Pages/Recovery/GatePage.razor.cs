@@ -5,8 +5,10 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
@@ -20,7 +22,10 @@ public partial class GatePage : LivePage
     private const int RecoveriesLookedThrough = 200;
     private ApprovalGate? _gate;
     private RecoveryPlan? _plan;
+    private const int DrillsLookedThrough = 20;
     private RecoveryRow? _last;
+    private PlanDrillRow? _drill;
+    private ReadinessRow? _readiness;
     private IReadOnlyList<ApprovalVote> _votes = [];
     private string? _person;
     private string? _role;
@@ -39,6 +44,12 @@ public partial class GatePage : LivePage
 
     [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
+
+    [Inject]
+    private PlanDrillCatalog Drills { get; set; } = default!;
+
+    [Inject]
+    private ReadinessCatalog Readiness { get; set; } = default!;
 
     [Inject]
     private IDataProtectionProvider Protection { get; set; } = default!;
@@ -85,7 +96,9 @@ public partial class GatePage : LivePage
         _plan = _plan is not null && _gate?.Run == gate.Run ? _plan : RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run!.RequestJson, JsonSerializerOptions.Web)!.Plan);
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
         _last = (await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken))
-            .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != gate.Run && one.Outcome is not null);
+            .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != gate.Run && !one.IsDrill && one.Outcome is not null);
+        _drill = (await Drills.ListAsync(_plan.Source, _plan.Template, DrillsLookedThrough, cancellationToken)).FirstOrDefault(one => one.Recovery.Outcome is { } outcome and not RecoveryOutcome.Cancelled);
+        _readiness = (await Readiness.ListAsync(cancellationToken)).FirstOrDefault(row => row.Plan == _plan.Template && row.Source == _plan.Source);
         _gate = gate;
     }
 

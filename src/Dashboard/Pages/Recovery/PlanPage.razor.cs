@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
@@ -16,6 +17,10 @@ public partial class PlanPage : LivePage
 {
     private PlanTemplate? _template;
     private IReadOnlyList<PlanVersion> _versions = [];
+    private const int HistoryShown = 20;
+    private IReadOnlyDictionary<string, MeasuredDuration> _measured = new Dictionary<string, MeasuredDuration>();
+    private IReadOnlyList<ReadinessRow> _readiness = [];
+    private IReadOnlyList<ReadinessRow> _history = [];
     private RecoveryPlan? _plan;
     private string? _source;
     private string? _disaster;
@@ -41,6 +46,12 @@ public partial class PlanPage : LivePage
 
     [Inject]
     private PlanLibrary Library { get; set; } = default!;
+
+    [Inject]
+    private ReadinessCatalog Readiness { get; set; } = default!;
+
+    [Inject]
+    private StepDurations Durations { get; set; } = default!;
 
     [Inject]
     private RecoveryActions Actions { get; set; } = default!;
@@ -73,8 +84,16 @@ public partial class PlanPage : LivePage
             : Library.Read(_versions[0]);
         // The one that was asked for, else one that can be recovered in place.
         _source ??= Sources.OrderBy(source => source.Name == SourceAsked ? 0 : source.Postgres?.DataDirectory is not null ? 1 : 2).Select(source => source.Name).FirstOrDefault();
+        _measured = _source is null ? _measured : await Durations.ReadAsync(_source, cancellationToken);
+        _readiness = [.. (await Readiness.ListAsync(cancellationToken)).Where(row => row.Plan == Name)];
+        _history = await Readiness.HistoryAsync(Name, null, HistoryShown, cancellationToken);
         _disaster ??= _template.Disasters.FirstOrDefault(disaster => disaster == DisasterAsked) ?? _template.Disasters[0];
     }
+
+    /// <summary>How long an action takes on the chosen source, and who measured it.</summary>
+    private string Measured(string action) => _measured.GetValueOrDefault(action) is { } known
+        ? $"{Figures.Duration(TimeSpan.FromSeconds(known.Seconds))}, {Figures.Format(known.IsDrill ? DrillTexts.MeasuredDrill : DrillTexts.MeasuredRecovery, known.Newest, Figures.Moment(known.At, Time))}"
+        : DrillTexts.MeasuredNever;
 
     private async Task MakeAsync()
     {

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
@@ -14,6 +15,11 @@ public partial class PlansPage : LivePage
     [Inject]
     private PlanLibrary Library { get; set; } = default!;
 
+    private IReadOnlyList<ReadinessRow> _readiness = [];
+
+    [Inject]
+    private ReadinessCatalog Readiness { get; set; } = default!;
+
     [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
 
@@ -21,9 +27,10 @@ public partial class PlansPage : LivePage
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
         var recoveries = await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken);
+        _readiness = await Readiness.ListAsync(cancellationToken);
         _plans =
         [
-            .. (await Library.ListAsync(cancellationToken)).Select(version => (version, Library.Read(version), recoveries.FirstOrDefault(one => one.Plan == version.Plan))),
+            .. (await Library.ListAsync(cancellationToken)).Select(version => (version, Library.Read(version), recoveries.FirstOrDefault(one => one.Plan == version.Plan && !one.IsDrill))),
         ];
     }
 }

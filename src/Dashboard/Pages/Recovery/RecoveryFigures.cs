@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
@@ -13,8 +12,7 @@ internal static class RecoveryFigures
 {
     public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
     {
-        var request = JsonSerializer.Deserialize<RecoveryRequest>(run.RequestJson, JsonSerializerOptions.Web)!;
-        var plan = RecoveryPlan.Parse(request.Plan);
+        var plan = RecoveryRequest.PlanOf(run);
         var rto = TimeSpan.FromSeconds(plan.RtoSeconds);
         var since = (run.EndedAt ?? time.GetUtcNow()) - run.CreatedAt;
         var left = rto - since;

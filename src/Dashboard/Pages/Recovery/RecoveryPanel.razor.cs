@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -33,6 +34,7 @@ public partial class RecoveryPanel
     private RecoveryRow? _recovery;
     private IReadOnlyList<RecoveryStepRow> _steps = [];
     private ApprovalGate? _gate;
+    private PlanDrillRow? _drill;
     private string _reason = "";
 
     /// <summary>The run; a new one each time that it changed.</summary>
@@ -49,6 +51,9 @@ public partial class RecoveryPanel
 
     [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
+
+    [Inject]
+    private PlanDrillCatalog Drills { get; set; } = default!;
 
     [Inject]
     private RecoveryRequests Requests { get; set; } = default!;
@@ -69,11 +74,8 @@ public partial class RecoveryPanel
 
     private bool HasServed => _steps.Any(step => step is { Action: RestartServices.ActionName, StartedAt: not null });
 
-    /// <summary>The last commit that came back, as the recovered server logged it; null before that.</summary>
-    private string? LastCommit =>
-        _steps.FirstOrDefault(step => step.Action == RestoreFromBackup.ActionName)?.Effect is { } effect
-        && effect.TryGetProperty("data", out var data) && data.ValueKind == System.Text.Json.JsonValueKind.Object
-        && data.TryGetProperty("lastTransaction", out var last) ? last.GetString() : null;
+    /// <summary>What is lost by what was measured; null until the data is restored.</summary>
+    private MeasuredLoss? Loss => MeasuredLoss.Of(_plan!, _steps);
 
     /// <summary>When the service was stopped: it took no write after that.</summary>
     private DateTimeOffset? StoppedAt => _steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName)?.ActedAt;
@@ -147,10 +149,11 @@ public partial class RecoveryPanel
     /// <inheritdoc/>
     protected override async Task OnParametersSetAsync()
     {
-        _plan ??= RecoveryPlan.Parse(System.Text.Json.JsonSerializer.Deserialize<RecoveryRequest>(Run.RequestJson, System.Text.Json.JsonSerializerOptions.Web)!.Plan);
+        _plan ??= RecoveryRequest.PlanOf(Run);
         _steps = await Recoveries.StepsAsync(Run.Id, CancellationToken.None);
         _gate = await Gates.OfRunAsync(Run.Id, CancellationToken.None) is [.., var newest] ? newest : null;
         _recovery = await Recoveries.FindAsync(Run.Id, CancellationToken.None);
+        _drill = _recovery is { IsDrill: true } ? await Drills.FindAsync(Run.Id, CancellationToken.None) : null;
     }
 
     private Task Act(RecoveryAct act) => (act >= RecoveryAct.Retry ? OnDecide : OnAct)(async (actor, token) =>

@@ -46,7 +46,7 @@ public partial class StepTimeline
         get
         {
             // What has ended is drawn by what was measured: guesses that lie hours beyond it would hide it.
-            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.EstimateSeconds) }.Max() : Now;
+            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.Steps.Where(step => step.NotExercised is null).Sum(step => step.EstimateSeconds)) }.Max() : Now;
             var span = end - Left;
             return Deadline > end && Deadline - Left < span * 3 ? Deadline + (span * 0.1) : end + (span * 0.1) + TimeSpan.FromSeconds(1);
         }
@@ -59,9 +59,10 @@ public partial class StepTimeline
         get
         {
             var done = Rows.Count(row => row.State == StepState.Done);
+            var all = Plan.Steps.Count(step => step.NotExercised is null);
             return Forecast is { } end && IsOpen
-                ? Figures.Format(RecoveryTexts.TimelineConclusion, done, Rows.Count, Figures.Moment(end, Time))
-                : Figures.Format(RecoveryTexts.TimelineEnded, done, Rows.Count);
+                ? Figures.Format(RecoveryTexts.TimelineConclusion, done, all, Figures.Moment(end, Time))
+                : Figures.Format(RecoveryTexts.TimelineEnded, done, all);
         }
     }
 
@@ -84,7 +85,7 @@ public partial class StepTimeline
             return Share(began);
         }
 
-        var before = Plan.Steps.Where(one => one.Position < step.Position).Aggregate(Begin, (at, one) =>
+        var before = Plan.Steps.Where(one => one.Position < step.Position && one.NotExercised is null).Aggregate(Begin, (at, one) =>
         {
             var row = RowOf(one);
             var end = row.EndedAt ?? (row.StartedAt ?? at) + TimeSpan.FromSeconds(one.EstimateSeconds);

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation.Rescue;
 using Microsoft.AspNetCore.Components;
@@ -36,6 +37,9 @@ public partial class RunPage : LivePage
     [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
 
+    [Inject]
+    private DrillRequests Drills { get; set; } = default!;
+
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunTexts.ServesHref(_run!)), new Crumb(_run!.Id.ToString())];
 
@@ -50,7 +54,7 @@ public partial class RunPage : LivePage
             var run = _run!;
             var took = RunTexts.Took(run, Time);
             var progress = RunTexts.Progress(run);
-            if (run.Kind == RunKinds.Recovery)
+            if (RunKinds.IsOfPlan(run.Kind))
             {
                 return RecoveryFigures.Of(run, Time);
             }
@@ -125,7 +129,7 @@ public partial class RunPage : LivePage
 
     private Task CancelAsync() => ActAsync(async (actor, token) =>
     {
-        await Store.CancelAsync(new RunId(Number), actor, token);
+        await (_run!.Kind == RunKinds.Drill ? Drills.CancelAsync(_run.Id, actor, token) : Store.CancelAsync(_run.Id, actor, token));
         await RefreshAsync(token);
     });
 

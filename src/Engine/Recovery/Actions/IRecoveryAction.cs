@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
@@ -44,6 +45,9 @@ public interface IRecoveryAction
 
     WayBack WayBack { get; }
 
+    /// <summary>Why a drill leaves it out, since it could only be done to what lives; null for an action that a drill does.</summary>
+    string? NotInDrills => null;
+
     /// <summary>Exactly what it will do to that target, one line each: what the approver reads, and what the hash covers.</summary>
     /// <exception cref="EngineException">It cannot be done to that target; with what is missing.</exception>
     IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters);
@@ -81,6 +85,12 @@ public sealed record ActionContext(
 {
     /// <summary>What the step's effect said, once it acted.</summary>
     public JsonElement? Effect { get; init; }
+
+    /// <summary>In a drill: the folder that everything happens in; null in a real recovery.</summary>
+    public ScratchFolder? Scratch { get; init; }
+
+    /// <summary>Who runs the recovered cluster's servers and programs, and apart from what.</summary>
+    internal ServerPlace Servers => Scratch?.Servers ?? ServerPlace.InPlace();
 
     /// <summary>The server that is recovered.</summary>
     public RecoveryTarget Target => Plan.Target;

@@ -18,6 +18,8 @@ public sealed class IsolateCorruptedData : IRecoveryAction
 
     public WayBack WayBack => WayBack.Always;
 
+    public string? NotInDrills => "it would move the living data directory, and in a scratch folder there is none to move";
+
     /// <summary>Where a run puts the directory.</summary>
     public static string AsideOf(string dataDirectory, string tag) => $"{dataDirectory}.aside-{tag}";
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
@@ -19,20 +20,30 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
     }
 
     /// <summary>Whether the check says yes, and what it said.</summary>
-    public async Task<(bool Passed, string Text)> AskAsync(OperatorCheck check, CancellationToken cancellationToken)
+    /// <param name="check">The check.</param>
+    /// <param name="target">The server that it is about: a command's words name its address by <c>{host}</c>, <c>{port}</c>, <c>{database}</c> and <c>{user}</c>.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<(bool Passed, string Text)> AskAsync(OperatorCheck check, RecoveryTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(check);
+        ArgumentNullException.ThrowIfNull(target);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_patience);
         try
         {
-            return check.Http is { } address ? await GetAsync(check, address, patience.Token) : await RunAsync(check, check.Command!, patience.Token);
+            return check.Http is { } address ? await GetAsync(check, address, patience.Token) : await RunAsync(check, [.. check.Command!.Select(word => Addressed(word, target))], patience.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return (false, $"check '{check.Name}' did not answer within {s_patience.TotalSeconds:0} s");
         }
     }
+
+    private static string Addressed(string word, RecoveryTarget target) => word
+        .Replace("{host}", target.Host, StringComparison.Ordinal)
+        .Replace("{port}", target.Port.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal)
+        .Replace("{database}", target.Database, StringComparison.Ordinal)
+        .Replace("{user}", target.Username, StringComparison.Ordinal);
 
     private async Task<(bool, string)> GetAsync(OperatorCheck check, string address, CancellationToken cancellationToken)
     {

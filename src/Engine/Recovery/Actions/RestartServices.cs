@@ -30,12 +30,12 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
     ];
 
     public async Task<JsonElement> CaptureAsync(ActionContext context) =>
-        ActionContext.Data(new ServiceSnapshot(await controls.For(context.Target).IsRunningAsync(context.Cancellation), []));
+        ActionContext.Data(new ServiceSnapshot(await controls.For(context.Target, context.Scratch).IsRunningAsync(context.Cancellation), []));
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
         var options = context.SnapshotOf<ServiceSnapshot>(StopDatabaseService.ActionName)?.Options ?? [];
-        await controls.For(context.Target).StartAsync(options, context.Log, context.Cancellation);
+        await controls.For(context.Target, context.Scratch).StartAsync(options, context.Log, context.Cancellation);
         var began = time.GetTimestamp();
         await WaitForAnswerAsync(context);
         return new StepEffect(string.Create(CultureInfo.InvariantCulture, $"the service answers, {time.GetElapsedTime(began).TotalSeconds:0.0} s after its start"));
@@ -48,7 +48,7 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
         var found = new List<string> { await AnswerAsync(context.Target, context.Cancellation) };
         foreach (var check in context.Target.Checks.Where(check => check.Sql is null))
         {
-            var (passed, text) = await checks.AskAsync(check, context.Cancellation);
+            var (passed, text) = await checks.AskAsync(check, context.Target, context.Cancellation);
             if (!passed)
             {
                 return new StepVerification(false, text);
@@ -62,7 +62,7 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public async Task<string> RollBackAsync(ActionContext context)
     {
-        await controls.For(context.Target).StopAsync(context.Log, context.Cancellation);
+        await controls.For(context.Target, context.Scratch).StopAsync(context.Log, context.Cancellation);
         return "the service is stopped again";
     }
 

@@ -39,10 +39,10 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
             var target = TargetOf(context.Target, context.Plan.Basis);
-            var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation);
+            var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation, context.Servers);
             RequireContent(plan, context.Plan.Basis);
             var result = await restores.Physical.ExecuteAsync(
-                repository, manifest, plan, plan.Hash, context.Operation, context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation);
+                repository, manifest, plan, plan.Hash, context.Operation, context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation, context.Servers);
             TakePlace(context);
             return new StepEffect(
                 $"recovered in {result.Seconds:0.0} s: {string.Join(", ", result.Phases.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s"))}"
@@ -100,8 +100,9 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         return "removed the recovered cluster, which had served nobody yet";
     }
 
+    /// <summary>In a drill nothing is aside: then the configuration is the one of the backup, and the scratch server is told its own.</summary>
     private static void TakePlace(ActionContext context) => RecoveredConfiguration.TakePlace(
-        context.Target.DataDirectory, IsolateCorruptedData.AsideOf(context.Target.DataDirectory, context.Tag), ServerUser.ForPostgres());
+        context.Target.DataDirectory, IsolateCorruptedData.AsideOf(context.Target.DataDirectory, context.Tag), context.Servers.User);
 
     private static bool IsOurs(ActionContext context) => PhysicalRestore.IsMarked(context.Target.DataDirectory, context.Operation);
 

@@ -28,8 +28,13 @@ public interface IServiceControl
 /// <summary>Makes the control that a target's settings ask for.</summary>
 public sealed class ServiceControls(ProcessRegistry registry)
 {
-    public IServiceControl For(RecoveryTarget target) => target.Service switch
+    /// <summary>The control of a target.</summary>
+    /// <param name="target">The server.</param>
+    /// <param name="scratch">In a drill, while it is carried out: its folder.</param>
+    public IServiceControl For(RecoveryTarget target, ScratchFolder? scratch = null) => target.Service switch
     {
+        // Before all others: a drill controls nothing but its own server, whatever else its target says.
+        _ when target.Scratch is { } place => new ScratchService(place, target.DataDirectory, scratch, registry),
         { Driver: ServiceDriver.PgCtl } => new PgCtlService(target.DataDirectory, registry),
         { Driver: ServiceDriver.Systemd, Unit: { } unit } => new CommandService(
             ["systemctl", "start", unit], ["systemctl", "stop", unit], ["systemctl", "is-active", "--quiet", unit], registry),

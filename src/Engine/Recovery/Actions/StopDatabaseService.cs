@@ -22,18 +22,20 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
 
     public WayBack WayBack => WayBack.Always;
 
+    public string? NotInDrills => "it would stop the living service, and in a scratch folder nothing runs that could be stopped";
+
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         [controls.For(target).StopText];
 
     public async Task<JsonElement> CaptureAsync(ActionContext context)
     {
-        var service = controls.For(context.Target);
+        var service = controls.For(context.Target, context.Scratch);
         return ActionContext.Data(new ServiceSnapshot(await service.IsRunningAsync(context.Cancellation), service.ReadOptions()));
     }
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
-        await controls.For(context.Target).StopAsync(context.Log, context.Cancellation);
+        await controls.For(context.Target, context.Scratch).StopAsync(context.Log, context.Cancellation);
         return new StepEffect("the service is stopped");
     }
 
@@ -41,7 +43,7 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
 
     public async Task<StepVerification> VerifyAsync(ActionContext context)
     {
-        if (await controls.For(context.Target).IsRunningAsync(context.Cancellation))
+        if (await controls.For(context.Target, context.Scratch).IsRunningAsync(context.Cancellation))
         {
             return new StepVerification(false, "the service runs again: something else starts it (a supervisor, an HA layer); stop that first");
         }
@@ -79,7 +81,7 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
             return "the service did not run before; it stays stopped";
         }
 
-        await controls.For(context.Target).StartAsync(before.Options, context.Log, context.Cancellation);
+        await controls.For(context.Target, context.Scratch).StartAsync(before.Options, context.Log, context.Cancellation);
         return "the service runs again as before";
     }
 }

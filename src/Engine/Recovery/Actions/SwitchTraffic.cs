@@ -15,6 +15,8 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 
     public WayBack WayBack => WayBack.UntilFirstWrite;
 
+    public string? NotInDrills => "it would lead living clients to a scratch server";
+
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         target.SwitchTraffic is { } words
             ? [$"run {string.Join(' ', words)}", $"undone by {string.Join(' ', target.SwitchBack!)}"]

@@ -72,7 +72,7 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
         var result = await ToolProcess.RunAsync(
             new ToolCommand(binaries.PathOf("pg_checksums"), ["--check", "-D", context.Target.DataDirectory])
             {
-                RunAs = ServerUser.ForPostgres(),
+                RunAs = context.Servers.User,
                 Environment = new Dictionary<string, string> { ["LC_MESSAGES"] = "C" },
             },
             registry, context.Cancellation);
@@ -90,14 +90,13 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
     {
         var name = $"verify-{context.Tag}";
         var folder = $"{context.Target.DataDirectory}.{name}";
-        var owner = ServerUser.ForPostgres();
         await RecoveryWork.RemoveAsync(registry, name, folder, context.Cancellation);
         registry.Write(registry.NewRecord(name, "verification of a recovered cluster", Afterlife.Ended, folder, isServer: true));
-        LocalFolder.CreatePrivate(folder, owner);
+        LocalFolder.CreatePrivate(folder, context.Servers.User);
         try
         {
             await using var server = await RecoveredServer.ReplayAsync(
-                name, folder, context.Target.DataDirectory, facts, new Dictionary<string, string>(), binaries, owner, registry, time, context.Cancellation);
+                name, folder, context.Target.DataDirectory, facts, new Dictionary<string, string>(), binaries, context.Servers, registry, time, context.Cancellation);
             context.Log("pg_amcheck: every table and every index");
             if (await server.AmcheckAsync(context.Cancellation) is { } damage)
             {

@@ -5,11 +5,19 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 
+/// <summary>A recovery, or a drill, that has ended.</summary>
+public sealed record EndedRecovery(RecoveryRow Recovery, string AskedBy, DateTimeOffset AskedAt);
+
 /// <summary>Reads recoveries and their steps.</summary>
 public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
 {
     private const string Columns =
         "run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill, outcome, waits_for, waits_why, pause_by, pause_reason, decision::text, on_cancel";
+
+    internal const int ColumnCount = 15;
+
+    /// <summary>The columns of a recovery behind an alias.</summary>
+    internal static string ColumnsOf(string alias) => string.Join(", ", Columns.Split(", ").Select(column => $"{alias}.{column}"));
 
     private const string StepColumns =
         "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at";
@@ -22,11 +30,16 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RecoveryRow>> ListAsync(int limit, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM recovery ORDER BY run_id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);
 
+    /// <summary>Recoveries and drills that have ended, newest first.</summary>
+    public Task<IReadOnlyList<EndedRecovery>> EndedAsync(int limit, CancellationToken cancellationToken) => catalog.Command(
+        $"SELECT {ColumnsOf("c")}, r.requested_by, r.created_at FROM recovery c JOIN run r ON r.id = c.run_id WHERE c.outcome IS NOT NULL ORDER BY c.run_id DESC LIMIT $1", limit)
+        .ListAsync(row => new EndedRecovery(Map(row), row.GetString(ColumnCount), row.Time(ColumnCount + 1)), cancellationToken);
+
     /// <summary>A recovery's steps in order.</summary>
     public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync(RunId run, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {StepColumns} FROM recovery_step WHERE run_id = $1 ORDER BY position", run.Value).ListAsync(MapStep, cancellationToken);
 
-    private static RecoveryRow Map(NpgsqlDataReader row) => new(
+    internal static RecoveryRow Map(NpgsqlDataReader row) => new(
         new RunId(row.GetInt64(0)), row.GetString(1), row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetString(5), row.LongOrNull(6), row.GetBoolean(7),
         row.TextOrNull(8) is { } outcome ? RecoveryNames.Parse<RecoveryOutcome>(outcome) : null,
         row.TextOrNull(9) is { } wait ? RecoveryNames.Parse<RecoveryWait>(wait) : null,

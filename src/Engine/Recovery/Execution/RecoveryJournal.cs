@@ -23,6 +23,9 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
 
     public async Task<RecoveryRow> ReadAsync() => (await catalog.FindAsync(Run, CancellationToken.None))!;
 
+    /// <summary>A drill alarms nobody step by step; one that fails is told as a failed run.</summary>
+    private bool IsTold => context.Run.Kind == RunKinds.Recovery;
+
     public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync() => catalog.StepsAsync(Run, CancellationToken.None);
 
     public async Task<RecoveryStepRow> StepAsync(int position) => (await StepsAsync()).Single(step => step.Position == position);
@@ -98,7 +101,11 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         await transaction.Command(
             "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the recovery has ended' WHERE run_id = $1 AND state IN ('open', 'granted')", Run.Value)
             .RunAsync(CancellationToken.None);
-        await RecoveryNotices.EndedAsync(transaction, Run, outcome, text);
+        if (IsTold)
+        {
+            await RecoveryNotices.EndedAsync(transaction, Run, outcome, text);
+        }
+
         await AuditLog.AppendAsync(transaction, Actor, $"recovery.{RecoveryNames.Of(outcome)}", Run.ToString(), new { text }, CancellationToken.None);
     });
 
@@ -109,7 +116,7 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         string action, PlannedStep step, Func<NpgsqlTransaction, RunId, PlannedStep, Task>? tell, string sql, params object?[] values) => context.CommitAsync(async transaction =>
     {
         await transaction.Command(sql, [Run.Value, step.Position, .. values]).RunAsync(CancellationToken.None);
-        if (tell is not null)
+        if (tell is not null && IsTold)
         {
             await tell(transaction, Run, step);
         }

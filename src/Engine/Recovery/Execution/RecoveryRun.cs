@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
@@ -8,7 +9,16 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 
 /// <summary>What a recovery run is asked for: the plan, word for word, and the hash that its approvals are bound to.</summary>
-public sealed record RecoveryRequest(string Plan, string PlanHash);
+public sealed record RecoveryRequest(string Plan, string PlanHash)
+{
+    /// <summary>The plan of a recovery's, or a drill's, run.</summary>
+    /// <exception cref="EngineException">As <see cref="RecoveryPlan.Parse"/>.</exception>
+    public static RecoveryPlan PlanOf(Run run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        return RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Plan);
+    }
+}
 
 /// <summary>What a recovery run ends with.</summary>
 /// <param name="Outcome">In the catalog's words.</param>
@@ -36,7 +46,12 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             var plan = ReadPlan(context);
             var work = new StepWork(actions, plan, journal, time);
             var back = new WayBackWork(actions, plan, journal, work);
-            var result = (await journal.ReadAsync()).Outcome is { } ended ? await SayAsync(journal, ended) : await WalkAsync(context, plan, journal, work, back);
+            if (plan.IsDrill)
+            {
+                throw new EngineException("drill-as-recovery", ErrorKind.Denied, "a drill's plan is no recovery's", "ask for a drill");
+            }
+
+            var result = await SayAsync(journal, (await journal.ReadAsync()).Outcome ?? await WalkAsync(context, plan, journal, work, back));
             await CloseIncidentAsync(context, plan);
             return result;
         }
@@ -70,7 +85,9 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
     }
 
-    private static async Task<object> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back)
+    /// <summary>Goes through the plan, and back where a step fails.</summary>
+    /// <returns>How it ended, which is written down.</returns>
+    internal static async Task<RecoveryOutcome> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back)
     {
         // A person who asked for the whole way back gets it, also where a crash came between.
         var isUndoing = (await journal.ReadAsync()).Decision is { Choice: StepChoice.RollBack };
@@ -109,14 +126,14 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
 
         await journal.EndAsync(RecoveryOutcome.Completed, "all steps are done and verified");
-        return await SayAsync(journal, RecoveryOutcome.Completed);
+        return RecoveryOutcome.Completed;
     }
 
     /// <summary>True where an earlier attempt was on its way back already.</summary>
     private static async Task<bool> IsOnWayBackAsync(RecoveryJournal journal) =>
         (await journal.StepsAsync()).Any(step => step.State is StepState.RollingBack or StepState.RolledBack or StepState.RollbackFailed);
 
-    private static async Task<object> FailAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
+    private static async Task<RecoveryOutcome> FailAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
     {
         var failed = (await journal.StepsAsync()).FirstOrDefault(step => step.Error is not null);
         if (plan.OnFailure == FailurePolicy.Ask && !await IsOnWayBackAsync(journal))
@@ -130,7 +147,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         var way = await back.GoAsync(plan.OnFailure == FailurePolicy.RollBackStep);
         var outcome = way == RecoveryOutcome.RolledBack && isVerification ? RecoveryOutcome.VerificationFailed : way;
         await journal.EndAsync(outcome, failed is null ? "undone on request" : $"{failed.Name}: {failed.Error}");
-        return await SayAsync(journal, outcome);
+        return outcome;
     }
 
     private static async Task ActOnDecisionAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
@@ -219,7 +236,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     }
 
     /// <summary>A run that ended otherwise than as planned is a failed run, with the outcome as its code.</summary>
-    private static async Task<object> SayAsync(RecoveryJournal journal, RecoveryOutcome outcome)
+    internal static async Task<object> SayAsync(RecoveryJournal journal, RecoveryOutcome outcome)
     {
         var steps = await journal.StepsAsync();
         if (outcome == RecoveryOutcome.Completed)
@@ -232,7 +249,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         throw RecoveryEnding.Of(outcome, failed is null ? "it was ended by a person" : $"{failed.Name}: {failed.Error}");
     }
 
-    private static RecoveryPlan ReadPlan(RunContext context)
+    internal static RecoveryPlan ReadPlan(RunContext context)
     {
         var request = context.Request<RecoveryRequest>();
         var plan = RecoveryPlan.Parse(request.Plan);

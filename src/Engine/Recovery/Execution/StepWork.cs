@@ -3,6 +3,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -16,6 +17,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
 
     private RunContext Run => journal.Context;
+
+    /// <summary>In a drill: the folder that everything happens in.</summary>
+    public ScratchFolder? Scratch { get; init; }
 
     /// <summary>Brings a step that has not failed to its end.</summary>
     /// <returns>False where it has failed for good; its row says how.</returns>
@@ -63,8 +67,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         var snapshots = (await journal.StepsAsync()).Where(one => one.Snapshot is not null).GroupBy(one => one.Action)
             .ToDictionary(group => group.Key, group => group.Last().Snapshot!.Value);
         return new ActionContext(
-            plan, step, Backups.RestoreRun.OperationOf(Run.Run), TagOf(Run.Run), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
+            plan, step, Backups.RestoreRun.OperationOf(Run.Run), Scratch is null ? TagOf(Run.Run) : ShortTagOf(Run.Run), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
         {
+            Scratch = Scratch,
             Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
         };
     }
@@ -72,6 +77,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     /// <summary>Names the run in file names: another console counts its runs from 1 too.</summary>
     public static string TagOf(Run run) =>
         string.Create(CultureInfo.InvariantCulture, $"r{run.Id.Value}-{run.CreatedAt.UtcDateTime:yyyyMMddHHmmss}");
+
+    /// <summary>In a folder that is one run's own its number suffices, and the path of a socket has few bytes.</summary>
+    private static string ShortTagOf(Run run) => string.Create(CultureInfo.InvariantCulture, $"r{run.Id.Value}");
 
     private async Task ActAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
     {

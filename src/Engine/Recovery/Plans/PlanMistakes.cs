@@ -30,6 +30,11 @@ internal static partial class PlanMistakes
             yield return "maximumPointAgeHours must be above 0, or left out";
         }
 
+        if (plan.DrillEveryDays is < 0 or > 3650)
+        {
+            yield return $"drillEveryDays is {plan.DrillEveryDays}; it is from 0 (never by itself) to 3650, or left out";
+        }
+
         foreach (var mistake in OfGate(plan.Gate).Concat(OfSteps(plan.Steps ?? [], actions)))
         {
             yield return mistake;

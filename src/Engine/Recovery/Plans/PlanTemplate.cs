@@ -48,9 +48,10 @@ public sealed record StepTemplate(
 /// <param name="Gate">Before its first step.</param>
 /// <param name="OnFailure">When a step fails for good.</param>
 /// <param name="Steps">In order.</param>
+/// <param name="DrillEveryDays">How often it is drilled on each source; 0 for never by itself; null: as the source's class says.</param>
 public sealed record PlanTemplate(
     string Name, string Title, IReadOnlyList<string> Disasters, string Kind, double? MaximumPointAgeHours, PlanGate Gate, FailurePolicy OnFailure,
-    IReadOnlyList<StepTemplate> Steps)
+    IReadOnlyList<StepTemplate> Steps, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? DrillEveryDays = null)
 {
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web)
     {

@@ -63,7 +63,19 @@ public sealed record LossWindow(DateTimeOffset From, DateTimeOffset? Until, stri
 /// <param name="SwitchBack">The command that takes that back.</param>
 public sealed record RecoveryTarget(
     string DataDirectory, string Host, int Port, string Database, string Username, string? PasswordFile, ServiceSettings Service,
-    IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic = null, IReadOnlyList<string>? SwitchBack = null);
+    IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic = null, IReadOnlyList<string>? SwitchBack = null)
+{
+    /// <summary>In a drill: the scratch place that stands for the server. Null for a real recovery, in whose text it does not appear.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ScratchPlace? Scratch { get; init; }
+}
+
+/// <summary>Where a drill recovers a cluster: a scratch server in a folder of its own, which is gone afterwards.</summary>
+/// <param name="Root">The folder of all scratch folders.</param>
+/// <param name="Superuser">The cluster's own.</param>
+/// <param name="Major">Its PostgreSQL version.</param>
+/// <param name="Settings">What the server must be given to start on these files.</param>
+public sealed record ScratchPlace(string Root, string Superuser, int Major, IReadOnlyDictionary<string, string> Settings);
 
 /// <summary>A step of a concrete plan.</summary>
 /// <param name="Position">From 1.</param>
@@ -72,7 +84,12 @@ public sealed record RecoveryTarget(
 /// <param name="MeasuredFrom">From how many drills and recoveries that was measured; 0 where it is the author's guess.</param>
 public sealed record PlannedStep(
     int Position, string Name, string Title, string Action, IReadOnlyList<string> Does, IReadOnlyDictionary<string, string> Parameters,
-    double EstimateSeconds, int MeasuredFrom, int TimeoutSeconds, int Retries, StepSafety Safety, WayBack WayBack, bool NeedsApproval);
+    double EstimateSeconds, int MeasuredFrom, int TimeoutSeconds, int Retries, StepSafety Safety, WayBack WayBack, bool NeedsApproval)
+{
+    /// <summary>In a drill: why the step is not done, since it would touch what lives; null for every step that is.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? NotExercised { get; init; }
+}
 
 /// <summary>
 /// Exactly what a recovery will do: a template's version made concrete for one source and one restore point. What a person

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -6,7 +7,10 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <summary>How long an action took on a source.</summary>
 /// <param name="Seconds">Median.</param>
 /// <param name="Samples">Of how many.</param>
-public sealed record MeasuredDuration(double Seconds, int Samples);
+/// <param name="Newest">The newest drill or recovery that measured it.</param>
+/// <param name="IsDrill">Whether that was a drill.</param>
+/// <param name="At">When it did.</param>
+public sealed record MeasuredDuration(double Seconds, int Samples, RunId Newest, bool IsDrill, DateTimeOffset At);
 
 /// <summary>What drills and recoveries measured; it takes the place of the plans' guesses.</summary>
 public sealed class StepDurations(NpgsqlDataSource catalog)
@@ -18,14 +22,14 @@ public sealed class StepDurations(NpgsqlDataSource catalog)
     {
         var rows = await catalog.Command(
             """
-            SELECT action, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), count(*)::int FROM (
-              SELECT s.action, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
+            SELECT action, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), count(*)::int, (array_agg(run_id ORDER BY age))[1], (array_agg(is_drill ORDER BY age))[1], max(ended_at) FROM (
+              SELECT s.action, s.run_id, r.is_drill, s.ended_at, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
                 row_number() OVER (PARTITION BY s.action ORDER BY s.ended_at DESC) AS age
               FROM recovery_step s JOIN recovery r ON r.run_id = s.run_id
               -- A step that was tried again, or waited for a person, measures something else.
               WHERE r.source = $1 AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
             ) recent WHERE age <= $2 GROUP BY action
-            """, source, NewestOnly).ListAsync(row => (Action: row.GetString(0), Duration: new MeasuredDuration(row.GetDouble(1), row.GetInt32(2))), cancellationToken);
+            """, source, NewestOnly).ListAsync(row => (Action: row.GetString(0), Duration: new MeasuredDuration(row.GetDouble(1), row.GetInt32(2), new RunId(row.GetInt64(3)), row.GetBoolean(4), row.Time(5))), cancellationToken);
         return rows.ToDictionary(row => row.Action, row => row.Duration);
     }
 }

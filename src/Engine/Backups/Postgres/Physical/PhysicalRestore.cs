@@ -27,13 +27,15 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     /// <c>not-a-physical-backup</c>, <c>postgres-missing</c>, <c>directory-not-empty</c>, <c>port-in-use</c>,
     /// <c>folder-not-enterable</c>, <c>recovery-out-of-reach</c>, <c>wal-missing</c>.
     /// </exception>
-    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, PgDataTarget target, CancellationToken cancellationToken)
+    /// <param name="servers">Who is to run it and apart from what; in place where null.</param>
+    public async Task<RestorePlan> PlanAsync(
+        BackupRepository repository, Manifest manifest, PgDataTarget target, CancellationToken cancellationToken, ServerPlace? servers = null)
     {
         RequirePhysical(manifest);
         var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
         var binaries = PostgresBinaries.Find(facts.ServerMajor);
         RequireNew(target);
-        await RequireEnterableAsync(target, cancellationToken);
+        await RequireEnterableAsync(target, servers ?? ServerPlace.InPlace(), cancellationToken);
         var notes = new List<string>
         {
             $"base: restore point {manifest.Id.Short} of {manifest.Source}, PostgreSQL {facts.ServerVersion}, timeline {facts.Timeline}, WAL from {facts.StartLsn} to {facts.WalEndLsn}",
@@ -54,16 +56,17 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     /// <exception cref="EngineException">As <see cref="PlanAsync"/>; <c>recovery-target-not-reached</c>; <c>cluster-damaged</c> where pg_amcheck finds damage; <c>plan-changed</c>.</exception>
     public async Task<PhysicalRestoreResult> ExecuteAsync(
         BackupRepository repository, Manifest manifest, RestorePlan plan, string approvedHash, string operation,
-        IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+        IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken, ServerPlace? servers = null)
     {
+        servers ??= ServerPlace.InPlace();
         LogicalRestore.RequireSame(plan, approvedHash, manifest);
         var target = TargetOf(plan);
         await DropOwnTablespacesAsync(target, operation, cancellationToken);
         RequireNew(target);
         var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
-        var work = new RecoveryWork(repository, manifest, facts, target, FolderOf(target, operation), NameOf(operation), registry, time);
+        var work = new RecoveryWork(repository, manifest, facts, target, FolderOf(target, operation), NameOf(operation), registry, time, servers: servers);
         var result = await work.RunAsync(progress, log, cancellationToken);
-        await PublishAsync(work, target, facts, plan, operation, log, cancellationToken);
+        await PublishAsync(work, target, facts, plan, operation, servers.User, log, cancellationToken);
         return result;
     }
 
@@ -124,9 +127,9 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     });
 
     private async Task PublishAsync(
-        RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, Action<string, string>? log, CancellationToken cancellationToken)
+        RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, ServerUser owner, Action<string, string>? log,
+        CancellationToken cancellationToken)
     {
-        var owner = ServerUser.ForPostgres();
         RecoveredConfiguration.Write(work.Data, facts, $"restore point {plan.RestorePointId}, {target.MomentText}", target.Port, owner);
         var marker = MarkerOf(operation, plan.RestorePointId, target, plan.Hash);
         LocalFolder.WritePrivateFile(Path.Combine(work.Data, Marker), marker, owner);
@@ -195,7 +198,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         }
     }
 
-    private async Task RequireEnterableAsync(PgDataTarget target, CancellationToken cancellationToken)
+    private async Task RequireEnterableAsync(PgDataTarget target, ServerPlace servers, CancellationToken cancellationToken)
     {
         var parent = Path.GetDirectoryName(target.Path)!;
         if (!Directory.Exists(parent))
@@ -203,7 +206,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
             throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {parent}", "make it, or name another place");
         }
 
-        var user = ServerUser.ForPostgres();
+        var user = servers.User;
         var result = await ToolProcess.RunAsync(new ToolCommand("test", ["-x", parent]) { RunAs = user }, registry, cancellationToken);
         if (result.ExitCode != 0)
         {

@@ -103,15 +103,15 @@ internal sealed class RecoveredServer : IAsyncDisposable
     private static readonly Version s_reportsSyncFaults = new(5, 8);
     private readonly PostgresCluster _cluster;
     private readonly ClusterFacts _facts;
-    private readonly ServerUser _owner;
+    private readonly ServerPlace _place;
     private readonly PostgresBinaries _binaries;
     private readonly ProcessRegistry _registry;
 
-    private RecoveredServer(PostgresCluster cluster, ClusterFacts facts, ServerUser owner, PostgresBinaries binaries, ProcessRegistry registry)
+    private RecoveredServer(PostgresCluster cluster, ClusterFacts facts, ServerPlace place, PostgresBinaries binaries, ProcessRegistry registry)
     {
         _cluster = cluster;
         _facts = facts;
-        _owner = owner;
+        _place = place;
         _binaries = binaries;
         _registry = registry;
     }
@@ -123,18 +123,18 @@ internal sealed class RecoveredServer : IAsyncDisposable
     /// <param name="facts">What is known of the cluster.</param>
     /// <param name="recovery">Settings of the recovery; empty for a start without one.</param>
     /// <param name="binaries">Programs of the cluster's major version.</param>
-    /// <param name="owner">Who runs it.</param>
+    /// <param name="place">Who runs it, and apart from what.</param>
     /// <param name="registry">Records it.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="EngineException"><c>recovery-target-not-reached</c>; <c>postgres-start-failed</c> with the end of its log.</exception>
     public static async Task<RecoveredServer> ReplayAsync(
-        string name, string folder, string data, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery, PostgresBinaries binaries, ServerUser owner,
+        string name, string folder, string data, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery, PostgresBinaries binaries, ServerPlace place,
         ProcessRegistry registry, TimeProvider time, CancellationToken cancellationToken)
     {
         foreach (var (file, text) in new[] { ("postgresql.conf", ""), ("pg_hba.conf", "local all all trust\n"), ("pg_ident.conf", "") })
         {
-            LocalFolder.WritePrivateFile(Path.Combine(folder, file), System.Text.Encoding.UTF8.GetBytes(text), owner);
+            LocalFolder.WritePrivateFile(Path.Combine(folder, file), System.Text.Encoding.UTF8.GetBytes(text), place.User);
         }
 
         var cluster = new PostgresCluster(
@@ -148,7 +148,8 @@ internal sealed class RecoveredServer : IAsyncDisposable
                 Password = "unused: the socket lets its owner in",
                 Port = 5432,
                 ListenAddress = null,
-                RunAs = owner,
+                RunAs = place.User,
+                Isolation = place.Isolation,
                 Major = facts.ServerMajor,
                 IsScratch = true,
                 ScratchFolder = folder,
@@ -172,14 +173,14 @@ internal sealed class RecoveredServer : IAsyncDisposable
             throw;
         }
 
-        return new RecoveredServer(cluster, facts, owner, binaries, registry);
+        return new RecoveredServer(cluster, facts, place, binaries, registry);
     }
 
     /// <summary>Looks into it: tables and indexes of every database by pg_amcheck. Returns what it found; null for nothing.</summary>
     public async Task<string?> AmcheckAsync(CancellationToken cancellationToken)
     {
         var source = new PostgresSource { Host = _cluster.SocketFolder, Port = _cluster.Port, Database = "postgres", Username = _facts.Superuser };
-        using var tools = SourceTools.ForUser(source, _binaries, _registry, "/dev/null", _owner);
+        using var tools = SourceTools.ForUser(source, _binaries, _registry, "/dev/null", _place.User);
         var result = await ToolProcess.RunAsync(tools.Amcheck(Environment.ProcessorCount).Command, _registry, cancellationToken);
         return result.ExitCode == 0 ? null : (result.ErrorTail + result.Output).Trim();
     }

@@ -59,8 +59,8 @@ internal sealed partial record ReplayLog(string? LastText, DateTimeOffset? Last,
         fault.Code == "postgres-start-failed" && fault.Message.Contains("recovery ended before configured recovery target was reached", StringComparison.Ordinal);
 
     /// <summary>In the zone of the log, which is the server's: scratch servers are given UTC.</summary>
-    private static DateTimeOffset? Time(string? text) =>
-        DateTimeOffset.TryParse(text?.Replace(" UTC", "Z", StringComparison.Ordinal), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
+    internal static DateTimeOffset? Time(string? text) =>
+        DateTimeOffset.TryParse(text?.Replace(" UTC", "Z", StringComparison.Ordinal).Replace(" GMT", "Z", StringComparison.Ordinal), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal, out var time) ? time : null;
 
     [GeneratedRegex("last completed transaction was at log time (?<time>[^\n]+)")]
     private static partial Regex LastCompleted();

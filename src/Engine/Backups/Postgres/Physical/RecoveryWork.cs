@@ -30,10 +30,12 @@ internal sealed record RecoveryPlace(string Data, Func<IProgress<TransferProgres
 /// </summary>
 internal sealed class RecoveryWork(
     BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time,
-    RecoveryPlace? place = null)
+    RecoveryPlace? place = null, ServerPlace? servers = null)
 {
     private readonly List<RestorePhase> _phases = [];
-    private readonly ServerUser _owner = ServerUser.ForPostgres();
+    private readonly ServerPlace _servers = servers ?? ServerPlace.InPlace();
+
+    private ServerUser Owner => _servers.User;
 
     /// <summary>All of it.</summary>
     public string Folder => folder;
@@ -52,7 +54,7 @@ internal sealed class RecoveryWork(
         registry.Write(registry.NewRecord(name, "recovery of a restored cluster", Afterlife.Ended, folder, isServer: true));
         try
         {
-            LocalFolder.CreatePrivate(folder, _owner);
+            LocalFolder.CreatePrivate(folder, Owner);
             return await RecoverAsync(progress, log, cancellationToken);
         }
         catch
@@ -88,7 +90,7 @@ internal sealed class RecoveryWork(
         await MeasureAsync("unpack", async () =>
         {
             log?.Invoke("unpack", $"{manifest.Bytes:N0} bytes of restore point {manifest.Id.Short}");
-            await (place?.UnpackAsync(progress, ct) ?? new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, _owner, progress, ct));
+            await (place?.UnpackAsync(progress, ct) ?? new ClusterUnpack(repository, manifest, facts).WriteAsync(Data, Tablespaces, Owner, progress, ct));
             ClusterUnpack.DropLeads(Data);
             place?.BeforeReplay();
             return true;
@@ -104,7 +106,7 @@ internal sealed class RecoveryWork(
         await server.ShutDownAsync(ct);
         if (place is null)
         {
-            await new ClusterUnpack(repository, manifest, facts).WriteConfigurationAsync(Data, _owner, ct);
+            await new ClusterUnpack(repository, manifest, facts).WriteConfigurationAsync(Data, Owner, ct);
         }
 
         log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
@@ -118,7 +120,7 @@ internal sealed class RecoveryWork(
         var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), ct);
         var path = RecoveryPath.Find(manifest, facts, await archive.CoverageAsync(ct), target);
         var fetched = await archive.FetchAsync(path.Timeline, path.From, until ?? path.Enough, WalFolder, progress, ct);
-        OwnedFolder.Give(WalFolder, _owner);
+        OwnedFolder.Give(WalFolder, Owner);
         log?.Invoke("fetch", $"WAL of timeline {path.Timeline} from {new Lsn(fetched.StartLsn)} to {new Lsn(fetched.EndLsn)}: {fetched.Files.Count} files, {fetched.Bytes:N0} bytes");
         return path;
     }
@@ -137,7 +139,7 @@ internal sealed class RecoveryWork(
             return await StartAsync([], binaries, ct);
         }
 
-        LocalFolder.WritePrivateFile(Path.Combine(Data, "recovery.signal"), [], _owner);
+        LocalFolder.WritePrivateFile(Path.Combine(Data, "recovery.signal"), [], Owner);
         try
         {
             return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
@@ -161,7 +163,7 @@ internal sealed class RecoveryWork(
     }
 
     private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>
-        RecoveredServer.ReplayAsync(name, folder, Data, facts, recovery, binaries, _owner, registry, time, ct);
+        RecoveredServer.ReplayAsync(name, folder, Data, facts, recovery, binaries, _servers, registry, time, ct);
 
     private async Task<T> MeasureAsync<T>(string phase, Func<Task<T>> work)
     {

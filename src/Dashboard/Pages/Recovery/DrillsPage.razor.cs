@@ -1,0 +1,102 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>Drills of plans: what is due, how long they took, and all of them; the filters are the page's address.</summary>
+public partial class DrillsPage : LivePage
+{
+    private const int MostRows = 300;
+    private IReadOnlyList<DrillDue>? _due;
+    private IReadOnlyList<PlanDrillRow> _drills = [];
+    private IReadOnlyList<ReadinessRow> _readiness = [];
+    private PlanDrillRow? _open;
+    private bool _isAsking;
+
+    [SupplyParameterFromQuery]
+    public string? Source { get; set; }
+
+    [SupplyParameterFromQuery]
+    public string? Plan { get; set; }
+
+    [SupplyParameterFromQuery]
+    public string? Outcome { get; set; }
+
+    [Inject]
+    private DrillRequests Requests { get; set; } = default!;
+
+    [Inject]
+    private PlanDrillCatalog Drills { get; set; } = default!;
+
+    [Inject]
+    private ReadinessCatalog Readiness { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
+    private NavigationManager Navigation { get; set; } = default!;
+
+    private IReadOnlyList<PlanDrillRow> Shown =>
+    [
+        .. _drills.Where(drill => (string.IsNullOrEmpty(Source) || drill.Recovery.Source == Source) && (string.IsNullOrEmpty(Plan) || drill.Recovery.Plan == Plan)
+            && (string.IsNullOrEmpty(Outcome) || (drill.Recovery.Outcome is { } outcome && RecoveryNames.Of(outcome) == Outcome))),
+    ];
+
+    private IReadOnlyList<Trend> Trends =>
+    [
+        .. Estate.Sources.Select(source => Trend.Of(source, [.. _drills.Where(drill => drill.Recovery.Source == source.Name)], Time)).OfType<Trend>(),
+    ];
+
+    /// <inheritdoc/>
+    protected override async Task ReadAsync(CancellationToken cancellationToken)
+    {
+        _drills = await Drills.ListAsync(null, null, MostRows, cancellationToken);
+        _open = _drills.FirstOrDefault(drill => drill.State is RunState.Queued or RunState.Running or RunState.Waiting);
+        _readiness = await Readiness.ListAsync(cancellationToken);
+        _due = await Requests.DueAsync(cancellationToken);
+    }
+
+    private ReadinessRow? ReadinessOf(DrillDue due) => _readiness.FirstOrDefault(row => row.Plan == due.Version.Plan && row.Source == due.Source.Name);
+
+    private string Next(DrillDue due) => due.DueAt is not { } at ? DrillTexts.NextNever
+        : at <= Time.GetUtcNow() ? DrillTexts.NextOverdue
+        : Figures.Format(DrillTexts.NextAt, Figures.Moment(at, Time));
+
+    private async Task DrillAsync(DrillDue due)
+    {
+        _isAsking = true;
+        StateHasChanged();
+        await ActAsync(async (actor, token) =>
+        {
+            var run = await Requests.RequestAsync(due.Version.Plan, due.Source.Name, actor, token);
+            Navigation.NavigateTo(RunTexts.Href(run.Id));
+        });
+        _isAsking = false;
+    }
+
+    private void Filter(string name, ChangeEventArgs args) =>
+        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+
+    /// <summary>A source's measured drills, oldest first.</summary>
+    private sealed record Trend(Source Source, IReadOnlyList<DrillColumn> Columns, string Second, Status? Tone)
+    {
+        public static Trend? Of(Source source, IReadOnlyList<PlanDrillRow> drills, TimeProvider time)
+        {
+            // One that a person ended, or that this machine could not do, measured nothing.
+            var ended = drills.Where(drill => drill.Passed || drill.Recovery.Outcome is { } outcome and not (RecoveryOutcome.Cancelled or RecoveryOutcome.Completed)).ToList();
+            return ended.Count == 0 ? null : new Trend(
+                source,
+                [.. ended.AsEnumerable().Reverse().Select(drill => drill.Seconds is { } seconds && drill.Passed ? new DrillColumn(TimeSpan.FromSeconds(seconds)) : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed))],
+                Figures.Format(DrillTexts.TrendLast, Figures.Age(time.GetUtcNow() - (ended[0].EndedAt ?? ended[0].CreatedAt))),
+                ended[0].Passed ? null : Status.Failed);
+        }
+    }
+}

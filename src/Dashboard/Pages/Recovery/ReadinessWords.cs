@@ -1,0 +1,41 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>A plan's readiness in the reader's words. What is not known is never green.</summary>
+internal static class ReadinessWords
+{
+    public static string Of(ReadinessRow? row) => row?.State switch
+    {
+        ReadinessState.Verified => DrillTexts.ReadyVerified,
+        ReadinessState.NeedsVerification => DrillTexts.ReadyNeeds,
+        ReadinessState.NotVerified => DrillTexts.ReadyNot,
+        _ => DrillTexts.ReadyUnknown,
+    };
+
+    public static Status StatusOf(ReadinessRow? row) => row switch
+    {
+        { State: ReadinessState.Verified } => Status.Passed,
+        { State: ReadinessState.NeedsVerification } => Status.Stale,
+        { State: ReadinessState.NotVerified } when row.Reasons.All(reason => reason.Cause == ReadinessCause.NoDrill) => Status.Unproven,
+        { State: ReadinessState.NotVerified } => Status.Failed,
+        _ => Status.Unproven,
+    };
+
+    /// <summary>A reason with its particulars, which stay as the engine said them.</summary>
+    public static string Of(ReadinessReason reason) => reason.Cause switch
+    {
+        ReadinessCause.NoDrill => DrillTexts.CauseNoDrill,
+        ReadinessCause.DrillFailed => Figures.Format(DrillTexts.CauseDrillFailed, reason.Text),
+        ReadinessCause.NotCleaned => Figures.Format(DrillTexts.CauseNotCleaned, reason.Text),
+        ReadinessCause.PlanChanged => Figures.Format(DrillTexts.CausePlanChanged, reason.Text),
+        ReadinessCause.ConfigurationChanged => Figures.Format(DrillTexts.CauseConfigurationChanged, reason.Text),
+        ReadinessCause.ProofTooOld => Figures.Format(DrillTexts.CauseProofTooOld, reason.Text),
+        ReadinessCause.PlanImpossible => Figures.Format(DrillTexts.CausePlanImpossible, reason.Text),
+        ReadinessCause.ApproversMissing => Figures.Format(DrillTexts.CauseApproversMissing, reason.Text),
+        ReadinessCause.CommandMissing => Figures.Format(DrillTexts.CauseCommandMissing, reason.Text),
+        _ => Figures.Format(DrillTexts.CauseNotLookedAt, reason.Text),
+    };
+}

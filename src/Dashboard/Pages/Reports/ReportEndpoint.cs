@@ -1,0 +1,66 @@
+using System.Security.Cryptography;
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Recovery.Reports;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.AspNetCore.Http.HttpResults;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Reports;
+
+/// <summary>Gives reports out: as a page to print, and as a signed file. That one was signed, for whom, is in the audit.</summary>
+internal static class ReportEndpoint
+{
+    public const string KeyPath = "/reports/signing-key.pem";
+
+    public static string PrintOf(RunId run) => FormattableString.Invariant($"/reports/{run.Value}/print");
+
+    public static string SignedOf(RunId run) => FormattableString.Invariant($"/reports/{run.Value}/signed");
+
+    public static void MapReports(this IEndpointRouteBuilder endpoints)
+    {
+        endpoints.MapGet("/reports/{run:long}/print", PrintAsync).RequireAuthorization(Policies.CanView);
+        endpoints.MapGet("/reports/{run:long}/signed", SignAsync).RequireAuthorization(Policies.CanView);
+        endpoints.MapGet(KeyPath, (ReportKey key) => Results.Text(key.PublicPem(), "application/x-pem-file")).RequireAuthorization(Policies.CanView);
+    }
+
+    private static async Task<Results<RazorComponentResult<ReportDocument>, NotFound<string>>> PrintAsync(
+        long run, HttpContext context, ReportWriter writer, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(run, writer, cancellationToken) is not { } report)
+        {
+            return TypedResults.NotFound($"R-{run} is no recovery and no drill");
+        }
+
+        return new RazorComponentResult<ReportDocument>(new Dictionary<string, object?> { [nameof(ReportDocument.Report)] = report, [nameof(ReportDocument.Reader)] = context.User.Identity!.Name });
+    }
+
+    private static async Task<IResult> SignAsync(long run, HttpContext context, ReportWriter writer, ReportKey key, NpgsqlDataSource catalog, CancellationToken cancellationToken)
+    {
+        if (await FindAsync(run, writer, cancellationToken) is not { } report)
+        {
+            return Results.NotFound();
+        }
+
+        var file = SignedReport.Write(report, key);
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await AuditLog.AppendAsync(
+            transaction, context.User.Identity!.Name!, "report.signed", report.Run, new { sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return Results.File(file, "application/json", FormattableString.Invariant($"report-{report.Run.ToLowerInvariant()}.json"));
+    }
+
+    private static async Task<RecoveryReport?> FindAsync(long run, ReportWriter writer, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await writer.WriteAsync(new RunId(run), cancellationToken);
+        }
+        catch (EngineException unknown) when (unknown.Code == "run-unknown")
+        {
+            return null;
+        }
+    }
+}

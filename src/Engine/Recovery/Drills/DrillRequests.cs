@@ -1,0 +1,150 @@
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Drills;
+
+/// <summary>A plan of a source and when its drill is due.</summary>
+/// <param name="Last">The newest drill, or null.</param>
+/// <param name="DueAt">When the schedule asks for the next; null where it never does.</param>
+public sealed record DrillDue(PlanVersion Version, PlanTemplate Template, Source Source, PlanDrillRow? Last, DateTimeOffset? DueAt);
+
+/// <summary>Asks for drills, by hand or because they are due.</summary>
+public sealed class DrillRequests(
+    NpgsqlDataSource catalog, PlanLibrary library, DrillPlans plans, PlanDrillCatalog drills, ProtectedEstate estate, HandOver handOver, TimeProvider time, ILogger<DrillRequests> log)
+{
+    /// <summary>Begun a day before the proof is out, a drill that fails for a passing reason has a second chance.</summary>
+    private static readonly TimeSpan s_ahead = TimeSpan.FromDays(1);
+
+    /// <summary>One that failed is tried again the next night, not the next week.</summary>
+    private static readonly TimeSpan s_afterFailure = TimeSpan.FromHours(20);
+
+    private const int LookedThrough = 2000;
+
+    /// <summary>Asks for a drill of the newest version of a plan.</summary>
+    /// <exception cref="EngineException">
+    /// <c>plan-unknown</c>; <c>drill-already-open</c>: another has not ended; <c>drill-not-now</c>: the source has an incident or is being recovered;
+    /// <c>drill-space</c>; what keeps a recovery from being planned.
+    /// </exception>
+    public async Task<Run> RequestAsync(string plan, string source, string actor, CancellationToken cancellationToken)
+    {
+        var version = await library.NewestAsync(plan, cancellationToken)
+            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
+        return await RequestAsync(await plans.MakeAsync(version, library.Read(version), source, cancellationToken), actor, cancellationToken);
+    }
+
+    /// <summary>Asks for a drill whose plan somebody has made.</summary>
+    /// <exception cref="EngineException">As the other.</exception>
+    public async Task<Run> RequestAsync(DrillPlan drill, string actor, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(drill);
+        plans.Require(drill.Plan);
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        try
+        {
+            await RequireQuietAsync(transaction, drill.Plan.Source, cancellationToken);
+            var run = await RecoveryRequests.InsertAsync(transaction, RunKinds.Drill, drill.Plan, actor, cancellationToken);
+            await transaction.Command("INSERT INTO plan_drill (run_id, configuration_hash) VALUES ($1, $2)", run.Id.Value, drill.ConfigurationHash).RunAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            await handOver(run.Id, cancellationToken);
+            return run;
+        }
+        catch (PostgresException fault) when (fault is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "run_one_plan_drill_at_a_time" })
+        {
+            throw new EngineException(OpenCode, ErrorKind.Conflict, "another drill has not ended, and two at once would measure each other", "wait for it or end it; it is on the Drills page", fault);
+        }
+    }
+
+    /// <summary>Ends a drill; its scratch server is removed.</summary>
+    /// <returns>False where it had ended.</returns>
+    public async Task<bool> CancelAsync(RunId run, string actor, CancellationToken cancellationToken)
+    {
+        var isAsked = await new RunStore(catalog).CancelAsync(run, actor, cancellationToken);
+        // One that nobody had begun is over now, and has left nothing; nobody will take it up to say so.
+        await catalog.Command(
+            "UPDATE recovery c SET outcome = 'cancelled' FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND c.is_drill AND r.state = 'cancelled' AND r.attempt = 0 AND c.outcome IS NULL", run.Value)
+            .RunAsync(cancellationToken);
+        return isAsked;
+    }
+
+    /// <summary>Every plan of every source that it is for, with its newest drill and the time of the next.</summary>
+    public async Task<IReadOnlyList<DrillDue>> DueAsync(CancellationToken cancellationToken)
+    {
+        var known = await drills.ListAsync(null, null, LookedThrough, cancellationToken);
+        var all = new List<DrillDue>();
+        foreach (var version in await library.ListAsync(cancellationToken))
+        {
+            var template = library.Read(version);
+            foreach (var source in estate.Sources.Where(source => string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase)))
+            {
+                var last = known.FirstOrDefault(drill => drill.Recovery.Plan == version.Plan && drill.Recovery.Source == source.Name && drill.State != RunState.Cancelled);
+                var days = template.DrillEveryDays ?? estate.ClassOf(source).DrillDays;
+                all.Add(new DrillDue(version, template, source, last, days == 0 ? null : DueAt(last, days)));
+            }
+        }
+
+        return all;
+    }
+
+    /// <summary>Asks for the drill that is due for the longest time and possible now; the others wait for the next call.</summary>
+    /// <returns>The run; null where none is due, or another is under way.</returns>
+    public async Task<Run?> StartDueAsync(string actor, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        foreach (var due in (await DueAsync(cancellationToken)).Where(due => due.DueAt <= now).OrderBy(due => due.DueAt))
+        {
+            try
+            {
+                return await RequestAsync(due.Version.Plan, due.Source.Name, actor, cancellationToken);
+            }
+            catch (EngineException busy) when (busy.Code == OpenCode)
+            {
+                log.LogInformation("no drill is begun: {Reason}", busy.Message);
+                return null;
+            }
+            catch (EngineException fault)
+            {
+                // The plan's readiness says the same; another source may do.
+                log.LogInformation("no drill of {Plan} for {Source}: {Reason}", due.Version.Plan, due.Source.Name, fault.Message);
+            }
+        }
+
+        return null;
+    }
+
+    private const string OpenCode = "drill-already-open";
+
+    private DateTimeOffset DueAt(PlanDrillRow? last, int days)
+    {
+        if (last is null)
+        {
+            return time.GetUtcNow();
+        }
+
+        var ended = last.EndedAt ?? time.GetUtcNow();
+        var interval = TimeSpan.FromDays(days) is var whole && whole > s_ahead * 2 ? whole - s_ahead : whole;
+        return last.Recovery.Outcome is null || last.Passed ? ended + interval : ended + (s_afterFailure < interval ? s_afterFailure : interval);
+    }
+
+    /// <summary>A drill takes disk, processor and the tier from a source that needs them, and its figures would be of an emergency.</summary>
+    private static async Task RequireQuietAsync(NpgsqlTransaction transaction, string source, CancellationToken cancellationToken)
+    {
+        var busy = await transaction.Command(
+            """
+            SELECT 'I-' || id || ' of it is open' FROM incident WHERE state <> 'resolved' AND $1 = ANY (sources)
+            UNION ALL SELECT 'it is being recovered by R-' || id FROM run WHERE kind = 'recovery' AND source = $1 AND state IN ('queued', 'running', 'waiting')
+            UNION ALL SELECT 'R-' || id || ' drills it to a moment' FROM run WHERE kind = 'point-in-time-drill' AND source = $1 AND state IN ('queued', 'running')
+            LIMIT 1
+            """, source).FirstAsync(row => row.GetString(0), cancellationToken);
+        if (busy is not null)
+        {
+            throw new EngineException("drill-not-now", ErrorKind.Conflict, $"{source} cannot be drilled now: {busy}", "drill it when that has ended");
+        }
+    }
+}

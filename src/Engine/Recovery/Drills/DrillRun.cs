@@ -1,0 +1,117 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Validation;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Drills;
+
+/// <summary>
+/// Carries a plan out in a scratch folder, by the walk and the actions of a real recovery. An attempt that was interrupted measures
+/// nothing: what it left is removed, and the drill begins anew in a folder of its own. It counts only when it was looked whether
+/// anything was left, and nothing was.
+/// </summary>
+public sealed class DrillRun(
+    RecoveryActions actions, RecoveryCatalog catalog, PlanDrillCatalog drills, DrillPlans plans, ValidationOptions options, ProcessRegistry registry, TimeProvider time) : IRunHandler
+{
+    /// <inheritdoc/>
+    public string Kind => RunKinds.Drill;
+
+    /// <inheritdoc/>
+    public TimeSpan AbandonPatience => TimeSpan.FromMinutes(5);
+
+    /// <inheritdoc/>
+    public async Task<object> ExecuteAsync(RunContext context)
+    {
+        var journal = new RecoveryJournal(context, catalog);
+        try
+        {
+            var outcome = (await journal.ReadAsync()).Outcome ?? await DrillAsync(context, journal);
+            await CleanUpAsync(context);
+            return await RecoveryRun.SayAsync(journal, outcome);
+        }
+        catch (Exception fault) when (fault is not (LeaseLostException or NpgsqlException) && !context.Cancellation.IsCancellationRequested)
+        {
+            if ((await journal.ReadAsync()).Outcome is null)
+            {
+                await journal.EndAsync(RecoveryOutcome.Error, fault.Message);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Called before it ends cancelled or failed: whatever its attempts left is removed.</summary>
+    public async Task AbandonAsync(RunContext context)
+    {
+        var journal = new RecoveryJournal(context, catalog);
+        if ((await journal.ReadAsync()).Outcome is null)
+        {
+            await journal.EndAsync(
+                await journal.IsCancelRequestedAsync() ? RecoveryOutcome.Cancelled : RecoveryOutcome.Error, "ended before its last step; its scratch server is removed");
+        }
+
+        await CleanUpAsync(context);
+    }
+
+    private async Task<RecoveryOutcome> DrillAsync(RunContext context, RecoveryJournal journal)
+    {
+        var plan = RecoveryRun.ReadPlan(context);
+        plans.Require(plan);
+        var name = ProcessRegistry.NewName("drill");
+        foreach (var left in await PlanDrillCatalog.BeginAsync(context, name))
+        {
+            context.Log("drill", $"an earlier attempt was interrupted; removing {left} and beginning anew");
+            await ScratchTraces.RemoveAsync(options.ScratchRoot, left, registry);
+        }
+
+        ScratchFolder? folder = null;
+        try
+        {
+            folder = await ScratchFolder.CreateAsync(options.ScratchRoot, options.ProtectedPaths, registry, context.Cancellation, name);
+            if (!folder.Isolation.IsComplete)
+            {
+                throw new EngineException("drill-not-provable", ErrorKind.Unavailable, $"a drill is not possible here: {folder.Isolation.Reason}",
+                    "let this machine keep scratch servers apart (bubblewrap, or root), then drill again");
+            }
+
+            context.Log("drill", $"in {folder.Path}, as user {folder.User.Name}, without a network");
+            var scratch = DrillPlans.In(plan, folder);
+            var work = new StepWork(actions, scratch, journal, time) { Scratch = folder };
+            return await RecoveryRun.WalkAsync(context, scratch, journal, work, new WayBackWork(actions, scratch, journal, work));
+        }
+        finally
+        {
+            // Its own name only: where this process was frozen and another began anew, that one's folder has another name.
+            await ScratchTraces.RemoveAsync(options.ScratchRoot, name, registry);
+        }
+    }
+
+    private async Task CleanUpAsync(RunContext context)
+    {
+        if ((await drills.FindAsync(context.Run.Id, CancellationToken.None))?.Cleanup is { IsProven: true })
+        {
+            return;
+        }
+
+        var places = await PlanDrillCatalog.PlacesAsync(context);
+        var left = new List<string>();
+        foreach (var place in places)
+        {
+            await ScratchTraces.RemoveAsync(options.ScratchRoot, place, registry);
+            left.AddRange(ScratchTraces.Find(options.ScratchRoot, place, registry));
+        }
+
+        var cleanup = new DrillCleanup(places, left, time.GetUtcNow());
+        await PlanDrillCatalog.CleanedAsync(context, cleanup);
+        if (!cleanup.IsProven)
+        {
+            throw new EngineException("drill-left-behind", ErrorKind.Conflict, $"the drill left something behind: {string.Join("; ", left)}", "remove it by hand");
+        }
+
+        context.Log("drill", $"clean: no process, no folder and no server of {Counted.Of(places.Count, "attempt")} is left");
+    }
+}

@@ -1,0 +1,71 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Execution;
+
+/// <summary>After which moment a commit is lost that was made.</summary>
+public enum LossEnd
+{
+    /// <summary>The recovery stopped the service, which took writes until then.</summary>
+    ServiceStopped,
+
+    /// <summary>The service was down already; it answered last before the first evidence.</summary>
+    FirstEvidence,
+
+    /// <summary>The service was down already, and nobody knows since when.</summary>
+    Unknown,
+
+    /// <summary>A drill: what would be lost if the service had broken when its restore began.</summary>
+    DrillBegan,
+}
+
+/// <summary>What a recovery really lost, by what its steps measured.</summary>
+/// <param name="Restored">Everything committed up to here came back.</param>
+/// <param name="IsLastCommit">True where that is the last commit which the recovered server replayed; false where it replayed none, and it is the restore point's own time.</param>
+/// <param name="Until">Up to here a commit may have been made that did not come back; null where nobody knows.</param>
+/// <param name="End">What happened at <paramref name="Until"/>.</param>
+public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, DateTimeOffset? Until, LossEnd End)
+{
+    /// <summary>At most this much work is lost: nothing may have been committed in all of that time. Zero where a commit came back that was made after it.</summary>
+    public TimeSpan? AtMost => Until is { } until ? until > Restored ? until - Restored : TimeSpan.Zero : null;
+
+    /// <summary>The loss; null where the data was not restored, or not to its end.</summary>
+    /// <param name="plan">The plan that ran.</param>
+    /// <param name="steps">Its steps.</param>
+    public static MeasuredLoss? Of(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(steps);
+        var restore = steps.LastOrDefault(step => step is { Action: RestoreFromBackup.ActionName, State: StepState.Acted or StepState.Done });
+        if (restore is null)
+        {
+            return null;
+        }
+
+        var last = LastCommitOf(restore);
+        // Where WAL was replayed to its end, everything up to the time of its storing came back, also where nobody committed.
+        var restored = new[] { last, plan.Basis.CreatedAt, plan.Basis is { Moment: null, ToEnd: true } ? plan.Loss.From : null }.Max()!.Value;
+        var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan) : UntilOf(plan, steps);
+        return new MeasuredLoss(restored, restored == last, until, end);
+    }
+
+    /// <summary>When the last commit was made that the restored server replayed; null where it said none.</summary>
+    public static DateTimeOffset? LastCommitOf(RecoveryStepRow restore)
+    {
+        ArgumentNullException.ThrowIfNull(restore);
+        return restore.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+            ? ReplayLog.Time(data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)?.LastTransaction)
+            : null;
+    }
+
+    private static (DateTimeOffset?, LossEnd) UntilOf(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
+    {
+        var stop = steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName);
+        var didRun = stop?.Snapshot?.Deserialize<ServiceSnapshot>(JsonSerializerOptions.Web)?.WasRunning ?? false;
+        return didRun && stop!.ActedAt is { } stopped ? (stopped, LossEnd.ServiceStopped)
+            : plan.Loss.Until is { } evidence ? (evidence, LossEnd.FirstEvidence)
+            : (null, LossEnd.Unknown);
+    }
+}

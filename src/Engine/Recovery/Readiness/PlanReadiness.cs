@@ -1,0 +1,112 @@
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Readiness;
+
+/// <summary>
+/// Looks, for each plan of each source, whether it could be carried out now and whether that was shown: a plan is made as for a
+/// recovery, and what it would need is looked for.
+/// </summary>
+public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
+{
+    /// <summary>Looks at all of them, and writes down how they stand.</summary>
+    public async Task EvaluateAsync(CancellationToken cancellationToken)
+    {
+        var kept = new List<(string, string)>();
+        foreach (var version in await library.ListAsync(cancellationToken))
+        {
+            var template = library.Read(version);
+            foreach (var source in estate.Sources.Where(source => string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase)))
+            {
+                await EvaluateAsync(version, template, source, cancellationToken);
+                kept.Add((version.Plan, source.Name));
+            }
+        }
+
+        await readiness.ForgetOthersAsync(kept, cancellationToken);
+    }
+
+    /// <summary>A proof holds as long as the class says; where drills are rarer by configuration, until the next one is due.</summary>
+    public static TimeSpan LifetimeOf(PlanTemplate template, Strategies.ProtectionClass protection)
+    {
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(protection);
+        var drills = TimeSpan.FromDays(template.DrillEveryDays ?? protection.DrillDays);
+        return drills > protection.ProofLifetime ? drills : protection.ProofLifetime;
+    }
+
+    private async Task EvaluateAsync(PlanVersion version, PlanTemplate template, Source source, CancellationToken cancellationToken)
+    {
+        RecoveryPlan? plan = null;
+        string? impossible = null;
+        try
+        {
+            plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, template.Disasters[0]), cancellationToken);
+        }
+        catch (EngineException fault)
+        {
+            impossible = fault.ToText();
+        }
+
+        var last = await readiness.LastAsync(version.Plan, source.Name, cancellationToken);
+        var facts = new ReadinessFacts(
+            version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan.Target), impossible,
+            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, estate.ClassOf(source)));
+        var now = time.GetUtcNow();
+        var (state, reasons) = ReadinessJudgement.Judge(facts, now);
+        await readiness.RecordAsync(new ReadinessRow(version.Plan, source.Name, version.Version, state, reasons, last?.Run, now, now), cancellationToken);
+    }
+
+    private async Task<IEnumerable<ReadinessReason>> ObstaclesAsync(PlanTemplate template, RecoveryPlan? plan, CancellationToken cancellationToken)
+    {
+        var obstacles = new List<ReadinessReason>();
+        if (!await readiness.HasApproversAsync(template.Gate.Approvals, cancellationToken))
+        {
+            obstacles.Add(new ReadinessReason(ReadinessCause.ApproversMissing, $"{Counted.Of(template.Gate.Approvals, "approval")}"));
+        }
+
+        if (plan is not null)
+        {
+            obstacles.AddRange(CommandsOf(plan).Where(command => ChildProcess.TryResolve(command.Program) is null)
+                .Select(command => new ReadinessReason(ReadinessCause.CommandMissing, $"{command.For}: {command.Program}")));
+        }
+
+        return obstacles;
+    }
+
+    /// <summary>The programs of the operators' own that the plan's steps would call.</summary>
+    private static IEnumerable<(string For, string Program)> CommandsOf(RecoveryPlan plan)
+    {
+        var target = plan.Target;
+        var service = target.Service;
+        foreach (var (name, words) in new[] { ("Service:Start", service.Start), ("Service:Stop", service.Stop), ("Service:Status", service.Status) })
+        {
+            if (words is [var program, ..])
+            {
+                yield return (name, program);
+            }
+        }
+
+        if (service.Driver == ServiceDriver.Systemd)
+        {
+            yield return ("Service:Unit", "systemctl");
+        }
+
+        if (plan.Steps.Any(step => step.Action == SwitchTraffic.ActionName) && target is { SwitchTraffic: [var there, ..], SwitchBack: [var back, ..] })
+        {
+            yield return ("SwitchTraffic", there);
+            yield return ("SwitchBack", back);
+        }
+
+        foreach (var check in target.Checks)
+        {
+            if (check.Command is [var program, ..])
+            {
+                yield return ($"check '{check.Name}'", program);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Reports;
+
+/// <summary>Puts the report of a recovery or a drill together from the catalog, at any time: what is there then is what it says.</summary>
+public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, RecoveryCatalog recoveries, PlanDrillCatalog drills, ApprovalCatalog gates, ProtectedEstate estate, TimeProvider time)
+{
+    /// <summary>The report.</summary>
+    /// <exception cref="EngineException"><c>run-unknown</c>: there is no such run, or it is neither a recovery nor a drill.</exception>
+    public async Task<RecoveryReport> WriteAsync(RunId id, CancellationToken cancellationToken)
+    {
+        var run = await runs.FindAsync(id, cancellationToken);
+        if (run is null || await recoveries.FindAsync(id, cancellationToken) is not { } recovery)
+        {
+            throw new EngineException("run-unknown", ErrorKind.NotFound, $"{id} is no recovery and no drill", "look at the Reports page");
+        }
+
+        var plan = RecoveryRequest.PlanOf(run);
+        var steps = await recoveries.StepsAsync(id, cancellationToken);
+        var source = estate.Sources.FirstOrDefault(one => one.Name == run.Source);
+        var failed = steps.FirstOrDefault(step => step.Error is not null);
+        return new RecoveryReport
+        {
+            Console = estate.Name,
+            MadeAt = time.GetUtcNow(),
+            Run = id.ToString(),
+            IsDrill = recovery.IsDrill,
+            Source = run.Source,
+            Workspace = plan.Workspace,
+            Class = source?.Class ?? "",
+            RequestedBy = run.RequestedBy,
+            AskedAt = run.CreatedAt,
+            EndedAt = run.EndedAt,
+            Outcome = recovery.Outcome is { } outcome ? RecoveryNames.Of(outcome) : null,
+            Failure = recovery.Outcome is null or RecoveryOutcome.Completed ? null
+                : failed is not null ? $"{failed.Name}: {failed.Error}"
+                : run.ErrorJson is { } error ? JsonSerializer.Deserialize<RunError>(error, JsonSerializerOptions.Web)!.Message : null,
+            Plan = new ReportedPlan(
+                plan.Template, plan.TemplateVersion, plan.Hash, plan.Title, plan.Disaster, plan.Basis.RestorePoint, plan.Basis.CreatedAt, plan.Basis.ManifestHash, plan.Basis.Moment,
+                plan.Basis.ProvenAt, plan.Notes),
+            Incident = plan.Incident is { } incident ? await IncidentAsync(incident, cancellationToken) : null,
+            Gates = await GatesAsync(id, cancellationToken),
+            Steps = [.. plan.Steps.Select(step => Step(step, steps.First(row => row.Position == step.Position)))],
+            Targets = Targets(run, plan, recovery, steps, source),
+            Cleanup = recovery.IsDrill ? (await drills.FindAsync(id, cancellationToken))?.Cleanup : null,
+            Audit = await AuditAsync(id, cancellationToken),
+        };
+    }
+
+    private ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps, Source? source)
+    {
+        var loss = MeasuredLoss.Of(plan, steps);
+        var didSucceed = recovery.Outcome == RecoveryOutcome.Completed;
+        return new ReportedTargets(
+            plan.RtoSeconds, didSucceed ? (run.EndedAt - run.CreatedAt)?.TotalSeconds : null,
+            didSucceed ? (steps.Max(step => step.EndedAt) - steps.Min(step => step.StartedAt))?.TotalSeconds : null,
+            source is null ? 0 : estate.ClassOf(source).Rpo.TotalSeconds, loss?.AtMost?.TotalSeconds, loss?.Restored, loss?.IsLastCommit ?? false, loss?.Until,
+            loss is null ? null : RecoveryNames.Of(loss.End));
+    }
+
+    private static ReportedStep Step(PlannedStep step, RecoveryStepRow row) => new(
+        step.Position, step.Name, step.Title, step.Action, RecoveryNames.Of(row.State), step.Does, step.EstimateSeconds, step.MeasuredFrom, row.StartedAt, row.EndedAt,
+        row.State == StepState.Done ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row));
+
+    private static IReadOnlyList<ReportedPhase> Phases(RecoveryStepRow row) =>
+        row.Action == RestoreFromBackup.ActionName && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+            ? [.. (data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)?.Phases ?? []).Select(phase => new ReportedPhase(phase.Name, phase.Seconds))]
+            : [];
+
+    private Task<ReportedIncident?> IncidentAsync(long incident, CancellationToken cancellationToken) => catalog.Command(
+        "SELECT kind, first_evidence_at, confirmed_at, evidence::text FROM incident WHERE id = $1", incident).FirstAsync(
+        row => new ReportedIncident($"I-{incident}", row.GetString(0), row.Time(1), row.TimeOrNull(2), JsonElement.Parse(row.GetString(3))), cancellationToken);
+
+    private async Task<IReadOnlyList<ReportedGate>> GatesAsync(RunId run, CancellationToken cancellationToken)
+    {
+        var all = new List<ReportedGate>();
+        foreach (var gate in await gates.OfRunAsync(run, cancellationToken))
+        {
+            var votes = await gates.VotesAsync(gate.Id, cancellationToken);
+            all.Add(new ReportedGate(
+                gate.Id, gate.Step, gate.SubjectHash, gate.Risk, gate.Needed, gate.Requester, RecoveryNames.Of(gate.State), gate.OpenedAt, gate.GrantedAt, gate.ClosedWhy,
+                gate.IsBreakGlass, gate.Review, gate.ReviewedBy, [.. votes.Select(vote => new ReportedVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At))]));
+        }
+
+        return all;
+    }
+
+    private async Task<ReportedAudit> AuditAsync(RunId run, CancellationToken cancellationToken)
+    {
+        var events = await catalog.Command("SELECT seq, at, actor, action, hash FROM audit_event WHERE subject = $1 ORDER BY seq", run.ToString()).ListAsync(Event, cancellationToken);
+        var head = await catalog.Command("SELECT seq, at, actor, action, hash FROM audit_event ORDER BY seq DESC LIMIT 1").FirstAsync(Event, cancellationToken);
+        return new ReportedAudit(events, head?.Seq ?? 0, head?.Hash ?? "");
+    }
+
+    private static ReportedEvent Event(NpgsqlDataReader row) =>
+        new(row.GetInt64(0), row.Time(1), row.GetString(2), row.GetString(3), Convert.ToHexStringLower(row.GetFieldValue<byte[]>(4)));
+}

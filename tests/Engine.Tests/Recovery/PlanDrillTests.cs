@@ -1,0 +1,155 @@
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Runs;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A drill does what a recovery would, in a place that is gone afterwards, and what lives does not notice.</summary>
+public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_drill_of_the_database_plan_restores_verifies_and_starts_it_in_scratch_and_leaves_nothing_behind()
+    {
+        var started = await rig.ExecuteAsync("SELECT pg_postmaster_start_time()");
+        var run = await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct);
+        var now = TimeProvider.System.GetUtcNow();
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(run.Id)}");
+        var drill = (await rig.DrillCatalog.FindAsync(run.Id, Ct))!;
+        Assert.True(drill.Passed);
+        Assert.True(drill.Seconds > 0);
+        var steps = await rig.Catalog.StepsAsync(run.Id, Ct);
+        Assert.Equal([StepState.Skipped, StepState.Skipped, StepState.Done, StepState.Done, StepState.Done], steps.Select(step => step.State));
+        Assert.Contains("check 'all parcels' gave 2000", steps[3].Verification, StringComparison.Ordinal);
+        Assert.Contains("check 'from outside' ended with 0", steps[4].Verification, StringComparison.Ordinal);
+        Assert.Contains("living", steps[0].Reason, StringComparison.Ordinal);
+
+        // Nothing is left, and the living server went on as it was.
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+        Assert.DoesNotContain(rig.Records, record => record.Name.StartsWith("drill", StringComparison.Ordinal));
+        Assert.Empty(rig.Beside());
+        Assert.Equal(started, await rig.ExecuteAsync("SELECT pg_postmaster_start_time()"));
+        Assert.True(await rig.IsWholeAsync());
+        Assert.Empty(await rig.Gates.OfRunAsync(run.Id, Ct));
+
+        var report = await rig.Reports.WriteAsync(run.Id, Ct);
+        Assert.True(report is { IsDrill: true, Cleanup.IsProven: true, Targets.LostAtMostSeconds: >= 0 });
+        Assert.Contains(report.Steps[2].Phases, phase => phase.Name == "replay");
+
+        // It is not due again before its interval is over; the plan that was never drilled is.
+        var due = (await rig.Drills.DueAsync(Ct)).ToLookup(one => one.Version.Plan, one => one.DueAt);
+        Assert.True(due[RecoveryRig.Plan].Single() > now + TimeSpan.FromDays(1), $"{due[RecoveryRig.Plan].Single()}");
+        Assert.True(due["postgres-outage"].Single() <= TimeProvider.System.GetUtcNow());
+
+        // What it measured takes the place of the guesses, but for the steps that a drill does not do.
+        var plan = await rig.PlanAsync();
+        Assert.Equal([false, false, true, true, true], plan.Steps.Select(step => step.MeasuredFrom > 0));
+        var measured = (await rig.Durations.ReadAsync(rig.Source.Name, Ct))[RestoreFromBackup.ActionName];
+        Assert.True(measured.IsDrill);
+        Assert.NotNull(MeasuredLoss.Of(RecoveryRequest.PlanOf(run), steps)?.AtMost);
+    }
+
+    [Fact]
+    public async Task A_drill_whose_restore_fails_leaves_the_plan_not_verified_and_a_changed_plan_must_be_verified_anew()
+    {
+        await rig.PersonAsync("olga", "Operator");
+        await rig.PersonAsync("paul", "Approver");
+        var good = await DrillAsync();
+        Assert.Equal((ReadinessState.Verified, good.Id), await StandAsync());
+
+        var newest = (await rig.Library.NewestAsync(RecoveryRig.Plan, Ct))!;
+        await rig.Library.SaveAsync((rig.Library.Read(newest) with { DrillEveryDays = 3 }).ToText(), "adam", "drilled more often", newest.Version, Ct);
+
+        var changed = await ReadAsync();
+        Assert.Equal(ReadinessState.NeedsVerification, changed.State);
+        Assert.Equal(ReadinessCause.PlanChanged, Assert.Single(changed.Reasons).Cause);
+
+        using var failing = rig.Wrap(RestoreFromBackup.ActionName, inner => new FailingAction(inner, Fault.Act));
+        var failed = await DrillAsync();
+
+        Assert.Equal(RunState.Failed, failed.State);
+        var row = await ReadAsync();
+        Assert.Equal(ReadinessState.NotVerified, row.State);
+        var reason = Assert.Single(row.Reasons);
+        Assert.Equal(ReadinessCause.DrillFailed, reason.Cause);
+        Assert.Contains("restore: the test made it fail", reason.Text, StringComparison.Ordinal);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+        var history = await rig.Readiness.HistoryAsync(RecoveryRig.Plan, rig.Source.Name, 10, Ct);
+        Assert.True(history.Count >= 3, $"{history.Count} changes are kept");
+    }
+
+    [Fact]
+    public async Task A_drill_whose_process_dies_in_the_middle_begins_anew_elsewhere_and_leaves_nothing()
+    {
+        RunId run = default;
+        var deaths = 0;
+        rig.WrapAll(inner => new HookedAction(inner, afterAct: () => inner.Name == RestartServices.ActionName && deaths++ == 0 ? rig.DieAsync(run) : Task.CompletedTask));
+        using var wrapping = rig.Wrapping();
+        run = (await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct)).Id;
+
+        Assert.Equal(RunState.Running, (await rig.AdvanceAsync(run)).State);
+        await rig.ExpireLeaseAsync(run);
+        var ended = await rig.AdvanceAsync(run);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(run)}");
+        var drill = (await rig.DrillCatalog.FindAsync(run, Ct))!;
+        Assert.Equal(2, drill.Places.Count);
+        Assert.True(drill.Passed);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+    }
+
+    [Fact]
+    public async Task A_drill_is_ended_by_a_recovery_of_its_source_and_refused_while_that_is_open()
+    {
+        var drill = await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct);
+        Assert.Equal("drill-already-open", (await Assert.ThrowsAsync<EngineException>(() => rig.Drills.RequestAsync("postgres-outage", rig.Source.Name, "olga", Ct))).Code);
+
+        var plan = await rig.PlanAsync();
+        var recovery = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+
+        Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(drill.Id)).State);
+        Assert.Equal("drill-not-now", (await Assert.ThrowsAsync<EngineException>(() => rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct))).Code);
+        await rig.Recoveries.CancelAsync(recovery.Id, rollBack: false, "olga", "only a test of it", rig.Runs, Ct);
+        await rig.AdvanceAsync(recovery.Id);
+    }
+
+    [Fact]
+    public async Task A_drill_plan_that_names_anything_living_is_refused()
+    {
+        var version = (await rig.Library.NewestAsync(RecoveryRig.Plan, Ct))!;
+        var drill = await rig.DrillPlans.MakeAsync(version, rig.Library.Read(version), rig.Source.Name, Ct);
+        var living = await rig.PlanAsync();
+
+        Assert.All(
+            new[]
+            {
+                drill.Plan with { IsDrill = false },
+                living with { IsDrill = true },
+                drill.Plan with { Target = drill.Plan.Target with { PasswordFile = "/etc/passwd" } },
+                drill.Plan with { Target = drill.Plan.Target with { Scratch = drill.Plan.Target.Scratch! with { Root = "/" } } },
+                drill.Plan with { Steps = [.. drill.Plan.Steps.Select(step => step with { NotExercised = null })] },
+            },
+            forged => Assert.Equal("drill-not-apart", Assert.Throws<EngineException>(() => rig.DrillPlans.Require(forged)).Code));
+        Assert.Equal("drill-as-recovery", (await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.RequestAsync(drill.Plan, drill.Plan.Hash, "olga", Ct))).Code);
+        var target = drill.Plan.Target;
+        Assert.DoesNotContain(rig.Server.DataFolder, drill.Plan.ToJson(), StringComparison.Ordinal);
+        Assert.NotEqual(living.Target.Host, target.Host);
+    }
+
+    private async Task<Run> DrillAsync(string plan = RecoveryRig.Plan) => await rig.AdvanceAsync((await rig.Drills.RequestAsync(plan, rig.Source.Name, "olga", Ct)).Id);
+
+    private async Task<ReadinessRow> ReadAsync()
+    {
+        await rig.PlanReadiness.EvaluateAsync(Ct);
+        return (await rig.Readiness.ListAsync(Ct)).Single(row => row.Plan == RecoveryRig.Plan && row.Source == rig.Source.Name);
+    }
+
+    private async Task<(ReadinessState, RunId?)> StandAsync() => await ReadAsync() is var row ? (row.State, row.Proof) : default;
+}
