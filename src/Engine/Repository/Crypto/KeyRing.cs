@@ -15,6 +15,7 @@ internal sealed class KeyRing : IDisposable
 {
     private readonly byte[] _master;
     private readonly byte[] _id;
+    private readonly KeyedHash _identity;
     private readonly byte[] _wal;
     private readonly SortedDictionary<uint, EpochKeys> _epochs = [];
 
@@ -26,6 +27,7 @@ internal sealed class KeyRing : IDisposable
         RepositoryId = repositoryId;
         _master = master;
         _id = Derive(master, "id");
+        _identity = new KeyedHash(_id);
         _wal = Derive(master, "wal");
         _epochs.Add(0, KeysOf(master, null));
         foreach (var (epoch, secret) in secrets ?? new Dictionary<uint, byte[]>())
@@ -59,7 +61,7 @@ internal sealed class KeyRing : IDisposable
     public ChunkId IdentityOf(ReadOnlySpan<byte> plain)
     {
         Span<byte> digest = stackalloc byte[ChunkId.Length];
-        HMACSHA256.HashData(_id, plain, digest);
+        _identity.Hash(plain, digest);
         return new ChunkId(digest);
     }
 
@@ -74,11 +76,13 @@ internal sealed class KeyRing : IDisposable
     /// <summary>The cipher of one blob. The key depends on the plaintext's id, so a random nonce can never repeat under it in practice.</summary>
     public AesGcm BlobCipher(ChunkId id, uint epoch)
     {
-        Span<byte> info = stackalloc byte[ChunkId.Length + sizeof(uint)];
+        // HKDF-Expand of one block, which is one HMAC: chunks are small and many.
+        Span<byte> info = stackalloc byte[ChunkId.Length + sizeof(uint) + 1];
         id.CopyTo(info);
         BinaryPrimitives.WriteUInt32LittleEndian(info[ChunkId.Length..], epoch);
-        Span<byte> key = stackalloc byte[32];
-        HKDF.Expand(HashAlgorithmName.SHA256, _epochs[epoch].Encryption, key, info);
+        info[^1] = 1;
+        Span<byte> key = stackalloc byte[HMACSHA256.HashSizeInBytes];
+        _epochs[epoch].BlobKeys.Hash(info, key);
         return new AesGcm(key, 16);
     }
 
@@ -95,12 +99,14 @@ internal sealed class KeyRing : IDisposable
 
     public void Dispose()
     {
+        _identity.Dispose();
         CryptographicOperations.ZeroMemory(_master);
         CryptographicOperations.ZeroMemory(_id);
         CryptographicOperations.ZeroMemory(_wal);
         CryptographicOperations.ZeroMemory(GearSeed);
         foreach (var keys in _epochs.Values)
         {
+            keys.BlobKeys.Dispose();
             CryptographicOperations.ZeroMemory(keys.Encryption);
             CryptographicOperations.ZeroMemory(keys.Metadata);
             CryptographicOperations.ZeroMemory(keys.Secret);
@@ -112,5 +118,8 @@ internal sealed class KeyRing : IDisposable
     private byte[] Derive(byte[] from, string purpose) => HKDF.DeriveKey(
         HashAlgorithmName.SHA256, from, 32, RepositoryId.ToByteArray(bigEndian: true), Encoding.ASCII.GetBytes($"drconsole v1 {purpose}"));
 
-    private sealed record EpochKeys(byte[] Encryption, byte[] Metadata, byte[]? Secret);
+    private sealed record EpochKeys(byte[] Encryption, byte[] Metadata, byte[]? Secret)
+    {
+        public KeyedHash BlobKeys { get; } = new(Encryption);
+    }
 }

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Security.Cryptography;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
@@ -71,6 +72,39 @@ internal static class Envelope
     /// <exception cref="EngineException">Kind Damaged where a byte is not as written, Unsupported for another version or type.</exception>
     public static byte[] Open(KeyRing keys, ObjectType type, Guid? id, string name, ReadOnlySpan<byte> sealedBytes)
     {
+        var payload = new byte[Math.Max(0, sealedBytes.Length - Overhead)];
+        Decrypt(keys, type, id, name, sealedBytes, payload);
+        var plain = new byte[LengthIn(payload, name)];
+        Decode(payload, plain, name);
+        return plain;
+    }
+
+    /// <summary>Decrypts a large object where it lies, which overwrites it. The caller disposes what it returns.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static PooledBytes OpenInPlace(KeyRing keys, ObjectType type, Guid? id, string name, Span<byte> sealedBytes)
+    {
+        var payload = sealedBytes.Length < Overhead ? [] : sealedBytes[BodyAt..^(TagLength + ChecksumLength)];
+        Decrypt(keys, type, id, name, sealedBytes, payload);
+        var length = LengthIn(payload, name);
+        var plain = new PooledBytes(ArrayPool<byte>.Shared.Rent(Math.Max(1, length)), length);
+        var isDecoded = false;
+        try
+        {
+            Decode(payload, plain.Writable, name);
+            isDecoded = true;
+            return plain;
+        }
+        finally
+        {
+            if (!isDecoded)
+            {
+                plain.Dispose();
+            }
+        }
+    }
+
+    private static void Decrypt(KeyRing keys, ObjectType type, Guid? id, string name, ReadOnlySpan<byte> sealedBytes, Span<byte> payload)
+    {
         if (!IsWhole(sealedBytes))
         {
             throw Damaged(name, "is cut or has a changed byte");
@@ -105,24 +139,28 @@ internal static class Envelope
                 "open it again; where that does not help, copy the folders 'keys' and 'epochs' from another tier");
         }
 
-        var payload = new byte[sealedBytes.Length - Overhead];
-        using (var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32), epoch))
+        using var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32), epoch);
+        try
         {
-            try
-            {
-                aes.Decrypt(
-                    sealedBytes.Slice(NonceAt, 12), sealedBytes[BodyAt..^(TagLength + ChecksumLength)],
-                    sealedBytes[^(TagLength + ChecksumLength)..^ChecksumLength], payload, sealedBytes[..NonceAt]);
-            }
-            catch (AuthenticationTagMismatchException)
-            {
-                throw Damaged(name, "does not decrypt with this repository's key");
-            }
+            aes.Decrypt(
+                sealedBytes.Slice(NonceAt, 12), sealedBytes[BodyAt..^(TagLength + ChecksumLength)],
+                sealedBytes[^(TagLength + ChecksumLength)..^ChecksumLength], payload, sealedBytes[..NonceAt]);
         }
+        catch (AuthenticationTagMismatchException)
+        {
+            throw Damaged(name, "does not decrypt with this repository's key");
+        }
+    }
 
-        var length = Payload.DeclaredLength(payload, MaxPlainLength);
-        var plain = length < 0 ? throw Damaged(name, "declares an impossible length") : new byte[length];
-        return Payload.TryDecode(payload, plain) ? plain : throw Damaged(name, "does not decompress");
+    private static int LengthIn(ReadOnlySpan<byte> payload, string name) =>
+        Payload.DeclaredLength(payload, MaxPlainLength) is >= 0 and var length ? length : throw Damaged(name, "declares an impossible length");
+
+    private static void Decode(ReadOnlySpan<byte> payload, Span<byte> plain, string name)
+    {
+        if (!Payload.TryDecode(payload, plain))
+        {
+            throw Damaged(name, "does not decompress");
+        }
     }
 
     private static EngineException Damaged(string name, string cause) => new(

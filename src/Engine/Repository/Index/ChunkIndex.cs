@@ -135,24 +135,59 @@ internal sealed class ChunkIndex
     }
 
     /// <summary>Adds a place of a chunk. Adding a pack's entries twice keeps them twice: callers add a pack once.</summary>
-    public void Add(in BlobLocation location)
+    public void Add(in BlobLocation location) => Add(new ReadOnlySpan<BlobLocation>(in location));
+
+    /// <summary>Adds many places.</summary>
+    public void Add(ReadOnlySpan<BlobLocation> locations)
     {
         lock (_lock)
         {
-            if (Count >= _buckets.Length)
+            foreach (ref readonly var location in locations)
             {
-                Grow();
-            }
+                if (Count >= _buckets.Length)
+                {
+                    Grow(Count + 1);
+                }
 
-            if (Count >> PageBits == _pages.Count)
-            {
-                _pages.Add(new Entry[PageLength]);
-            }
+                if (Count >> PageBits == _pages.Count)
+                {
+                    _pages.Add(new Entry[PageLength]);
+                }
 
-            ref var bucket = ref _buckets[BucketOf(location.Id)];
-            _pages[Count >> PageBits][Count & (PageLength - 1)] = new Entry(location, bucket);
-            bucket = ++Count;
+                ref var bucket = ref _buckets[BucketOf(location.Id)];
+                _pages[Count >> PageBits][Count & (PageLength - 1)] = new Entry(location, bucket);
+                bucket = ++Count;
+            }
         }
+    }
+
+    /// <summary>Makes room in the hash table at once; growing with the entries would hash each of them several times.</summary>
+    public void Reserve(int more)
+    {
+        lock (_lock)
+        {
+            if (Count + more > _buckets.Length && Count + more > 0)
+            {
+                Grow(Count + more);
+            }
+        }
+    }
+
+    /// <summary>True where exactly this place is known.</summary>
+    public bool Has(in BlobLocation location)
+    {
+        lock (_lock)
+        {
+            for (var at = _buckets[BucketOf(location.Id)]; at != 0; at = At(at).Next)
+            {
+                if (At(at).ToLocation() == location)
+                {
+                    return true;
+                }
+            }
+        }
+
+        return false;
     }
 
     /// <summary>True where a pack that is present and not marked holds the chunk.</summary>
@@ -295,9 +330,9 @@ internal sealed class ChunkIndex
 
     private int BucketOf(ChunkId id) => (int)(id.Head & (uint)(_buckets.Length - 1));
 
-    private void Grow()
+    private void Grow(int entries)
     {
-        _buckets = new int[BitOperations.RoundUpToPowerOf2((uint)Count + 1)];
+        _buckets = new int[BitOperations.RoundUpToPowerOf2((uint)entries)];
         for (var number = 1; number <= Count; number++)
         {
             ref var entry = ref At(number);

@@ -17,6 +17,7 @@ internal sealed record SegmentContent(int[] Packs, int Entries);
 internal static class IndexSegment
 {
     public const string Prefix = "index/";
+    private const int BlockEntries = 1024;
     private const int PackLength = 32 + 1 + sizeof(ulong);
     private const int EntryLength = ChunkId.Length + 1 + (4 * sizeof(uint));
 
@@ -58,9 +59,10 @@ internal static class IndexSegment
     /// Returns the ordinals of all its packs, and how many entries it has.
     /// </summary>
     /// <exception cref="EngineException">Kind Damaged or Unsupported.</exception>
-    public static SegmentContent AddTo(ChunkIndex index, KeyRing keys, Guid id, string key, ReadOnlySpan<byte> sealedBytes)
+    public static SegmentContent AddTo(ChunkIndex index, KeyRing keys, Guid id, string key, Span<byte> sealedBytes)
     {
-        var plain = Envelope.Open(keys, ObjectType.IndexSegment, id, key, sealedBytes).AsSpan();
+        using var opened = Envelope.OpenInPlace(keys, ObjectType.IndexSegment, id, key, sealedBytes);
+        var plain = opened.Span;
         var packCount = plain.Length >= 8 ? BinaryPrimitives.ReadUInt32LittleEndian(plain) : uint.MaxValue;
         var entryCount = plain.Length >= 8 ? BinaryPrimitives.ReadUInt32LittleEndian(plain[4..]) : uint.MaxValue;
         if (plain.Length != 8 + ((long)packCount * PackLength) + ((long)entryCount * EntryLength))
@@ -79,6 +81,15 @@ internal static class IndexSegment
             at = at[PackLength..];
         }
 
+        AddEntries(index, key, at, packs, isNew);
+        return new SegmentContent([.. packs.Select(pack => pack.Ordinal)], (int)entryCount);
+    }
+
+    /// <summary>Block by block, so that the index is locked once for many.</summary>
+    private static void AddEntries(ChunkIndex index, string key, ReadOnlySpan<byte> at, IndexedPack[] packs, bool[] isNew)
+    {
+        var block = new BlobLocation[BlockEntries];
+        var filled = 0;
         for (; at.Length > 0; at = at[EntryLength..])
         {
             var row = BinaryPrimitives.ReadUInt32LittleEndian(at[33..]);
@@ -88,14 +99,24 @@ internal static class IndexSegment
                 throw RepositoryFormat.UnknownType($"an entry of {key}", $"{at[32]}");
             }
 
-            if (isNew[row])
+            if (!isNew[row])
             {
-                index.Add(new BlobLocation(
-                    new ChunkId(at), type, packs[row].Ordinal, BinaryPrimitives.ReadUInt32LittleEndian(at[37..]),
-                    BinaryPrimitives.ReadUInt32LittleEndian(at[41..]), BinaryPrimitives.ReadUInt32LittleEndian(at[45..])));
+                continue;
+            }
+
+            block[filled++] = new BlobLocation(
+                new ChunkId(at), type, packs[row].Ordinal, BinaryPrimitives.ReadUInt32LittleEndian(at[37..]),
+                BinaryPrimitives.ReadUInt32LittleEndian(at[41..]), BinaryPrimitives.ReadUInt32LittleEndian(at[45..]));
+            if (filled == block.Length)
+            {
+                index.Add(block);
+                filled = 0;
             }
         }
 
-        return new SegmentContent([.. packs.Select(pack => pack.Ordinal)], (int)entryCount);
+        index.Add(block.AsSpan(0, filled));
     }
+
+    /// <summary>About how many entries segments of that many bytes hold, at most.</summary>
+    public static int EntriesIn(long bytes) => (int)Math.Min(bytes / EntryLength, int.MaxValue);
 }

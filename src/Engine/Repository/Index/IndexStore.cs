@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
@@ -22,6 +23,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
     public const int MaxLooks = 5;
 
     private const int ParallelReads = 4;
+    private const long ReadAheadBytes = 32 << 20;
     private readonly SemaphoreSlim _gate = new(1);
     private readonly ConcurrentDictionary<string, bool> _suspects = new(StringComparer.Ordinal);
     private readonly MarkStore _marks = new(keys, store);
@@ -185,19 +187,8 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
             _segments.Remove(gone);
         }
 
-        foreach (var batch in fresh.Chunk(ParallelReads))
-        {
-            var contents = await Task.WhenAll(batch.Select(item => TryAsync(item.Key, () => store.ReadAllAsync(item.Key, ct))));
-            for (var i = 0; i < batch.Length; i++)
-            {
-                var key = batch[i].Key;
-                if (contents[i] is { } content && Guid.TryParseExact(key[IndexSegment.Prefix.Length..], "N", out var id)
-                    && await TryAsync(key, () => Task.FromResult(IndexSegment.AddTo(Index, keys, id, key, content))) is { } covered)
-                {
-                    _segments.Add(key, covered);
-                }
-            }
-        }
+        Index.Reserve(IndexSegment.EntriesIn(fresh.Sum(item => item.Length)));
+        await AddSegmentsAsync(fresh, ct);
 
         foreach (var item in fresh.Where(item => _damage.ContainsKey(item.Key)))
         {
@@ -209,6 +200,46 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>Adds segments in their order, while the next ones are on their way: as many as fit into a few megabytes.</summary>
+    private async Task AddSegmentsAsync(List<ObjectInfo> fresh, CancellationToken ct)
+    {
+        var coming = new Queue<(ObjectInfo Item, Task<ReadSegment?> Content)>();
+        var (next, bytes) = (0, 0L);
+        try
+        {
+            while (next < fresh.Count || coming.Count > 0)
+            {
+                while (next < fresh.Count && coming.Count < ParallelReads && (coming.Count == 0 || bytes + fresh[next].Length <= ReadAheadBytes))
+                {
+                    var item = fresh[next++];
+                    bytes += item.Length;
+                    coming.Enqueue((item, Task.Run(() => TryAsync(item.Key, () => ReadSegment.ReadAsync(store, item, ct)), ct)));
+                }
+
+                var (info, reading) = coming.Dequeue();
+                using var content = await reading;
+                if (content is not null && Guid.TryParseExact(info.Key[IndexSegment.Prefix.Length..], "N", out var id)
+                    && await TryAsync(info.Key, () => Task.FromResult(IndexSegment.AddTo(Index, keys, id, info.Key, content.Bytes))) is { } covered)
+                {
+                    _segments.Add(info.Key, covered);
+                }
+
+                bytes -= info.Length;
+            }
+        }
+        finally
+        {
+            foreach (var (_, reading) in coming)
+            {
+                await ((Task)reading).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (reading.IsCompletedSuccessfully)
+                {
+                    (await reading)?.Dispose();
+                }
+            }
+        }
     }
 
     private async Task MarkPresentAsync(CancellationToken ct)
@@ -290,6 +321,35 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
         }
 
         return pack;
+    }
+
+    /// <summary>A segment's bytes in a pooled buffer, as the listing showed its length.</summary>
+    private sealed class ReadSegment(byte[] buffer, int length) : IDisposable
+    {
+        public Span<byte> Bytes => buffer.AsSpan(0, length);
+
+        public static async Task<ReadSegment> ReadAsync(IObjectStore store, ObjectInfo item, CancellationToken ct)
+        {
+            var segment = new ReadSegment(ArrayPool<byte>.Shared.Rent(Math.Max(1, (int)item.Length)), (int)item.Length);
+            var isRead = false;
+            try
+            {
+                await store.ReadAsync(item.Key, 0, buffer: segment.Memory, ct);
+                isRead = true;
+                return segment;
+            }
+            finally
+            {
+                if (!isRead)
+                {
+                    segment.Dispose();
+                }
+            }
+        }
+
+        public void Dispose() => ArrayPool<byte>.Shared.Return(buffer);
+
+        private Memory<byte> Memory => buffer.AsMemory(0, length);
     }
 
     /// <summary>Runs a read; damage is noted, since the rest of the repository may well do without this object.</summary>

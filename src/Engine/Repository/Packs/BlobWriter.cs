@@ -19,18 +19,17 @@ internal sealed class StoredTally
 
 /// <summary>
 /// Turns plaintext into stored blobs: identity, known already?, compress, encrypt, append to a pack, upload full packs in
-/// the background. Called from as many threads as there are workers; at most two packs are on their way at a time.
+/// the background. Called from as many threads as there are workers; only so many packs are on their way at a time.
 /// </summary>
-internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore store) : IAsyncDisposable
+internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore store, int parallelUploads = 2) : IAsyncDisposable
 {
-    private const int ParallelUploads = 2;
     private readonly Lock _lock = new();
     private readonly ChunkIndex _fresh = new();
     private readonly Dictionary<int, IndexedPack> _uploaded = [];
     private readonly HashSet<int> _leanedOn = [];
     private readonly HashSet<int> _taken = [];
     private readonly Stack<PackBuilder> _spare = new();
-    private readonly SemaphoreSlim _slots = new(ParallelUploads);
+    private readonly SemaphoreSlim _slots = new(parallelUploads);
     private readonly List<Task> _uploads = [];
     private readonly CancellationTokenSource _abandoned = new();
     private PackBuilder? _data;
@@ -272,7 +271,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
             lock (_lock)
             {
                 _uploaded.Add(pack.Ordinal, new IndexedPack(pack.Ordinal, name, pack.Kind, bytes.Length) { IsPresent = true });
-                if (pack.Kind == PackKind.Data && _spare.Count < ParallelUploads)
+                if (pack.Kind == PackKind.Data && _spare.Count < parallelUploads)
                 {
                     _spare.Push(pack);
                 }

@@ -58,12 +58,17 @@ internal sealed class PackBuilder
     {
         Ordinal = ordinal;
         _entries.Clear();
-        var header = _buffer.AsSpan(0, HeaderLength);
+        WriteHeader(_buffer.AsSpan(0, HeaderLength), Kind);
+        Length = HeaderLength;
+    }
+
+    /// <summary>The first bytes of every pack of a kind.</summary>
+    public static void WriteHeader(Span<byte> header, PackKind kind)
+    {
         header.Clear();
         RepositoryFormat.PackMagic.CopyTo(header);
         BinaryPrimitives.WriteUInt16LittleEndian(header[8..], RepositoryFormat.Version);
-        header[10] = (byte)Kind;
-        Length = HeaderLength;
+        header[10] = (byte)kind;
     }
 
     /// <summary>The object key of a pack by the hex of its SHA-256.</summary>

@@ -85,6 +85,41 @@ internal static class PackTrailer
         return Decode(key, Envelope.Open(keys, ObjectType.PackTrailer, null, key, trailer), length);
     }
 
+    /// <summary>
+    /// The blob table of a pack that is in memory, where its parts account for each of its bytes: the header as it is always
+    /// written, blobs that follow one another without a gap, the encrypted table, its length and the magic word. Null otherwise.
+    /// </summary>
+    /// <exception cref="EngineException">Kind Unsupported for an unknown version or type.</exception>
+    public static List<PackEntry>? TryReadWhole(KeyRing keys, string key, PackKind kind, ReadOnlySpan<byte> pack)
+    {
+        Span<byte> header = stackalloc byte[PackBuilder.HeaderLength];
+        PackBuilder.WriteHeader(header, kind);
+        if (pack.Length < PackBuilder.HeaderLength + TailLength || !pack.StartsWith(header) || !pack.EndsWith(RepositoryFormat.TailMagic))
+        {
+            return null;
+        }
+
+        var end = pack.Length - TailLength - (long)BinaryPrimitives.ReadUInt32LittleEndian(pack[^TailLength..]);
+        if (end < PackBuilder.HeaderLength)
+        {
+            return null;
+        }
+
+        var entries = Decode(key, Envelope.Open(keys, ObjectType.PackTrailer, null, key, pack[(int)end..^TailLength]), pack.Length);
+        var at = (long)PackBuilder.HeaderLength;
+        foreach (var entry in entries)
+        {
+            if (entry.Offset != at)
+            {
+                return null;
+            }
+
+            at += entry.StoredLength;
+        }
+
+        return at == end ? entries : null;
+    }
+
     private static List<PackEntry> Decode(string key, ReadOnlySpan<byte> table, long packLength)
     {
         if (table.Length < sizeof(uint) || (table.Length - sizeof(uint)) % EntryLength != 0

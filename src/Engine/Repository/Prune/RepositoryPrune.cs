@@ -49,7 +49,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     public async Task<PruneReport> RunAsync(CancellationToken ct)
     {
         // Its own packs lean on nothing: what is repacked must be stored anew.
-        await using var blobs = new BlobWriter(parts.Keys, new ChunkIndex(), parts.Store);
+        await using var blobs = new BlobWriter(parts.Keys, new ChunkIndex(), parts.Store, parallelUploads: 1);
         await using var session = await WriterSession.BeginAsync(parts, blobs, SessionRecord.Prune, ct);
         await ProbeStoreAsync(session, ct);
         var totals = Totals();

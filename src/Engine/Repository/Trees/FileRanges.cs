@@ -18,8 +18,6 @@ internal readonly record struct SmallFile(TreeNode Node, bool Replaces, BlobLoca
 /// </summary>
 internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, FileWriter writer)
 {
-    /// <summary>A range is cut where this many bytes of other chunks lie between.</summary>
-    private const int MaxGap = 128 * 1024;
     private const int MaxRange = 4 * 1024 * 1024;
     private const int MaxFiles = 256;
 
@@ -29,28 +27,8 @@ internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, Fi
     {
         files.Sort((left, right) => (left.Place.Pack, left.Place.Offset).CompareTo((right.Place.Pack, right.Place.Offset)));
         var options = new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct };
-        return Parallel.ForEachAsync(Cut(files), options, (range, token) => new ValueTask(WriteRangeAsync(range, token)));
+        return Parallel.ForEachAsync(PackRanges.Cut([.. files], file => file.Place, MaxRange, MaxFiles), options, (range, token) => new ValueTask(WriteRangeAsync(range, token)));
     }
-
-    private static IEnumerable<ArraySegment<SmallFile>> Cut(List<SmallFile> files)
-    {
-        var all = files.ToArray();
-        for (int start = 0, end = 1; start < all.Length; start = end++)
-        {
-            var first = all[start].Place;
-            var reached = End(first);
-            while (end < all.Length && end - start < MaxFiles && all[end].Place.Pack == first.Pack
-                && all[end].Place.Offset <= reached + MaxGap && End(all[end].Place) - first.Offset <= MaxRange)
-            {
-                reached = Math.Max(reached, End(all[end].Place));
-                end++;
-            }
-
-            yield return new ArraySegment<SmallFile>(all, start, end - start);
-        }
-    }
-
-    private static long End(in BlobLocation place) => place.Offset + (long)place.StoredLength;
 
     private async Task WriteRangeAsync(ArraySegment<SmallFile> range, CancellationToken ct)
     {
@@ -98,7 +76,7 @@ internal sealed class FileRanges(RepositoryParts parts, RestoreTarget target, Fi
     /// <summary>The bytes of a range; empty where they cannot be read, then each chunk is looked for on its own.</summary>
     private async Task<PooledBytes> TryFetchAsync(BlobLocation first, ArraySegment<SmallFile> range, CancellationToken ct)
     {
-        var length = (int)(range.Max(file => End(file.Place)) - first.Offset);
+        var length = (int)(range.Max(file => PackRanges.End(file.Place)) - first.Offset);
         if (first.StoredLength == 0)
         {
             return new PooledBytes(ArrayPool<byte>.Shared.Rent(1), 0);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Streams;
 using Microsoft.Win32.SafeHandles;
@@ -108,31 +109,64 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
         }
     }
 
+    /// <summary>
+    /// Each worker writes what it opened to its place: in the order of the content one writer would hold up all who decrypt, and
+    /// copying into the page cache is the larger part of the work.
+    /// </summary>
     private async Task FetchAsync(TreeNode node, SafeFileHandle file, CancellationToken ct)
     {
         var extents = node.Extents ?? [new Extent(0, node.Content.Length)];
-        var (extent, within) = (0, 0L);
-        await parts.Contents.ReadAsync(
-            node.Content, ObjectType.Stream,
-            bytes =>
+        var options = new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct };
+        await Parallel.ForEachAsync(PlacedAsync(node, extents, ct), options, async (chunk, token) =>
+        {
+            using var bytes = await parts.Blobs.ReadAsync(chunk.Id, ObjectType.Stream, token);
+            if (bytes.Length != chunk.Length)
             {
-                for (var rest = bytes.Span; rest.Length > 0;)
-                {
-                    var length = (int)Math.Min(rest.Length, extents[extent].Length - within);
-                    Posix.Write(file, rest[..length], extents[extent].Offset + within, node.Path);
-                    rest = rest[length..];
-                    within += length;
-                    if (within == extents[extent].Length)
-                    {
-                        (extent, within) = (extent + 1, 0);
-                    }
-                }
+                throw OtherLength(node, bytes.Length, chunk.Length);
+            }
 
-                Interlocked.Add(ref _bytes, bytes.Length);
-                meter.Add(0, bytes.Length);
-                return ValueTask.CompletedTask;
-            },
-            ct);
+            WriteAt(node, file, extents, chunk, bytes.Span);
+            Interlocked.Add(ref _bytes, bytes.Length);
+            meter.Add(0, bytes.Length);
+        });
+    }
+
+    /// <summary>The chunks of a file with the extent, and the place in it, at which each begins.</summary>
+    private async IAsyncEnumerable<PlacedChunk> PlacedAsync(TreeNode node, IReadOnlyList<Extent> extents, [EnumeratorCancellation] CancellationToken ct)
+    {
+        var (offset, extent, within) = (0L, 0, 0L);
+        var room = extents.Sum(one => one.Length);
+        await foreach (var chunk in parts.Contents.ChunksAsync(node.Content, ct: ct))
+        {
+            if (chunk.Length < 0 || chunk.Length > room - offset)
+            {
+                throw OtherLength(node, offset + chunk.Length, room);
+            }
+
+            yield return new PlacedChunk(chunk.Id, chunk.Length, extent, within);
+            offset += chunk.Length;
+            for (within += chunk.Length; extent < extents.Count && within >= extents[extent].Length; extent++)
+            {
+                within -= extents[extent].Length;
+            }
+        }
+
+        if (offset != room || room != node.Content.Length)
+        {
+            throw OtherLength(node, offset, node.Content.Length);
+        }
+    }
+
+    private static void WriteAt(TreeNode node, SafeFileHandle file, IReadOnlyList<Extent> extents, in PlacedChunk chunk, ReadOnlySpan<byte> bytes)
+    {
+        var (extent, within) = (chunk.Extent, chunk.Within);
+        while (bytes.Length > 0)
+        {
+            var length = (int)Math.Min(bytes.Length, extents[extent].Length - within);
+            Posix.Write(file, bytes[..length], extents[extent].Offset + within, node.Path);
+            bytes = bytes[length..];
+            (extent, within) = (extent + 1, 0);
+        }
     }
 
     private async Task FetchDifferenceAsync(TreeNode node, SafeFileHandle before, SafeFileHandle file, CancellationToken ct)
@@ -160,8 +194,16 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
 
         if (offset != node.Content.Length)
         {
-            throw new EngineException(
-                "content-length", ErrorKind.Damaged, $"'{Posix.Show(node.Path)}' has {offset} bytes where {node.Content.Length} were stored", "run 'drconsole repository check'");
+            throw OtherLength(node, offset, node.Content.Length);
         }
     }
+
+    private static EngineException OtherLength(TreeNode node, long length, long stored) => new(
+        "content-length", ErrorKind.Damaged, $"'{Posix.Show(node.Path)}' has {length} bytes where {stored} were stored", "run 'drconsole repository check'");
+
+    /// <param name="Id">The chunk.</param>
+    /// <param name="Length">Its length in the clear, as the list says.</param>
+    /// <param name="Extent">The extent in which it begins.</param>
+    /// <param name="Within">How far from that extent's beginning.</param>
+    private readonly record struct PlacedChunk(ChunkId Id, long Length, int Extent, long Within);
 }

@@ -240,46 +240,60 @@ internal sealed class RepositoryCheck(
 
     private async Task<int> CheckPointsAsync(CancellationToken ct)
     {
-        var index = parts.Index.Index;
         var points = 0;
         var keys = await parts.Manifests.KeysAsync(ct);
         // Restore points that were committed while packs were read lean on packs that are newer than the first look.
         await parts.Index.RefreshAsync(ct);
-        foreach (var key in keys)
+        var followed = new FollowedContent(parts);
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Environment.ProcessorCount, CancellationToken = ct };
+        await Parallel.ForEachAsync(keys, options, async (key, token) =>
         {
-            if (await NotingAsync(key, () => parts.Manifests.ReadAsync(key, ct)) is not { } manifest)
+            if (await CheckPointAsync(key, followed, token))
             {
-                Hurt(key, new RestorePointId(key[Manifests.ManifestStore.Prefix.Length..]));
-                continue;
+                Interlocked.Increment(ref points);
             }
+        });
+        return points;
+    }
 
-            points++;
-            var closure = await Closure.CollectAsync(parts, manifest, ct);
-            if (closure.Faults.Count > 0 && await parts.Store.StatAsync(key, ct) is null)
-            {
-                // Expired while it was looked at.
-                points--;
-                continue;
-            }
-
-            foreach (var fault in closure.Faults)
-            {
-                _damaged.TryAdd(fault.Name, fault.Reason);
-                Hurt(fault.Name, manifest.Id);
-            }
-
-            foreach (var ordinal in closure.Entries.Select(number => index.Place(number).Pack).Distinct())
-            {
-                Hurt(PackBuilder.KeyOf(index.Pack(ordinal).Name), manifest.Id);
-            }
+    /// <summary>False where there is no such restore point, or none that can be read.</summary>
+    private async Task<bool> CheckPointAsync(string key, FollowedContent followed, CancellationToken ct)
+    {
+        if (await NotingAsync(key, () => parts.Manifests.ReadAsync(key, ct)) is not { } manifest)
+        {
+            Hurt(key, new RestorePointId(key[Manifests.ManifestStore.Prefix.Length..]));
+            return false;
         }
 
-        return points;
+        var (packs, faults) = await followed.FollowAsync(manifest, ct);
+        if (faults.Count > 0 && await parts.Store.StatAsync(key, ct) is null)
+        {
+            // Expired while it was looked at.
+            return false;
+        }
+
+        foreach (var fault in faults)
+        {
+            _damaged.TryAdd(fault.Name, fault.Reason);
+            Hurt(fault.Name, manifest.Id);
+        }
+
+        foreach (var ordinal in packs)
+        {
+            Hurt(PackBuilder.KeyOf(parts.Index.Index.Pack(ordinal).Name), manifest.Id);
+        }
+
+        return true;
     }
 
     private void Hurt(string name, RestorePointId point)
     {
-        if (_damaged.ContainsKey(name))
+        if (!_damaged.ContainsKey(name))
+        {
+            return;
+        }
+
+        lock (_hurt)
         {
             if (!_hurt.TryGetValue(name, out var points))
             {
