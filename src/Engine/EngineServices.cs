@@ -57,6 +57,8 @@ public static class EngineServices
         services.AddSingleton<TierCatalog>();
         services.AddSingleton<KeyCustodyCatalog>();
         services.AddSingleton<PointHolds>();
+        services.AddSingleton<FreezeCatalog>();
+        services.AddSingleton<SourceFreezes>();
         services.AddSingleton<RetentionPlanning>();
         services.AddSingleton<TierRequests>();
         services.AddSingleton<WorkspaceCatalog>();

@@ -11,7 +11,7 @@ internal static partial class RepositoryCommand
 {
     public static Command Create() => new("repository", "backups in a store, without any database")
     {
-        Init(), Backup(), List(), Ls(), Restore(), Check(), Scrub(), Copy(), Prune(), Repair(), Stats(), Keys(),
+        Init(), Backup(), List(), Ls(), Restore(), Check(), Scrub(), Copy(), Prune(), Release(), Repair(), Stats(), Keys(),
     };
 
     private static Command Init()

@@ -17,6 +17,7 @@ internal static class HealthServices
         services.AddSingleton<HealthWatch>();
         services.AddSingleton<IncidentStore>();
         services.AddSingleton<IncidentFeed>();
+        services.AddSingleton<FreezeWatch>();
         services.AddSingleton<MaintenanceWindows>();
         return services;
     }

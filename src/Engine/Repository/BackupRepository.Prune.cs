@@ -46,6 +46,29 @@ public sealed partial class BackupRepository
     public Task ReleaseAsync(RestorePointId point, string hold, CancellationToken cancellationToken = default) =>
         WriteAttestationAsync(Attestations.Release, point, System.Text.Json.JsonSerializer.SerializeToElement(new { attestation = hold }), cancellationToken);
 
+    /// <summary>Ends a hold, a use or a freeze that stands, by a person's word.</summary>
+    /// <exception cref="EngineException">Kind Input without a reason; NotFound where no such attestation stands.</exception>
+    public async Task EndAsync(string attestation, string reason, CancellationToken cancellationToken = default)
+    {
+        if (string.IsNullOrWhiteSpace(reason))
+        {
+            throw new EngineException("reason-missing", ErrorKind.Input, "there is no reason for ending this", "say why, for whoever asks later; nothing was changed");
+        }
+
+        var all = (await _parts.Attestations.LoadAsync(cancellationToken)).Readable;
+        var standing = Attestations.StillValid(all, _parts.Options.Time.GetUtcNow()).Select(one => one.Id).Concat(Attestations.Freezes(all).Select(one => one.Id));
+        if (!standing.Contains(attestation))
+        {
+            throw new EngineException(
+                "hold-missing", ErrorKind.NotFound, $"no hold, use or freeze '{attestation}' stands in {Info.Url}",
+                "'drconsole repository prune --dry-run' names what keeps a restore point; nothing was changed");
+        }
+
+        var point = all.First(one => one.Id == attestation).RestorePoint;
+        await WriteAttestationAsync(
+            Attestations.Release, point, System.Text.Json.JsonSerializer.SerializeToElement(new { attestation, reason }), cancellationToken);
+    }
+
     private static void Require(PruneOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);

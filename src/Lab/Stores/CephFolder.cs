@@ -12,15 +12,21 @@ internal sealed class CephFolder
     private readonly bool _keepsData;
     private readonly ProcessRegistry _registry;
 
-    private CephFolder(string path, string cluster, int monitorPort, int gatewayPort, bool keepsData, ProcessRegistry registry)
+    private CephFolder(string path, string cluster, int monitorPort, int gatewayPort, int encryptedPort, bool keepsData, ProcessRegistry registry)
     {
         (_path, _cluster, _keepsData, _registry) = (path, cluster, keepsData, registry);
-        (MonitorPort, GatewayPort) = (monitorPort, gatewayPort);
+        (MonitorPort, GatewayPort, EncryptedPort) = (monitorPort, gatewayPort, encryptedPort);
+        Certificates = new LabCertificates(Path.Combine(path, "tls"));
     }
 
     public int MonitorPort { get; }
 
     public int GatewayPort { get; }
+
+    /// <summary>Where the gateway speaks TLS; 0 in a folder that an older lab made and that keeps its data.</summary>
+    public int EncryptedPort { get; }
+
+    public LabCertificates Certificates { get; }
 
     public string Configuration => Path.Combine(_path, "ceph.conf");
 
@@ -38,16 +44,18 @@ internal sealed class CephFolder
                 LocalFolder.CreatePrivate(Path.Combine(path, part));
             }
 
-            var made = new CephFolder(path, Guid.NewGuid().ToString(), FreePort.Choose(), FreePort.Choose(), keepsData, registry);
+            var made = new CephFolder(path, Guid.NewGuid().ToString(), FreePort.Choose(), FreePort.Choose(), FreePort.Choose(), keepsData, registry);
             await made.MakeAsync(cancellationToken).ConfigureAwait(false);
             // Last: a folder whose making was cut off is made again.
-            await File.WriteAllLinesAsync(identity, [made._cluster, Number(made.MonitorPort), Number(made.GatewayPort)], cancellationToken).ConfigureAwait(false);
+            await File.WriteAllLinesAsync(identity, [made._cluster, Number(made.MonitorPort), Number(made.GatewayPort), Number(made.EncryptedPort)], cancellationToken).ConfigureAwait(false);
             return made;
         }
 
         var lines = await File.ReadAllLinesAsync(identity, cancellationToken).ConfigureAwait(false);
         return new CephFolder(
-            path, lines[0], int.Parse(lines[1], CultureInfo.InvariantCulture), int.Parse(lines[2], CultureInfo.InvariantCulture), keepsData, registry);
+            path, lines[0], Port(1), Port(2), Port(3), keepsData, registry);
+
+        int Port(int line) => line < lines.Length ? int.Parse(lines[line], CultureInfo.InvariantCulture) : 0;
     }
 
     /// <summary>Makes the store where it is missing; the monitor must run.</summary>
@@ -73,6 +81,7 @@ internal sealed class CephFolder
 
     private async Task MakeAsync(CancellationToken cancellationToken)
     {
+        Certificates.Make(TimeProvider.System);
         await File.WriteAllTextAsync(Configuration, Text(), cancellationToken).ConfigureAwait(false);
         var map = Path.Combine(_path, "monmap");
         await RunAsync("monmaptool", ["--create", "--clobber", "--fsid", _cluster, "--addv", "a", $"[v2:127.0.0.1:{Number(MonitorPort)}]", map], cancellationToken).ConfigureAwait(false);
@@ -135,7 +144,7 @@ internal sealed class CephFolder
         osd op num shards = 2
         [client.rgw]
         rgw data = {_path}/rgw
-        rgw frontends = beast endpoint=127.0.0.1:{Number(GatewayPort)} tcp_nodelay=1
+        rgw frontends = beast endpoint=127.0.0.1:{Number(GatewayPort)} ssl_endpoint=127.0.0.1:{Number(EncryptedPort)} ssl_certificate={Certificates.Server} ssl_private_key={Certificates.ServerKey} tcp_nodelay=1
         rgw thread pool size = 64
         rgw bucket quota ttl = 0
         rgw user quota bucket sync interval = 1

@@ -35,6 +35,12 @@ public sealed class LabS3 : IAsyncDisposable
     /// <summary>For <c>endpoint=</c> in a store's URL.</summary>
     public string Endpoint => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Port}");
 
+    /// <summary>The same with TLS, by a certificate that only <see cref="AuthorityFile"/> vouches for.</summary>
+    public string EncryptedEndpoint => string.Create(CultureInfo.InvariantCulture, $"https://127.0.0.1:{Ceph.EncryptedPort}");
+
+    /// <summary>For <c>ca=</c> in a store's URL.</summary>
+    public string AuthorityFile => Ceph.Certificates.Authority;
+
     /// <summary>The lab's user, in the format of AWS's shared credentials.</summary>
     public string CredentialsFile => Path.Combine(_folder.Keys, "s3.credentials");
 

@@ -74,6 +74,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public RestorePointAccess Access { get; }
 
+    public SourceFreezes Freezes => new(new FreezeCatalog(_catalog.Pool), Points, Tiers);
+
     public RunRequests Requests { get; }
 
     public LogicalBackup Logical { get; }
@@ -112,7 +114,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),
             new ShreddingRun(Tiers, new WorkspaceCatalog(_catalog.Pool)),
             new RetentionRun(
-                Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Points, Estate, Time),
+                Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Freezes, Points, Estate, Time),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

@@ -203,6 +203,33 @@ public sealed class PruneTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Frozen_source_keeps_all_its_points_in_whatever_process_prunes_until_somebody_ends_it_with_a_reason()
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        var other = await repository.BackupAsync(Noise(1000, 3), "another");
+        _time.Advance(TimeSpan.FromMinutes(1));
+        await repository.BackupAsync(Noise(1000, 4), "another");
+        var content = JsonSerializer.SerializeToElement(new { source = old.Source, reason = "corruption is suspected" });
+        var freeze = await repository.WriteAttestationAsync(Attestations.Freeze, null, content, Ct);
+        _time.Advance(TimeSpan.FromDays(400));
+        var later = await repository.BackupAsync(Noise(1000, 5));
+        await repository.BackupAsync(Noise(1000, 6));
+
+        await using var stranger = await OpenAsync(_store, Options);
+        var report = await stranger.PruneAsync(Expire(old, later, other) with { MaxDeletedShare = 1 }, null, Ct);
+
+        Assert.Equal([other.Id], report.Expired.Select(point => point.Id));
+        Assert.Equal([old.Id, later.Id], report.Protected.Select(point => point.Id));
+        Assert.All(report.Protected, point => Assert.Contains($"frozen by attestation {freeze}", point.Reason, StringComparison.Ordinal));
+        Assert.Equal("reason-missing", (await Assert.ThrowsAsync<EngineException>(() => stranger.EndAsync(freeze, " ", Ct))).Code);
+        Assert.Equal("hold-missing", (await Assert.ThrowsAsync<EngineException>(() => stranger.EndAsync(old.Id.Value, "why not", Ct))).Code);
+        await stranger.EndAsync(freeze, "it was a false alarm", Ct);
+        Assert.Equal("hold-missing", (await Assert.ThrowsAsync<EngineException>(() => stranger.EndAsync(freeze, "once more", Ct))).Code);
+        Assert.Equal([old.Id, later.Id], (await stranger.PruneAsync(Expire(old, later) with { MaxDeletedShare = 1 }, null, Ct)).Expired.Select(point => point.Id));
+    }
+
+    [Fact]
     public async Task Too_much_to_delete_needs_approval_and_changes_nothing()
     {
         await using var repository = await InitializeAsync(_store, Options);

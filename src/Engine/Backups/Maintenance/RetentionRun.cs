@@ -28,7 +28,7 @@ public sealed record RetentionRunResult(string Tier, IReadOnlyList<WorkspaceRete
 /// again after a crash it finds the manifests gone and only writes down what it had done.
 /// </summary>
 public sealed class RetentionRun(
-    TierRepositories tiers, RetentionPlanning planning, PointHolds holds, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time) : IRunHandler
+    TierRepositories tiers, RetentionPlanning planning, PointHolds holds, SourceFreezes freezes, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Retention;
@@ -60,9 +60,9 @@ public sealed class RetentionRun(
         }
 
         await using var repository = await tiers.OpenForPruneAsync(tier, workspace, context.Cancellation);
-        if (await holds.TellAsync(repository, tier.Name, workspace, context.Cancellation) is > 0 and var told)
+        if (await holds.TellAsync(repository, tier.Name, workspace, context.Cancellation) + await freezes.TellAsync(repository, workspace, context.Cancellation) is > 0 and var told)
         {
-            context.Log("holds", $"{tier.Name} was told of holds or releases that it had missed: {told}");
+            context.Log("holds", $"{tier.Name} was told of holds, freezes or releases that it had missed: {told}");
         }
 
         var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();

@@ -34,6 +34,14 @@ internal sealed class PointProtection
             _reasons.TryAdd(attestation.RestorePoint!.Value, attestation.Kind == Attestations.Hold ? "it is on hold" : "it is in use");
         }
 
+        foreach (var freeze in Attestations.Freezes(attestations.Readable))
+        {
+            foreach (var point in points.Where(point => point.Source == freeze.Source))
+            {
+                _reasons.TryAdd(point.Id, $"retention of its source is frozen by attestation {freeze.Id}: {freeze.Reason}");
+            }
+        }
+
         var proven = Attestations.Proven(attestations.Readable);
         foreach (var source in points.GroupBy(point => (point.Workspace, point.Source, point.Kind)))
         {
@@ -48,6 +56,13 @@ internal sealed class PointProtection
     public string? Of(RestorePointId id) => _reasons.GetValueOrDefault(id);
 }
 
+/// <summary>A source of which nothing may be given up in this repository.</summary>
+/// <param name="Id">The attestation's id.</param>
+/// <param name="Source">The source's name.</param>
+/// <param name="Reason">Why, for people.</param>
+/// <param name="Content">All that the attestation says.</param>
+public sealed record SourceFreeze(string Id, string Source, string Reason, JsonElement Content);
+
 /// <summary>The kinds of attestations that retention and prune heed.</summary>
 public static class Attestations
 {
@@ -60,7 +75,10 @@ public static class Attestations
     /// <summary>A drill, a recovery or a restore uses it; its content may say <c>until</c> and <c>by</c>.</summary>
     public const string Use = "use";
 
-    /// <summary>Ends a hold or a use; its content names that attestation's id as <c>attestation</c>.</summary>
+    /// <summary>No restore point of a source may be given up, whenever it was made; its content says <c>source</c> and <c>reason</c>.</summary>
+    public const string Freeze = "freeze";
+
+    /// <summary>Ends a hold, a use or a freeze; its content names that attestation's id as <c>attestation</c>.</summary>
     public const string Release = "release";
 
     /// <summary>A person gave an attestation up that no tier could read; its content names it as <c>attestation</c> and says the <c>reason</c>.</summary>
@@ -77,10 +95,22 @@ public static class Attestations
     public static IReadOnlyList<Attestation> StillValid(IReadOnlyList<Attestation> attestations, DateTimeOffset now)
     {
         ArgumentNullException.ThrowIfNull(attestations);
-        var released = attestations.Where(a => a.Kind == Release).Select(a => Text(a.Content, "attestation")).ToHashSet(StringComparer.Ordinal);
+        var released = Released(attestations);
         return [.. attestations.Where(a => a.Kind is Hold or Use && a.RestorePoint is not null && !released.Contains(a.Id)
             && !(DateTimeOffset.TryParse(Text(a.Content, "until"), System.Globalization.CultureInfo.InvariantCulture, out var until) && until < now))];
     }
+
+    /// <summary>Freezes that were not released.</summary>
+    public static IReadOnlyList<SourceFreeze> Freezes(IReadOnlyList<Attestation> attestations)
+    {
+        ArgumentNullException.ThrowIfNull(attestations);
+        var released = Released(attestations);
+        return [.. attestations.Where(a => a.Kind == Freeze && !released.Contains(a.Id) && Text(a.Content, "source") is not null)
+            .Select(a => new SourceFreeze(a.Id, Text(a.Content, "source")!, Text(a.Content, "reason") ?? "no reason was given", a.Content))];
+    }
+
+    private static HashSet<string?> Released(IReadOnlyList<Attestation> attestations) =>
+        attestations.Where(a => a.Kind == Release).Select(a => Text(a.Content, "attestation")).ToHashSet(StringComparer.Ordinal);
 
     private static string? Text(JsonElement content, string name) =>
         content.ValueKind == JsonValueKind.Object && content.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

@@ -121,6 +121,11 @@ internal sealed class S3Connection(S3Location location) : IDisposable
                 throw new EngineException("s3-ca-unreadable", ErrorKind.Input, $"{file} cannot be read as certificates: {fault.Message}", "ca in the store's URL names a PEM file", fault);
             }
 
+            if (trusted.Count == 0)
+            {
+                throw new EngineException("s3-ca-unreadable", ErrorKind.Input, $"{file} holds no certificate", "ca in the store's URL names a PEM file with the authority's certificate");
+            }
+
             var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
             policy.CustomTrustStore.AddRange(trusted);
             return policy;

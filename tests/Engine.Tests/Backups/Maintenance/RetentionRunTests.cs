@@ -93,8 +93,15 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
         var frozen = await new RetentionPlanning(rig.Points, rig.Estate, rig.Time).OfSourceAsync(rig.Source.Name, Ct);
         Assert.All(frozen, decision => Assert.Contains(decision.Reasons, reason => reason.Cause == KeepCause.Frozen));
+        await AssertCommandLineObeysAsync(rig, first.RestorePoint!);
 
         await new IncidentStore(catalog.Pool).CloseAsync(corruption, "dealt with", "tester", Ct);
+        await rig.Freezes.TellTiersAsync(Ct);
+        await using (var warm = await rig.OpenAsync("warm"))
+        {
+            Assert.Empty((await warm.PlanPruneAsync(new() { Expire = [new(new(first.RestorePoint!), "test")], MaxDeletedShare = 1 }, null, Ct)).Protected);
+        }
+
         await RetainAsync(rig, TimeSpan.FromHours(3));
         Assert.DoesNotContain("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
     }
@@ -115,6 +122,20 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Contains("prune-needs-approval", careful.ErrorJson, StringComparison.Ordinal);
         await using var hot = await rig.OpenAsync("hot");
         Assert.Equal(3, (await hot.ListAsync(Ct)).Points.Count);
+    }
+
+    /// <summary>A prune that knows no catalog keeps the points of a frozen source in every tier, also in those that no retention run told.</summary>
+    private static async Task AssertCommandLineObeysAsync(BackupRig rig, string point)
+    {
+        await rig.Freezes.TellTiersAsync(Ct);
+        foreach (var tier in rig.Estate.Tiers)
+        {
+            await using var repository = await rig.OpenAsync(tier.Name);
+            var report = await repository.PruneAsync(new() { Expire = [new(new(point), "test")], MaxDeletedShare = 1 }, null, Ct);
+            Assert.Empty(report.Expired);
+            Assert.Contains("frozen", Assert.Single(report.Protected).Reason, StringComparison.Ordinal);
+            Assert.Equal(0, await rig.Freezes.TellAsync(repository, rig.Source.Workspace, Ct));
+        }
     }
 
     private static async Task<Run> RetainAsync(BackupRig rig, TimeSpan later, string tier = "hot")
