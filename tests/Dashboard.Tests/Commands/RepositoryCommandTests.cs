@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Commands;
 
@@ -46,6 +49,36 @@ public sealed class RepositoryCommandTests : IDisposable
         Assert.Equal(0, (await RunAsync("copy", "--from", Store, "--to", Store + "2", "--key-file", "key")).Code);
         var stats = await RunAsync("stats", "--store", Store + "2", "--key-file", "key", "--json");
         Assert.Equal(1, JsonDocument.Parse(stats.Output).RootElement.GetProperty("restorePoints").GetInt32());
+    }
+
+    [Fact]
+    public async Task Prune_obeys_a_freeze_that_the_console_left_in_the_store_and_release_ends_it_with_a_reason()
+    {
+        var ct = TestContext.Current.CancellationToken;
+        string[] store = ["--store", Store, "--key-file", "key"];
+        await RunAsync(["init", .. store]);
+        var old = (await RunAsync(["backup", "src", .. store, "--source", "mine"])).Output.Trim();
+        await RunAsync(["backup", "src", .. store, "--source", "mine"]);
+        string freeze;
+        await using (var opened = StoreUrl.Parse(Store).Open())
+        using (var key = await RepositoryKey.FromFileAsync(Path.Combine(_folder, "key"), ct))
+        await using (var repository = await BackupRepository.OpenAsync(opened, key, null, ct))
+        {
+            freeze = await repository.WriteAttestationAsync(
+                Attestations.Freeze, null, JsonSerializer.SerializeToElement(new { source = "mine", reason = "corruption is suspected" }), ct);
+        }
+
+        string[] prune = ["prune", .. store, "--keep-last", "1", "--allow-delete-share", "1", "--json"];
+        var kept = JsonDocument.Parse((await RunAsync(prune)).Output).RootElement;
+        Assert.Equal(0, kept.GetProperty("expired").GetArrayLength());
+        Assert.Contains(freeze, kept.GetProperty("protected").EnumerateArray().Single().GetProperty("reason").GetString(), StringComparison.Ordinal);
+
+        Assert.Equal(2, (await RunAsync(["release", freeze, .. store])).Code);
+        var unknown = await RunAsync(["release", "nothing", .. store, "--reason", "a false alarm"]);
+        Assert.Equal((1, true), (unknown.Code, unknown.Error.Contains("no hold, use or freeze 'nothing'", StringComparison.Ordinal)));
+        Assert.Equal(0, (await RunAsync(["release", freeze, .. store, "--reason", "a false alarm"])).Code);
+        var gone = JsonDocument.Parse((await RunAsync(prune)).Output).RootElement;
+        Assert.Equal(old, gone.GetProperty("expired").EnumerateArray().Single().GetProperty("id").GetString());
     }
 
     [Fact]
