@@ -117,35 +117,36 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
     {
         var extents = node.Extents ?? [new Extent(0, node.Content.Length)];
         var options = new ParallelOptions { MaxDegreeOfParallelism = parts.Options.Workers, CancellationToken = ct };
-        await Parallel.ForEachAsync(PlacedAsync(node, extents, ct), options, async (chunk, token) =>
+        var shared = node.Content.Depth == PageList.Depth ? new SharedChunks(parts.Blobs) : null;
+        await Parallel.ForEachAsync(PlacedAsync(node, extents, ct), options, async (placed, token) =>
         {
-            using var bytes = await parts.Blobs.ReadAsync(chunk.Id, ObjectType.Stream, token);
-            if (bytes.Length != chunk.Length)
+            using var bytes = await parts.Contents.ReadStretchAsync(placed.Stretch, ObjectType.Stream, shared, token);
+            if (bytes.Length != placed.Stretch.Length)
             {
-                throw OtherLength(node, bytes.Length, chunk.Length);
+                throw OtherLength(node, bytes.Length, placed.Stretch.Length);
             }
 
-            WriteAt(node, file, extents, chunk, bytes.Span);
+            WriteAt(node, file, extents, placed, bytes.Span);
             Interlocked.Add(ref _bytes, bytes.Length);
             meter.Add(0, bytes.Length);
         });
     }
 
-    /// <summary>The chunks of a file with the extent, and the place in it, at which each begins.</summary>
-    private async IAsyncEnumerable<PlacedChunk> PlacedAsync(TreeNode node, IReadOnlyList<Extent> extents, [EnumeratorCancellation] CancellationToken ct)
+    /// <summary>What a file is made of, with the extent, and the place in it, at which each piece begins.</summary>
+    private async IAsyncEnumerable<PlacedStretch> PlacedAsync(TreeNode node, IReadOnlyList<Extent> extents, [EnumeratorCancellation] CancellationToken ct)
     {
         var (offset, extent, within) = (0L, 0, 0L);
         var room = extents.Sum(one => one.Length);
-        await foreach (var chunk in parts.Contents.ChunksAsync(node.Content, ct: ct))
+        await foreach (var stretch in parts.Contents.StretchesAsync(node.Content, ct))
         {
-            if (chunk.Length < 0 || chunk.Length > room - offset)
+            if (stretch.Length < 0 || stretch.Length > room - offset)
             {
-                throw OtherLength(node, offset + chunk.Length, room);
+                throw OtherLength(node, offset + stretch.Length, room);
             }
 
-            yield return new PlacedChunk(chunk.Id, chunk.Length, extent, within);
-            offset += chunk.Length;
-            for (within += chunk.Length; extent < extents.Count && within >= extents[extent].Length; extent++)
+            yield return new PlacedStretch(stretch, extent, within);
+            offset += stretch.Length;
+            for (within += stretch.Length; extent < extents.Count && within >= extents[extent].Length; extent++)
             {
                 within -= extents[extent].Length;
             }
@@ -157,9 +158,9 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
         }
     }
 
-    private static void WriteAt(TreeNode node, SafeFileHandle file, IReadOnlyList<Extent> extents, in PlacedChunk chunk, ReadOnlySpan<byte> bytes)
+    private static void WriteAt(TreeNode node, SafeFileHandle file, IReadOnlyList<Extent> extents, in PlacedStretch placed, ReadOnlySpan<byte> bytes)
     {
-        var (extent, within) = (chunk.Extent, chunk.Within);
+        var (extent, within) = (placed.Extent, placed.Within);
         while (bytes.Length > 0)
         {
             var length = (int)Math.Min(bytes.Length, extents[extent].Length - within);
@@ -201,9 +202,8 @@ internal sealed class FileWriter(RepositoryParts parts, RestoreTarget target, Re
     private static EngineException OtherLength(TreeNode node, long length, long stored) => new(
         "content-length", ErrorKind.Damaged, $"'{Posix.Show(node.Path)}' has {length} bytes where {stored} were stored", "run 'drconsole repository check'");
 
-    /// <param name="Id">The chunk.</param>
-    /// <param name="Length">Its length in the clear, as the list says.</param>
+    /// <param name="Stretch">A piece of the content.</param>
     /// <param name="Extent">The extent in which it begins.</param>
     /// <param name="Within">How far from that extent's beginning.</param>
-    private readonly record struct PlacedChunk(ChunkId Id, long Length, int Extent, long Within);
+    private readonly record struct PlacedStretch(Stretch Stretch, int Extent, long Within);
 }
