@@ -214,6 +214,7 @@ public sealed class PruneTests : IAsyncDisposable
         var freeze = await repository.WriteAttestationAsync(Attestations.Freeze, null, content, Ct);
         _time.Advance(TimeSpan.FromDays(400));
         var later = await repository.BackupAsync(Noise(1000, 5));
+        _time.Advance(TimeSpan.FromMinutes(1));
         await repository.BackupAsync(Noise(1000, 6));
 
         await using var stranger = await OpenAsync(_store, Options);
