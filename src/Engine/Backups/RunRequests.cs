@@ -40,12 +40,13 @@ public sealed class RunRequests(
     DataFolder data, ILogger<RunRequests> log)
 {
     /// <summary>Asks for a backup of a source.</summary>
+    /// <param name="parent">The run that it is a part of, or null.</param>
     /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
-    public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken)
+    public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken, RunId? parent = null)
     {
         var found = estate.SourceNamed(source);
         var strategy = await drivers.Of(found).NextStrategyAsync(found, cancellationToken);
-        return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, strategy), actor, null, cancellationToken);
+        return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, strategy), actor, parent, cancellationToken);
     }
 
     /// <summary>Asks for a validation of a restore point, named by its id or the beginning of it.</summary>

@@ -134,6 +134,23 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
         return null;
     }
 
+    /// <summary>A program with its arguments, one entry each; null where the key is absent.</summary>
+    public IReadOnlyList<string>? Words(string key)
+    {
+        if (!Has(key))
+        {
+            return null;
+        }
+
+        List<string> words = [.. Items(key).Select(item => Section(key).Text(item.Key) ?? "")];
+        if (words.Count == 0 || words[0].Length == 0)
+        {
+            Problem(key, "names no program; write it and its arguments as a list");
+        }
+
+        return words;
+    }
+
     /// <summary>A path made absolute: one from a file starts at that file's folder, any other at the working directory.</summary>
     public string? FilePath(string key) => Text(key) is { } path ? System.IO.Path.GetFullPath(path, FolderOf(key)) : null;
 

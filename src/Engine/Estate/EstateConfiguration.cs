@@ -7,7 +7,7 @@ namespace Hexabase.DrConsole.Engine.Estate;
 /// <summary>Turns the configuration's <c>DrConsole</c> section into a checked <see cref="ProtectedEstate"/>.</summary>
 public static partial class EstateConfiguration
 {
-    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Health", "Notifications"];
+    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Workspaces", "Health", "Notifications"];
 
     /// <summary>Reads and checks everything; nothing is created or changed.</summary>
     /// <param name="configuration">All providers, a file given by <c>--config</c> among them.</param>
@@ -23,6 +23,7 @@ public static partial class EstateConfiguration
         var classes = ReadClasses(reader);
         var tiers = TierConfiguration.Read(reader, data);
         var sources = SourceConfiguration.Read(reader, classes, warnings);
+        var workspaces = WorkspaceConfiguration.Read(reader, sources);
         var health = HealthConfiguration.Read(reader);
         var notifications = NotificationConfiguration.Read(reader, sources, warnings);
         ReportRepeats(tiers.Select(tier => tier.Name), "DrConsole:Tiers", "tier", problems);
@@ -37,7 +38,7 @@ public static partial class EstateConfiguration
                 "Correct them and start again; nothing was changed.");
         }
 
-        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Notifications = notifications };
+        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications };
     }
 
     /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>

@@ -19,6 +19,16 @@ public sealed record ProtectedEstate(
     /// <summary>Who hears of what, and how.</summary>
     public NotificationSettings Notifications { get; init; } = NotificationSettings.None;
 
+    /// <summary>Workspaces that the configuration says more of than that sources belong to them.</summary>
+    public IReadOnlyList<WorkspaceSettings> Workspaces { get; init; } = [];
+
+    /// <summary>How the sources of a workspace are backed up together.</summary>
+    /// <exception cref="EngineException">No source belongs to it.</exception>
+    public WorkspaceSettings WorkspaceNamed(string name) => Sources.Any(source => source.Workspace == name)
+        ? Workspaces.FirstOrDefault(workspace => workspace.Name == name) ?? WorkspaceSettings.Of(name)
+        : throw new EngineException("workspace-unknown", ErrorKind.NotFound, $"no source belongs to a workspace '{name}'",
+            Sources.Count == 0 ? "Declare sources in the configuration first." : $"There are: {string.Join(", ", Sources.Select(source => source.Workspace).Distinct().Order(StringComparer.Ordinal))}.");
+
     /// <summary>The source of that name.</summary>
     /// <exception cref="EngineException">The configuration declares none.</exception>
     public Source SourceNamed(string name) => Sources.FirstOrDefault(source => source.Name == name)

@@ -14,8 +14,8 @@ internal static class RecoveryConfiguration
 
         var settings = source.Section("Recovery");
         settings.AllowOnly("Service", "Checks", "SwitchTraffic", "SwitchBack");
-        var there = Words(settings, "SwitchTraffic");
-        var back = Words(settings, "SwitchBack");
+        var there = settings.Words("SwitchTraffic");
+        var back = settings.Words("SwitchBack");
         if ((there is null) != (back is null))
         {
             settings.Problem(there is null ? "SwitchTraffic" : "SwitchBack", "is missing; traffic that is switched must be switched back where the recovery is undone");
@@ -33,7 +33,7 @@ internal static class RecoveryConfiguration
             return null;
         }
 
-        var settings = new ServiceSettings(driver, service.Text("Unit"), Words(service, "Start"), Words(service, "Stop"), Words(service, "Status"));
+        var settings = new ServiceSettings(driver, service.Text("Unit"), service.Words("Start"), service.Words("Stop"), service.Words("Status"));
         if (driver == ServiceDriver.Systemd)
         {
             service.RequiredText("Unit");
@@ -56,7 +56,7 @@ internal static class RecoveryConfiguration
     private static OperatorCheck ReadCheck(ConfigurationReader check)
     {
         check.AllowOnly("Name", "Sql", "Http", "Command", "Expected");
-        var one = new OperatorCheck(check.RequiredText("Name"), check.Text("Sql"), check.Text("Http"), Words(check, "Command"), check.Text("Expected"));
+        var one = new OperatorCheck(check.RequiredText("Name"), check.Text("Sql"), check.Text("Http"), check.Words("Command"), check.Text("Expected"));
         if (new object?[] { one.Sql, one.Http, one.Command }.Count(way => way is not null) != 1)
         {
             check.Problem("Sql", "one of Sql, Http and Command is needed, and only one");
@@ -74,8 +74,4 @@ internal static class RecoveryConfiguration
 
         return one;
     }
-
-    /// <summary>A program with its arguments; null where the key is absent.</summary>
-    private static List<string>? Words(ConfigurationReader settings, string key) =>
-        settings.Has(key) ? [.. settings.Items(key).Select(item => settings.Section(key).Text(item.Key) ?? "")] : null;
 }

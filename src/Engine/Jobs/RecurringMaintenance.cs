@@ -2,6 +2,7 @@ using System.Linq.Expressions;
 using Hangfire;
 using Hangfire.Storage;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Jobs;
 
@@ -12,7 +13,8 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
     private const string Verification = "verification of ";
     private const string DeepVerification = "deep verification of ";
     private const string Drill = "drill of ";
-    private static readonly string[] Named = [Retention, Verification, DeepVerification, Drill];
+    private const string Set = "recovery set of ";
+    private static readonly string[] Named = [Retention, Verification, DeepVerification, Drill, Set];
     private static readonly string[] OfTiers = [Retention, Verification, DeepVerification];
 
     /// <summary>Classes that may lose no more than this are drilled daily, others weekly.</summary>
@@ -39,6 +41,15 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
             Add(Drill + source.Name, estate.ClassOf(source).Rpo <= DailyDrillRpo ? Cron.Daily(2, minute) : Cron.Weekly(DayOfWeek.Sunday, 2, minute),
                 target => target.StartDrillAsync(source.Name, CancellationToken.None));
             wanted.Add(Drill + source.Name);
+        }
+
+        foreach (var workspace in estate.Workspaces)
+        {
+            if (workspace.Every is { } every)
+            {
+                Add(Set + workspace.Name, BackupSchedule.Every(every, workspace.Name.Sum(letter => letter)), target => target.StartSetAsync(workspace.Name, CancellationToken.None));
+                wanted.Add(Set + workspace.Name);
+            }
         }
 
         Add("keys are rotated when due", Cron.Daily(3, 25), target => target.RotateDueAsync(CancellationToken.None));

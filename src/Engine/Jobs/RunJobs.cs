@@ -40,6 +40,11 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     [JobDisplayName("Scheduled backup of {0}")]
     public Task StartBackupAsync(string source, CancellationToken stopping) => UnlessOpenAsync(requests.BackupAsync(source, Schedule, stopping));
 
+    /// <summary>The recurring job of a workspace: asks for a recovery set, unless one is still being taken.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled recovery set of {0}")]
+    public Task StartSetAsync(string workspace, CancellationToken stopping) => UnlessOpenAsync(workspaces.TakeSetAsync(workspace, Schedule, stopping));
+
     /// <summary>The recurring job of a source whose WAL is received: asks to recover it to a random moment, unless that is still being done.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled drill of {0}")]

@@ -63,6 +63,9 @@ public static class RunKinds
     /// <summary>Deletes a workspace's keys for ever.</summary>
     public const string Shredding = "shredding";
 
+    /// <summary>Backs up all sources of a workspace together.</summary>
+    public const string RecoverySet = "recovery-set";
+
     /// <summary>Carries out a recovery plan.</summary>
     public const string Recovery = "recovery";
 
@@ -73,7 +76,7 @@ public static class RunKinds
     public static bool IsOfPlan(string kind) => kind is Recovery or Drill;
 
     /// <summary>True where a run's source is the name of a workspace.</summary>
-    public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding;
+    public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding or RecoverySet;
 
     /// <summary>True where a run's source is the name of a tier.</summary>
     public static bool IsOfTier(string kind) => kind is Retention or Verification or Repair;

@@ -32,7 +32,7 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             return run;
         }
         catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation
-            && fault.ConstraintName is "run_one_backup_at_a_time" or "run_one_of_a_tier_at_a_time" or "run_one_of_a_workspace_at_a_time" or "run_one_drill_at_a_time")
+            && fault.ConstraintName is "run_one_backup_at_a_time" or "run_one_of_a_tier_at_a_time" or "run_one_of_a_workspace_at_a_time" or "run_one_drill_at_a_time" or "run_one_set_at_a_time")
         {
             throw new EngineException("run-already-open", ErrorKind.Conflict, $"a {kind} of {source} is already queued or running",
                 "Wait for it or cancel it; its run is on the Runs page.", fault);
@@ -65,6 +65,10 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             WHERE ($1::text IS NULL OR source = $1) AND ($2::text IS NULL OR kind = $2) AND ($3::text IS NULL OR state = $3)
             ORDER BY id DESC LIMIT $4
             """, source, kind, state is { } one ? Text(one) : null, limit).ListAsync(Map, cancellationToken);
+
+    /// <summary>The runs of a kind that a run caused, oldest first.</summary>
+    public Task<IReadOnlyList<Run>> OfParentAsync(RunId parent, string kind, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM run WHERE parent = $1 AND kind = $2 ORDER BY id", parent.Value, kind).ListAsync(Map, cancellationToken);
 
     /// <summary>Those of the runs that have ended.</summary>
     public Task<IReadOnlyList<RunId>> EndedAsync(IReadOnlyCollection<RunId> ids, CancellationToken cancellationToken) =>

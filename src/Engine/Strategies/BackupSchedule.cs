@@ -42,25 +42,36 @@ public sealed record BackupSchedule(string Cron, TimeSpan Interval, string Expla
         return Rounded(protection, longest, spread, "");
     }
 
+    /// <summary>The cron expression of the longest even interval that is not longer than the one asked for.</summary>
+    /// <param name="longest">A minute or more.</param>
+    /// <param name="spread">As for <see cref="For"/>.</param>
+    public static string Every(TimeSpan longest, int spread) => Even(longest, spread).Cron;
+
     private static BackupSchedule Rounded(ProtectionClass protection, TimeSpan longest, int spread, string remark)
+    {
+        var (cron, interval, often) = Even(longest, spread);
+        return new BackupSchedule(cron, interval, Why(protection, often, remark));
+    }
+
+    private static (string Cron, TimeSpan Interval, string Often) Even(TimeSpan longest, int spread)
     {
         var minute = Math.Abs(spread % 50);
         if (longest >= TimeSpan.FromDays(4))
         {
-            return new BackupSchedule(Format($"{minute} 2 * * 1,4"), TimeSpan.FromDays(4), Why(protection, "twice a week", remark));
+            return (Format($"{minute} 2 * * 1,4"), TimeSpan.FromDays(4), "twice a week");
         }
 
         if (longest >= TimeSpan.FromHours(1))
         {
             var hours = HourSteps.First(step => TimeSpan.FromHours(step) <= longest);
             var field = hours == 24 ? "2" : hours == 1 ? "*" : $"*/{hours}";
-            return new BackupSchedule(Format($"{minute} {field} * * *"), TimeSpan.FromHours(hours), Why(protection, hours == 24 ? "daily" : $"every {hours} h", remark));
+            return (Format($"{minute} {field} * * *"), TimeSpan.FromHours(hours), hours == 24 ? "daily" : $"every {hours} h");
         }
 
         var minutes = MinuteSteps.FirstOrDefault(step => TimeSpan.FromMinutes(step) <= longest, 1);
         var start = Math.Abs(spread % minutes);
         var expression = minutes == 1 ? "* * * * *" : start == 0 ? $"*/{minutes} * * * *" : $"{start}-59/{minutes} * * * *";
-        return new BackupSchedule(expression, TimeSpan.FromMinutes(minutes), Why(protection, $"every {minutes} min", remark));
+        return (expression, TimeSpan.FromMinutes(minutes), $"every {minutes} min");
     }
 
     private static TimeSpan Min(TimeSpan left, TimeSpan right) => left < right ? left : right;

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -22,7 +23,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
     private readonly ServerFolder _folder = new();
     private readonly CatalogServer _catalog;
 
-    private BackupRig(CatalogServer catalog, LabPostgres lab)
+    private BackupRig(CatalogServer catalog, LabPostgres lab, Func<ProtectedEstate, ServerFolder, ProtectedEstate>? change)
     {
         _catalog = catalog;
         LocalFolder.WritePrivateFile(Key, "a passphrase of the test"u8);
@@ -41,6 +42,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
                 Channels = [new NotificationChannel("hook", ChannelKind.Webhook) { Webhook = new WebhookSettings(new Uri("http://127.0.0.1:1/"), null, _folder.Combine("hook.secret"), null) }],
             },
         };
+        Estate = change?.Invoke(Estate, _folder) ?? Estate;
         Tiers = new TierRepositories(Estate, TimeProvider.System);
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);
@@ -86,9 +88,13 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public List<RunId> HandedOver { get; } = [];
 
+    /// <summary>What is done with a run that is handed over; nothing but noting it where null.</summary>
+    public Func<RunId, Task>? OnHandOver { get; set; }
+
     private string Key => _folder.Combine("key");
 
-    public static async Task<BackupRig> CreateAsync(CatalogServer catalog, PostgresLab lab) => new(catalog, await lab.GetServerAsync(Ct));
+    public static async Task<BackupRig> CreateAsync(CatalogServer catalog, PostgresLab lab, Func<ProtectedEstate, ServerFolder, ProtectedEstate>? change = null) =>
+        new(catalog, await lab.GetServerAsync(Ct), change);
 
     public string Store(string tier) => _folder.Combine(tier);
 
@@ -108,6 +114,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         IRunHandler[] handlers =
         [
             new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, TimeProvider.System),
+            new SetRun(_catalog.Pool, Runs, Requests, Estate, _folder.Registry, TimeProvider.System),
             new RestoreRun(Points, Access, RestoreDrivers),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
@@ -138,7 +145,13 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public Task TriggerAsync(RunId run, CancellationToken cancellationToken)
     {
-        HandedOver.Add(run);
+        lock (HandedOver)
+        {
+            HandedOver.Add(run);
+        }
+
+        // As a worker does: whoever hands over does not wait for it.
+        _ = OnHandOver?.Invoke(run);
         return Task.CompletedTask;
     }
 

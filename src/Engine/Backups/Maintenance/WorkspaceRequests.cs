@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -19,7 +20,7 @@ public sealed record WorkspaceKeyStanding(string Workspace, WorkspaceKeyRow? Key
     public string? Fault { get; init; }
 }
 
-/// <summary>The door for work on whole workspaces: key rotation and shredding.</summary>
+/// <summary>The door for work on whole workspaces: recovery sets, key rotation and shredding.</summary>
 public sealed class WorkspaceRequests(
     RunRequests requests, WorkspaceCatalog workspaces, TierRepositories tiers, ProtectedEstate estate, TimeProvider time, ILogger<WorkspaceRequests> log)
 {
@@ -27,6 +28,11 @@ public sealed class WorkspaceRequests(
     /// <exception cref="EngineException">Work on its keys is still open.</exception>
     public Task<Run> RotateAsync(string workspace, string actor, CancellationToken cancellationToken) =>
         requests.RequestAsync(RunKinds.Rotation, workspace, null, new RotationRequest(workspace), actor, null, cancellationToken);
+
+    /// <summary>Asks to back up all sources of a workspace together.</summary>
+    /// <exception cref="EngineException">No source belongs to it; or a set is still being taken: one at a time.</exception>
+    public Task<Run> TakeSetAsync(string workspace, string actor, CancellationToken cancellationToken) =>
+        requests.RequestAsync(RunKinds.RecoverySet, estate.WorkspaceNamed(workspace).Name, null, new SetRequest(workspace), actor, null, cancellationToken);
 
     /// <summary>Asks to make a workspace unreadable for ever.</summary>
     /// <param name="confirmed">The workspace's name, typed by the person.</param>
