@@ -1,10 +1,11 @@
 using System.CommandLine;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Dashboard.Commands;
 
-/// <summary><c>drconsole workspace list|rotate-keys|shred</c>: a tenant's keys, and the end of them.</summary>
+/// <summary><c>drconsole workspace list|set|rotate-keys|shred</c>: a tenant's sources together, its keys, and the end of them.</summary>
 internal static class WorkspaceCommand
 {
     private const string Actor = "command line";
@@ -12,7 +13,7 @@ internal static class WorkspaceCommand
     public static Command Create()
     {
         var options = new ConsoleOptions();
-        return new Command("workspace", "the keys of workspaces") { List(options), Rotate(options), Shred(options) };
+        return new Command("workspace", "workspaces: their recovery sets and their keys") { List(options), Set(options), Rotate(options), Shred(options) };
     }
 
     private static Command List(ConsoleOptions options)
@@ -46,6 +47,15 @@ internal static class WorkspaceCommand
             return ExitCodes.Done;
         }));
         return command;
+    }
+
+    private static Command Set(ConsoleOptions options)
+    {
+        var workspace = new Argument<string>("WORKSPACE");
+        var command = new Command("set", "back up all sources of a workspace together, beside a running console") { workspace };
+        return OnRun(command, options, (session, parsed, stopping) => session.IsGuest
+            ? session.Get<WorkspaceRequests>().TakeSetAsync(parsed.GetValue(workspace)!, Actor, stopping)
+            : throw new EngineException("console-needed", ErrorKind.Unavailable, "no console runs, whose workers back up the parts of a set side by side", "Start it (drconsole serve), then ask again."));
     }
 
     private static Command Rotate(ConsoleOptions options)

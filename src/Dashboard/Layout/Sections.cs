@@ -24,7 +24,7 @@ public static class Sections
     public static IReadOnlyList<Section> All =>
     [
         new("/", IconShape.Overview, Texts.NavOverview, true),
-        new("/sources", IconShape.Sources, Texts.NavSources, true),
+        new("/sources", IconShape.Sources, Texts.NavSources, true) { Also = "/sets" },
         new("/restore-points", IconShape.Points, Texts.NavPoints, true) { Also = "/retention" },
         new("/tiers", IconShape.TierWarm, Texts.NavTiers, false),
         new("/incidents", IconShape.Incidents, Texts.NavIncidents, false),

@@ -26,6 +26,7 @@ internal static class RunTexts
         RunKinds.Shredding => PageTexts.RunKindShredding,
         RunKinds.Verification => PageTexts.RunKindVerification,
         RunKinds.Repair => PageTexts.RunKindRepair,
+        RunKinds.RecoverySet => SetTexts.RunKind,
         RunKinds.Recovery => RecoveryTexts.RunKind,
         RunKinds.Drill => DrillTexts.RunKind,
         _ => kind,

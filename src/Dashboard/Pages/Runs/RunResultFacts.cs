@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Sources;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
@@ -18,6 +19,7 @@ internal static class RunResultFacts
     {
         (_, null) => [],
         (RunKinds.Backup, { } json) => Backup(JsonSerializer.Deserialize<BackupRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.RecoverySet, { } json) => Set(JsonSerializer.Deserialize<SetRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Restore, { } json) => Restore(JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.PointInTimeDrill, { } json) => Drill(JsonSerializer.Deserialize<PointInTimeDrillResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.TableRescue, { } json) => Rescue(JsonSerializer.Deserialize<TableRescueResult>(json, JsonSerializerOptions.Web)!),
@@ -43,6 +45,18 @@ internal static class RunResultFacts
         yield return new NamedFact(PageTexts.FactTiersHeld, Figures.Format(PageTexts.TiersHeld, result.Tiers.Count, result.WantedTiers, Figures.List(result.Tiers.Keys)));
         yield return new NamedFact(PageTexts.FactRpoAchieved, result.Backup.RpoAchieved is { } rpo ? Figures.Duration(rpo) : PageTexts.FirstPoint);
         yield return new NamedFact(PageTexts.FactRtoExpected, result.Backup.RtoExpected is { } rto ? Figures.Duration(rto) : PageTexts.NotMeasured);
+    }
+
+    private static IEnumerable<NamedFact> Set(SetRunResult result)
+    {
+        yield return new NamedFact(SetTexts.FactComplete, result.IsComplete
+            ? SetTexts.Yes
+            : Figures.Format(SetTexts.NoMissing, Figures.List(result.Parts.Where(part => part.RestorePoint is null).Select(part => part.Source))));
+        yield return new NamedFact(SetTexts.FactSkew, result.SkewSeconds is { } skew ? Figures.Duration(TimeSpan.FromSeconds(skew)) : PageTexts.NotMeasured);
+        if (result.HeldSeconds is { } held)
+        {
+            yield return new NamedFact(SetTexts.FactHeld, Figures.Duration(TimeSpan.FromSeconds(held)));
+        }
     }
 
     private static string NameOf(ContentCount content) => content.Name switch
