@@ -20,7 +20,7 @@ internal static class SetWords
     public static string Held(SetRow set) => set switch
     {
         { HeldSeconds: null, HeldToEnd: null } => SetTexts.NotHeld,
-        { HeldToEnd: true } => Figures.Format(SetTexts.HeldFor, Length(set)),
+        { HeldToEnd: true } => Length(set),
         _ => Figures.Format(SetTexts.HeldTooShort, Length(set)),
     };
 
