@@ -48,6 +48,11 @@ require_postgres() {
   fi
 }
 
+# The Redis of lab and tests, and the scratch servers that prove its backups.
+require_redis() {
+  if ! command -v redis-server >/dev/null || ! command -v redis-cli >/dev/null; then install_packages redis-server redis-tools; fi
+}
+
 # The remote site of tests and lab is an OpenSSH server of their own, on a high port.
 require_sshd() {
   if [ ! -x /usr/sbin/sshd ] && ! command -v sshd >/dev/null; then install_packages openssh-server openssh-client; fi

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
+using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications;
@@ -96,6 +97,8 @@ public static class EngineServices
         services.AddSingleton<ISourceDriver, PostgresDriver>();
         services.AddSingleton<VClusterBackup>();
         services.AddSingleton<ISourceDriver, VClusterDriver>();
+        services.AddSingleton<RedisBackup>();
+        services.AddSingleton<ISourceDriver, RedisDriver>();
         services.AddSingleton<RestoreDrivers>();
         services.AddSingleton<ObjectRestoreCatalog>();
         services.AddSingleton<InPlaceRestore>();
@@ -103,6 +106,10 @@ public static class EngineServices
         services.AddSingleton<IRestoreDriver, VClusterRestoreDriver>();
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
         services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
+        services.AddSingleton<RedisRestore>();
+        services.AddSingleton<IRestoreDriver, RedisRestoreDriver>();
+        services.AddSingleton<RedisDirectoryRestore>();
+        services.AddSingleton<IRestoreDriver, RedisDirectoryRestoreDriver>();
         services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();
     }
 
@@ -119,7 +126,7 @@ public static class EngineServices
             // Tiers of one workspace mostly share a key.
             .. setup.Estate.Tiers.Select(tier => tier.KeyFile).Distinct(),
             .. setup.Estate.Tiers.SelectMany(tier => (string[])[tier.Store, tier.ForPrune.Store]).SelectMany(store => StoreUrl.Parse(store).SecretFiles).Distinct(),
-            .. setup.Estate.Sources.Select(source => source.Postgres?.PasswordFile).OfType<string>(),
+            .. setup.Estate.Sources.SelectMany(source => new[] { source.Postgres?.PasswordFile, source.Redis?.PasswordFile }).OfType<string>(),
             .. setup.Estate.Notifications.SecretFiles,
             .. setup.Estate.Sources.SelectMany(source => (string?[])[source.VCluster?.Kubeconfig, source.VCluster?.Etcd?.Key]).OfType<string>().Distinct(),
         ],

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Lab.Kubernetes;
 using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
+using Hexabase.DrConsole.Lab.Redis;
 using Hexabase.DrConsole.Lab.Stores;
 using Microsoft.Extensions.Logging;
 
@@ -68,14 +69,16 @@ internal static class LabCommands
         folder.EnsureNotRunning();
         await folder.Registry.SettleAsync(stop.Token).ConfigureAwait(false);
         var postgres = new LabPostgres(folder, new LabPostgresOptions { Size = size });
+        var redis = new LabRedis(folder);
         var stores = new LabStores(folder);
         var kubernetes = hasKubernetes ? new LabKubernetes(folder) : null;
         await using (stores.ConfigureAwait(false))
+        await using (redis.ConfigureAwait(false))
         await using (postgres.ConfigureAwait(false))
         {
             try
             {
-                await ServeAsync(folder, postgres, stores, hasStores, kubernetes, readyFile, stop.Token).ConfigureAwait(false);
+                await ServeAsync(folder, new LabServers(postgres, redis, stores, kubernetes), size, hasStores, readyFile, stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -104,8 +107,9 @@ internal static class LabCommands
         }
     }
 
-    private static async Task ServeAsync(LabFolder folder, LabPostgres postgres, LabStores stores, bool hasStores, LabKubernetes? kubernetes, string? readyFile, CancellationToken cancellationToken)
+    private static async Task ServeAsync(LabFolder folder, LabServers servers, LabSize size, bool hasStores, string? readyFile, CancellationToken cancellationToken)
     {
+        var (postgres, redis, stores, kubernetes) = servers;
         await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
         var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
         await postgres.LetConsoleWriteAsync(cancellationToken).ConfigureAwait(false);
@@ -125,14 +129,16 @@ internal static class LabCommands
             }
         }
 
+        var hasRedis = await StartRedisAsync(redis, size, cancellationToken).ConfigureAwait(false);
         var mail = new LabMail(new LabMailOptions { Folder = folder.Combine("mail") });
         await using var mailing = mail.ConfigureAwait(false);
-        LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes);
+        LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes, hasRedis ? redis : null);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
             source         postgres://{LabPostgres.BackupRole}@{LabPostgres.Host}:{postgres.Port}/{LabPostgres.Orders} ({(isNew ? "new" : "reused")})
             backup role    password in {postgres.BackupPasswordFile}
+            cache          {(hasRedis ? $"redis://{LabRedis.BackupUser}@{LabRedis.Host}:{redis.Port}" : "none: redis-server is not installed")}
             superuser      postgres, password in {postgres.AdminPasswordFile}
             tiers          hot: directory, warm: {(stores.Warm is null ? "directory" : "S3")}, cold: {(stores.Cold is null ? "none" : "SFTP")}
             mail           smtp://{LabMail.Host}:{mail.Port}, kept in {folder.Combine("mail")}
@@ -146,8 +152,31 @@ internal static class LabCommands
 
         using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(console => console.SingleLine = true));
         var load = new WriteLoad(postgres.ApplicationConnection(), TimeProvider.System, logging.CreateLogger<WriteLoad>());
+        var cacheLoad = hasRedis ? new CacheLoad(redis.Admin, TimeProvider.System).RunAsync(cancellationToken) : Task.CompletedTask;
         await load.RunAsync(cancellationToken).ConfigureAwait(false);
+        await cacheLoad.ConfigureAwait(false);
     }
+
+    private static async Task<bool> StartRedisAsync(LabRedis redis, LabSize size, CancellationToken cancellationToken)
+    {
+        const int SmallSessions = 2000;
+        const int DemoSessions = 50000;
+        if (!LabRedis.IsInstalled)
+        {
+            return false;
+        }
+
+        await redis.StartAsync(cancellationToken).ConfigureAwait(false);
+        if ((await redis.RunAsync(cancellationToken, "DBSIZE").ConfigureAwait(false)).Integer == 0)
+        {
+            await CacheContent.FillAsync(redis.Admin, size.Name == LabSize.Small.Name ? SmallSessions : DemoSessions, cancellationToken).ConfigureAwait(false);
+        }
+
+        return true;
+    }
+
+    /// <summary>What the lab starts.</summary>
+    private sealed record LabServers(LabPostgres Postgres, LabRedis Redis, LabStores Stores, LabKubernetes? Kubernetes);
 
     private static async Task WipeAsync(LabFolder folder, CancellationToken cancellationToken)
     {

@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Lab.Kubernetes;
 using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
+using Hexabase.DrConsole.Lab.Redis;
 using Hexabase.DrConsole.Lab.Stores;
 
 namespace Hexabase.DrConsole.Lab;
@@ -22,10 +23,11 @@ public static class LabConfiguration
     /// <param name="stores">The tiers that are not directories of the lab; all are, where null.</param>
     /// <param name="mailPort">Where the lab's mail server listens; null: nobody is notified.</param>
     /// <param name="kubernetes">The virtual clusters to protect; none, where null.</param>
-    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null, LabKubernetes? kubernetes = null) =>
-        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort, kubernetes) + "\n"));
+    /// <param name="redis">The cache; no source, where null.</param>
+    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null, LabKubernetes? kubernetes = null, LabRedis? redis = null) =>
+        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort, kubernetes, redis) + "\n"));
 
-    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort, LabKubernetes? kubernetes) => JsonSerializer.Serialize(
+    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort, LabKubernetes? kubernetes, LabRedis? redis) => JsonSerializer.Serialize(
         new
         {
             DrConsole = new
@@ -36,6 +38,7 @@ public static class LabConfiguration
                 [
                     Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder),
                     .. (kubernetes?.Clusters ?? []).Select(cluster => VirtualCluster(kubernetes!, cluster)),
+                    .. redis is null ? [] : new[] { Source(redis) },
                 ],
                 Notifications = mailPort is { } port ? new { Channels = new[] { MailChannel(port) } } : null,
             },
@@ -68,6 +71,15 @@ public static class LabConfiguration
             Heartbeat = dataDirectory is null ? null : new { Seconds = 5 },
             Tables = Array.Empty<string>(),
         },
+    };
+
+    private static object Source(LabRedis redis) => new
+    {
+        Name = "cache",
+        Kind = "redis",
+        Class = "critical",
+        Workspace = "shop",
+        Redis = new { LabRedis.Host, redis.Port, Username = LabRedis.BackupUser, PasswordFile = "keys/cache.pw" },
     };
 
     private static object VirtualCluster(LabKubernetes kubernetes, LabVirtualCluster cluster) => new

@@ -5,15 +5,18 @@ namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
 /// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>), a new data directory
-/// (<c>pgdata:/path?port=P&amp;time=T</c>), a virtual cluster (<c>vcluster:namespace/name?kubeconfig=F</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
+/// (<c>pgdata:/path?port=P&amp;time=T</c>), a virtual cluster (<c>vcluster:namespace/name?kubeconfig=F</c>), a Redis server that runs or its
+/// directory (<c>redis://host:port</c>, <c>redisdata:/path</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
 /// </summary>
 public abstract record RestoreTarget
 {
     private static readonly string[] s_postgresOptions = ["passwordFile", "noOwner", "noPrivileges", "createRoles", "sslMode", "host"];
-    private static readonly string[] s_otherKinds = ["redis"];
 
     /// <summary>The target as one line: what a plan's hash covers and pages show. Holds no secret.</summary>
     public abstract string ToText();
+
+    /// <summary>A file whose first line goes to the target's server as a password; null where none does.</summary>
+    internal virtual string? PasswordFileToSend => null;
 
     /// <summary>Reads a target.</summary>
     /// <param name="text">The URL.</param>
@@ -28,13 +31,12 @@ public abstract record RestoreTarget
             "postgres" or "postgresql" => ParsePostgres(text, baseFolder),
             "pgdata" => ParsePgData(text, baseFolder),
             "vcluster" => ParseVCluster(text, baseFolder),
+            "redis" => Collected(faults => RedisTarget.Parse(text, baseFolder, faults)),
+            "redisdata" => Collected(faults => RedisDirectoryTarget.Parse(text, baseFolder, faults)),
             "dir" => text.Length > 4
                 ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
                 : throw Invalid(["a path is missing after dir:"]),
-            _ when s_otherKinds.Contains(kind) => throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
-                $"a target of kind {kind} cannot take this restore point",
-                "use postgres://user@host:port/newdb?passwordFile=F, pgdata:/path?port=P&time=T or dir:/path"),
-            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, vcluster, dir"]),
+            _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, vcluster, redis, redisdata, dir"]),
         };
     }
 
@@ -43,6 +45,12 @@ public abstract record RestoreTarget
         var faults = new List<string>();
         var target = VClusterTarget.ParseCluster(text, baseFolder, faults);
         return faults.Count == 0 ? target : throw Invalid(faults);
+    }
+
+    private static RestoreTarget Collected(Func<List<string>, RestoreTarget?> parse)
+    {
+        var faults = new List<string>();
+        return parse(faults) is { } target && faults.Count == 0 ? target : throw Invalid(faults);
     }
 
     private static PgDataTarget ParsePgData(string text, string baseFolder)
@@ -61,12 +69,7 @@ public abstract record RestoreTarget
 
         var faults = new List<string>();
         var user = Uri.UnescapeDataString(uri.UserInfo);
-        if (user.Contains(':', StringComparison.Ordinal))
-        {
-            // Its text would be in process lists and shells' histories: never accepted, never repeated.
-            throw new EngineException("restore-target-invalid", ErrorKind.Input, "the restore target carries a password in its URL",
-                "write the password into a file that only you can read and name it with passwordFile=");
-        }
+        RefusePassword(user);
 
         var options = ReadOptions(uri.Query, s_postgresOptions, faults);
         var database = Uri.UnescapeDataString(uri.AbsolutePath.TrimStart('/'));
@@ -126,6 +129,16 @@ public abstract record RestoreTarget
         }
     }
 
+    /// <summary>Its text would be in process lists and shells' histories: never accepted, never repeated.</summary>
+    private protected static void RefusePassword(string user)
+    {
+        if (user.Contains(':', StringComparison.Ordinal))
+        {
+            throw new EngineException("restore-target-invalid", ErrorKind.Input, "the restore target carries a password in its URL",
+                "write the password into a file that only you can read and name it with passwordFile=");
+        }
+    }
+
     private static void Require(string value, string fault, List<string> faults)
     {
         if (value.Length == 0)
@@ -136,7 +149,7 @@ public abstract record RestoreTarget
 
     private static EngineException Invalid(IReadOnlyList<string> faults) => new(
         "restore-target-invalid", ErrorKind.Input, $"the restore target cannot be read: {string.Join("; ", faults)}",
-        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true, pgdata:/path?port=P&time=2026-11-24T14:32:10Z, vcluster:namespace/name?kubeconfig=F or dir:/path");
+        "use postgres://user@host:port/newdb?passwordFile=F&noOwner=true, pgdata:/path?port=P&time=2026-11-24T14:32:10Z, vcluster:namespace/name?kubeconfig=F, redis://host:port?passwordFile=F, redisdata:/path or dir:/path");
 }
 
 /// <summary>A new database on a server that runs.</summary>
@@ -188,6 +201,9 @@ public sealed record PostgresTarget(
             }
         }
     }
+
+    /// <inheritdoc/>
+    internal override string? PasswordFileToSend => PasswordFile;
 
     /// <summary>The target's server, signed in to one of its databases.</summary>
     internal PostgresSource Server(string database) => new()

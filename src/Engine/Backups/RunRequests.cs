@@ -145,7 +145,7 @@ public sealed class RunRequests(
     /// </summary>
     private void RefuseOwnSecrets(RestoreTarget target)
     {
-        if (target is not PostgresTarget { PasswordFile: { } file })
+        if (target.PasswordFileToSend is not { } file)
         {
             return;
         }

@@ -171,8 +171,27 @@ internal static partial class SourceConfiguration
 
     private static RedisSettings ReadRedis(ConfigurationReader settings)
     {
-        settings.AllowOnly("Host", "Port", "PasswordFile", "Tls");
-        return new RedisSettings(settings.RequiredText("Host"), settings.Number("Port", 6379, 1, 65535), Secret(settings), settings.Flag("Tls", false));
+        settings.AllowOnly("Host", "Port", "Username", "PasswordFile", "Tls", "CaFile");
+        var redis = new RedisSettings(settings.RequiredText("Host"), settings.Number("Port", 6379, 1, 65535), Secret(settings), settings.Flag("Tls", false))
+        {
+            Username = settings.Text("Username"),
+            CaFile = settings.FilePath("CaFile"),
+        };
+        if (redis.Username is not null && redis.PasswordFile is null)
+        {
+            settings.Problem("PasswordFile", "is missing; a user signs in with a password");
+        }
+
+        if (redis.CaFile is { } authority && !redis.Tls)
+        {
+            settings.Problem("CaFile", $"{authority} is for TLS; set Tls to true");
+        }
+        else if (redis.CaFile is { } file && !File.Exists(file))
+        {
+            settings.Problem("CaFile", $"there is no file {file}");
+        }
+
+        return redis;
     }
 
     private static VolumeSettings ReadVolume(ConfigurationReader settings)

@@ -22,7 +22,7 @@ public static class SourceKinds
     extension(SourceKind kind)
     {
         /// <summary>True where a driver captures it; a source of another kind stays listed as unprotected.</summary>
-        public bool HasDriver => kind is SourceKind.Postgres or SourceKind.VCluster;
+        public bool HasDriver => kind is SourceKind.Postgres or SourceKind.Redis or SourceKind.VCluster;
     }
 }
 
@@ -88,7 +88,18 @@ public sealed record WalSettings(bool? IsEnabled, string? Slot, bool IsSynchrono
 }
 
 /// <summary>A Redis source's settings.</summary>
-public sealed record RedisSettings(string Host, int Port, string? PasswordFile, bool Tls);
+/// <param name="Host">Host name or address.</param>
+/// <param name="Port">TCP port.</param>
+/// <param name="PasswordFile">Absolute path of a file whose first line is the password, or null.</param>
+/// <param name="Tls">True where the port speaks TLS.</param>
+public sealed record RedisSettings(string Host, int Port, string? PasswordFile, bool Tls)
+{
+    /// <summary>The ACL user that backs up; null for <c>default</c>.</summary>
+    public string? Username { get; init; }
+
+    /// <summary>A file of PEM certificates, one of which must have signed the server's; null for those that this machine trusts.</summary>
+    public string? CaFile { get; init; }
+}
 
 /// <summary>A volume source's settings.</summary>
 public sealed record VolumeSettings(string Path);

@@ -9,6 +9,7 @@ internal static class HealthServices
     public static IServiceCollection AddHealth(this IServiceCollection services)
     {
         services.AddSingleton<IProbeSource, PostgresProbes>();
+        services.AddSingleton<IProbeSource, RedisProbes>();
         services.AddSingleton<IProbeSource, TierProbes>();
         services.AddSingleton<IProbeSource, ProtectionProbes>();
         services.AddSingleton<ProbeRunner>();

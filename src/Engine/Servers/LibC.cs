@@ -63,6 +63,15 @@ internal static partial class LibC
         }
     }
 
+    /// <summary>Gives a file a second name on the same file system.</summary>
+    internal static void HardLink(string existing, string name)
+    {
+        if (Link(existing, name) != 0)
+        {
+            throw new IOException($"{name}: {Marshal.GetLastPInvokeErrorMessage()}");
+        }
+    }
+
     /// <summary>Makes the names in a folder durable: after it a rename or a new file survives a power failure.</summary>
     internal static void FlushFolder(string path)
     {
@@ -127,6 +136,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "lchown", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int LinkChangeOwner(string path, uint user, uint group);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Link(string existing, string name);
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);

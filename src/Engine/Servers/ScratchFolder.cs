@@ -50,7 +50,7 @@ public sealed class ScratchFolder : IAsyncDisposable
         name ??= ProcessRegistry.NewName("scratch");
         LocalFolder.CreatePassage(root);
         var folder = System.IO.Path.Combine(System.IO.Path.GetFullPath(root), name);
-        registry.Write(registry.NewRecord(name, "scratch PostgreSQL", Afterlife.Ended, folder, isServer: true));
+        registry.Write(registry.NewRecord(name, "scratch server", Afterlife.Ended, folder, isServer: true));
         try
         {
             LocalFolder.CreatePrivate(folder);

@@ -46,12 +46,30 @@ public sealed class RestoreTargetTests
     }
 
     [Theory]
-    [InlineData("redis://localhost:1")]
-    public void Parse_other_kind_is_refused_by_name(string text)
+    [InlineData("redis://localhost", "redis://localhost:6379")]
+    [InlineData("redis://ops@[::1]:1?passwordFile=p&tls=true&caFile=/ca.pem", "redis://ops@[::1]:1?caFile=%2Fca.pem&passwordFile=%2Fbase%2Fp&tls=true")]
+    [InlineData("redis://h:1?keys=session:*&db=3&replace=true", "redis://h:1?db=3&keys=session%3A%2A&replace=true")]
+    [InlineData("redisdata:dir%20a", "redisdata:/base/dir%20a")]
+    [InlineData("redisdata:/d?dump=cache.rdb&appendDir=aof", "redisdata:/d?appendDir=aof&dump=cache.rdb")]
+    public void Parse_redis_and_print_it_the_same_way(string text, string canonical)
     {
-        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse(text, "/"));
-        Assert.Equal("restore-target-unsupported", fault.Code);
-        Assert.Contains(text[..text.IndexOf(':', StringComparison.Ordinal)], fault.Message, StringComparison.Ordinal);
+        var target = RestoreTarget.Parse(text, "/base");
+        Assert.Equal(canonical, target.ToText());
+        Assert.Equal(target, RestoreTarget.Parse(target.ToText(), "/elsewhere"));
+    }
+
+    [Theory]
+    [InlineData("redis://:geheim@localhost:1", "password")]
+    [InlineData("redis://localhost:1/3", "a database is named with db=")]
+    [InlineData("redis://localhost:1?db=x&keys=a", "db x")]
+    [InlineData("redis://localhost:1?replace=true", "replace go with keys")]
+    [InlineData("redisdata:/d?dump=../x", "dump ../x")]
+    public void Parse_redis_mistakes_are_named(string text, string mistake)
+    {
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse(text, "/base"));
+        Assert.Equal("restore-target-invalid", fault.Code);
+        Assert.Contains(mistake, fault.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("geheim", fault.ToText(), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -13,11 +13,13 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
     public async Task PlanRestore_never_reads_the_consoles_own_secrets_for_somebodys_server(string secret)
     {
         await using var rig = await BackupRig.CreateAsync(catalog, lab);
-        var target = $"postgres://postgres@127.0.0.1:1/copy?passwordFile={Uri.EscapeDataString(rig.Store(secret))}";
+        foreach (var server in new[] { "postgres://postgres@127.0.0.1:1/copy", "redis://127.0.0.1:1" })
+        {
+            var refused = await Assert.ThrowsAsync<EngineException>(() =>
+                rig.Requests.PlanRestoreAsync("0", $"{server}?passwordFile={Uri.EscapeDataString(rig.Store(secret))}", "/", BackupRig.Ct));
 
-        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Requests.PlanRestoreAsync("0", target, "/", BackupRig.Ct));
-
-        Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
+            Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
+        }
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Catalog;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
@@ -8,8 +9,12 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups;
 /// <summary>Drivers composed by hand, as the console's services compose them.</summary>
 internal static class TestDrivers
 {
-    public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points)]);
+    public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points), new RedisDriver(new RedisBackup(TimeProvider.System))]);
 
     public static RestoreDrivers Of(PostgresRestores postgres) =>
-        new([new LogicalRestoreDriver(postgres.Logical), new PhysicalRestoreDriver(postgres.Physical), new ArtifactRestoreDriver(new ArtifactRestore(TimeProvider.System))]);
+        new([
+            new LogicalRestoreDriver(postgres.Logical), new PhysicalRestoreDriver(postgres.Physical),
+            new RedisRestoreDriver(new RedisRestore(TimeProvider.System)), new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System)),
+            new ArtifactRestoreDriver(new ArtifactRestore(TimeProvider.System)),
+        ]);
 }

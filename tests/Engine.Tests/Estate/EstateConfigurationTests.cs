@@ -10,6 +10,20 @@ public sealed class EstateConfigurationTests : IDisposable
     public void Dispose() => _folder.Delete(recursive: true);
 
     [Fact]
+    public void Read_redis_takes_a_user_with_its_password_and_an_authority_with_TLS()
+    {
+        Touch("keys/cache.pw", "keys/ca.pem");
+        var good = """{ "DrConsole": { "Sources": [ { "Name": "cache", "Kind": "redis", "Redis": { "Host": "h", "Username": "backup", "PasswordFile": "keys/cache.pw", "Tls": true, "CaFile": "keys/ca.pem" } } ] } }""";
+        var redis = Assert.Single(EstateConfiguration.Read(Load(good), null).Sources).Redis!;
+        Assert.Equal(("h", 6379, "backup", true), (redis.Host, redis.Port, redis.Username, redis.Tls));
+        Assert.Equal(Path.Combine(_folder.FullName, "keys/ca.pem"), redis.CaFile);
+
+        var bad = """{ "DrConsole": { "Sources": [ { "Name": "cache", "Kind": "redis", "Redis": { "Host": "h", "Username": "backup", "CaFile": "keys/ca.pem" } } ] } }""";
+        var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(bad), null));
+        Assert.All(["Redis:PasswordFile", "Redis:CaFile"], key => Assert.Contains(key, fault.Message, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Read_nothing_configured_gives_a_hot_tier_in_the_data_folder()
     {
         var estate = EstateConfiguration.Read(Load("{}"), "/srv/data");

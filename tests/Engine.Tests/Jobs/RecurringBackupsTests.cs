@@ -20,10 +20,10 @@ public sealed class RecurringBackupsTests(CatalogServer server)
             new Hangfire.PostgreSql.Factories.NpgsqlConnectionFactory(server.Connection.Application, new PostgreSqlStorageOptions()),
             new PostgreSqlStorageOptions { SchemaName = CatalogConnection.JobsSchema, PrepareSchemaIfNecessary = false });
         var manager = new RecurringJobManager(storage);
-        Reconcile(new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"), new Source("cache", SourceKind.Redis, "critical", "shop"));
-        Assert.Equal(["backup of crm", "backup of orders"], Jobs().Select(job => job.Id));
+        Reconcile(new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"), new Source("cache", SourceKind.Redis, "critical", "shop"), new Source("files", SourceKind.Volume, "critical", "shop"));
+        Assert.Equal(["backup of cache", "backup of crm", "backup of orders"], Jobs().Select(job => job.Id));
         Assert.All(Jobs(), job => Assert.Equal((JobQueues.Schedule, "UTC"), (job.Job.Queue, job.TimeZoneId)));
-        Assert.EndsWith("/2 * * * *", Jobs()[1].Cron, StringComparison.Ordinal);
+        Assert.EndsWith("/2 * * * *", Jobs()[2].Cron, StringComparison.Ordinal);
 
         Reconcile(new Source("orders", SourceKind.Postgres, "archive", "shop"));
         Assert.EndsWith(" 2 * * 1,4", Assert.Single(Jobs()).Cron, StringComparison.Ordinal);

@@ -11,6 +11,8 @@ public sealed class RoomTests
     [InlineData("Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Catalog", "Estate", "Servers")]
     [InlineData("Repository", "Backups", "Validation", "Runs", "Jobs", "Catalog", "Estate", "Servers")]
     [InlineData("Servers", "Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Catalog", "Estate")]
+    [InlineData("RedisProtocol", "Servers", "Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Catalog", "Estate", "Health")]
+    [InlineData("Backups.Redis", "Runs", "Jobs", "Catalog", "Validation")]
     [InlineData("Runs", "Storage", "Repository", "Backups", "Validation", "Jobs", "Estate")]
     [InlineData("Strategies", "Storage", "Repository", "Backups", "Validation", "Runs", "Jobs", "Servers", "Catalog")]
     [InlineData("Backups.Postgres", "Runs", "Jobs", "Catalog", "Validation")]

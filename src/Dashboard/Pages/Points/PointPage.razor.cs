@@ -109,6 +109,11 @@ public partial class PointPage : LivePage
                 yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
             }
 
+            foreach (var fact in RedisPointFacts.Of(point.FactsJson))
+            {
+                yield return fact;
+            }
+
             yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(point.Bytes));
             yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(point.StoredBytes));
             yield return new NamedFact(PageTexts.FactEncryption, PageTexts.EncryptionWords);
@@ -155,7 +160,7 @@ public partial class PointPage : LivePage
 
     private Task RestoreAsync() => ActAsync(async (actor, token) =>
     {
-        var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source)?.Postgres;
+        var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source);
         var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict);
         if (asked is null)
         {

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
@@ -26,7 +27,7 @@ public partial class RestoreDialog
 
     /// <summary>The source's server, to start from; null where the configuration no longer names it.</summary>
     [Parameter]
-    public PostgresSettings? Source { get; set; }
+    public Source? Source { get; set; }
 
     /// <summary>What is known of the point.</summary>
     [Parameter]
@@ -53,7 +54,7 @@ public partial class RestoreDialog
 
     /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
     public static async Task<RestorePlan?> ShowAsync(
-        IDialogService dialogs, RestorePointRow point, PostgresSettings? source, Status verdict, DateTimeOffset? moment = null)
+        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null)
     {
         var parameters = new DialogParameters<RestoreDialog>
         {
@@ -70,12 +71,19 @@ public partial class RestoreDialog
         {
             (_form.Into, _form.Moment) = (RestoreInto.DataDirectory, Moment);
         }
-        else if (Source is { } source)
+        else if (IsRedis)
+        {
+            // Not the source's own address: it is not empty, and a slip would be aimed at what is alive.
+            (_form.Into, _form.Port) = (RestoreInto.RedisServer, "6379");
+        }
+        else if (Source?.Postgres is { } source)
         {
             (_form.Host, _form.Port) = (source.Host, source.Port.ToString(CultureInfo.InvariantCulture));
             _form.Database = $"{source.Database}_{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd_HHmm", CultureInfo.InvariantCulture)}";
         }
     }
+
+    private bool IsRedis => Point.Kind == RedisBackup.Kind;
 
     private bool IsCluster => Point.Strategy == PhysicalBackup.Strategy;
 
@@ -108,6 +116,7 @@ public partial class RestoreDialog
             {
                 RestoreInto.Folder => PageTexts.ConfirmFolder,
                 RestoreInto.DataDirectory => WindowTexts.ConfirmCluster,
+                RestoreInto.RedisServer => PageTexts.ConfirmRedis,
                 _ => PageTexts.ConfirmDatabase,
             } },
             { dialog => dialog.Word, _form.Name },

@@ -11,6 +11,9 @@ internal enum RestoreInto
     /// <summary>A cluster's data directory, from files and WAL.</summary>
     DataDirectory,
 
+    /// <summary>Keys on a running Redis.</summary>
+    RedisServer,
+
     /// <summary>The raw artifacts in a folder.</summary>
     Folder,
 }
@@ -39,6 +42,11 @@ internal sealed class RestoreForm
 
     public string PasswordFile { get; set; } = "";
 
+    /// <summary>Of a Redis: a pattern of keys; empty for all of them.</summary>
+    public string Keys { get; set; } = "";
+
+    public bool ReplaceKeys { get; set; }
+
     public bool CreateRoles { get; set; }
 
     public bool NoOwner { get; set; }
@@ -48,6 +56,7 @@ internal sealed class RestoreForm
     {
         RestoreInto.Folder => Path.GetFileName(Folder.Trim().TrimEnd('/')),
         RestoreInto.DataDirectory => Path.GetFileName(DataDirectory.Trim().TrimEnd('/')),
+        RestoreInto.RedisServer => $"{Host.Trim()}:{Port.Trim()}",
         _ => Database.Trim(),
     };
 
@@ -75,6 +84,33 @@ internal sealed class RestoreForm
             return $"pgdata:{Uri.EscapeDataString(DataDirectory.Trim()).Replace("%2F", "/", StringComparison.Ordinal)}{(aim.Count > 0 ? "?" + string.Join('&', aim) : "")}";
         }
 
+        return Into == RestoreInto.RedisServer ? ToRedis() : ToDatabase();
+    }
+
+    private string ToRedis()
+    {
+        var options = new List<string>();
+        if (PasswordFile.Trim().Length > 0)
+        {
+            options.Add($"passwordFile={Uri.EscapeDataString(PasswordFile.Trim())}");
+        }
+
+        if (Keys.Trim().Length > 0)
+        {
+            options.Add($"keys={Uri.EscapeDataString(Keys.Trim())}");
+        }
+
+        if (ReplaceKeys)
+        {
+            options.Add("replace=true");
+        }
+
+        var user = User.Trim().Length > 0 ? Uri.EscapeDataString(User.Trim()) + "@" : "";
+        return $"redis://{user}{Host.Trim()}:{Port.Trim()}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
+    }
+
+    private string ToDatabase()
+    {
         var options = new List<string>();
         if (PasswordFile.Trim().Length > 0)
         {

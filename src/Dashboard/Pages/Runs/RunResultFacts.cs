@@ -63,6 +63,9 @@ internal static class RunResultFacts
     {
         "tables" => PageTexts.FactTables,
         "rows" => PageTexts.FactRows,
+        "databases" => PageTexts.FactDatabases,
+        "keys" => PageTexts.FactKeys,
+        "expiring keys" => PageTexts.FactExpiringKeys,
         _ => content.Name,
     };
 

@@ -119,6 +119,12 @@ public partial class SourcePage : LivePage
                 yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));
             }
 
+            if (source.Redis is { } redis)
+            {
+                yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{redis.Host}:{redis.Port}"));
+                yield return new NamedFact(PageTexts.FactUser, redis.Username ?? "default");
+            }
+
             yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));
             yield return new NamedFact(PageTexts.FactProofHolds, Figures.Target(_standing.Protection.ProofLifetime));
             yield return new NamedFact(PageTexts.FactDeclared, PageTexts.DeclaredInFile);
@@ -185,7 +191,7 @@ public partial class SourcePage : LivePage
 
         var point = await Catalog.ResolveAsync(basis.Id.Value, token);
         var verdict = Proven.Contains(basis.Id.Value) ? Status.Proven : Status.Unproven;
-        if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source.Postgres, verdict, moment) is { } plan)
+        if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source, verdict, moment) is { } plan)
         {
             var run = await Requests.RestoreAsync(plan, plan.Hash, actor, token);
             Navigation.NavigateTo(RunTexts.Href(run.Id));

@@ -1,0 +1,111 @@
+using System.Globalization;
+using System.Text;
+using Hexabase.DrConsole.Engine.RedisProtocol;
+
+namespace Hexabase.DrConsole.Engine.Backups.Redis;
+
+/// <summary>Puts keys into a server, a batch of commands at a time.</summary>
+internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, bool replace)
+{
+    // A server's own limit for one argument (proto-max-bulk-len).
+    private const int LargestPayload = 512 * 1024 * 1024;
+    private int _database = -1;
+
+    public long Restored { get; private set; }
+
+    /// <summary>Keys whose time was over: the server makes none of them.</summary>
+    public long Expired { get; private set; }
+
+    public async Task RestoreAsync(IReadOnlyList<StoredKey> batch, CancellationToken cancellationToken)
+    {
+        var asked = new List<StoredKey?>();
+        var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+        foreach (var key in batch)
+        {
+            if (key.Payload.Length > LargestPayload)
+            {
+                throw new EngineException("redis-value-too-large", ErrorKind.Unsupported, $"key {KeyText.Of(key.Key)} has {key.Payload.Length} bytes, more than a server takes in one command",
+                    "restore in place with redisdata:/path");
+            }
+
+            if (key.Database != _database)
+            {
+                _database = key.Database;
+                server.Write(["SELECT", key.Database.ToString(CultureInfo.InvariantCulture)]);
+                asked.Add(null);
+            }
+
+            if (key.ExpiresAtMs <= now)
+            {
+                Expired++;
+                continue;
+            }
+
+            Write(key);
+            asked.Add(key);
+        }
+
+        await server.SendAsync(cancellationToken);
+        EngineException? first = null;
+        foreach (var key in asked)
+        {
+            var answer = await server.ReadAsync(cancellationToken);
+            if (answer.IsError)
+            {
+                first ??= FaultOf(key, answer.Text);
+            }
+            else if (key is not null)
+            {
+                Restored++;
+            }
+        }
+
+        if (first is not null)
+        {
+            throw first;
+        }
+    }
+
+    private void Write(StoredKey key)
+    {
+        server.BeginCommand(replace ? 6 : 5);
+        server.WriteArgument("RESTORE"u8);
+        server.WriteArgument(key.Key);
+        server.WriteArgument(Encoding.ASCII.GetBytes((key.ExpiresAtMs ?? 0).ToString(CultureInfo.InvariantCulture)));
+        server.WriteArgument(key.Payload);
+        server.WriteArgument("ABSTTL"u8);
+        if (replace)
+        {
+            server.WriteArgument("REPLACE"u8);
+        }
+    }
+
+    private EngineException FaultOf(StoredKey? key, string error) => error switch
+    {
+        _ when key is null => RedisFault.Of(error, server.Endpoint, "SELECT"),
+        _ when error.StartsWith("BUSYKEY", StringComparison.Ordinal) => new EngineException("redis-keys-exist", ErrorKind.Conflict,
+            $"key {KeyText.Of(key!.Key)} appeared on {server.Endpoint.Address} meanwhile, and was not touched", "make the plan again"),
+        _ when error.Contains("version or checksum", StringComparison.Ordinal) => new EngineException("redis-target-older", ErrorKind.Unsupported,
+            $"{server.Endpoint.Address} is older than the source and does not read its values", "name a server of the source's version or newer"),
+        _ when error.Contains("Bad data format", StringComparison.Ordinal) => new EngineException("redis-value-refused", ErrorKind.Unsupported,
+            $"{server.Endpoint.Address} does not take key {KeyText.Of(key!.Key)}: {error}", "it may need a module, or a newer server"),
+        _ => RedisFault.Of(error, server.Endpoint, "RESTORE"),
+    };
+}
+
+/// <summary>A key in messages: as text where it is text, short, and without control characters.</summary>
+internal static class KeyText
+{
+    private const int Longest = 80;
+
+    public static string Of(ReadOnlySpan<byte> key)
+    {
+        if (!System.Text.Unicode.Utf8.IsValid(key))
+        {
+            return "0x" + Convert.ToHexStringLower(key.Length > Longest ? key[..Longest] : key);
+        }
+
+        var text = string.Concat(Encoding.UTF8.GetString(key).Select(one => char.IsControl(one) ? '\uFFFD' : one));
+        return text.Length > Longest ? text[..Longest] + "…" : text;
+    }
+}

@@ -1,0 +1,289 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Trees;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Backups.Redis;
+
+/// <summary>
+/// Restores a snapshot in place: into the data directory of a server that is stopped. What was there is moved aside within
+/// the directory. A server with append-only files ignores <c>dump.rdb</c> and would start empty; so the snapshot is also put
+/// there as the base of such files, which is what a server's own rewrite makes. Both are one file with two names.
+/// </summary>
+/// <remarks>
+/// Everything is made in a hidden folder first and marked complete; then the old is moved aside and the new put in its place,
+/// name by name. Done again after a crash at any instant it goes on where it stood; abandoned, it puts the old back.
+/// </remarks>
+public sealed class RedisDirectoryRestore(TimeProvider time)
+{
+    /// <summary>The kind of its plans.</summary>
+    public const string PlanKind = "redis-directory";
+
+    private const string CompleteName = "complete";
+
+    /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
+    /// <exception cref="EngineException"><c>directory-missing</c>, <c>server-running</c>.</exception>
+    public static async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RedisDirectoryTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var facts = await StoredSnapshot.Of(repository, manifest).ReadFactsAsync(cancellationToken);
+        RequireStopped(target);
+        RequireOfRedis(target);
+        var old = Names(target).Where(name => Path.Exists(Path.Combine(target.Path, name))).ToList();
+        List<string> notes =
+        [
+            old.Count == 0 ? "nothing is there that would be moved aside" : $"{string.Join(", ", old)} are moved aside within the directory, and stay",
+            $"the snapshot is put there as {target.DumpName} and as the base of append-only files, so that the server finds it with append-only on or off",
+        ];
+        if (facts.Users is { Count: > 0 })
+        {
+            notes.Add($"the users of the source are not made: they lie in the restore point as {RedisBackup.UsersArtifact}");
+        }
+
+        return LogicalRestore.Plan(manifest, target, PlanKind, notes);
+    }
+
+    /// <summary>Executes a plan that was confirmed.</summary>
+    /// <exception cref="EngineException"><c>plan-changed</c>, <c>server-running</c>, <c>directory-full</c>, <c>directory-not-writable</c>; the directory is as it was then.</exception>
+    public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        LogicalRestore.RequireSame(work.Plan, work.ConfirmedHash, work.Manifest);
+        var target = (RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/");
+        RequireStopped(target);
+        var places = Places.Of(target, work.Operation);
+        var began = time.GetTimestamp();
+        try
+        {
+            if (!File.Exists(Path.Combine(places.Staging, CompleteName)))
+            {
+                await PrepareAsync(work, target, places, cancellationToken);
+            }
+
+            RequireStopped(target);
+            RequireOfRedis(target);
+            Swap(target, places);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            PutBack(target, places);
+            throw Fault(target, exception);
+        }
+        catch
+        {
+            PutBack(target, places);
+            throw;
+        }
+
+        work.Log?.Invoke("restore", $"what was there lies in {places.Aside}");
+        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, [$"what was there is kept in {places.Aside}; remove it when it is no longer needed"]);
+    }
+
+    /// <summary>True where an attempt had put everything in its place.</summary>
+    public static RestoreOutcome? FindFinished(RestoreWork work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        var places = Places.Of((RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Operation);
+        return Directory.Exists(places.Aside) && !Directory.Exists(places.Staging) ? new RestoreOutcome(work.Manifest.Bytes, null, [$"what was there is kept in {places.Aside}"]) : null;
+    }
+
+    /// <summary>Puts back what an interrupted attempt had moved.</summary>
+    public static string? Abandon(RestorePlan plan, string operation)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = (RedisDirectoryTarget)RestoreTarget.Parse(plan.Target, "/");
+        var places = Places.Of(target, operation);
+        if (!Directory.Exists(places.Staging))
+        {
+            return null;
+        }
+
+        RequireStopped(target);
+        PutBack(target, places);
+        return $"put {target.Path} back as it was before an interrupted attempt";
+    }
+
+    private static string[] Names(RedisDirectoryTarget target) => [target.DumpName, target.AppendDirectory, target.AppendName];
+
+    private static async Task PrepareAsync(RestoreWork work, RedisDirectoryTarget target, Places places, CancellationToken cancellationToken)
+    {
+        if (Directory.Exists(places.Staging))
+        {
+            // What a killed attempt left unfinished is not trusted.
+            Directory.Delete(places.Staging, recursive: true);
+        }
+
+        LocalFolder.CreatePrivate(places.Staging);
+        var dump = Path.Combine(places.Staging, target.DumpName);
+        await using (var file = new FileStream(dump, new FileStreamOptions
+        {
+            Mode = FileMode.CreateNew,
+            Access = FileAccess.Write,
+            UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite,
+            Options = FileOptions.Asynchronous,
+        }))
+        {
+            await StoredSnapshot.Of(work.Repository, work.Manifest).CopyToAsync(file, new RestoreProgress(work.Progress), cancellationToken);
+            file.Flush(flushToDisk: true);
+        }
+
+        var append = Path.Combine(places.Staging, target.AppendDirectory);
+        LocalFolder.CreatePrivate(append);
+        var based = $"{target.AppendName}.1.base.rdb";
+        LibC.HardLink(dump, Path.Combine(append, based));
+        LocalFolder.WritePrivateFile(Path.Combine(append, $"{target.AppendName}.manifest"), Encoding.UTF8.GetBytes($"file {based} seq 1 type b\n"));
+        OwnedFolder.Give(places.Staging, OwnerOf(target));
+        LocalFolder.WritePrivateFile(Path.Combine(places.Staging, CompleteName), "the new files are whole\n"u8);
+    }
+
+    /// <summary>
+    /// A name that is still in the hidden folder has not been put in its place: what bears it in the directory is the old one.
+    /// The log file of servers before Redis 7 has no new one, and goes aside before anything else.
+    /// </summary>
+    private static void Swap(RedisDirectoryTarget target, Places places)
+    {
+        if (!Directory.Exists(places.Aside))
+        {
+            LocalFolder.CreatePrivate(places.Aside);
+            LocalFolder.WritePrivateFile(Path.Combine(places.Aside, "README"), "What was here before a restore in place. Stop the server and move it back to undo that.\n"u8);
+            OwnedFolder.Give(places.Aside, OwnerOf(target));
+        }
+
+        foreach (var name in Names(target).Reverse())
+        {
+            var here = Path.Combine(target.Path, name);
+            var fresh = Path.Combine(places.Staging, name);
+            var isPlaced = name != target.AppendName && !Path.Exists(fresh);
+            if (!isPlaced && Path.Exists(here))
+            {
+                Directory.Move(here, Path.Combine(places.Aside, name));
+            }
+
+            if (Path.Exists(fresh))
+            {
+                Directory.Move(fresh, here);
+            }
+        }
+
+        LocalFolder.Flush(places.Aside);
+        LocalFolder.Flush(target.Path);
+        Directory.Delete(places.Staging, recursive: true);
+        LocalFolder.Flush(target.Path);
+    }
+
+    private static void PutBack(RedisDirectoryTarget target, Places places)
+    {
+        if (!Directory.Exists(places.Staging))
+        {
+            return;
+        }
+
+        var isComplete = File.Exists(Path.Combine(places.Staging, CompleteName));
+        foreach (var name in Names(target))
+        {
+            var here = Path.Combine(target.Path, name);
+            var old = Path.Combine(places.Aside, name);
+            if (isComplete && name != target.AppendName && !Path.Exists(Path.Combine(places.Staging, name)) && Path.Exists(here))
+            {
+                Directory.Move(here, Path.Combine(places.Staging, name));
+            }
+
+            if (Path.Exists(old) && !Path.Exists(here))
+            {
+                Directory.Move(old, here);
+            }
+        }
+
+        if (Directory.Exists(places.Aside))
+        {
+            Directory.Delete(places.Aside, recursive: true);
+        }
+
+        LocalFolder.Flush(target.Path);
+        Directory.Delete(places.Staging, recursive: true);
+    }
+
+    private static void RequireStopped(RedisDirectoryTarget target)
+    {
+        if (!Directory.Exists(target.Path))
+        {
+            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "name the server's data directory (CONFIG GET dir)");
+        }
+
+        var real = Path.TrimEndingDirectorySeparator(new DirectoryInfo(target.Path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? target.Path);
+        foreach (var process in Directory.EnumerateDirectories("/proc"))
+        {
+            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && WorksIn(process, real))
+            {
+                throw new EngineException("server-running", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"a Redis server runs on {target.Path} (process {pid})"),
+                    "stop it first, by the way that it is supervised; nothing was changed");
+            }
+        }
+    }
+
+    /// <summary>What is moved aside must be what a Redis wrote: a name in a target is no licence to move anybody's files.</summary>
+    private static void RequireOfRedis(RedisDirectoryTarget target)
+    {
+        var append = Path.Combine(target.Path, target.AppendDirectory);
+        var isOfRedis = new[] { target.DumpName, target.AppendName }.Select(name => Path.Combine(target.Path, name)).All(IsOfRedis)
+            && !File.Exists(append) && (!Directory.Exists(append) || Directory.EnumerateFileSystemEntries(append).All(entry => Path.GetFileName(entry).StartsWith(target.AppendName + ".", StringComparison.Ordinal)));
+        if (!isOfRedis)
+        {
+            throw new EngineException("not-a-redis-directory", ErrorKind.Conflict, $"{target.Path} holds files under the names of Redis's that no Redis wrote; nothing was changed",
+                "name the server's data directory (CONFIG GET dir), and its names with dump=, append= and appendDir=");
+        }
+    }
+
+    /// <summary>A snapshot, or a log of commands, or nothing.</summary>
+    private static bool IsOfRedis(string path)
+    {
+        if (!File.Exists(path))
+        {
+            return !Directory.Exists(path);
+        }
+
+        using var file = File.OpenRead(path);
+        Span<byte> head = stackalloc byte[5];
+        var have = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        return have == 0 || head[0] == (byte)'*' || head[..have].SequenceEqual("REDIS"u8);
+    }
+
+    private static ServerUser OwnerOf(RedisDirectoryTarget target)
+    {
+        var stat = Posix.Stat(Posix.ToPath(target.Path), follow: true);
+        return new ServerUser(stat.User.ToString(CultureInfo.InvariantCulture), stat.User, stat.Group, "/");
+    }
+
+    private static bool WorksIn(string process, string directory)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(process, "comm")).TrimEnd().StartsWith("redis", StringComparison.Ordinal)
+                && new DirectoryInfo(Path.Combine(process, "cwd")).LinkTarget == directory;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It ended meanwhile, or it is another user's: such a one could not write into a directory of ours either.
+            return false;
+        }
+    }
+
+    // ENOSPC as .NET shows it on Linux.
+    private static EngineException Fault(RedisDirectoryTarget target, Exception exception) => exception.HResult == 28
+        ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left in {target.Path}; what was there is there", "free space", exception)
+        : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}; what was there is there", "run the console as a user that may write it", exception);
+
+    /// <summary>Both in the directory itself, so that moving is renaming.</summary>
+    private sealed record Places(string Staging, string Aside)
+    {
+        public static Places Of(RedisDirectoryTarget target, string operation)
+        {
+            var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
+            return new Places(Path.Combine(target.Path, $".drconsole-{name}"), Path.Combine(target.Path, $"drconsole-aside-{name}"));
+        }
+    }
+}

@@ -1,0 +1,265 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.RedisProtocol;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.Redis;
+
+/// <summary>
+/// Restores a snapshot into a server that runs, key by key as <c>RESTORE</c>: everything into an empty one, or single keys
+/// into a living one. While everything is being restored a key of the run's name stands in database 0: by it a half-made
+/// server is known after a crash.
+/// </summary>
+public sealed class RedisRestore(TimeProvider time)
+{
+    /// <summary>The kind of its plans.</summary>
+    public const string PlanKind = "redis";
+
+    private const int NamesInNotes = 20;
+    private const string MarkPrefix = "drconsole:restoring:";
+
+    /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
+    /// <exception cref="EngineException"><c>redis-not-empty</c>, <c>redis-keys-exist</c>, <c>redis-keys-missing</c>, <c>redis-read-only</c>, <c>redis-cluster</c>; or what the server says.</exception>
+    public static async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RedisTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var snapshot = StoredSnapshot.Of(repository, manifest);
+        var facts = await snapshot.ReadFactsAsync(cancellationToken);
+        await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+        var info = await RequireReadyAsync(server, cancellationToken);
+        var notes = target.Keys is null
+            ? PlanAll(info, facts, target)
+            : await new KeyConflicts(snapshot, target).NotesAsync(server, NamesInNotes, cancellationToken);
+        return LogicalRestore.Plan(manifest, target, PlanKind, notes);
+    }
+
+    /// <summary>Executes a plan that was confirmed.</summary>
+    /// <exception cref="EngineException">As <see cref="PlanAsync"/>; <c>plan-changed</c>, <c>redis-out-of-memory</c>, <c>redis-target-older</c>. An empty server is empty again then.</exception>
+    public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        LogicalRestore.RequireSame(work.Plan, work.ConfirmedHash, work.Manifest);
+        var target = (RedisTarget)RestoreTarget.Parse(work.Plan.Target, "/");
+        var snapshot = StoredSnapshot.Of(work.Repository, work.Manifest);
+        await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+        var began = time.GetTimestamp();
+        var warnings = new List<string>();
+        if (target.Keys is null)
+        {
+            await RestoreAllAsync(work, snapshot, server, target, warnings, cancellationToken);
+        }
+        else
+        {
+            await RestoreKeysAsync(work, snapshot, server, target, cancellationToken);
+        }
+
+        foreach (var warning in warnings)
+        {
+            work.Log?.Invoke("warning", warning);
+        }
+
+        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, warnings);
+    }
+
+    /// <summary>
+    /// True where no mark of the operation is left and each database holds as many keys as the snapshot, but for those whose
+    /// time may be over: then an attempt had finished before it could say so.
+    /// </summary>
+    public static async Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        var target = (RedisTarget)RestoreTarget.Parse(work.Plan.Target, "/");
+        if (target.Keys is not null)
+        {
+            // Doing it again finds the keys that are there with the same content, and leaves them.
+            return null;
+        }
+
+        var facts = await StoredSnapshot.Of(work.Repository, work.Manifest).ReadFactsAsync(cancellationToken);
+        await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+        if (facts.Keys == facts.Expiring || await HasMarkAsync(server, work.Operation, cancellationToken))
+        {
+            return null;
+        }
+
+        foreach (var database in facts.Databases)
+        {
+            await server.RequireAsync(["SELECT", database.Database.ToString(CultureInfo.InvariantCulture)], cancellationToken);
+            var keys = (await server.RequireAsync(["DBSIZE"], cancellationToken)).Integer;
+            if (keys < database.Keys - database.Expiring || keys > database.Keys)
+            {
+                return null;
+            }
+        }
+
+        return new RestoreOutcome(work.Manifest.Bytes, null, []);
+    }
+
+    /// <summary>Empties the server that bears the operation's mark: it was empty before, and what is in it is half a snapshot.</summary>
+    public static async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = (RedisTarget)RestoreTarget.Parse(plan.Target, "/");
+        if (target.Keys is not null)
+        {
+            return "keys that the interrupted attempt had restored already stay as they are";
+        }
+
+        await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+        if (!await HasMarkAsync(server, operation, cancellationToken))
+        {
+            return null;
+        }
+
+        await EmptyAsync(server, cancellationToken);
+        return $"emptied {target.Endpoint.Address}, which an interrupted attempt had half filled";
+    }
+
+    private static List<string> PlanAll(RedisServerInfo info, RedisFacts facts, RedisTarget target)
+    {
+        RequireEmpty(info, target);
+        var notes = new List<string>();
+        if (info.Number("maxmemory") is > 0 and var most && facts.Cost?.UsedMemoryBytes is { } needed && needed > most)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"the server's maxmemory is {most} bytes, and the source used {needed}: it may not hold all of it"));
+        }
+
+        if (facts.Expiring > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{facts.Expiring} keys have an expiry: those whose time is over by then are left out"));
+        }
+
+        if (facts.Users is { Count: > 0 } users)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"the {users.Count} users of the source are not made: they lie in the restore point as {RedisBackup.UsersArtifact}"));
+        }
+
+        if (facts.NeedsModules)
+        {
+            notes.Add("a module wrote into the source: keys of its types need the same module in this server");
+        }
+
+        return notes;
+    }
+
+    private async Task RestoreAllAsync(
+        RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> warnings, CancellationToken cancellationToken)
+    {
+        var info = await RequireReadyAsync(server, cancellationToken);
+        if (await HasMarkAsync(server, work.Operation, cancellationToken))
+        {
+            work.Log?.Invoke("restore", "emptying the server, which an interrupted attempt of this restore had half filled");
+            await EmptyAsync(server, cancellationToken);
+        }
+        else
+        {
+            RequireEmpty(info, target);
+        }
+
+        await server.RequireAsync(["SELECT", "0"], cancellationToken);
+        await server.RequireAsync(["SET", MarkOf(work.Operation), "half of a restore is here; it is removed with the restore's end"], cancellationToken);
+        try
+        {
+            var restorer = new KeyRestorer(server, time, replace: false);
+            var progress = new RestoreProgress(work.Progress);
+            await foreach (var batch in snapshot.ReadAsync((_, _) => true, progress, cancellationToken))
+            {
+                await restorer.RestoreAsync(batch, cancellationToken);
+            }
+
+            foreach (var code in snapshot.Functions)
+            {
+                await server.RequireAsync(["FUNCTION", "LOAD", code], cancellationToken);
+            }
+
+            await server.RequireAsync(["SELECT", "0"], cancellationToken);
+            await server.RequireAsync(["DEL", MarkOf(work.Operation)], cancellationToken);
+            work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
+            if (restorer.Expired > 0)
+            {
+                warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{restorer.Expired} keys were left out, since their time was over"));
+            }
+        }
+        catch
+        {
+            await TryEmptyAsync(target, work);
+            throw;
+        }
+    }
+
+    private async Task RestoreKeysAsync(RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, CancellationToken cancellationToken)
+    {
+        await RequireReadyAsync(server, cancellationToken);
+        // What the plan showed must still be what is there: nothing is overwritten that nobody saw.
+        var conflicts = new KeyConflicts(snapshot, target);
+        var notes = await conflicts.NotesAsync(server, NamesInNotes, cancellationToken, isResumed: true);
+        if (!conflicts.AreWithin(work.Plan.Notes))
+        {
+            throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {string.Join("; ", notes)}", "look at the plan again and confirm it as it is now");
+        }
+
+        var restorer = new KeyRestorer(server, time, target.Replace);
+        await foreach (var batch in snapshot.ReadAsync(conflicts.IsWanted, new RestoreProgress(work.Progress), cancellationToken))
+        {
+            var wanted = batch.Where(key => !conflicts.IsThere(key)).ToList();
+            await restorer.RestoreAsync(wanted, cancellationToken);
+        }
+
+        work.Log?.Invoke("restore", $"{restorer.Restored} keys restored, {conflicts.Same} were there already with the same content, {restorer.Expired} whose time was over");
+    }
+
+    private static async Task<RedisServerInfo> RequireReadyAsync(RedisConnection server, CancellationToken cancellationToken)
+    {
+        var info = await RedisServerInfo.ReadAsync(server, cancellationToken);
+        return info switch
+        {
+            { IsLoading: true } => throw RedisFault.Of("LOADING", server.Endpoint, "RESTORE"),
+            { IsCluster: true } => throw new EngineException("redis-cluster", ErrorKind.Unsupported, $"{server.Endpoint.Address} is a node of a Redis Cluster", "name a stand-alone server"),
+            { Role: "slave" } => throw RedisFault.Of("READONLY", server.Endpoint, "RESTORE"),
+            _ => info,
+        };
+    }
+
+    private static void RequireEmpty(RedisServerInfo info, RedisTarget target)
+    {
+        if (info.Keys > 0)
+        {
+            throw new EngineException("redis-not-empty", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"{target.Endpoint.Address} holds {info.Keys} keys; it was not touched"),
+                "name an empty server, or single keys with keys=PATTERN, or restore in place with redisdata:/path while the server is stopped");
+        }
+    }
+
+    private static string MarkOf(string operation) => MarkPrefix + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
+
+    private static async Task<bool> HasMarkAsync(RedisConnection server, string operation, CancellationToken cancellationToken)
+    {
+        await server.RequireAsync(["SELECT", "0"], cancellationToken);
+        return (await server.RequireAsync(["EXISTS", MarkOf(operation)], cancellationToken)).Integer == 1;
+    }
+
+    private static async Task EmptyAsync(RedisConnection server, CancellationToken cancellationToken)
+    {
+        await server.RequireAsync(["FLUSHALL"], cancellationToken);
+        await server.CallAsync(["FUNCTION", "FLUSH"], cancellationToken);
+    }
+
+    /// <summary>Over a connection of its own: the other may have unread answers. Where it cannot be, the mark tells.</summary>
+    private static async Task TryEmptyAsync(RedisTarget target, RestoreWork work)
+    {
+        try
+        {
+            await using var server = await RedisConnection.OpenAsync(target.Endpoint, CancellationToken.None);
+            if (await HasMarkAsync(server, work.Operation, CancellationToken.None))
+            {
+                await EmptyAsync(server, CancellationToken.None);
+            }
+        }
+        catch (EngineException fault)
+        {
+            work.Log?.Invoke("cleanup", $"{target.Endpoint.Address} could not be emptied: {fault.Message}");
+        }
+    }
+}

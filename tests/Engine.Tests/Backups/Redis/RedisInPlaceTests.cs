@@ -1,0 +1,185 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Lab.Redis;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
+
+/// <summary>Restores into what exists: a stopped server's directory, and single keys of a living one.</summary>
+public sealed class RedisInPlaceTests
+{
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Restore_in_place_starts_with_the_snapshot_and_keeps_the_old_data_aside(bool appendOnly)
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync("cache", new LabRedisOptions { AppendOnly = appendOnly }, sessions: 50);
+        var wanted = await DigestAsync(server);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "FLUSHALL");
+        await server.RunAsync(Ct, "SET", "after", "the accident");
+        var target = new RedisDirectoryTarget(server.DataFolder);
+        Assert.Equal("server-running", (await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, target))).Code);
+        await server.StopAsync(Ct);
+
+        await rig.RestoreAsync(backup.BackupId, target);
+
+        await server.StartAsync(Ct);
+        Assert.Equal(wanted, await DigestAsync(server));
+        Assert.Equal("pong", (await server.RunAsync(Ct, "FCALL", "shop_ping", "0")).Text);
+        if (appendOnly)
+        {
+            // It goes on to write, and finds both after another start.
+            await server.RunAsync(Ct, "SET", "written", "later");
+            await server.KillAsync(Ct);
+            await server.StartAsync(Ct);
+            Assert.Equal("later", (await server.RunAsync(Ct, "GET", "written")).Text);
+            Assert.Equal("災害復旧", (await server.RunAsync(Ct, "GET", "japanese:日本語")).Text);
+        }
+
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        Assert.Contains(Directory.GetFileSystemEntries(aside), entry => Path.GetFileName(entry) == (appendOnly ? "appendonlydir" : "dump.rdb"));
+        Assert.Empty(Directory.GetDirectories(server.DataFolder, ".drconsole-*"));
+    }
+
+    [Fact]
+    public async Task Restore_in_place_that_fails_or_is_abandoned_puts_the_old_data_back()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 50);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "newer", "than the backup");
+        var wanted = await DigestAsync(server);
+        await server.StopAsync(Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(server.DataFolder), Ct);
+        var work = new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-7");
+
+        // As a crash leaves it between the two renames of a name: the old one is aside, the new one is not yet there.
+        await driver.ExecuteAsync(work, Ct);
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var staging = Directory.CreateDirectory(Path.Combine(server.DataFolder, ".drconsole-" + aside[(aside.LastIndexOf('-') + 1)..])).FullName;
+        Directory.Move(Path.Combine(server.DataFolder, "dump.rdb"), Path.Combine(staging, "dump.rdb"));
+        await File.WriteAllTextAsync(Path.Combine(staging, "complete"), "x", Ct);
+        Assert.Null(await driver.FindFinishedAsync(work, Ct));
+
+        Assert.Contains("put", await driver.AbandonAsync(plan, "R-7", Ct), StringComparison.Ordinal);
+
+        Assert.Empty(Directory.GetDirectories(server.DataFolder, "*drconsole-*"));
+        Assert.False(Directory.Exists(Path.Combine(server.DataFolder, "appendonlydir")));
+        await server.StartAsync(Ct);
+        Assert.Equal(wanted, await DigestAsync(server));
+    }
+
+    [Fact]
+    public async Task Restore_in_place_moves_nobody_elses_files()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 3);
+        var backup = await rig.CaptureAsync(server.Backup);
+        var folder = Directory.CreateDirectory(rig.Folder.Combine("etc")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "passwd"), "root:x:0:0\n", Ct);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, new RedisDirectoryTarget(folder, DumpName: "passwd")));
+
+        Assert.Equal("not-a-redis-directory", fault.Code);
+        Assert.Equal(["passwd"], Directory.GetFileSystemEntries(folder).Select(Path.GetFileName));
+    }
+
+    [Fact]
+    public async Task Restore_of_a_pattern_shows_what_differs_and_overwrites_only_what_was_chosen()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 30);
+        var backup = await rig.CaptureAsync(server.Backup);
+        var wanted = await DigestAsync(server);
+        await server.RunAsync(Ct, "DEL", "session:1", "session:2");
+        await server.RunAsync(Ct, "SET", "session:3", "spoilt");
+        await server.RunAsync(Ct, "SET", "text", "newer, and not asked for");
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "session:*")));
+        Assert.Equal("redis-keys-exist", refused.Code);
+        Assert.Contains("db0:session:3", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("session:4", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(0, (await server.RunAsync(Ct, "EXISTS", "session:1")).Integer);
+
+        await rig.RestoreAsync(backup.BackupId, Target(server, "session:1"));
+        Assert.Equal((1, 0), ((await server.RunAsync(Ct, "EXISTS", "session:1")).Integer, (await server.RunAsync(Ct, "EXISTS", "session:2")).Integer));
+        Assert.InRange((await server.RunAsync(Ct, "TTL", "session:1")).Integer, 1, 86400);
+
+        await rig.RestoreAsync(backup.BackupId, Target(server, "session:*", replace: true));
+        Assert.NotEqual("spoilt", (await server.RunAsync(Ct, "GET", "session:3")).Text);
+        Assert.Equal("newer, and not asked for", (await server.RunAsync(Ct, "GET", "text")).Text);
+        Assert.NotEqual(wanted, await DigestAsync(server));
+        await rig.RestoreAsync(backup.BackupId, Target(server, "[t]ext", replace: true));
+        Assert.Equal(wanted, await DigestAsync(server));
+
+        var none = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "nobody:*")));
+        Assert.Equal("redis-keys-missing", none.Code);
+    }
+
+    [Fact]
+    public async Task Restore_with_replace_is_refused_where_other_keys_differ_than_the_plan_showed()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 10);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "session:3", "spoilt");
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(server, "session:*", replace: true), Ct);
+        await server.RunAsync(Ct, "SET", "session:4", "changed after the plan");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-1"), Ct));
+
+        Assert.Equal("plan-changed", fault.Code);
+        Assert.Equal("spoilt", (await server.RunAsync(Ct, "GET", "session:3")).Text);
+    }
+
+    [Fact]
+    public async Task Restore_into_a_server_without_room_names_it_and_leaves_it_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 6000);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var small = await rig.StartAsync("small", new LabRedisOptions { Settings = ["maxmemory 2mb", "maxmemory-policy noeviction"] }, sessions: 0);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small)));
+
+        Assert.Equal(("redis-out-of-memory", ErrorKind.OutOfSpace), (fault.Code, fault.Kind));
+        Assert.Equal(0, await KeysAsync(small));
+    }
+
+    [Fact]
+    public async Task Restore_done_again_after_a_crash_begins_anew_and_abandoned_leaves_an_empty_server()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 50);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
+        var work = new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9");
+        await driver.ExecuteAsync(work, Ct);
+        var mark = "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8))[..16];
+
+        // As a crash in the middle leaves it: the mark, and a part of the keys.
+        await target.RunAsync(Ct, "DEL", "text", "session:1");
+        await target.RunAsync(Ct, "SET", mark, "half");
+        Assert.Null(await driver.FindFinishedAsync(work, Ct));
+        await driver.ExecuteAsync(work, Ct);
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+        Assert.Null(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
+
+        await target.RunAsync(Ct, "SET", mark, "half");
+        Assert.NotNull(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal(0, await KeysAsync(target));
+    }
+}
