@@ -6,6 +6,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
 
 /// <summary>What goes wrong on the way is named, and never becomes a restore point.</summary>
+[Collection("Redis servers")]
 public sealed class RedisFaultTests
 {
     [Fact]
@@ -22,8 +23,8 @@ public sealed class RedisFaultTests
         var denied = await rig.FailToCaptureAsync(source.Backup);
         Assert.Equal("redis-privilege-missing", denied.Code);
         Assert.Contains("+psync", denied.Hint, StringComparison.Ordinal);
-        await source.KillAsync(Ct);
-        Assert.Equal("server-unreachable", (await rig.FailToCaptureAsync(source.Backup)).Code);
+        using var closed = ClosedPort(out var port);
+        Assert.Equal("server-unreachable", (await rig.FailToCaptureAsync(source.Backup with { Port = port })).Code);
     }
 
     [Fact]

@@ -7,6 +7,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
 
 /// <summary>Restores into what exists: a stopped server's directory, and single keys of a living one.</summary>
+[Collection("Redis servers")]
 public sealed class RedisInPlaceTests
 {
     [Theory]

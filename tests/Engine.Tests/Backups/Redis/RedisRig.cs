@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Redis;
@@ -104,6 +106,15 @@ internal sealed class RedisRig : IAsyncDisposable
         IRestoreDriver driver = target is RedisDirectoryTarget ? new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System)) : new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
         var plan = await driver.PlanAsync(Repository, manifest, target, Ct);
         return await driver.ExecuteAsync(new RestoreWork(Repository, manifest, plan, plan.Hash, operation, null, Note), Ct);
+    }
+
+    /// <summary>A port that refuses: it is taken, and nobody listens. The port of a server that was killed may be another test's a moment later.</summary>
+    public static Socket ClosedPort(out int port)
+    {
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        port = ((IPEndPoint)socket.LocalEndPoint!).Port;
+        return socket;
     }
 
     /// <summary>The server's own digest of all that it holds: not computed by us.</summary>

@@ -8,6 +8,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
 
 /// <summary>From a real Redis into the repository, proven, and back into other servers, which must hold what the first held.</summary>
+[Collection("Redis servers")]
 public sealed class RedisRoundTripTests
 {
     [Fact]
