@@ -38,8 +38,8 @@ public sealed class SetCatalog(NpgsqlDataSource catalog)
 
     /// <summary>The set that a run took, or null.</summary>
     public async Task<SetRow?> FindAsync(long run, CancellationToken cancellationToken) =>
-        (await WithPartsAsync(
-            await catalog.Command($"SELECT {SetColumns} FROM recovery_set WHERE run_id = $1", run).ListAsync(MapSet, cancellationToken), cancellationToken)).FirstOrDefault();
+        await WithPartsAsync(
+            await catalog.Command($"SELECT {SetColumns} FROM recovery_set WHERE run_id = $1", run).ListAsync(MapSet, cancellationToken), cancellationToken) is [var set] ? set : null;
 
     /// <summary>Records a set, in the transaction that ends its step.</summary>
     internal static Task RecordAsync(

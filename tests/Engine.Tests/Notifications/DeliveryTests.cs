@@ -41,10 +41,10 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.RouteAsync();
         await _rig.RouteAsync();
 
-        Assert.True(await _rig.SendAsync(hook));
-        Assert.True(await _rig.SendAsync(chat));
-        Assert.False(await _rig.SendAsync(hook));
-        Assert.False(await _rig.SendAsync(chat));
+        Assert.True(await _rig.SendAsync(hook, Ct));
+        Assert.True(await _rig.SendAsync(chat, Ct));
+        Assert.False(await _rig.SendAsync(hook, Ct));
+        Assert.False(await _rig.SendAsync(chat, Ct));
         var (signed, said) = (await _receiver.NextAsync(Ct), await _receiver.NextAsync(Ct));
         Assert.Empty(_receiver.Left());
         Assert.Equal(DeliveryState.Delivered, (await _rig.DeliveryAsync(hook)).State);
@@ -72,9 +72,9 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.HappensAsync(_rig.Alert());
         await _rig.RouteAsync();
 
-        Assert.True(await _rig.SendAsync(channel));
+        Assert.True(await _rig.SendAsync(channel, Ct));
         Assert.Contains("refused", (await _rig.DeliveryAsync(channel)).Error, StringComparison.OrdinalIgnoreCase);
-        Assert.False(await _rig.SendAsync(channel));
+        Assert.False(await _rig.SendAsync(channel, Ct));
 
         await using var late = await WebhookReceiver.StartAsync(port);
         late.Answer = (context, _) =>
@@ -83,7 +83,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
             return context.Response.WriteAsync(new string('x', 100_000), Ct);
         };
         await _rig.PassAsync(channel);
-        Assert.True(await _rig.SendAsync(channel));
+        Assert.True(await _rig.SendAsync(channel, Ct));
         var failed = await _rig.DeliveryAsync(channel);
         Assert.Equal((DeliveryState.Waiting, 2), (failed.State, failed.Attempt));
         Assert.StartsWith("it answers 500", failed.Error, StringComparison.Ordinal);
@@ -92,7 +92,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
 
         late.Answer = (_, _) => Task.CompletedTask;
         await _rig.PassAsync(channel);
-        Assert.True(await _rig.SendAsync(channel));
+        Assert.True(await _rig.SendAsync(channel, Ct));
         var (first, second) = (await late.NextAsync(Ct), await late.NextAsync(Ct));
         Assert.Equal(first.Id, second.Id);
         Assert.Equal(first.Body, second.Body);
@@ -120,7 +120,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.BeginAsync();
         Assert.Equal(DeliveryState.Sending, (await _rig.DeliveryAsync(channel)).State);
         await _rig.PassAsync(channel);
-        Assert.True(await _rig.SendAsync(channel));
+        Assert.True(await _rig.SendAsync(channel, Ct));
 
         Assert.Equal((await _receiver.NextAsync(Ct)).Id, (await _receiver.NextAsync(Ct)).Id);
         Assert.Equal((DeliveryState.Delivered, 2), ((await _rig.DeliveryAsync(channel)).State, (await _rig.DeliveryAsync(channel)).Attempt));
@@ -134,7 +134,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.BeginAsync();
         await _rig.HappensAsync(_rig.Alert());
         await _rig.RouteAsync();
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
         await _rig.Pool.Command("UPDATE notification_delivery SET give_up_at = clock_timestamp() WHERE channel = $1", channel.Name).RunAsync(Ct);
         await _rig.RouteAsync();
 
@@ -165,7 +165,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
             context.Response.Redirect(_receiver.Url + "/elsewhere");
             return Task.CompletedTask;
         };
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
         Assert.Equal(DeliveryState.Waiting, (await _rig.DeliveryAsync(channel)).State);
         Assert.Contains("redirect (302), which is not followed", (await _rig.DeliveryAsync(channel)).Error, StringComparison.Ordinal);
         Assert.Equal("/hook", Assert.Single(_receiver.Left()).Path);
@@ -176,7 +176,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
             return context.Response.WriteAsync("no such field", Ct);
         };
         await _rig.PassAsync(channel);
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
         var refused = await _rig.DeliveryAsync(channel);
         Assert.Equal((DeliveryState.Failed, "it answers 400 Bad Request: no such field"), (refused.State, refused.Error));
     }
@@ -191,7 +191,7 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.RouteAsync();
         _receiver.Answer = (context, _) => Task.Delay(Timeout.Infinite, context.RequestAborted);
 
-        Assert.True(await _rig.SendAsync(hangs));
+        Assert.True(await _rig.SendAsync(hangs, Ct));
 
         var waits = await _rig.DeliveryAsync(hangs);
         Assert.Equal(DeliveryState.Waiting, waits.State);
@@ -206,8 +206,8 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
 
         var id = await _rig.Desk.TestAsync(tested.Name, "ada", Ct);
         await _rig.RouteAsync();
-        Assert.True(await _rig.SendAsync(tested));
-        Assert.False(await _rig.SendAsync(other));
+        Assert.True(await _rig.SendAsync(tested, Ct));
+        Assert.False(await _rig.SendAsync(other, Ct));
 
         Assert.Equal(DeliveryState.Delivered, (await _rig.Store.FindAsync(id, Ct))!.State);
         Assert.Contains("ada", JsonElement.Parse((await _receiver.NextAsync(Ct)).Body).GetProperty("text").GetString(), StringComparison.Ordinal);

@@ -41,7 +41,7 @@ public sealed class MailTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.HappensAsync(_rig.Alert());
         await _rig.RouteAsync();
 
-        Assert.True(await _rig.SendAsync(channel));
+        Assert.True(await _rig.SendAsync(channel, Ct));
 
         var delivered = await _rig.DeliveryAsync(channel);
         Assert.True(delivered.State == DeliveryState.Delivered, delivered.Error);
@@ -77,11 +77,11 @@ public sealed class MailTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.BeginAsync();
         await _rig.HappensAsync(_rig.Alert());
         await _rig.RouteAsync();
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
         Assert.Equal(DeliveryState.Waiting, (await _rig.DeliveryAsync(channel)).State);
 
         await _rig.PassAsync(channel);
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
 
         Assert.Equal(DeliveryState.Delivered, (await _rig.DeliveryAsync(channel)).State);
         var mails = await server.WaitForAsync(2, Ct);
@@ -103,7 +103,7 @@ public sealed class MailTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.RouteAsync();
         foreach (var channel in new[] { unknown, denied, bare })
         {
-            await _rig.SendAsync(channel);
+            await _rig.SendAsync(channel, Ct);
         }
 
         Assert.Contains("certificate is not accepted", (await _rig.DeliveryAsync(unknown)).Error, StringComparison.Ordinal);
@@ -123,7 +123,7 @@ public sealed class MailTests(CatalogServer catalog) : IAsyncLifetime
         await _rig.HappensAsync(_rig.Alert());
         await _rig.RouteAsync();
 
-        await _rig.SendAsync(channel);
+        await _rig.SendAsync(channel, Ct);
 
         Assert.Equal(["on-call@example.org"], Assert.Single(server.Received).To);
         var delivery = await _rig.DeliveryAsync(channel);

@@ -101,8 +101,6 @@ internal sealed class NotificationRig : IAsyncDisposable
 
     public Task RouteAsync() => Sender.RouteAsync(_lease, Ct);
 
-    public Task<bool> SendAsync(NotificationChannel channel) => Sender.SendNextAsync(_lease, channel, Ct);
-
     public Task<bool> SendAsync(NotificationChannel channel, CancellationToken ct) => Sender.SendNextAsync(_lease, channel, ct);
 
     /// <summary>A sender with the lease that it had, as a process that was frozen has it.</summary>

@@ -34,7 +34,7 @@ public partial class SetsPage : LivePage
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
-    private IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavSources, "/sources"), new Crumb(SetTexts.Title)];
+    private static IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavSources, "/sources"), new Crumb(SetTexts.Title)];
 
     private IReadOnlyList<string> Workspaces => [.. Estate.Sources.Select(source => source.Workspace).Distinct().Order(StringComparer.Ordinal)];
 

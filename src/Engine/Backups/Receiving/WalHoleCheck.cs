@@ -41,7 +41,7 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
     /// <summary>One look at all tiers that answer.</summary>
     internal async Task LookAsync(CancellationToken ct)
     {
-        if ((await wal.ReceiversAsync(source.Name, ct)).FirstOrDefault() is not { SystemIdentifier: { } identifier, Timeline: { } number })
+        if (await wal.ReceiversAsync(source.Name, ct) is not [{ SystemIdentifier: { } identifier, Timeline: { } number }, ..])
         {
             // Nothing was received yet.
             return;

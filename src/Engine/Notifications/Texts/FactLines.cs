@@ -46,7 +46,7 @@ internal static class FactLines
     {
         if (facts.FirstEvidenceAt is { } first)
         {
-            yield return Line(words, "LabelFirstSign", words.Moment(first));
+            yield return Line(words, "LabelFirstSign", Words.Moment(first));
         }
 
         if (facts.Evidence.Count > 0)
@@ -77,16 +77,16 @@ internal static class FactLines
         {
             if (what == NotificationEvent.DrillFailed)
             {
-                yield return Line(words, "LabelMoment", words.Moment(kept));
+                yield return Line(words, "LabelMoment", Words.Moment(kept));
             }
             else
             {
-                yield return Line(words, "LabelKept", words.Say("KeptUntil", words.Moment(kept)));
+                yield return Line(words, "LabelKept", words.Say("KeptUntil", Words.Moment(kept)));
                 yield return Line(words, "LabelLost", facts.LossUntil switch
                 {
-                    null => words.Say("LostOpen", words.Moment(kept)),
-                    { } until when until > kept => words.Say("LostUntil", words.Moment(kept), words.Moment(until), words.Duration((until - kept).TotalSeconds)),
-                    _ => words.Say("LostNone", words.Moment(kept)),
+                    null => words.Say("LostOpen", Words.Moment(kept)),
+                    { } until when until > kept => words.Say("LostUntil", Words.Moment(kept), Words.Moment(until), words.Duration((until - kept).TotalSeconds)),
+                    _ => words.Say("LostNone", Words.Moment(kept)),
                 });
             }
         }
@@ -121,7 +121,7 @@ internal static class FactLines
 
         if (facts.Until is { } until)
         {
-            yield return Line(words, "LabelUntil", words.Moment(until));
+            yield return Line(words, "LabelUntil", Words.Moment(until));
         }
 
         if (facts.Reason is { } reason && what != NotificationEvent.IncidentChanged)

@@ -30,7 +30,7 @@ public sealed record NotificationText(string Title, string Body, string? Link)
         lines.Add($"{words.Say("AsksHead")}");
         lines.Add(words.Say(AsksOf(notification), values));
         lines.Add("");
-        lines.Add(words.Say("Footer", estate, words.Moment(notification.At)));
+        lines.Add(words.Say("Footer", estate, Words.Moment(notification.At)));
         return new NotificationText(
             words.Say($"Title{notification.Event}", values), string.Join('\n', lines), publicUrl is null ? null : publicUrl.AbsoluteUri.TrimEnd('/') + notification.Page);
     }
@@ -63,7 +63,7 @@ internal sealed class Words(CultureInfo culture)
         return names.Count > NamesShown ? Say("Also", shown, names.Count - NamesShown) : shown;
     }
 
-    public string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
+    public static string Moment(DateTimeOffset at) => at.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture);
 
     public string Duration(double seconds)
     {

@@ -79,8 +79,8 @@ public sealed class WalHoleTests(CatalogServer catalog)
         Assert.Equal(0x5000000UL, await ReadBackAsync(rig));
 
         static Engine.Backups.Postgres.Wal.WalReport Report(uint timeline, ulong durable, ulong? readBack) => new(
-            7400000000000000001, timeline, new Lsn(durable), DateTimeOffset.UtcNow, new Lsn(durable), [],
-            [new("hot", Engine.Backups.Postgres.Wal.WalTierState.Streaming, timeline, new Lsn(durable), DateTimeOffset.UtcNow, null, readBack is { } lsn ? new Lsn(lsn) : null, readBack is null ? null : DateTimeOffset.UtcNow, 0, 0)]);
+            7400000000000000001, timeline, new Lsn(durable), TimeProvider.System.GetUtcNow(), new Lsn(durable), [],
+            [new("hot", Engine.Backups.Postgres.Wal.WalTierState.Streaming, timeline, new Lsn(durable), TimeProvider.System.GetUtcNow(), null, readBack is { } lsn ? new Lsn(lsn) : null, readBack is null ? null : TimeProvider.System.GetUtcNow(), 0, 0)]);
     }
 
     private static async Task<ulong?> ReadBackAsync(WalRig rig) => (ulong?)(await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single().ReadBackLsn;

@@ -39,7 +39,7 @@ public sealed class RedisBackupTiming(ITestOutputHelper output)
         }
     }
 
-    private async Task<long> PlainAsync(LabRedis server, string folder)
+    private static async Task<long> PlainAsync(LabRedis server, string folder)
     {
         var registry = new ProcessRegistry(Path.Combine(folder, "records"));
         var password = (await File.ReadAllTextAsync(server.AdminPasswordFile, Ct)).Trim();

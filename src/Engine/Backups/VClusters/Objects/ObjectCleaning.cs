@@ -9,6 +9,7 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 /// </summary>
 public static class ObjectCleaning
 {
+    private static readonly string[] s_containerKeys = ["containers", "initContainers", "ephemeralContainers"];
     private const string LastApplied = "kubectl.kubernetes.io/last-applied-configuration";
     private static readonly string[] s_metadata =
     [
@@ -173,7 +174,7 @@ public static class ObjectCleaning
         bool IsToken(JsonNode? entry) => entry?["name"]?.GetValue<string>() is { } name
             && (name.StartsWith($"{account}-token-", StringComparison.Ordinal) || name.StartsWith("kube-api-access-", StringComparison.Ordinal));
         RemoveWhere(spec, "volumes", IsToken);
-        foreach (var container in new[] { "containers", "initContainers", "ephemeralContainers" }.SelectMany(key => (spec[key] as JsonArray ?? []).OfType<JsonObject>()))
+        foreach (var container in s_containerKeys.SelectMany(key => (spec[key] as JsonArray ?? []).OfType<JsonObject>()))
         {
             RemoveWhere(container, "volumeMounts", IsToken);
         }
