@@ -82,6 +82,7 @@ internal static class ConsoleServices
         app.MapApi();
         app.MapHub<LiveHub>(LiveHub.Path).RequireAuthorization(ApiEndpoints.CanView);
         app.MapReports();
+        app.MapDownloads();
         app.MapGet("/healthz", () => Results.Text("ok")).AllowAnonymous();
         app.MapGet("/readyz", IsReadyAsync).AllowAnonymous();
         app.MapHangfireDashboardWithAuthorizationPolicy(Policies.CanView, "/jobs", new Hangfire.DashboardOptions

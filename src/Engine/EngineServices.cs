@@ -8,7 +8,9 @@ using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Recovery;
@@ -54,6 +56,11 @@ public static class EngineServices
             new LogicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>()),
             new PhysicalRestore(setup.Registry, provider.GetRequiredService<TimeProvider>())));
         services.AddSingleton<ArtifactRestore>();
+        services.AddSingleton(setup.Freezes);
+        services.AddSingleton<VolumeFreeze>();
+        services.AddSingleton<VolumeRestore>();
+        services.AddSingleton<VolumeBrowsing>();
+        services.TryAddSingleton(ServedNodes.None);
         AddDrivers(services);
         services.AddSingleton<HoldCatalog>();
         services.AddSingleton<TierCatalog>();
@@ -99,6 +106,7 @@ public static class EngineServices
         services.AddSingleton<ISourceDriver, VClusterDriver>();
         services.AddSingleton<RedisBackup>();
         services.AddSingleton<ISourceDriver, RedisDriver>();
+        services.AddSingleton<ISourceDriver, VolumeDriver>();
         services.AddSingleton<RestoreDrivers>();
         services.AddSingleton<ObjectRestoreCatalog>();
         services.AddSingleton<InPlaceRestore>();
@@ -110,6 +118,7 @@ public static class EngineServices
         services.AddSingleton<IRestoreDriver, RedisRestoreDriver>();
         services.AddSingleton<RedisDirectoryRestore>();
         services.AddSingleton<IRestoreDriver, RedisDirectoryRestoreDriver>();
+        services.AddSingleton<IRestoreDriver, VolumeRestoreDriver>();
         services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();
     }
 

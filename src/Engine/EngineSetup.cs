@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
@@ -32,8 +33,14 @@ public sealed class EngineSetup : IAsyncDisposable
 
     public CatalogConnection Connection { get; }
 
+    /// <summary>The volumes that are held still on this machine.</summary>
+    public FreezeLedger Freezes => new(Path.Combine(Data.Root, FreezeLedger.FolderName), Registry);
+
     /// <summary>What was found of earlier starts.</summary>
     public SettleReport? Settled { get; private init; }
+
+    /// <summary>The volumes that were found frozen by a process that had died, and what became of them.</summary>
+    public IReadOnlyList<LeftFreeze> Thawed { get; private init; } = [];
 
     /// <summary>The repository key that was made now, or null.</summary>
     public string? NewKeyFile { get; private init; }
@@ -62,6 +69,9 @@ public sealed class EngineSetup : IAsyncDisposable
         {
             var registry = new ProcessRegistry(data.Processes, time);
             var settled = taken is null ? null : await registry.SettleAsync(cancellationToken);
+            // First of all, since writers wait: a worker that shares the folder may have died as well as a console.
+            var freezes = new FreezeLedger(Path.Combine(data.Root, FreezeLedger.FolderName), registry);
+            var left = await freezes.ThawLeftAsync();
             var made = TierRepositories.EnsureDefaultKey(estate, data);
             CatalogConnection connection;
             if (configuration.GetConnectionString("Console") is { Length: > 0 } external)
@@ -80,7 +90,13 @@ public sealed class EngineSetup : IAsyncDisposable
                 await JobStorageSchema.InstallAsync(connection, cancellationToken);
             }
 
-            return new EngineSetup(estate, data, registry, taken, catalog, connection) { Settled = settled, NewKeyFile = made };
+            if (left.Count > 0)
+            {
+                await using var pool = connection.OpenPool();
+                await VolumeFreeze.TellAsync(left, freezes, pool, cancellationToken);
+            }
+
+            return new EngineSetup(estate, data, registry, taken, catalog, connection) { Settled = settled, NewKeyFile = made, Thawed = left };
         }
         catch (Exception fault)
         {

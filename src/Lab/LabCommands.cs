@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Redis;
 using Hexabase.DrConsole.Lab.Stores;
+using Hexabase.DrConsole.Lab.Volumes;
 using Microsoft.Extensions.Logging;
 
 namespace Hexabase.DrConsole.Lab;
@@ -72,13 +73,14 @@ internal static class LabCommands
         var redis = new LabRedis(folder);
         var stores = new LabStores(folder);
         var kubernetes = hasKubernetes ? new LabKubernetes(folder) : null;
+        var uploads = LabVolume.In(folder, size);
         await using (stores.ConfigureAwait(false))
         await using (redis.ConfigureAwait(false))
         await using (postgres.ConfigureAwait(false))
         {
             try
             {
-                await ServeAsync(folder, new LabServers(postgres, redis, stores, kubernetes), size, hasStores, readyFile, stop.Token).ConfigureAwait(false);
+                await ServeAsync(folder, new LabServers(postgres, redis, stores, kubernetes, uploads), size, hasStores, readyFile, stop.Token).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -109,7 +111,7 @@ internal static class LabCommands
 
     private static async Task ServeAsync(LabFolder folder, LabServers servers, LabSize size, bool hasStores, string? readyFile, CancellationToken cancellationToken)
     {
-        var (postgres, redis, stores, kubernetes) = servers;
+        var (postgres, redis, stores, kubernetes, uploads) = servers;
         await Console.Error.WriteLineAsync($"starting the lab in {folder.Path}").ConfigureAwait(false);
         var isNew = await postgres.StartAsync(cancellationToken).ConfigureAwait(false);
         await postgres.LetConsoleWriteAsync(cancellationToken).ConfigureAwait(false);
@@ -132,11 +134,13 @@ internal static class LabCommands
         var hasRedis = await StartRedisAsync(redis, size, cancellationToken).ConfigureAwait(false);
         var mail = new LabMail(new LabMailOptions { Folder = folder.Combine("mail") });
         await using var mailing = mail.ConfigureAwait(false);
+        uploads.Fill();
         LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes, hasRedis ? redis : null);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
             source         postgres://{LabPostgres.BackupRole}@{LabPostgres.Host}:{postgres.Port}/{LabPostgres.Orders} ({(isNew ? "new" : "reused")})
+            volume         {folder.Combine(LabVolume.Name)}
             backup role    password in {postgres.BackupPasswordFile}
             cache          {(hasRedis ? $"redis://{LabRedis.BackupUser}@{LabRedis.Host}:{redis.Port}" : "none: redis-server is not installed")}
             superuser      postgres, password in {postgres.AdminPasswordFile}
@@ -153,8 +157,7 @@ internal static class LabCommands
         using var logging = LoggerFactory.Create(builder => builder.AddSimpleConsole(console => console.SingleLine = true));
         var load = new WriteLoad(postgres.ApplicationConnection(), TimeProvider.System, logging.CreateLogger<WriteLoad>());
         var cacheLoad = hasRedis ? new CacheLoad(redis.Admin, TimeProvider.System).RunAsync(cancellationToken) : Task.CompletedTask;
-        await load.RunAsync(cancellationToken).ConfigureAwait(false);
-        await cacheLoad.ConfigureAwait(false);
+        await Task.WhenAll(load.RunAsync(cancellationToken), cacheLoad, uploads.ChangeAsync(TimeProvider.System, cancellationToken)).ConfigureAwait(false);
     }
 
     private static async Task<bool> StartRedisAsync(LabRedis redis, LabSize size, CancellationToken cancellationToken)
@@ -176,7 +179,7 @@ internal static class LabCommands
     }
 
     /// <summary>What the lab starts.</summary>
-    private sealed record LabServers(LabPostgres Postgres, LabRedis Redis, LabStores Stores, LabKubernetes? Kubernetes);
+    private sealed record LabServers(LabPostgres Postgres, LabRedis Redis, LabStores Stores, LabKubernetes? Kubernetes, LabVolume Uploads);
 
     private static async Task WipeAsync(LabFolder folder, CancellationToken cancellationToken)
     {

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Lab.Mail;
 using Hexabase.DrConsole.Lab.Postgres;
 using Hexabase.DrConsole.Lab.Redis;
 using Hexabase.DrConsole.Lab.Stores;
+using Hexabase.DrConsole.Lab.Volumes;
 
 namespace Hexabase.DrConsole.Lab;
 
@@ -36,7 +37,7 @@ public static class LabConfiguration
                 Tiers = Tiers(folder, stores),
                 Sources = (object[])
                 [
-                    Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder),
+                    Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder), Uploads(),
                     .. (kubernetes?.Clusters ?? []).Select(cluster => VirtualCluster(kubernetes!, cluster)),
                     .. redis is null ? [] : new[] { Source(redis) },
                 ],
@@ -101,6 +102,15 @@ public static class LabConfiguration
                 Key = cluster.ControlPlane.Keys.AdminKey,
             },
         },
+    };
+
+    private static object Uploads() => new
+    {
+        Name = LabVolume.Name,
+        Kind = "volume",
+        Class = "important",
+        Workspace = "shop",
+        Volume = new { Path = LabVolume.Name, Exclude = new[] { "*.tmp" } },
     };
 
     private static List<object> Tiers(LabFolder folder, LabStores? stores)

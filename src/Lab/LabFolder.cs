@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Lab;
 public sealed class LabFolder
 {
     private const string MarkerName = "lab-folder";
-    private static readonly string[] s_parts = ["mail", "postgres", "redis", "ssh", "s3", "kubernetes", "keys", "tiers", "process-records"];
+    private static readonly string[] s_parts = ["mail", "postgres", "redis", "ssh", "s3", "kubernetes", "keys", "tiers", "uploads", "process-records"];
 
     /// <summary>Names a folder; touches nothing.</summary>
     public LabFolder(string path)

@@ -68,7 +68,7 @@ internal static class SourceCommands
     private static Command Restore(ConsoleOptions options, Option<bool> noWait)
     {
         var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
-        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F or dir:/path", Required = true, HelpName = "TARGET" };
+        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
         var command = new Command("restore", "restore into a new target") { point, target };
         return OnRun(command, options, noWait,
             async (session, parsed, stopping) =>

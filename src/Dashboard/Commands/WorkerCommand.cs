@@ -2,6 +2,7 @@ using System.CommandLine;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Runs;
 
@@ -15,7 +16,7 @@ internal static class WorkerCommand
         var options = new ConsoleOptions();
         var queues = new Option<string?>("--queues")
         {
-            Description = $"the queues to serve, with commas: {string.Join(", ", JobQueues.Names)} (all)",
+            Description = $"the queues to serve, with commas: {string.Join(", ", JobQueues.Names)} (all but the nodes'), and node-NAME as the agent of that node",
             HelpName = "NAMES",
         };
         var command = new Command("worker", "execute runs of some queues, without the web server") { queues };
@@ -34,13 +35,13 @@ internal static class WorkerCommand
                     "Start 'drconsole serve' first, or name a PostgreSQL that both use as ConnectionStrings:Console.");
             }
 
-            await WorkAsync(setup, served, stopping);
+            await WorkAsync(setup, served, JobQueues.NodesOf(parsed.GetValue(queues)), stopping);
             return ExitCodes.Done;
         }));
         return command;
     }
 
-    private static async Task WorkAsync(EngineSetup setup, string[] queues, CancellationToken stopping)
+    private static async Task WorkAsync(EngineSetup setup, string[] queues, ServedNodes nodes, CancellationToken stopping)
     {
         var builder = Host.CreateApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory, DisableDefaults = false });
         builder.Logging.AddSimpleConsole(console =>
@@ -48,6 +49,7 @@ internal static class WorkerCommand
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss ";
         });
+        builder.Services.AddSingleton(nodes);
         builder.Services.AddEngine(setup);
         builder.Services.AddJobClient(setup.Connection);
         builder.Services.AddJobWorker(queues);

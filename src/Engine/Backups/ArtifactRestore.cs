@@ -135,7 +135,8 @@ public sealed class ArtifactRestore(TimeProvider time)
         }
     }
 
-    private static void RequireNew(DirectoryTarget target)
+    /// <exception cref="EngineException"><c>directory-not-empty</c>.</exception>
+    internal static void RequireNew(DirectoryTarget target)
     {
         if (File.Exists(target.Path) || (Directory.Exists(target.Path) && Directory.EnumerateFileSystemEntries(target.Path).Any()))
         {
@@ -144,16 +145,10 @@ public sealed class ArtifactRestore(TimeProvider time)
         }
     }
 
-    private static void Remove(string folder)
-    {
-        if (Directory.Exists(folder))
-        {
-            Directory.Delete(folder, recursive: true);
-        }
-    }
+    internal static void Remove(string folder) => BackupRepository.RemoveTree(folder);
 
     // ENOSPC as .NET shows it on Linux.
-    private static EngineException Fault(DirectoryTarget target, Exception exception) => exception.HResult == 28
+    internal static EngineException Fault(DirectoryTarget target, Exception exception) => exception.HResult == 28
         ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left for {target.Path}", "free space, or name another place", exception)
         : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}",
             "name a directory below one that you may write", exception);

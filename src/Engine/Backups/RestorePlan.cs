@@ -35,6 +35,9 @@ public sealed record RestorePlan
     /// <summary>What a person should know before: what is left out, which roles are made.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
+    /// <summary>Of a restore in place: SHA-256 of every single change, of which the notes may name only the first. It is compared before anything is changed.</summary>
+    public string? Difference { get; init; }
+
     /// <summary>SHA-256 of <see cref="ToCanonicalJson"/>, 64 lower-case hex digits.</summary>
     public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToCanonicalJson())));
 
@@ -56,6 +59,11 @@ public sealed record RestorePlan
             }
 
             json.WriteEndArray();
+            if (Difference is not null)
+            {
+                json.WriteString("difference", Difference);
+            }
+
             json.WriteNumber("formatVersion", FormatVersion);
             json.WriteString("kind", Kind);
             json.WriteString("manifestHash", ManifestHash);

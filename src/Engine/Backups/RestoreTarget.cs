@@ -6,7 +6,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <summary>
 /// Where a restore goes: a new database (<c>postgres://user@host:port/newdb?passwordFile=F</c>), a new data directory
 /// (<c>pgdata:/path?port=P&amp;time=T</c>), a virtual cluster (<c>vcluster:namespace/name?kubeconfig=F</c>), a Redis server that runs or its
-/// directory (<c>redis://host:port</c>, <c>redisdata:/path</c>), or a new directory for the raw artifacts (<c>dir:/path</c>).
+/// directory (<c>redis://host:port</c>, <c>redisdata:/path</c>), or a directory for a volume's files or the raw artifacts of any kind (<c>dir:/path</c>).
 /// </summary>
 public abstract record RestoreTarget
 {
@@ -33,9 +33,7 @@ public abstract record RestoreTarget
             "vcluster" => ParseVCluster(text, baseFolder),
             "redis" => Collected(faults => RedisTarget.Parse(text, baseFolder, faults)),
             "redisdata" => Collected(faults => RedisDirectoryTarget.Parse(text, baseFolder, faults)),
-            "dir" => text.Length > 4
-                ? new DirectoryTarget(Path.GetFullPath(text[4..], baseFolder))
-                : throw Invalid(["a path is missing after dir:"]),
+            "dir" => Collected(faults => DirectoryTarget.Parse(text, baseFolder, faults)),
             _ => throw Invalid([$"its kind {(kind.Length > 0 ? kind : "is missing and")} is none of postgres, pgdata, vcluster, redis, redisdata, dir"]),
         };
     }
@@ -215,11 +213,4 @@ public sealed record PostgresTarget(
         PasswordFile = PasswordFile,
         SslMode = SslMode,
     };
-}
-
-/// <summary>A directory that does not exist or is empty; it gets the raw artifacts.</summary>
-public sealed record DirectoryTarget(string Path) : RestoreTarget
-{
-    /// <inheritdoc/>
-    public override string ToText() => $"dir:{Path}";
 }

@@ -60,7 +60,7 @@ internal static partial class SourceConfiguration
         {
             SourceKind.Postgres => source with { Postgres = ReadPostgres(settings, source.Name, warnings) },
             SourceKind.Redis => source with { Redis = ReadRedis(settings) },
-            SourceKind.Volume => source with { Volume = ReadVolume(settings) },
+            SourceKind.Volume => source with { Volume = VolumeConfiguration.Read(settings) },
             _ => source with { VCluster = VClusterConfiguration.Read(settings) },
         };
     }
@@ -192,13 +192,6 @@ internal static partial class SourceConfiguration
         }
 
         return redis;
-    }
-
-    private static VolumeSettings ReadVolume(ConfigurationReader settings)
-    {
-        settings.AllowOnly("Path");
-        settings.RequiredText("Path");
-        return new VolumeSettings(settings.FilePath("Path") ?? "");
     }
 
     private static string? Secret(ConfigurationReader settings)

@@ -102,6 +102,9 @@ public sealed record SourceFacts(
     /// <summary>The newest drill to a moment that passed, or null.</summary>
     public MeasuredDrill? Drill { get; init; }
 
+    /// <summary>What the newest restore point says of its content, as its driver wrote it; null where it says nothing.</summary>
+    public string? NewestFactsJson { get; init; }
+
     /// <summary>Nothing is known.</summary>
     public static SourceFacts None { get; } = new(null, null, [], null, null, []);
 }

@@ -22,7 +22,7 @@ public static class SourceKinds
     extension(SourceKind kind)
     {
         /// <summary>True where a driver captures it; a source of another kind stays listed as unprotected.</summary>
-        public bool HasDriver => kind is SourceKind.Postgres or SourceKind.Redis or SourceKind.VCluster;
+        public bool HasDriver => kind is SourceKind.Postgres or SourceKind.Redis or SourceKind.VCluster or SourceKind.Volume;
     }
 }
 
@@ -100,9 +100,6 @@ public sealed record RedisSettings(string Host, int Port, string? PasswordFile, 
     /// <summary>A file of PEM certificates, one of which must have signed the server's; null for those that this machine trusts.</summary>
     public string? CaFile { get; init; }
 }
-
-/// <summary>A volume source's settings.</summary>
-public sealed record VolumeSettings(string Path);
 
 /// <summary>A virtual cluster source's settings.</summary>
 /// <param name="Namespace">Its namespace on the host cluster.</param>

@@ -10,6 +10,7 @@ internal static class HealthServices
     {
         services.AddSingleton<IProbeSource, PostgresProbes>();
         services.AddSingleton<IProbeSource, RedisProbes>();
+        services.AddSingleton<IProbeSource, VolumeProbes>();
         services.AddSingleton<IProbeSource, TierProbes>();
         services.AddSingleton<IProbeSource, ProtectionProbes>();
         services.AddSingleton<ProbeRunner>();

@@ -11,6 +11,8 @@ public static class JobQueues
 
     private const string Restores = "b-restore";
     private const string Others = "z-other";
+    private const string NodeWord = "node-";
+    private const string NodePrefix = "n-" + NodeWord;
     private static readonly string[] Classes = ["critical", "important", "standard", "archive"];
 
     /// <summary>All queues in the order in which Hangfire empties them (it sorts by name).</summary>
@@ -29,12 +31,18 @@ public static class JobQueues
         }
 
         var asked = names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-        var unknown = asked.Where(name => !All.Any(queue => queue == name || queue[2..] == name)).ToList();
+        var nodes = asked.Where(IsNode).Select(name => QueueOfNode(name[NodeWord.Length..]));
+        var unknown = asked.Where(name => !IsNode(name) && !All.Any(queue => queue == name || queue[2..] == name)).ToList();
         return unknown.Count == 0 && asked.Length > 0
-            ? [.. All.Where(queue => asked.Contains(queue) || asked.Contains(queue[2..]))]
+            ? [.. All.Where(queue => asked.Contains(queue) || asked.Contains(queue[2..])), .. nodes]
             : throw new EngineException(
-                "queue-unknown", ErrorKind.Input, asked.Length == 0 ? "no queue is named" : $"there is no queue {string.Join(", ", unknown)}", $"the queues are {string.Join(", ", Names)}");
+                "queue-unknown", ErrorKind.Input, asked.Length == 0 ? "no queue is named" : $"there is no queue {string.Join(", ", unknown)}",
+                $"the queues are {string.Join(", ", Names)}, and node-NAME for the volumes of a node");
     }
+
+    /// <summary>The nodes whose queues are among some names: whoever serves them is the nodes' agent.</summary>
+    public static ServedNodes NodesOf(string? names) =>
+        new([.. (names ?? "").Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Where(IsNode).Select(name => name[NodeWord.Length..])]);
 
     /// <summary>The queue for a run.</summary>
     public static string For(Run run, ProtectedEstate estate)
@@ -44,10 +52,22 @@ public static class JobQueues
             return Restores;
         }
 
-        var name = estate.Sources.FirstOrDefault(source => source.Name == run.Source)?.Class;
+        var source = estate.Sources.FirstOrDefault(source => source.Name == run.Source);
+        if (run.Kind == RunKinds.Backup && source?.Volume?.Node is { } node)
+        {
+            // Only there is its path the volume; everywhere else it is another directory of the same name.
+            return QueueOfNode(node);
+        }
+
+        var name = source?.Class;
         var rank = Array.IndexOf(Classes, name);
         return rank < 0 ? Others : QueueOf(Classes[rank], rank);
     }
+
+    private static bool IsNode(string name) => name.Length > NodeWord.Length && name.StartsWith(NodeWord, StringComparison.Ordinal);
+
+    /// <summary>Hangfire's queues have no dots in their names, nodes may.</summary>
+    private static string QueueOfNode(string node) => NodePrefix + node.Replace('.', '_');
 
     private static string QueueOf(string name, int rank) => $"{(char)('c' + rank)}-{name}";
 }

@@ -15,6 +15,10 @@ public sealed record TreeEntry(string Path, string Kind, long Size, uint Mode, u
 
 public sealed partial class BackupRepository
 {
+    /// <summary>What lies at a path of this machine, in the words of <see cref="TreeEntry.Kind"/>; a symbolic link is followed.</summary>
+    /// <exception cref="IOException">Nothing does, or it cannot be looked at.</exception>
+    public static string KindOfFile(string path) => TreeBrowser.KindOf(Posix.Stat(Posix.ToPath(path), follow: true).Kind);
+
     /// <summary>
     /// What a directory of a tree holds, in order; a file gives itself. The tree's description runs by in pieces up to the end
     /// of that directory, so memory does not grow with the tree.

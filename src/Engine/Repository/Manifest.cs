@@ -96,6 +96,9 @@ public sealed record StoredArtifact
     /// <summary>Items of a tree that are missing from the restore point because they could not be read.</summary>
     public long Unreadable { get; init; }
 
+    /// <summary>What a tree holds, counted; null where nobody counted.</summary>
+    public TreeCounts? Counts { get; init; }
+
     /// <summary>Where the bytes begin.</summary>
     public required ArtifactRoot Root { get; init; }
 
@@ -112,6 +115,13 @@ public sealed record StoredArtifact
         Root = ArtifactRoot.From(root),
     };
 }
+
+/// <summary>What a file tree holds by kind, and what of it was read instead of being taken over from the parent.</summary>
+/// <param name="Others">Fifos, sockets and devices.</param>
+/// <param name="ContentBytes">Bytes of the files without their holes: the space that a restore needs.</param>
+/// <param name="ReadFiles">Files that are new or changed since the parent; all where there is none.</param>
+/// <param name="ReadBytes">Bytes of their content.</param>
+public sealed record TreeCounts(long Files, long Directories, long Links, long HardLinks, long Others, long ContentBytes, long ReadFiles, long ReadBytes);
 
 /// <summary>The beginning of an artifact's bytes: a chunk (depth 0) or a chunk list of that depth.</summary>
 /// <param name="Depth">0 for a chunk, n for a list whose rows have depth n − 1.</param>

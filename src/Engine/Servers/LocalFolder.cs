@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Hexabase.DrConsole.Engine.Servers;
 
 /// <summary>Folders on this machine: who owns them, who may enter, and how they are removed.</summary>
@@ -110,6 +112,21 @@ public static class LocalFolder
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false);
             }
+            catch (IOException fault)
+            {
+                await RemoveByToolAsync(path, fault, cancellationToken).ConfigureAwait(false);
+            }
+        }
+    }
+
+    /// <summary>A restored volume may hold names that are no UTF-8, which the framework cannot say; rm takes any bytes.</summary>
+    private static async Task RemoveByToolAsync(string path, IOException fault, CancellationToken cancellationToken)
+    {
+        using var remove = Process.Start(new ProcessStartInfo("rm", ["-rf", "--one-file-system", "--", path]) { WorkingDirectory = "/" });
+        await (remove?.WaitForExitAsync(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
+        if (Directory.Exists(path))
+        {
+            throw new IOException($"{path} cannot be removed", fault);
         }
     }
 

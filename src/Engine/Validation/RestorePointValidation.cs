@@ -24,7 +24,7 @@ public sealed record ValidationOptions
 public sealed class RestorePointValidation(
     ValidationOptions options, ProcessRegistry registry, TimeProvider time, IReadOnlyList<PostgresBinaries>? clients = null)
 {
-    private readonly IContentProver[] _provers = [new LogicalProver(clients), new PhysicalProver(), new VClusterProver(), new RedisProver()];
+    private readonly IContentProver[] _provers = [new LogicalProver(clients), new PhysicalProver(), new VClusterProver(), new RedisProver(), new VolumeProver()];
 
     /// <summary>Runs the steps. A restore point that fails is a result, not an exception.</summary>
     /// <param name="repository">Where the restore point is, and where the attestation goes.</param>

@@ -77,7 +77,7 @@ public sealed class SourceStandingTests
 
     [Fact]
     public void Judge_kind_without_driver_is_unproven_whatever_else() =>
-        Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("files", SourceKind.Volume, "critical", "shop"), Critical, Facts(), Now).Reason);
+        Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("files", (SourceKind)99, "critical", "shop"), Critical, Facts(), Now).Reason);
 
     private static Standing Judge(SourceFacts facts) => SourceStanding.Judge(Postgres(), Critical, facts, Now).Standing;
 

@@ -13,6 +13,8 @@ namespace Hexabase.DrConsole.Engine.Tests.Jobs;
 
 public sealed class RecurringBackupsTests(CatalogServer server)
 {
+    private const SourceKind AKindOfALaterVersion = (SourceKind)99;
+
     [Fact]
     public void Reconcile_keeps_one_job_for_each_source_that_can_be_backed_up()
     {
@@ -20,10 +22,11 @@ public sealed class RecurringBackupsTests(CatalogServer server)
             new Hangfire.PostgreSql.Factories.NpgsqlConnectionFactory(server.Connection.Application, new PostgreSqlStorageOptions()),
             new PostgreSqlStorageOptions { SchemaName = CatalogConnection.JobsSchema, PrepareSchemaIfNecessary = false });
         var manager = new RecurringJobManager(storage);
-        Reconcile(new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"), new Source("cache", SourceKind.Redis, "critical", "shop"), new Source("files", SourceKind.Volume, "critical", "shop"));
-        Assert.Equal(["backup of cache", "backup of crm", "backup of orders"], Jobs().Select(job => job.Id));
+        Reconcile(new Source("orders", SourceKind.Postgres, "critical", "shop"), new Source("crm", SourceKind.Postgres, "archive", "shop"), new Source("cache", SourceKind.Redis, "critical", "shop"), new Source("files", SourceKind.Volume, "critical", "shop"),
+            new Source("mail", AKindOfALaterVersion, "critical", "shop"));
+        Assert.Equal(["backup of cache", "backup of crm", "backup of files", "backup of orders"], Jobs().Select(job => job.Id));
         Assert.All(Jobs(), job => Assert.Equal((JobQueues.Schedule, "UTC"), (job.Job.Queue, job.TimeZoneId)));
-        Assert.EndsWith("/2 * * * *", Jobs()[2].Cron, StringComparison.Ordinal);
+        Assert.EndsWith("/2 * * * *", Jobs()[3].Cron, StringComparison.Ordinal);
 
         Reconcile(new Source("orders", SourceKind.Postgres, "archive", "shop"));
         Assert.EndsWith(" 2 * * 1,4", Assert.Single(Jobs()).Cron, StringComparison.Ordinal);

@@ -139,7 +139,7 @@ public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
         Assert.Equal(lab.Folder.Combine("data"), estate.DataDirectory);
         Assert.Equal(["hot", "warm"], estate.Tiers.Select(tier => tier.Name));
         Assert.All(estate.Tiers, tier => Assert.True(File.Exists(tier.KeyFile)));
-        Assert.Equal(["orders", "orders-cluster"], estate.Sources.Select(source => source.Name));
+        Assert.Equal(["orders", "orders-cluster", "uploads"], estate.Sources.Select(source => source.Name));
         Assert.Equal((PostgresMode.Physical, server.DataFolder), (estate.Sources[1].Postgres!.Mode, estate.Sources[1].Postgres!.DataDirectory));
         var source = estate.Sources[0];
         Assert.Equal(("orders", "critical", "shop"), (source.Name, source.Class, source.Workspace));

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
 
@@ -9,7 +10,7 @@ internal static class SourceRows
 {
     /// <summary>The row of the overview's table.</summary>
     public static SourceRow From(SourceStanding standing, IReadOnlyList<StorageTier> tiers, TimeProvider time) => new(
-        standing.Source.Workspace, standing.Source.Name, What(standing.Source), Icon(standing.Source.Kind), Href(standing.Source.Name),
+        standing.Source.Workspace, standing.Source.Name, What(standing), Icon(standing.Source.Kind), Href(standing.Source.Name),
         StatusOf(standing.Standing), How(standing), Rpo(standing, time), standing.Protection.Rto, Drills(standing), RestoreSecond(standing, time), Tiers(standing, tiers))
     {
         Word = Word(standing),
@@ -28,6 +29,10 @@ internal static class SourceRows
     };
 
     public static string Href(string source) => $"/sources/{Uri.EscapeDataString(source)}";
+
+    /// <summary>Kind and class, and what its newest restore point holds where that is known.</summary>
+    public static string What(SourceStanding standing) =>
+        VolumeFactRows.Line(standing) is { } holds ? $"{What(standing.Source)} · {holds}" : What(standing.Source);
 
     public static string What(Source source) => Figures.Format(PageTexts.SourceWhat, KindName(source.Kind), source.Class);
 

@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -21,6 +22,7 @@ public partial class PointPage : LivePage
     private RestorePointRow? _point;
     private Run? _openValidation;
     private PointView _view = PointView.None;
+    private VolumeFacts? _volume;
     private PointKept? _kept;
     private IReadOnlyList<string> _away = [];
     private IReadOnlyList<RestorePointTierRow> _tiers = [];
@@ -30,6 +32,14 @@ public partial class PointPage : LivePage
     /// <summary>The id, or the beginning of it.</summary>
     [Parameter]
     public string Id { get; set; } = "";
+
+    /// <summary>Of a volume: the folder that is looked into.</summary>
+    [SupplyParameterFromQuery]
+    public string? Path { get; set; }
+
+    /// <summary>Of a volume: the name that is looked for.</summary>
+    [SupplyParameterFromQuery]
+    public string? Find { get; set; }
 
     [Inject]
     private RestorePointCatalog Catalog { get; set; } = default!;
@@ -109,7 +119,7 @@ public partial class PointPage : LivePage
                 yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
             }
 
-            foreach (var fact in RedisPointFacts.Of(point.FactsJson))
+            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume)))
             {
                 yield return fact;
             }
@@ -132,6 +142,7 @@ public partial class PointPage : LivePage
         _openValidation = runs.FirstOrDefault(run => run.IsOpen && run.RestorePoint == point.Id);
         _artifacts = JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!;
         var totals = point.FactsJson is null ? null : FactsSummary.TryParse(JsonElement.Parse(point.FactsJson));
+        _volume = VolumeFactRows.Read(point);
         _view = PointView.From(_validations is [var last, ..] ? last : null, totals, Time);
         _point = point;
     }
@@ -158,12 +169,20 @@ public partial class PointPage : LivePage
         return isDone;
     }
 
-    private Task RestoreAsync() => ActAsync(async (actor, token) =>
+    /// <param name="part">Of a volume: the folder or file to restore; empty for everything.</param>
+    private Task RestoreAsync(string? part) => ActAsync(async (actor, token) =>
     {
         var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source);
-        var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict);
+        var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict, part: part);
         if (asked is null)
         {
+            return;
+        }
+
+        if (asked.Difference is not null)
+        {
+            // What lives there is changed: an operator alone may only restore beside it.
+            await AdministerAsync(async (admin, _) => Navigation.NavigateTo(RunTexts.Href((await Requests.RestoreAsync(asked, asked.Hash, admin, token)).Id)));
             return;
         }
 

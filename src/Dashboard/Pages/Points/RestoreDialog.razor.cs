@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
@@ -37,6 +38,10 @@ public partial class RestoreDialog
     [Parameter]
     public DateTimeOffset? Moment { get; set; }
 
+    /// <summary>Of a volume: the folder, with a slash at its end, or the file to restore; null or empty for everything.</summary>
+    [Parameter]
+    public string? Part { get; set; }
+
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
@@ -54,11 +59,12 @@ public partial class RestoreDialog
 
     /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
     public static async Task<RestorePlan?> ShowAsync(
-        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null)
+        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null, string? part = null)
     {
         var parameters = new DialogParameters<RestoreDialog>
         {
             { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict }, { dialog => dialog.Moment, moment },
+            { dialog => dialog.Part, part },
         };
         var shown = await dialogs.ShowAsync<RestoreDialog>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         return await shown.Result is { Canceled: false, Data: RestorePlan plan } ? plan : null;
@@ -76,6 +82,11 @@ public partial class RestoreDialog
             // Not the source's own address: it is not empty, and a slip would be aimed at what is alive.
             (_form.Into, _form.Port) = (RestoreInto.RedisServer, "6379");
         }
+        else if (IsVolume)
+        {
+            _form.Part = (Part ?? "").Trim('/');
+            Into(RestoreInto.Folder);
+        }
         else if (Source?.Postgres is { } source)
         {
             (_form.Host, _form.Port) = (source.Host, source.Port.ToString(CultureInfo.InvariantCulture));
@@ -86,6 +97,22 @@ public partial class RestoreDialog
     private bool IsRedis => Point.Kind == RedisBackup.Kind;
 
     private bool IsCluster => Point.Strategy == PhysicalBackup.Strategy;
+
+    private bool IsVolume => Point.Kind == VolumeDriver.ManifestKind;
+
+    /// <summary>Beside the volume, or the volume itself; a person corrects it where it is to go elsewhere.</summary>
+    private void Into(RestoreInto into)
+    {
+        _form.Into = into;
+        if (Source?.Volume is { } volume)
+        {
+            _form.Folder = into == RestoreInto.InPlace ? PlaceOfPart(volume.Path)
+                : $"{volume.Path}.{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd-HHmm", CultureInfo.InvariantCulture)}";
+        }
+    }
+
+    /// <summary>A folder goes where it was, a file into the folder that it was in.</summary>
+    private string PlaceOfPart(string root) => Path.Combine(root, Part is { Length: > 0 } part && !part.EndsWith('/') ? Path.GetDirectoryName(_form.Part) ?? "" : _form.Part);
 
     private async Task PlanAsync()
     {
@@ -114,6 +141,7 @@ public partial class RestoreDialog
             { dialog => dialog.Title, Figures.Format(PageTexts.ConfirmTitle, SourceRows.Short(plan.RestorePointId), _form.Name) },
             { dialog => dialog.Consequence, _form.Into switch
             {
+                RestoreInto.InPlace => VolumeTexts.ConfirmPlace,
                 RestoreInto.Folder => PageTexts.ConfirmFolder,
                 RestoreInto.DataDirectory => WindowTexts.ConfirmCluster,
                 RestoreInto.RedisServer => PageTexts.ConfirmRedis,

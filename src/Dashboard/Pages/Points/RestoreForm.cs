@@ -14,8 +14,11 @@ internal enum RestoreInto
     /// <summary>Keys on a running Redis.</summary>
     RedisServer,
 
-    /// <summary>The raw artifacts in a folder.</summary>
+    /// <summary>The raw artifacts, or a volume's files, in a new folder.</summary>
     Folder,
+
+    /// <summary>A volume's own folder, by its difference.</summary>
+    InPlace,
 }
 
 /// <summary>What a person enters in the restore dialog. The engine judges it: its target parser reports every mistake at once.</summary>
@@ -24,6 +27,15 @@ internal sealed class RestoreForm
     public RestoreInto Into { get; set; }
 
     public string Folder { get; set; } = "";
+
+    /// <summary>Of a volume: the folder or file that is restored; empty for everything.</summary>
+    public string Part { get; set; } = "";
+
+    /// <summary>In place: what is not in the restore point goes.</summary>
+    public bool Delete { get; set; }
+
+    /// <summary>In place: contents are compared, not sizes and times.</summary>
+    public bool Verify { get; set; }
 
     public string DataDirectory { get; set; } = "";
 
@@ -54,7 +66,7 @@ internal sealed class RestoreForm
     /// <summary>What has to be typed to confirm: the new thing's name.</summary>
     public string Name => Into switch
     {
-        RestoreInto.Folder => Path.GetFileName(Folder.Trim().TrimEnd('/')),
+        RestoreInto.Folder or RestoreInto.InPlace => Path.GetFileName(Folder.Trim().TrimEnd('/')),
         RestoreInto.DataDirectory => Path.GetFileName(DataDirectory.Trim().TrimEnd('/')),
         RestoreInto.RedisServer => $"{Host.Trim()}:{Port.Trim()}",
         _ => Database.Trim(),
@@ -63,9 +75,9 @@ internal sealed class RestoreForm
     /// <summary>The target's URL.</summary>
     public string ToTarget()
     {
-        if (Into == RestoreInto.Folder)
+        if (Into is RestoreInto.Folder or RestoreInto.InPlace)
         {
-            return $"dir:{Folder.Trim()}";
+            return DirectoryUrl();
         }
 
         if (Into == RestoreInto.DataDirectory)
@@ -129,5 +141,23 @@ internal sealed class RestoreForm
 
         var query = options.Count > 0 ? "?" + string.Join('&', options) : "";
         return $"postgres://{Uri.EscapeDataString(User.Trim())}@{Host.Trim()}:{Port.Trim()}/{Uri.EscapeDataString(Database.Trim())}{query}";
+    }
+
+    private string DirectoryUrl()
+    {
+        var options = new List<string>();
+        if (Part.Trim('/').Length > 0)
+        {
+            options.Add($"part={Uri.EscapeDataString(Part.Trim('/'))}");
+        }
+
+        if (Into == RestoreInto.InPlace)
+        {
+            options.Add("inPlace=true");
+            options.AddRange(new[] { ("delete", Delete), ("verify", Verify) }.Where(option => option.Item2).Select(option => option.Item1 + "=true"));
+        }
+
+        var path = Folder.Trim().Replace("%", "%25", StringComparison.Ordinal).Replace("?", "%3F", StringComparison.Ordinal);
+        return $"dir:{path}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
     }
 }

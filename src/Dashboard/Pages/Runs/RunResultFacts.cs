@@ -66,6 +66,11 @@ internal static class RunResultFacts
         "databases" => PageTexts.FactDatabases,
         "keys" => PageTexts.FactKeys,
         "expiring keys" => PageTexts.FactExpiringKeys,
+        "files" => VolumeTexts.FactFiles,
+        "directories" => VolumeTexts.FactFolders,
+        "links" => VolumeTexts.FactLinks,
+        "changedFiles" => VolumeTexts.FactChanged,
+        "unreadable" => VolumeTexts.FactUnreadable,
         _ => content.Name,
     };
 

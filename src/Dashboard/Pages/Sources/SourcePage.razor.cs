@@ -125,6 +125,14 @@ public partial class SourcePage : LivePage
                 yield return new NamedFact(PageTexts.FactUser, redis.Username ?? "default");
             }
 
+            if (source.Volume is { } volume)
+            {
+                yield return new NamedFact(VolumeTexts.FactPath, volume.Path);
+                yield return new NamedFact(VolumeTexts.FactNode, volume.Node ?? VolumeTexts.NodeHere);
+                yield return new NamedFact(VolumeTexts.FactExcluded, volume.Exclude.Count == 0 ? PageTexts.NoneWord : Figures.List(volume.Exclude));
+                yield return new NamedFact(VolumeTexts.FactNewest, _points is [var newest, ..] ? VolumeFactRows.Line(newest.Point) ?? PageTexts.NoneWord : PageTexts.NoneWord);
+            }
+
             yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));
             yield return new NamedFact(PageTexts.FactProofHolds, Figures.Target(_standing.Protection.ProofLifetime));
             yield return new NamedFact(PageTexts.FactDeclared, PageTexts.DeclaredInFile);

@@ -9,7 +9,7 @@ public sealed class ArtifactRestoreDriver(ArtifactRestore artifacts) : IRestoreD
     public string PlanKind => ArtifactRestore.Kind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is DirectoryTarget;
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is DirectoryTarget { HasOptions: false };
 
     /// <inheritdoc/>
     public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>

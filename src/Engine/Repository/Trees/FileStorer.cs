@@ -10,7 +10,8 @@ namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>Stores the content of one file: small ones whole, larger ones in chunks, sparse ones without their holes.</summary>
 internal sealed class FileStorer(
-    BlobWriter blobs, ContentWriter contents, RepositoryParts parts, StoredTally tally, TreeWarnings warnings, ProgressMeter meter, ITreeInspector? inspector)
+    BlobWriter blobs, ContentWriter contents, RepositoryParts parts, StoredTally tally, TreeWarnings warnings, ProgressMeter meter, ITreeInspector? inspector,
+    TreeTally counts)
 {
     /// <summary>A file that changed this shortly before the parent was taken may have changed again within the same clock tick.</summary>
     private const long SettledSeconds = 2;
@@ -126,6 +127,7 @@ internal sealed class FileStorer(
         }
 
         meter.Add(1, 0);
+        counts.AddRead(content.Value.Length);
         return node with { Content = content.Value, Extents = extents, Size = extents is null ? content.Value.Length : node.Size };
     }
 

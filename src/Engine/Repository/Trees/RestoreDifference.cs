@@ -271,7 +271,8 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
         }
     }
 
-    private static bool IsStaging(byte[] path, byte[] name) => path.Length == 0 && name.AsSpan().SequenceEqual(RestoreTarget.StagingName.AsSpan(0, RestoreTarget.StagingName.Length - 1));
+    private static bool IsStaging(byte[] path, byte[] name) => path.Length == 0 && (name.AsSpan().SequenceEqual(RestoreTarget.StagingName.AsSpan(0, RestoreTarget.StagingName.Length - 1))
+        || name.AsSpan().StartsWith(RestoreTarget.KeptPrefix));
 
     private bool IsBelowBlocked(byte[] path) => _blockedRoot is not null && IsBelow(path, _blockedRoot);
 

@@ -8,6 +8,9 @@ internal sealed class RestoreTarget(string path) : IDisposable
     /// <summary>New contents wait here for their names; a killed restore leaves it, the next one empties it.</summary>
     public static readonly byte[] StagingName = ".drconsole-partial\0"u8.ToArray();
 
+    /// <summary>Begins the names of folders in a restored directory that hold what was there before; they are no part of it.</summary>
+    public static ReadOnlySpan<byte> KeptPrefix => ".drconsole-before-"u8;
+
     private readonly SafeFileHandle _parent = Posix.OpenDirectoryHandle(Posix.ToPath(System.IO.Path.GetDirectoryName(path) ?? "/"));
     private readonly byte[] _name = Posix.ToPath(System.IO.Path.GetFileName(path));
     private SafeFileHandle? _root;

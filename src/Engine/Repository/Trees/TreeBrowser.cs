@@ -61,7 +61,7 @@ internal sealed class TreeBrowser(RepositoryParts parts, StoredArtifact artifact
         PathText.Of(node.Path), KindOf(node.Kind), node.Size, node.Mode, node.User, node.Group, TimeOf(node.Modified),
         node.Kind is TreeNodeKind.SymbolicLink or TreeNodeKind.HardLink ? PathText.Of(node.Target) : null);
 
-    private static string KindOf(TreeNodeKind kind) => kind switch
+    internal static string KindOf(TreeNodeKind kind) => kind switch
     {
         TreeNodeKind.Directory => "directory",
         TreeNodeKind.File => "file",

@@ -20,6 +20,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     private readonly StoredTally _tally = new();
     private readonly TreeWarnings _warnings = new();
     private readonly Dictionary<(ulong Device, ulong Inode), byte[]> _linked = [];
+    private readonly TreeTally _counts = new();
     private long _items;
     private long _bytes;
 
@@ -50,7 +51,12 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
 
         meter.Finish();
-        return StoredArtifact.OfTree(name, _items, _bytes, _tally.Bytes, hash, root) with { Warnings = _warnings.Lines, Unreadable = _warnings.UnreadableCount };
+        return StoredArtifact.OfTree(name, _items, _bytes, _tally.Bytes, hash, root) with
+        {
+            Warnings = _warnings.Lines,
+            Unreadable = _warnings.UnreadableCount,
+            Counts = _counts.ToCounts(),
+        };
 
         async Task StoreNodesAsync() => root = await contents.WriteAsync(
             pipe.Reader.AsStream(), ObjectType.FileTree, ChunkerProfile.Tree, _tally, hash, null, stop.Token);
@@ -148,7 +154,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         ChannelWriter<List<PendingNode>> output, CancellationToken ct)
     {
         using var readers = new SemaphoreSlim(parts.Options.Workers);
-        var storer = new FileStorer(blobs, contents, parts, _tally, _warnings, meter, options.Inspector);
+        var storer = new FileStorer(blobs, contents, parts, _tally, _warnings, meter, options.Inspector, _counts);
         await using var before = ParentNodes.Open(parts, parent, options.ParentArtifact, _warnings, ct);
         var parentSeconds = parent?.CreatedAt.ToUnixTimeSeconds() ?? 0;
         var walker = new TreeWalker(_warnings, options);
@@ -268,6 +274,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                 {
                     _items++;
                     _bytes += node.Size;
+                    _counts.Add(node);
                     await TreeNodeCodec.WriteAsync(output, node, record, ct);
                 }
             }

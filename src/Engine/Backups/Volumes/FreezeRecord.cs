@@ -1,0 +1,118 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Servers;
+
+namespace Hexabase.DrConsole.Engine.Backups.Volumes;
+
+/// <summary>That a volume is about to be frozen, or is: on disk before the first command runs, gone after the thaw.</summary>
+/// <param name="Source">The source's name.</param>
+/// <param name="Path">The volume's path.</param>
+/// <param name="How"><c>fsfreeze</c> or <c>command</c>.</param>
+/// <param name="ThawCommand">Program and arguments that undo it.</param>
+/// <param name="TimeoutSeconds">How long that may take.</param>
+/// <param name="Owner">The process that holds it; while it lives nobody else thaws.</param>
+/// <param name="RecordedAt">When it was written down.</param>
+public sealed record FreezeRecord(
+    string Source, string Path, string How, IReadOnlyList<string> ThawCommand, double TimeoutSeconds, ProcessIdentity Owner, DateTimeOffset RecordedAt);
+
+/// <summary>What became of a volume that a dead process had left frozen.</summary>
+/// <param name="Record">What was found.</param>
+/// <param name="Fault">Why it could not be thawed; null where it was.</param>
+public sealed record LeftFreeze(FreezeRecord Record, string? Fault);
+
+/// <summary>The freezes that are under way on this machine, one file for each source.</summary>
+/// <param name="folder">Where the files are; made when needed.</param>
+/// <param name="registry">Records the commands that are started.</param>
+public sealed class FreezeLedger(string folder, ProcessRegistry registry)
+{
+    /// <summary>The folder's name in the data folder.</summary>
+    public const string FolderName = "freezes";
+
+    /// <summary>Writes an intent down; durable when it returns.</summary>
+    public void Write(FreezeRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        LocalFolder.CreatePrivate(folder);
+        LocalFolder.WritePrivateFile(PathOf(record.Source), JsonSerializer.SerializeToUtf8Bytes(record, VolumeJson.Default.FreezeRecord));
+    }
+
+    /// <summary>Forgets what was undone and told.</summary>
+    public void Remove(string source) => File.Delete(PathOf(source));
+
+    /// <summary>What is on record of a source, or null.</summary>
+    public FreezeRecord? Find(string source) => TryRead(PathOf(source));
+
+    /// <summary>Thaws what dead processes left frozen. The records stay until <see cref="Remove"/>, so that what happened can be told first.</summary>
+    public async Task<IReadOnlyList<LeftFreeze>> ThawLeftAsync()
+    {
+        if (!Directory.Exists(folder))
+        {
+            return [];
+        }
+
+        var left = new List<LeftFreeze>();
+        foreach (var path in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+        {
+            if (TryRead(path) is { } record && !record.Owner.IsAlive())
+            {
+                left.Add(new LeftFreeze(record, await ThawAsync(record)));
+            }
+        }
+
+        return left;
+    }
+
+    /// <summary>Runs the command that undoes a freeze, and says what went wrong; null where nothing did. No cancel ends it, only its time-out.</summary>
+    public async Task<string?> ThawAsync(FreezeRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var fault = await RunAsync(record, record.ThawCommand, CancellationToken.None);
+        // The file system is not frozen: the freeze had not come so far, or the machine was started anew.
+        return record.How == VolumeFreeze.Fsfreeze && fault?.Contains("Invalid argument", StringComparison.Ordinal) == true ? null : fault;
+    }
+
+    /// <summary>Runs one of the two commands; null where it ended well within its time.</summary>
+    internal async Task<string?> RunAsync(FreezeRecord record, IReadOnlyList<string> words, CancellationToken cancellationToken)
+    {
+        var limit = TimeSpan.FromSeconds(record.TimeoutSeconds);
+        using var timeout = new CancellationTokenSource(limit, registry.Time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        var command = new ToolCommand(words[0], [.. words.Skip(1)])
+        {
+            Purpose = $"{Path.GetFileName(words[0])} of {record.Source}",
+            Environment = new Dictionary<string, string> { ["DRCONSOLE_SOURCE"] = record.Source, ["DRCONSOLE_PATH"] = record.Path },
+        };
+        try
+        {
+            var result = await ToolProcess.RunAsync(command, registry, either.Token);
+            var said = string.Join("; ", (result.ErrorTail + '\n' + result.Output).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(3));
+            return result.ExitCode == 0 ? null : $"{words[0]} ended with {result.ExitCode}{(said.Length > 0 ? ": " + said : "")}";
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"{words[0]} did not end within {limit.TotalSeconds:0.#} s and was stopped";
+        }
+        catch (EngineException missing) when (missing.Code == "tool-missing")
+        {
+            return missing.Message;
+        }
+    }
+
+    private string PathOf(string source) => Path.Combine(folder, source + ".json");
+
+    private static FreezeRecord? TryRead(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize(File.ReadAllBytes(path), VolumeJson.Default.FreezeRecord);
+        }
+        catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+        catch (JsonException fault)
+        {
+            throw new EngineException("freeze-unreadable", ErrorKind.Damaged, $"{path} cannot be read: {fault.Message}",
+                "It says which volume was frozen: look whether one still is (fsfreeze -u thaws it), then delete the file.", fault);
+        }
+    }
+}

@@ -1,0 +1,77 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.Volumes;
+
+/// <summary>How a directory differs from a restore point, item by item: what a restore in place will do.</summary>
+/// <param name="Changes">Sorted by path; what is right and what is left alone is not among them.</param>
+/// <param name="Result">The same counted, with what stays as it is.</param>
+internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, TreeRestoreResult Result)
+{
+    private const int Shown = 200;
+
+    /// <summary>SHA-256 of every change, lower-case hex.</summary>
+    public string Digest
+    {
+        get
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (var change in Changes)
+            {
+                hash.AppendData(Encoding.UTF8.GetBytes($"{change.Kind}\0{change.Path}\n"));
+            }
+
+            return Convert.ToHexStringLower(hash.GetHashAndReset());
+        }
+    }
+
+    /// <summary>Compares; changes nothing.</summary>
+    public static async Task<VolumeDifference> ReadAsync(
+        BackupRepository repository, Manifest manifest, VolumePart part, DirectoryTarget target, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+    {
+        var changes = new List<RestoreChange>();
+        var result = await repository.RestoreTreeAsync(manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
+        {
+            Path = part.Part,
+            Delta = true,
+            DryRun = true,
+            Delete = target.Delete,
+            VerifyContent = target.Verify,
+            OnChange = changes.Add,
+        }, progress, cancellationToken);
+        changes.Sort((left, right) => string.CompareOrdinal(left.Path, right.Path));
+        return new VolumeDifference(changes, result);
+    }
+
+    /// <summary>What a person reads before confirming: the counts, and the first changes by name.</summary>
+    public IEnumerable<string> Notes()
+    {
+        yield return string.Create(CultureInfo.InvariantCulture,
+            $"{Result.Created} created, {Result.Replaced} changed, {Result.Adjusted} only in owner, mode, time or attributes, {Result.Deleted} deleted, {Result.LeftAlone} left alone that the restore point has not, {Result.Unchanged} right already");
+        if (Result.Blocked > 0)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"{Result.Blocked} NOT restored: a directory that holds something is in their way; delete=true takes it away");
+        }
+
+        foreach (var change in Changes.Take(Shown))
+        {
+            yield return $"{Word(change.Kind)} {(change.Path.Length > 0 ? change.Path : ".")}";
+        }
+
+        if (Changes.Count > Shown)
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"and {Changes.Count - Shown} more; the plan's hash covers each of them");
+        }
+    }
+
+    private static string Word(RestoreChangeKind kind) => kind switch
+    {
+        RestoreChangeKind.Create => "+",
+        RestoreChangeKind.Replace => "~",
+        RestoreChangeKind.Metadata => "m",
+        RestoreChangeKind.Delete => "-",
+        _ => "!",
+    };
+}

@@ -1,0 +1,230 @@
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Backups.Volumes;
+
+/// <summary>
+/// Holds volumes still. What is frozen is thawed again whatever happens: after the capture, after its failure or cancel, after
+/// the longest time that writers may be held up, and after a kill -9 by the next start, which finds it on record.
+/// </summary>
+/// <param name="ledger">Keeps what is frozen on this machine.</param>
+/// <param name="registry">Knows this process.</param>
+/// <param name="catalog">Where both outcomes are audited.</param>
+/// <param name="estate">Whose own file systems are never frozen.</param>
+public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, NpgsqlDataSource catalog, ProtectedEstate estate, TimeProvider time)
+{
+    /// <summary>The file system itself.</summary>
+    public const string Fsfreeze = "fsfreeze";
+
+    private const string Actor = "engine";
+
+    /// <summary>Freezes a volume, or gives null where nothing says how.</summary>
+    /// <exception cref="EngineException"><c>freeze-refused</c>, <c>freeze-failed</c>, <c>thaw-failed</c>; it is not frozen then, or the message says so.</exception>
+    public async Task<FrozenVolume?> HoldAsync(Source source, VolumePlace place, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(place);
+        if (source.Volume?.Hooks is not { } hooks)
+        {
+            return null;
+        }
+
+        await ThawLeftAsync(source.Name, log);
+        var how = hooks.Fsfreeze ? Fsfreeze : "command";
+        if (hooks.Fsfreeze)
+        {
+            RefuseOwnFileSystem(place);
+        }
+
+        IReadOnlyList<string> freeze = hooks.Fsfreeze ? [Fsfreeze, "-f", place.MountPoint] : hooks.FreezeCommand!;
+        IReadOnlyList<string> thaw = hooks.Fsfreeze ? [Fsfreeze, "-u", place.MountPoint] : hooks.ThawCommand!;
+        var record = new FreezeRecord(source.Name, source.Volume.Path, how, thaw, hooks.Timeout.TotalSeconds, registry.Owner, time.GetUtcNow());
+        // Before the command: a process that dies in it leaves a volume that the next start thaws.
+        ledger.Write(record);
+        var frozen = new FrozenVolume(record, hooks.FrozenLimit, time, () => ThawAsync(record, log));
+        try
+        {
+            log?.Invoke("freeze", $"{string.Join(' ', freeze)}");
+            if (await ledger.RunAsync(record, freeze, cancellationToken) is { } fault)
+            {
+                throw new EngineException("freeze-failed", ErrorKind.Unavailable, $"{source.Name} could not be frozen: {fault}",
+                    "It was thawed again, and nothing was backed up. Look at FreezeCommand and HookTimeout of the volume.");
+            }
+
+            await AuditAsync("volume.frozen", record, new { record.Path, record.How, limitSeconds = hooks.FrozenLimit.TotalSeconds }, cancellationToken);
+            frozen.Begin();
+            return frozen;
+        }
+        catch (Exception fault)
+        {
+            if (fault is EngineException { Code: "freeze-failed" } failed)
+            {
+                await AuditAsync("volume.freeze-failed", record, new { record.Path, record.How, reason = failed.Message }, CancellationToken.None);
+            }
+
+            await frozen.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Writes into the audit what the start found frozen, and forgets what is thawed.</summary>
+    public static async Task TellAsync(IReadOnlyList<LeftFreeze> left, FreezeLedger ledger, NpgsqlDataSource catalog, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(left);
+        ArgumentNullException.ThrowIfNull(ledger);
+        foreach (var (record, fault) in left)
+        {
+            await AppendAsync(catalog, fault is null ? "volume.thawed" : "volume.thaw-failed", record,
+                new { record.Path, record.How, reason = fault ?? "found frozen at the start, by a process that had died" }, cancellationToken);
+            if (fault is null)
+            {
+                ledger.Remove(record.Source);
+            }
+        }
+    }
+
+    /// <summary>What an attempt left that died with its worker, while this process lives on.</summary>
+    private async Task ThawLeftAsync(string source, Action<string, string>? log)
+    {
+        if (ledger.Find(source) is not { } record)
+        {
+            return;
+        }
+
+        if (record.Owner != registry.Owner && record.Owner.IsAlive())
+        {
+            throw new EngineException("freeze-failed", ErrorKind.Conflict, $"{source} is frozen by process {record.Owner.Pid}, which lives", "Wait for its backup.");
+        }
+
+        log?.Invoke("freeze", "an interrupted attempt had left it frozen; thawing it first");
+        await ThawAsync(record, log);
+    }
+
+    private async Task ThawAsync(FreezeRecord record, Action<string, string>? log)
+    {
+        var began = time.GetTimestamp();
+        var fault = await ledger.ThawAsync(record);
+        if (fault is not null)
+        {
+            // Once more: what stays frozen holds up everybody who writes there.
+            fault = await ledger.ThawAsync(record);
+        }
+
+        log?.Invoke("freeze", fault is null ? $"thawed in {time.GetElapsedTime(began).TotalSeconds:0.00} s" : $"NOT thawed: {fault}");
+        await AuditAsync(fault is null ? "volume.thawed" : "volume.thaw-failed", record, new { record.Path, record.How, reason = fault }, CancellationToken.None);
+        if (fault is not null)
+        {
+            throw new EngineException("thaw-failed", ErrorKind.Unavailable, $"{record.Source} is still frozen: {fault}",
+                $"Thaw it now: {string.Join(' ', record.ThawCommand)}. The console tries again before its next backup and at its next start.");
+        }
+
+        ledger.Remove(record.Source);
+    }
+
+    /// <summary>Frozen under the console itself, nobody could ever write that it is to be thawed.</summary>
+    private void RefuseOwnFileSystem(VolumePlace place)
+    {
+        var own = new[] { "/", "/tmp", "/var/lib", AppContext.BaseDirectory, estate.DataDirectory }
+            .Concat(estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>());
+        if (own.FirstOrDefault(path => Lies(path, place.Device)) is { } used)
+        {
+            throw new EngineException("freeze-refused", ErrorKind.Input, $"{place.MountPoint} cannot be frozen: {used} lies on the same file system, and the console itself would stop",
+                "Put the volume on a file system of its own, or name a FreezeCommand of the application.");
+        }
+    }
+
+    private static bool Lies(string path, string device)
+    {
+        var existing = path;
+        while (!Path.Exists(existing) && Path.GetDirectoryName(existing) is { } parent)
+        {
+            existing = parent;
+        }
+
+        return VolumePlace.Look(existing).Device == device;
+    }
+
+    private Task AuditAsync(string action, FreezeRecord record, object details, CancellationToken cancellationToken) =>
+        AppendAsync(catalog, action, record, details, cancellationToken);
+
+    private static async Task AppendAsync(NpgsqlDataSource catalog, string action, FreezeRecord record, object details, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await AuditLog.AppendAsync(transaction, Actor, action, record.Source, details, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+}
+
+/// <summary>A volume that is held still. Disposing thaws it.</summary>
+public sealed class FrozenVolume : IAsyncDisposable
+{
+    private readonly TimeSpan _limit;
+    private readonly TimeProvider _time;
+    private readonly Lazy<Task> _thaw;
+    private readonly CancellationTokenSource _expired = new();
+    private readonly CancellationTokenSource _ended = new();
+    private Task _watch = Task.CompletedTask;
+    private long _began;
+
+    internal FrozenVolume(FreezeRecord record, TimeSpan limit, TimeProvider time, Func<Task> thaw)
+    {
+        (Record, _limit, _time, _thaw) = (record, limit, time, new Lazy<Task>(thaw));
+        _began = time.GetTimestamp();
+    }
+
+    public FreezeRecord Record { get; }
+
+    /// <summary>Set when writers were held up for too long: it is thawed then, and what was read is of no one instant.</summary>
+    public CancellationToken Expired => _expired.Token;
+
+    /// <summary>How long writers were held up.</summary>
+    public TimeSpan Held { get; private set; }
+
+    /// <summary>Thaws it; once, whoever asks.</summary>
+    /// <exception cref="EngineException"><c>thaw-failed</c>.</exception>
+    public async Task ThawAsync()
+    {
+        await _ended.CancelAsync();
+        try
+        {
+            await _thaw.Value;
+        }
+        finally
+        {
+            Held = Held == TimeSpan.Zero ? _time.GetElapsedTime(_began) : Held;
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        try
+        {
+            await ThawAsync();
+        }
+        finally
+        {
+            await _watch.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            _expired.Dispose();
+            _ended.Dispose();
+        }
+    }
+
+    internal void Begin()
+    {
+        _began = _time.GetTimestamp();
+        _watch = WatchAsync();
+    }
+
+    private async Task WatchAsync()
+    {
+        await Task.Delay(_limit, _time, _ended.Token);
+        // First the writers, who wait; the reading may take its time to end.
+        await _thaw.Value.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await _expired.CancelAsync();
+    }
+}

@@ -1,0 +1,49 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Estate;
+
+namespace Hexabase.DrConsole.Engine.Backups.Volumes;
+
+/// <summary>
+/// Tells a volume from the empty directory that it is mounted on. A backup of that would be a restore point that looks well
+/// and holds nothing, and retention would let the full ones go for it.
+/// </summary>
+internal static class VolumePreflight
+{
+    /// <summary>So many files do not go by themselves between two backups.</summary>
+    private const long Many = 1000;
+
+    /// <summary>Fewer than one in a hundred that are left count as emptied.</summary>
+    private const long LeftOneIn = 100;
+
+    /// <summary>Before anything is read.</summary>
+    /// <exception cref="EngineException"><c>volume-unmounted</c>.</exception>
+    public static void Check(VolumeSettings settings, VolumePlace place, VolumeFacts? before)
+    {
+        if (settings.RequireMount == true && place.MountPoint == "/")
+        {
+            throw new EngineException("volume-unmounted", ErrorKind.Unavailable, $"{place.Path} lies on the root file system, and RequireMount is set",
+                "Mount its disk and back up again. No restore point was made.");
+        }
+
+        if (settings.RequireMount != false && before?.MountPoint is { } was && was != place.MountPoint && IsBelow(was, place.MountPoint))
+        {
+            throw new EngineException("volume-unmounted", ErrorKind.Unavailable,
+                $"{place.Path} was on {was} ({before.FileSystem} from {before.MountSource}) at the last backup, and nothing is mounted there now",
+                "Mount its disk and back up again. Where the volume has moved for good, set RequireMount to false. No restore point was made.");
+        }
+    }
+
+    /// <summary>After all was read, before the restore point is made.</summary>
+    /// <exception cref="EngineException"><c>volume-emptied</c>.</exception>
+    public static void CheckContent(VolumeSettings settings, VolumeFacts facts)
+    {
+        if (!settings.MayBeEmptied && facts.FilesBefore is >= Many and var before && facts.Files < before / LeftOneIn)
+        {
+            throw new EngineException("volume-emptied", ErrorKind.Conflict,
+                string.Create(CultureInfo.InvariantCulture, $"{facts.Path} has {facts.Files} files, and had {before} at the last backup"),
+                "Look whether its disk is mounted and who deleted them. Where it is meant to be empty, set MayBeEmptied. No restore point was made.");
+        }
+    }
+
+    private static bool IsBelow(string point, string other) => other == "/" || point.StartsWith(other + '/', StringComparison.Ordinal);
+}

@@ -1,0 +1,235 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Storage;
+
+namespace Hexabase.DrConsole.Engine.Backups.Volumes;
+
+/// <summary>
+/// Volumes into directories: new ones, or in place by their difference, which a person saw before, with a way back that
+/// outlives a crash.
+/// </summary>
+public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate estate, DataFolder data, TimeProvider time) : IRestoreDriver
+{
+    /// <inheritdoc/>
+    public string PlanKind => VolumeDriver.ManifestKind;
+
+    /// <inheritdoc/>
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is DirectoryTarget && manifest is { Kind: VolumeDriver.ManifestKind };
+
+    /// <inheritdoc/>
+    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var directory = (DirectoryTarget)target;
+        if (directory.Undo)
+        {
+            return PlanUndo(manifest, directory);
+        }
+
+        var part = await VolumePart.FindAsync(repository, manifest, directory.Part, cancellationToken);
+        var facts = VolumeFacts.Of(manifest);
+        List<string> notes = [string.Create(CultureInfo.InvariantCulture, $"{part.Items} files and folders, up to {part.ContentBytes} bytes")];
+        if (facts.Unreadable > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{facts.Unreadable} items are missing from this restore point: they could not be read at the backup"));
+        }
+
+        if (!IsInPlace(directory))
+        {
+            ArtifactRestore.RequireNew(directory);
+            VolumeRestore.RequireSpace(directory, part);
+            return Plan(manifest, directory, part, notes);
+        }
+
+        RequireInPlace(directory, part);
+        var difference = await VolumeDifference.ReadAsync(repository, manifest, part, directory, null, cancellationToken);
+        notes.AddRange(difference.Notes());
+        notes.Add(directory.InPlace
+            ? $"What is replaced or deleted is kept in {directory.Path}/.drconsole-before-…; undo=true brings it back until somebody writes there. Stop what uses the volume first."
+            : $"{directory.Path} is a mount point: files appear in it one by one, and are taken away again where the restore is cancelled.");
+        return Plan(manifest, directory, part, notes) with { Difference = difference.Digest };
+    }
+
+    /// <inheritdoc/>
+    public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        LogicalRestore.RequireSame(work.Plan, work.ConfirmedHash, work.Manifest);
+        var target = TargetOf(work.Plan);
+        if (target.Undo)
+        {
+            return TakeBack(work, target);
+        }
+
+        var part = await VolumePart.FindAsync(work.Repository, work.Manifest, target.Part, cancellationToken);
+        return work.Plan.Difference is null
+            ? await restore.WriteNewAsync(work, target, part, cancellationToken)
+            : await WriteInPlaceAsync(work, target, part, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public async Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        var target = TargetOf(work.Plan);
+        if (target.Undo)
+        {
+            // It begins with the folder that it was planned for; without it there is nothing to take back any more.
+            return VolumeUndo.Newest(target.Path) is null ? new RestoreOutcome(0, null, []) : null;
+        }
+
+        if (work.Plan.Difference is not null)
+        {
+            using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, work.Operation));
+            return undo is { IsFinished: true } ? new RestoreOutcome(work.Manifest.Bytes, null, []) : null;
+        }
+
+        var part = await VolumePart.FindAsync(work.Repository, work.Manifest, target.Part, cancellationToken);
+        return await HasAllAsync(work, target, part, cancellationToken) ? new RestoreOutcome(part.ContentBytes, null, []) : null;
+    }
+
+    /// <inheritdoc/>
+    public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = TargetOf(plan);
+        if (target.Undo)
+        {
+            return Task.FromResult<string?>(null);
+        }
+
+        if (plan.Difference is null)
+        {
+            return Task.FromResult(ArtifactRestore.Abandon(plan, operation));
+        }
+
+        using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, operation));
+        if (undo is null or { IsFinished: true })
+        {
+            return Task.FromResult<string?>(null);
+        }
+
+        var left = undo.TakeBack();
+        return Task.FromResult<string?>(left.Count == 0
+            ? $"{target.Path} is again what it was before the restore"
+            : $"{target.Path} could not be brought back in all: {string.Join("; ", left.Take(5))}; the old state is in {undo.Folder}");
+    }
+
+    private async Task<RestoreOutcome> WriteInPlaceAsync(RestoreWork work, DirectoryTarget target, VolumePart part, CancellationToken cancellationToken)
+    {
+        RequireInPlace(target, part);
+        var began = time.GetTimestamp();
+        var folder = VolumeUndo.FolderOf(target.Path, work.Operation);
+        using var undo = VolumeUndo.Open(folder) ?? await BeginAsync(work, target, part, folder, cancellationToken);
+        undo.Keep();
+        var result = await work.Repository.RestoreTreeAsync(work.Manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
+        {
+            Path = part.Part,
+            Delta = true,
+            VerifyContent = target.Verify,
+        }, work.Progress, cancellationToken);
+        undo.Finish();
+        var kept = undo.KeepsAnything ? $"; the old state is kept in {undo.Folder}" : "";
+        work.Log?.Invoke("restore", string.Create(CultureInfo.InvariantCulture,
+            $"{result.Created} created, {result.Replaced} changed, {result.Adjusted} adjusted, {undo.Entries.Count(entry => entry.Change == nameof(RestoreChangeKind.Delete))} deleted, {result.Unchanged} were right{kept}"));
+        if (!target.InPlace)
+        {
+            // An empty disk has no old state.
+            BackupRepository.RemoveTree(undo.Folder);
+        }
+
+        return new RestoreOutcome(result.Bytes, time.GetElapsedTime(began).TotalSeconds, result.Warnings);
+    }
+
+    private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
+    {
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+        if (difference.Digest != work.Plan.Difference)
+        {
+            throw new EngineException("target-changed", ErrorKind.Conflict, $"{target.Path} was changed since the difference was shown: {difference.Notes().First()}",
+                "Stop what writes there, look at the difference again and confirm it as it is now. Nothing was changed.");
+        }
+
+        return VolumeUndo.Begin(folder, new UndoHeader(work.Manifest.Id.Value, work.Operation, part.RootIn(target.Path), time.GetUtcNow()), difference.Changes);
+    }
+
+    private RestoreOutcome TakeBack(RestoreWork work, DirectoryTarget target)
+    {
+        var began = time.GetTimestamp();
+        using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
+        if (UndoNote(undo) != work.Plan.Notes[0])
+        {
+            throw new EngineException("target-changed", ErrorKind.Conflict, $"another restore in place came to {target.Path} since", "Make the plan again.");
+        }
+
+        var left = undo.TakeBack();
+        return new RestoreOutcome(0, time.GetElapsedTime(began).TotalSeconds, left);
+    }
+
+    private static RestorePlan PlanUndo(Manifest manifest, DirectoryTarget target)
+    {
+        using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
+        return Plan(manifest, target, null, [UndoNote(undo), "Only what nobody wrote since is taken back; the rest is named and left."]);
+    }
+
+    private static string UndoNote(VolumeUndo undo) => string.Create(CultureInfo.InvariantCulture,
+        $"takes back the restore of {undo.Header.RestorePoint[..8]} in place that began {undo.Header.BeganAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {undo.Entries.Count(entry => entry.Change != UndoEntry.Touched)} changes, from {undo.Folder}");
+
+    private static EngineException NothingToUndo(DirectoryTarget target) => new(
+        "nothing-to-undo", ErrorKind.NotFound, $"{target.Path} keeps nothing of a restore in place", "Name the directory that was restored; what was taken back once is gone.");
+
+    private static RestorePlan Plan(Manifest manifest, DirectoryTarget target, VolumePart? part, IReadOnlyList<string> notes)
+    {
+        var plan = LogicalRestore.Plan(manifest, target, VolumeDriver.ManifestKind, notes);
+        return part is null ? plan with { Artifacts = [] } : plan with { Artifacts = [new PlannedArtifact(part.Artifact.Name, part.Artifact.Kind, part.ContentBytes)] };
+    }
+
+    /// <summary>An empty disk that is mounted already keeps its mount: it cannot be replaced by a directory of another name.</summary>
+    private static bool IsInPlace(DirectoryTarget target) => target.InPlace || (Directory.Exists(target.Path)
+        && !Directory.EnumerateFileSystemEntries(target.Path).Any(entry => Path.GetFileName(entry) != "lost+found") && VolumePlace.Look(target.Path).MountPoint == VolumePlace.RealPath(target.Path));
+
+    private void RequireInPlace(DirectoryTarget target, VolumePart part)
+    {
+        if (!Directory.Exists(target.Path))
+        {
+            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "Mount its disk, or restore into a new directory without inPlace.");
+        }
+
+        if (part.IsStream)
+        {
+            throw new EngineException("restore-target-invalid", ErrorKind.Unsupported, "a block device cannot be restored in place", "Restore the image into a new directory, and write it to the device with dd.");
+        }
+
+        var real = VolumePlace.RealPath(target.Path);
+        var own = estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>().Append(data.Root).Select(VolumePlace.RealPath);
+        if (own.FirstOrDefault(path => path == real || path.StartsWith(real.TrimEnd('/') + '/', StringComparison.Ordinal) || real.StartsWith(path + '/', StringComparison.Ordinal)) is { } console)
+        {
+            throw new EngineException("restore-target-refused", ErrorKind.Denied, $"{target.Path} holds {console}, which is the console's own", "Restore into a new directory.");
+        }
+    }
+
+    private static async Task<bool> HasAllAsync(RestoreWork work, DirectoryTarget target, VolumePart part, CancellationToken cancellationToken)
+    {
+        var root = part.RootIn(target.Path);
+        if (!Path.Exists(root))
+        {
+            return false;
+        }
+
+        if (part.IsStream)
+        {
+            await using var file = File.OpenRead(root);
+            return file.Length == part.Artifact.Length
+                && Convert.ToHexStringLower(await System.Security.Cryptography.SHA256.HashDataAsync(file, cancellationToken)) == part.Artifact.Sha256;
+        }
+
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, null, cancellationToken);
+        return difference.Changes.Count == 0 && difference.Result.LeftAlone == 0;
+    }
+
+    private static DirectoryTarget TargetOf(RestorePlan plan) => RestoreTarget.Parse(plan.Target, "/") as DirectoryTarget ?? throw new EngineException(
+        "restore-target-unsupported", ErrorKind.Unsupported, $"{plan.Target} is no directory", "make the plan again");
+}

@@ -1,0 +1,146 @@
+using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Tests.Executable;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Volumes;
+
+/// <summary>What is frozen is thawed, whatever happens in between, and both are in the audit.</summary>
+public sealed class VolumeFreezeTests(CatalogServer catalog)
+{
+    [Fact]
+    public async Task Freeze_and_thaw_surround_the_reading_and_are_audited()
+    {
+        await using var rig = Rig("touch $mark", "rm $mark; echo thawed >> $mark.log");
+        var facts = await rig.FactsAsync(await rig.BackupAsync());
+        Assert.Equal(("command", true), (facts.HeldStill, facts.HeldSeconds >= 0));
+        Assert.False(IsFrozen(rig));
+        Assert.Equal(["volume.frozen", "volume.thawed"], await rig.AuditAsync());
+        Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    [Theory]
+    [InlineData("touch $mark; echo cannot >&2; exit 3", "cannot")]
+    [InlineData("touch $mark; sleep 600", "did not end within")]
+    [InlineData("", "no such program")]
+    public async Task Freeze_that_fails_is_undone_and_backs_up_nothing(string freeze, string said)
+    {
+        await using var rig = Rig(freeze, "rm -f $mark", TimeSpan.FromSeconds(2));
+        if (freeze.Length == 0)
+        {
+            rig.Settings = rig.Settings with { Hooks = rig.Settings.Hooks! with { FreezeCommand = ["/no/such/program"] } };
+        }
+
+        var fault = await Assert.ThrowsAsync<EngineException>(rig.BackupAsync);
+        Assert.Equal("freeze-failed", fault.Code);
+        Assert.Contains(said, fault.Message, StringComparison.Ordinal);
+        Assert.False(IsFrozen(rig));
+        Assert.Equal(["volume.freeze-failed", "volume.thawed"], await rig.AuditAsync());
+        await using var repository = await rig.OpenAsync();
+        Assert.Empty((await repository.ListAsync(Ct)).Points);
+    }
+
+    [Fact]
+    public async Task Reading_that_fails_leaves_nothing_frozen()
+    {
+        await using var rig = Rig("touch $mark; rm -r $DRCONSOLE_PATH", "rm $mark");
+        await Assert.ThrowsAsync<EngineException>(rig.BackupAsync);
+        Assert.False(IsFrozen(rig));
+        Assert.Equal(["volume.frozen", "volume.thawed"], await rig.AuditAsync());
+    }
+
+    [Fact]
+    public async Task Writers_are_held_up_no_longer_than_allowed()
+    {
+        await using var rig = Rig("touch $mark", "rm $mark");
+        rig.Settings = rig.Settings with { Hooks = rig.Settings.Hooks! with { FrozenLimit = TimeSpan.FromMilliseconds(1) } };
+        var place = VolumePlace.Look(rig.Volume);
+        await using (var frozen = (await rig.Freeze().HoldAsync(rig.Source, place, null, Ct))!)
+        {
+            await WaitAsync(frozen.Expired);
+            Assert.False(IsFrozen(rig));
+        }
+
+        Assert.Equal(["volume.frozen", "volume.thawed"], await rig.AuditAsync());
+    }
+
+    [Fact]
+    public async Task Thaw_that_fails_says_what_to_do_and_is_tried_again_by_the_next_backup()
+    {
+        await using var rig = Rig("touch $mark", "test -e $mark.allowed && rm $mark");
+        var fault = await Assert.ThrowsAsync<EngineException>(rig.BackupAsync);
+        Assert.Equal("thaw-failed", fault.Code);
+        Assert.Contains("Thaw it now", fault.Hint, StringComparison.Ordinal);
+        Assert.NotNull(rig.Ledger.Find(rig.Name));
+        await File.WriteAllTextAsync(rig.Combine("frozen.allowed"), "", Ct);
+        await rig.BackupAsync();
+        Assert.Equal(["volume.frozen", "volume.thaw-failed", "volume.thawed", "volume.frozen", "volume.thawed"], await rig.AuditAsync());
+        Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    [Fact]
+    public async Task Volume_that_a_dead_process_left_frozen_is_thawed_by_the_next_start_and_audited()
+    {
+        await using var rig = Rig("touch $mark", "rm -f $mark");
+        await File.WriteAllTextAsync(rig.Combine("frozen"), "", Ct);
+        rig.Ledger.Write(new FreezeRecord(rig.Name, rig.Volume, "command", rig.Settings.Hooks!.ThawCommand!, 5, ServerFolder.DeadConsole, DateTimeOffset.UnixEpoch));
+
+        var left = await rig.Ledger.ThawLeftAsync();
+        Assert.Null(Assert.Single(left).Fault);
+        Assert.False(IsFrozen(rig));
+        // Until it is told, it is not forgotten.
+        Assert.NotNull(rig.Ledger.Find(rig.Name));
+        await VolumeFreeze.TellAsync(left, rig.Ledger, catalog.Pool, Ct);
+        Assert.Equal(["volume.thawed"], await rig.AuditAsync());
+        Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    [Fact]
+    public async Task File_system_itself_is_frozen_and_thawed()
+    {
+        await using var rig = new VolumeRig(catalog);
+        await using var disk = await LoopDisk.AttachAsync(rig.Combine("disk.img"));
+        await disk.MountAsync(rig.Combine("mounted"));
+        await File.WriteAllTextAsync(rig.Combine("mounted/file"), "content", Ct);
+        rig.Settings = new VolumeSettings(rig.Combine("mounted")) { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(20), TimeSpan.FromMinutes(1)) };
+
+        var place = VolumePlace.Look(rig.Settings.Path);
+        await using (await rig.Freeze().HoldAsync(rig.Source, place, null, Ct))
+        {
+            await Shell.RunAsync("bash", "-c", $"! timeout 1 touch {rig.Combine("mounted/second")}");
+        }
+
+        await File.WriteAllTextAsync(rig.Combine("mounted/third"), "written", Ct);
+        Assert.Equal("fsfreeze", (await rig.FactsAsync(await rig.BackupAsync())).HeldStill);
+        await File.WriteAllTextAsync(rig.Combine("mounted/fourth"), "written", Ct);
+    }
+
+    [Fact]
+    public async Task File_system_of_the_console_itself_is_never_frozen()
+    {
+        await using var rig = new VolumeRig(catalog);
+        rig.Write("one");
+        rig.Settings = rig.Settings with { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)) };
+        Assert.Equal("freeze-refused", (await Assert.ThrowsAsync<EngineException>(rig.BackupAsync)).Code);
+        Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    private static bool IsFrozen(VolumeRig rig) => File.Exists(rig.Combine("frozen"));
+
+    private VolumeRig Rig(string freeze, string thaw, TimeSpan? timeout = null)
+    {
+        var rig = new VolumeRig(catalog);
+        rig.Write("one");
+        IReadOnlyList<string> Script(string text) => ["/bin/sh", "-c", $"mark={rig.Combine("frozen")}; {text}"];
+        rig.Settings = rig.Settings with { Hooks = new VolumeHooks(Script(freeze), Script(thaw), false, timeout ?? TimeSpan.FromSeconds(20), TimeSpan.FromMinutes(1)) };
+        return rig;
+    }
+
+    private static async Task WaitAsync(CancellationToken token)
+    {
+        var set = new TaskCompletionSource();
+        await using var registration = token.Register(() => set.SetResult());
+        await set.Task.WaitAsync(Ct);
+    }
+}

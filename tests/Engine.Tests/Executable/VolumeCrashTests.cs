@@ -1,0 +1,137 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+
+namespace Hexabase.DrConsole.Engine.Tests.Executable;
+
+/// <summary>The console is killed while a volume is frozen, and while one is restored in place.</summary>
+public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
+{
+    private const string Uploads = "uploads";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Killed_while_frozen_and_while_restoring_it_thaws_and_finishes_at_the_next_start()
+    {
+        await using var estate = await ConsoleEstate.CreateAsync(lab, seed);
+        var (volume, mark, configuration) = (estate.Combine("volume"), estate.Combine("frozen"), await ConfigureAsync(estate));
+        for (var i = 0; i < 2000; i++)
+        {
+            Write(volume, i, $"content {i}");
+        }
+
+        // Its first freeze takes for ever.
+        await using (var first = await ServeAsync(configuration))
+        {
+            (await RunAsync(configuration, "backup", Uploads, "--no-wait")).AssertDone();
+            await UntilAsync(() => File.Exists(mark));
+            await first.KillAsync();
+        }
+
+        Assert.True(File.Exists(mark));
+        string point;
+        await using (var second = await ServeAsync(configuration))
+        {
+            await using var catalog = estate.OpenCatalog();
+            Assert.Contains("volume.thawed", await ActionsAsync(catalog));
+            await UntilAsync(async () => (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0] is { State: RunState.Completed });
+            point = (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0].RestorePoint!;
+            Assert.False(File.Exists(mark));
+            Assert.Equal(["volume.frozen", "volume.thawed"], (await ActionsAsync(catalog)).TakeLast(2));
+
+            for (var i = 0; i < 2000; i++)
+            {
+                Write(volume, i, "encrypted by somebody");
+            }
+
+            (await RunAsync(configuration, "restore", point, "--to", $"dir:{volume}?inPlace=true&verify=true", "--no-wait")).AssertDone();
+            await UntilAsync(() => Directory.EnumerateDirectories(volume, ".drconsole-before-*").Any(folder => File.Exists(Path.Combine(folder, "journal"))));
+            await second.KillAsync();
+        }
+
+        await using var third = await ServeAsync(configuration);
+        await using var after = estate.OpenCatalog();
+        await UntilAsync(async () => (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0] is { State: RunState.Completed });
+        Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal($"content {i}", File.ReadAllText(FileOf(volume, i))));
+        Assert.False(Directory.Exists(Path.Combine(volume, ".drconsole-partial")));
+        (await RunAsync(configuration, "restore", point, "--to", $"dir:{volume}?undo=true")).AssertDone();
+        Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal("encrypted by somebody", File.ReadAllText(FileOf(volume, i))));
+        Assert.Equal(0, (await third.StopAsync()).Code);
+        estate.AssertNothingRuns();
+    }
+
+    private static async Task<string> ConfigureAsync(ConsoleEstate estate)
+    {
+        var path = estate.Combine("volumes.json");
+        var (mark, once) = (estate.Combine("frozen"), estate.Combine("once"));
+        await File.WriteAllTextAsync(path, JsonSerializer.Serialize(new
+        {
+            DrConsole = new
+            {
+                DataDirectory = "data",
+                Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
+                Tiers = new[] { new { Name = "hot", Store = new Uri(estate.Store("hot")).AbsoluteUri, KeyFile = estate.Key } },
+                Sources = new[]
+                {
+                    new
+                    {
+                        Name = Uploads,
+                        Kind = "volume",
+                        Class = "standard",
+                        Volume = new
+                        {
+                            Path = "volume",
+                            FreezeCommand = new[] { "/bin/sh", "-c", $"touch {mark}; test -e {once} || {{ touch {once}; exec sleep 600; }}" },
+                            ThawCommand = new[] { "/bin/rm", "-f", mark },
+                            HookTimeout = "00:10:00",
+                        },
+                    },
+                },
+            },
+        }), Ct);
+        return path;
+    }
+
+    private static async Task<ConsoleProcess> ServeAsync(string configuration)
+    {
+        var console = ConsoleProcess.Start(["serve", "--config", configuration, "--urls", "http://127.0.0.1:0"]);
+        await console.WaitForAsync("Console: http");
+        return console;
+    }
+
+    private static Task<CommandResult> RunAsync(string configuration, params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", configuration]);
+
+    private static async Task<IReadOnlyList<string>> ActionsAsync(Npgsql.NpgsqlDataSource catalog)
+    {
+        var actions = new List<string>();
+        await foreach (var one in AuditLog.ReadAsync(catalog, 0, int.MaxValue, Ct))
+        {
+            if (one.Subject == Uploads && one.Action.StartsWith("volume.", StringComparison.Ordinal))
+            {
+                actions.Add(one.Action);
+            }
+        }
+
+        return actions;
+    }
+
+    private static string FileOf(string volume, int number) => Path.Combine(volume, $"dir-{number % 20}", $"file-{number}");
+
+    private static void Write(string volume, int number, string content)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(FileOf(volume, number))!);
+        File.WriteAllText(FileOf(volume, number), content);
+    }
+
+    private static Task UntilAsync(Func<bool> holds) => UntilAsync(() => Task.FromResult(holds()));
+
+    private static async Task UntilAsync(Func<Task<bool>> holds)
+    {
+        while (!await holds())
+        {
+            await Task.Delay(50, Ct);
+        }
+    }
+}
