@@ -149,7 +149,7 @@ public sealed class BadInputTests(ProtectedConsole console) : IClassFixture<Prot
     [InlineData("there is no source named 'nope'", "backup", "nope")]
     [InlineData("there is no restore point 'abc'", "validate", "abc")]
     [InlineData("there is no restore point 'xyz'", "restore", "xyz", "--to", "dir:/nowhere/x")]
-    [InlineData("is none of postgres, pgdata, dir", "restore", "abc", "--to", "ftp://x")]
+    [InlineData("is none of postgres, pgdata, vcluster, redis, redisdata, dir", "restore", "abc", "--to", "ftp://x")]
     public async Task Unknown_names_are_said(string text, params string[] arguments) =>
         (await RefuseAsync(new EstateChanges(), arguments)).AssertRefused(text);
 

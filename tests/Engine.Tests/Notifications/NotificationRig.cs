@@ -99,7 +99,12 @@ internal sealed class NotificationRig : IAsyncDisposable
             Evidence = [new EvidenceFact(Source, "checksums", "Corrupt", "3 checksum failures since 14:31", 0)],
         });
 
-    public Task RouteAsync() => Sender.RouteAsync(_lease, Ct);
+    /// <summary>Routes what happened to this rig's source; what other tests told in the shared catalog is nobody's here.</summary>
+    public async Task RouteAsync()
+    {
+        await Pool.Command("UPDATE notification SET routed_at = clock_timestamp() WHERE routed_at IS NULL AND NOT $1 = ANY(sources)", Source).RunAsync(Ct);
+        await Sender.RouteAsync(_lease, Ct);
+    }
 
     public Task<bool> SendAsync(NotificationChannel channel, CancellationToken ct) => Sender.SendNextAsync(_lease, channel, ct);
 

@@ -32,7 +32,9 @@ public sealed class ReportTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
         var found = SignedReport.Check(file, trusted);
         Assert.Equal(report.Run, found.Report.Run);
         Assert.Equal(report.Gates[0].Votes, found.Report.Gates[0].Votes);
-        for (var at = 0; at < file.Length; at += Math.Max(1, file.Length / 400))
+        // Of the signature and its key each byte, of what is signed some.
+        const int SignatureBytes = 500;
+        for (var at = 0; at < file.Length; at += at < file.Length - SignatureBytes ? Math.Max(1, file.Length / 400) : 1)
         {
             var changed = (byte[])file.Clone();
             changed[at] ^= 1;

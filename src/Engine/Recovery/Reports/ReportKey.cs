@@ -41,7 +41,7 @@ public sealed class ReportKey(DataFolder data)
         {
             throw data.Unwritable(fault);
         }
-        catch (Exception fault) when (fault is CryptographicException or ArgumentException)
+        catch (Exception fault) when (fault is CryptographicException or PlatformNotSupportedException or ArgumentException)
         {
             throw new EngineException("report-key", ErrorKind.Input, $"{PathOf} holds no key: {fault.Message}", "put the file that was made with this data folder back; without it a new one is made, and old reports need the old public key", fault);
         }

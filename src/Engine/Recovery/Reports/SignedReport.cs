@@ -130,7 +130,7 @@ public static class SignedReport
             key.ImportFromPem(pem);
             return key;
         }
-        catch (Exception fault) when (fault is CryptographicException or ArgumentException)
+        catch (Exception fault) when (fault is CryptographicException or PlatformNotSupportedException or ArgumentException)
         {
             key.Dispose();
             throw new EngineException("report-key", ErrorKind.Input, $"the trusted key is no public key in PEM: {fault.Message}", "get it from the Reports page of the console", fault);
@@ -145,8 +145,9 @@ public static class SignedReport
             own.ImportSubjectPublicKeyInfo(publicKey, out _);
             return own.VerifyData(body, value, HashAlgorithmName.SHA256);
         }
-        catch (CryptographicException)
+        catch (Exception fault) when (fault is CryptographicException or PlatformNotSupportedException)
         {
+            // A changed byte may name a curve that nobody has.
             return false;
         }
     }
