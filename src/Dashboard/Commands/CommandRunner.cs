@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -54,6 +55,16 @@ internal static class CommandRunner
             return ExitCodes.Failed;
         }
     }
+
+    /// <summary>Executes a command that reads or writes the catalog alone, beside a running console or without one.</summary>
+    public static Task<int> OnCatalogAsync(ParseResult parsed, ConsoleOptions options, Func<NpgsqlDataSource, Task> act, CancellationToken stopping) => RunAsync(async () =>
+    {
+        var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
+        await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, SayWait);
+        await using var pool = setup.Connection.OpenPool();
+        await act(pool);
+        return ExitCodes.Done;
+    });
 
     /// <summary>Says that another command has the data folder.</summary>
     public static void SayWait(FolderHolder holder) =>

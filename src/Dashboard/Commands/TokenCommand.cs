@@ -76,12 +76,5 @@ internal static class TokenCommand
     }
 
     private static Task<int> WithTokensAsync(ParseResult parsed, ConsoleOptions options, Func<ApiTokens, Task> act, CancellationToken stopping) =>
-        CommandRunner.RunAsync(async () =>
-        {
-            var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, CommandRunner.SayWait);
-            await using var pool = setup.Connection.OpenPool();
-            await act(new ApiTokens(pool));
-            return ExitCodes.Done;
-        });
+        CommandRunner.OnCatalogAsync(parsed, options, pool => act(new ApiTokens(pool)), stopping);
 }

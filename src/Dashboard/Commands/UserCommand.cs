@@ -122,12 +122,5 @@ internal static class UserCommand
     }
 
     private static Task<int> WithUsersAsync(ParseResult parsed, ConsoleOptions options, Func<CatalogUserDirectory, Task> act, CancellationToken stopping) =>
-        CommandRunner.RunAsync(async () =>
-        {
-            var configuration = ConsoleConfiguration.Load(parsed.GetValue(options.Config));
-            await using var setup = await EngineSetup.StartAsync(configuration, parsed.GetValue(options.Data), mayBeGuest: true, TimeProvider.System, stopping, CommandRunner.SayWait);
-            await using var pool = setup.Connection.OpenPool();
-            await act(new CatalogUserDirectory(pool));
-            return ExitCodes.Done;
-        });
+        CommandRunner.OnCatalogAsync(parsed, options, pool => act(new CatalogUserDirectory(pool)), stopping);
 }

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -13,19 +14,11 @@ public sealed class FreezeWatch(SourceFreezes freezes, IncidentFeed incidents, I
 {
     private static readonly TimeSpan s_every = TimeSpan.FromMinutes(1);
 
-    private readonly SemaphoreSlim _incidentChanged = new(0, 1);
-
-    /// <inheritdoc/>
-    public override void Dispose()
-    {
-        _incidentChanged.Dispose();
-        base.Dispose();
-    }
-
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var subscription = incidents.Subscribe(_ => Wake());
+        using var incidentChanged = new Wake();
+        using var subscription = incidents.Subscribe(_ => incidentChanged.Set());
         while (!stoppingToken.IsCancellationRequested)
         {
             try
@@ -40,19 +33,7 @@ public sealed class FreezeWatch(SourceFreezes freezes, IncidentFeed incidents, I
                 log.LogWarning(fault, "frozen sources could not be looked at; trying again in {Every}", s_every);
             }
 
-            await _incidentChanged.WaitAsync(s_every, stoppingToken);
-        }
-    }
-
-    private void Wake()
-    {
-        try
-        {
-            _incidentChanged.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
+            await incidentChanged.WaitAsync(s_every, stoppingToken);
         }
     }
 }

@@ -20,47 +20,9 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
     private HealthState _state = HealthState.Empty;
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (await LeaderLease.AcquireAsync(catalog, times, HealthWatch.Lease, HealthWatch.Monitor, stoppingToken) is { } lease)
-                {
-                    await LeadAsync(lease, stoppingToken);
-                }
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception fault) when (fault is NpgsqlException or LeadershipLostException)
-            {
-                log.LogWarning("the health monitor stops for now: {Reason}", fault.Message);
-            }
-
-            await Task.Delay(times.RenewEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    /// <summary>Looks while the lease is held.</summary>
-    private async Task LeadAsync(LeaderLease lease, CancellationToken stopping)
-    {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var keeping = lease.KeepAsync(time, over.Token);
-        var looking = LookOnAsync(lease, over.Token);
-        try
-        {
-            await await Task.WhenAny(keeping, looking);
-        }
-        finally
-        {
-            await over.CancelAsync();
-            await Task.WhenAll(keeping, looking).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await lease.ReleaseAsync();
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        new Leadership(catalog, times, HealthWatch.Lease, HealthWatch.Monitor, time, log, "the health monitor stops")
+            .ServeAsync((lease, over) => [LookOnAsync(lease, over)], stoppingToken);
 
     private async Task LookOnAsync(LeaderLease lease, CancellationToken ct)
     {

@@ -31,45 +31,9 @@ public sealed class NotificationSender(
     private NotificationSettings Settings => estate.Notifications;
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                if (await LeaderLease.AcquireAsync(catalog, times, Lease, Name, stoppingToken) is { } lease)
-                {
-                    await LeadAsync(lease, stoppingToken);
-                }
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception fault) when (fault is NpgsqlException or LeadershipLostException)
-            {
-                log.LogWarning("notifications are not sent for now: {Reason}", fault.Message);
-            }
-
-            await Task.Delay(times.RenewEvery, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
-    }
-
-    private async Task LeadAsync(LeaderLease lease, CancellationToken stopping)
-    {
-        using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        List<Task> work = [lease.KeepAsync(time, over.Token), RouteOnAsync(lease, over.Token), .. Settings.Channels.Select(channel => SendOnAsync(lease, channel, over.Token))];
-        try
-        {
-            await await Task.WhenAny(work);
-        }
-        finally
-        {
-            await over.CancelAsync();
-            await Task.WhenAll(work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await lease.ReleaseAsync();
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        new Leadership(catalog, times, Lease, Name, time, log, "notifications are not sent")
+            .ServeAsync((lease, over) => [RouteOnAsync(lease, over), .. Settings.Channels.Select(channel => SendOnAsync(lease, channel, over))], stoppingToken);
 
     private async Task RouteOnAsync(LeaderLease lease, CancellationToken ct)
     {

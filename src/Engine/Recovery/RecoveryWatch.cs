@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -16,19 +17,11 @@ public sealed class RecoveryWatch(
 {
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(15);
 
-    private readonly SemaphoreSlim _incidentChanged = new(0, 1);
-
-    /// <inheritdoc/>
-    public override void Dispose()
-    {
-        _incidentChanged.Dispose();
-        base.Dispose();
-    }
-
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var subscription = incidents.Subscribe(_ => Wake());
+        using var incidentChanged = new Wake();
+        using var subscription = incidents.Subscribe(_ => incidentChanged.Set());
         var hasPlans = false;
         while (!stoppingToken.IsCancellationRequested)
         {
@@ -49,19 +42,7 @@ public sealed class RecoveryWatch(
                 log.LogWarning(fault, "gates and incidents could not be looked at; trying again in {Every}", s_every);
             }
 
-            await _incidentChanged.WaitAsync(s_every, stoppingToken);
-        }
-    }
-
-    private void Wake()
-    {
-        try
-        {
-            _incidentChanged.Release();
-        }
-        catch (SemaphoreFullException)
-        {
-            // It is awake already.
+            await incidentChanged.WaitAsync(s_every, stoppingToken);
         }
     }
 }

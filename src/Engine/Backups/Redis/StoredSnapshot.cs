@@ -40,14 +40,17 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var pipe = new Pipe(new PipeOptions(pauseWriterThreshold: 8 * 1024 * 1024, resumeWriterThreshold: 4 * 1024 * 1024, minimumSegmentSize: 64 * 1024, useSynchronizationContext: false));
-        var batches = Channel.CreateBounded<IReadOnlyList<StoredKey>>(new BoundedChannelOptions(BatchesAhead) { SingleReader = true, SingleWriter = true });
+        // The parser has a thread of its own and waits on it for room; a bounded channel would let it wait only asynchronously.
+        var batches = Channel.CreateUnbounded<IReadOnlyList<StoredKey>>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        using var room = new SemaphoreSlim(BatchesAhead);
         var fetching = FetchAsync(pipe.Writer, progress, stop.Token);
-        var parsing = Task.Factory.StartNew(() => Parse(pipe.Reader, batches.Writer, isWanted, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        var parsing = Task.Factory.StartNew(() => Parse(pipe.Reader, batches.Writer, room, isWanted, stop.Token), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
         try
         {
             await foreach (var batch in batches.Reader.ReadAllAsync(cancellationToken))
             {
                 yield return batch;
+                room.Release();
             }
 
             // What the repository found wrong outweighs what the reader made of it.
@@ -57,8 +60,6 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
         finally
         {
             await stop.CancelAsync();
-            // A parser that waits for room, or for bytes, is let go.
-            batches.Writer.TryComplete();
             await fetching.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             await ((Task)parsing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -79,7 +80,7 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
         }
     }
 
-    private void Parse(PipeReader pipe, ChannelWriter<IReadOnlyList<StoredKey>> batches, Func<int, byte[], bool> isWanted, CancellationToken cancellationToken)
+    private void Parse(PipeReader pipe, ChannelWriter<IReadOnlyList<StoredKey>> batches, SemaphoreSlim room, Func<int, byte[], bool> isWanted, CancellationToken cancellationToken)
     {
         try
         {
@@ -98,13 +99,13 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
                 bytes += entry.Payload.Length;
                 if (bytes >= BatchBytes || batch.Count >= BatchKeys)
                 {
-                    Give(batches, batch, cancellationToken);
+                    Give(batches, room, batch, cancellationToken);
                     (batch, bytes) = ([], 0);
                 }
             }
 
             _functions.AddRange(reader.Functions);
-            Give(batches, batch, cancellationToken);
+            Give(batches, room, batch, cancellationToken);
             batches.TryComplete();
         }
         catch (Exception exception)
@@ -118,14 +119,12 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
         }
     }
 
-    private static void Give(ChannelWriter<IReadOnlyList<StoredKey>> batches, List<StoredKey> batch, CancellationToken cancellationToken)
+    private static void Give(ChannelWriter<IReadOnlyList<StoredKey>> batches, SemaphoreSlim room, List<StoredKey> batch, CancellationToken cancellationToken)
     {
-        while (batch.Count > 0 && !batches.TryWrite(batch))
+        if (batch.Count > 0)
         {
-            if (!batches.WaitToWriteAsync(cancellationToken).AsTask().GetAwaiter().GetResult())
-            {
-                return;
-            }
+            room.Wait(cancellationToken);
+            batches.TryWrite(batch);
         }
     }
 }

@@ -15,19 +15,12 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Receiving;
 
-/// <summary>A commit that the server acknowledged.</summary>
-/// <param name="Id">Its heartbeat.</param>
-/// <param name="Lsn">Where the server's WAL ended right after it.</param>
-/// <param name="At">When, on the stopwatch.</param>
-internal sealed record Heartbeat(long Id, ulong Lsn, long At);
-
 /// <summary>A server that is written to, two tiers, and a receiver between them.</summary>
 internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
 {
     private readonly ServerFolder _folder = new();
     private readonly CatalogServer _catalog;
-    private readonly CancellationTokenSource _writing = new();
-    private Task _writer = Task.CompletedTask;
+    private readonly HeartbeatLoad _load;
     private CancellationTokenSource? _receiving;
     private Task _receiver = Task.CompletedTask;
 
@@ -40,6 +33,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
         Server = new PostgresCluster(Options("source"), _folder.Registry);
         Settings = settings;
         Wal = new WalCatalog(catalog.Pool);
+        _load = new HeartbeatLoad(() => OpenAsync());
     }
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -60,7 +54,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
 
     public string Slot => Settings.SlotOf(Source.Name);
 
-    public ConcurrentQueue<Heartbeat> Heartbeats { get; } = [];
+    public ConcurrentQueue<Heartbeat> Heartbeats => _load.Heartbeats;
 
     public ConcurrentQueue<string> BaseBackupsAsked { get; } = [];
 
@@ -110,13 +104,9 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
     }
 
     /// <summary>Commits heartbeats until the rig ends, through every death of the server.</summary>
-    public void StartWriting(TimeSpan pause, int fillerBytes = 100) => _writer = WriteAsync(pause, fillerBytes, _writing.Token);
+    public void StartWriting(TimeSpan pause, int fillerBytes = 100) => _load.Start(pause, fillerBytes);
 
-    public async Task StopWritingAsync()
-    {
-        await _writing.CancelAsync();
-        await _writer;
-    }
+    public Task StopWritingAsync() => _load.StopAsync();
 
     public async Task ExecuteAsync(string sql)
     {
@@ -308,7 +298,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
         await StopReceiverAsync();
         await Server.StopAsync(CancellationToken.None);
         Tiers.Dispose();
-        _writing.Dispose();
+        _load.Dispose();
         await _folder.DisposeAsync();
     }
 
@@ -341,39 +331,6 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
         {
             // Stopped.
         }
-    }
-
-    private async Task WriteAsync(TimeSpan pause, int fillerBytes, CancellationToken ct)
-    {
-        var id = 0L;
-        NpgsqlConnection? connection = null;
-        while (!ct.IsCancellationRequested)
-        {
-            try
-            {
-                connection ??= await OpenAsync();
-                id++;
-                await using (var insert = new NpgsqlCommand("INSERT INTO heartbeat (id, filler) VALUES ($1, repeat(md5(random()::text), $2))", connection))
-                {
-                    insert.Parameters.Add(new NpgsqlParameter { Value = id });
-                    insert.Parameters.Add(new NpgsqlParameter { Value = Math.Max(1, fillerBytes / 32) });
-                    await insert.ExecuteNonQueryAsync(CancellationToken.None);
-                }
-
-                var at = Stopwatch.GetTimestamp();
-                await using var where = new NpgsqlCommand("SELECT pg_current_wal_flush_lsn()::text", connection);
-                Heartbeats.Enqueue(new Heartbeat(id, Lsn.Parse((string)(await where.ExecuteScalarAsync(CancellationToken.None))!).Value, at));
-                await Task.Delay(pause, ct);
-            }
-            catch (Exception fault) when (fault is NpgsqlException or OperationCanceledException or ObjectDisposedException)
-            {
-                await (connection?.DisposeAsync() ?? ValueTask.CompletedTask);
-                connection = null;
-                await Task.Delay(50, CancellationToken.None);
-            }
-        }
-
-        await (connection?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     private PostgresClusterOptions Options(string name) => _folder.ClusterOptions(name) with

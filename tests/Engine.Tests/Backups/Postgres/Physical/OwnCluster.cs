@@ -80,6 +80,15 @@ public class OwnCluster : IAsyncLifetime
         }
     }
 
+    /// <summary>Before it returns, for a capture's log, which waits for nobody.</summary>
+    public void Execute(string statement)
+    {
+        using var connection = NewConnection();
+        connection.Open();
+        using var command = new NpgsqlCommand(statement, connection);
+        command.ExecuteNonQuery();
+    }
+
     public async Task<T> ScalarAsync<T>(string text)
     {
         await using var connection = await OpenAsync();
@@ -89,11 +98,16 @@ public class OwnCluster : IAsyncLifetime
 
     private async Task<NpgsqlConnection> OpenAsync()
     {
-        var settings = Server.AdminConnection();
-        settings.Pooling = false;
-        var connection = new NpgsqlConnection(settings.ConnectionString);
+        var connection = NewConnection();
         await connection.OpenAsync(Ct);
         return connection;
+    }
+
+    private NpgsqlConnection NewConnection()
+    {
+        var settings = Server.AdminConnection();
+        settings.Pooling = false;
+        return new NpgsqlConnection(settings.ConnectionString);
     }
 
     public static string Text(ValidationResult validation) => string.Join('\n', validation.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}"));

@@ -46,7 +46,7 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
 
         var (second, readNow, knownNow) = await CaptureCountedAsync(
             // After the files are stored and before the mark: only the WAL knows of it.
-            () => cluster.ExecuteAsync("UPDATE late SET n = n + 1 WHERE n = 7"));
+            () => cluster.Execute("UPDATE late SET n = n + 1 WHERE n = 7"));
 
         // Of the large one the first part is as it was.
         Assert.True(knownNow > 0 && readNow < read, $"{readNow} parts were read, {knownNow} known");
@@ -60,14 +60,14 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         Assert.Equal(whole, $"{facts.Rows} {facts.Digest}");
         await cluster.ExecuteAsync("DROP TABLE large, calm, grows, emptied, typed, late, shaped");
 
-        async Task<(PostgresBackupResult Result, int Read, int Known)> CaptureCountedAsync(Func<Task>? beforeMark = null)
+        async Task<(PostgresBackupResult Result, int Read, int Known)> CaptureCountedAsync(Action? beforeMark = null)
         {
             var counted = (Read: 0, Known: 0);
             var result = await cluster.CaptureAsync(log: (phase, text) =>
             {
                 if (phase == "facts" && text.Contains("marking", StringComparison.Ordinal) && beforeMark is not null)
                 {
-                    beforeMark().GetAwaiter().GetResult();
+                    beforeMark();
                 }
 
                 if (phase == "facts" && text.Contains("parts of tables", StringComparison.Ordinal))
