@@ -17,7 +17,7 @@ internal static class RedisPointFacts
         }
 
         yield return new NamedFact(PageTexts.FactServer, facts.Address);
-        yield return new NamedFact(PageTexts.FactServerVersion, facts.ServerVersion);
+        yield return new NamedFact(PageTexts.KindRedis, facts.ServerVersion);
         yield return new NamedFact(PageTexts.FactDatabases, Figures.Count(facts.Databases.Count));
         yield return new NamedFact(PageTexts.FactKeys, Figures.Count(facts.Keys));
         yield return new NamedFact(PageTexts.FactExpiringKeys, Figures.Count(facts.Expiring));

@@ -159,7 +159,7 @@ internal sealed class BackupFaultProbe(HealthSubject subject, NpgsqlDataSource c
         {
             null => new ProbeFinding(ProbeAnswer.NotDetectable, "no backup has ended"),
             { IsDamage: true } => new ProbeFinding(ProbeAnswer.Corrupt, $"R-{last.Run}: {last.Message}"),
-            _ => new ProbeFinding(ProbeAnswer.Answered, $"R-{last.Run} met no damaged page"),
+            _ => new ProbeFinding(ProbeAnswer.Answered, $"R-{last.Run} met no damage"),
         };
     }
 }
