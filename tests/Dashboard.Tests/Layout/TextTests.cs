@@ -49,6 +49,17 @@ public sealed partial class TextTests
         Assert.Empty(found);
     }
 
+    /// <summary>While a page reads, or cannot, <c>PageFault</c> is its only first heading: its own comes with what was read.</summary>
+    [Fact]
+    public void No_page_has_two_first_headings_while_it_reads()
+    {
+        var pages = Directory.EnumerateFiles(Path.Combine(Repository(), "src", "Dashboard"), "*.razor", SearchOption.AllDirectories)
+            .Select(file => (Name: Path.GetFileName(file), Lines: File.ReadAllLines(file)))
+            .Where(page => page.Lines.Any(line => line.StartsWith("<PageFault", StringComparison.Ordinal))).ToList();
+        Assert.NotEmpty(pages);
+        Assert.All(pages, page => Assert.DoesNotContain(page.Lines, line => line.StartsWith("<PageHeader", StringComparison.Ordinal) || line.StartsWith("<h1", StringComparison.Ordinal)));
+    }
+
     [Theory]
     [InlineData("light")]
     [InlineData("dark")]
