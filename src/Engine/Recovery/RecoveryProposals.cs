@@ -55,7 +55,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         foreach (var version in await library.ListAsync(cancellationToken))
         {
             var template = library.Read(version);
-            if (!template.Disasters.Contains(disaster) || !string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase))
+            if (!template.Disasters.Contains(disaster) || !template.IsFor(source))
             {
                 continue;
             }

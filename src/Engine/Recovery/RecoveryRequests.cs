@@ -51,8 +51,8 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         {
             await RequireIncidentAsync(transaction, plan, cancellationToken);
             var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
+            await EndDrillsAsync(transaction, plan.Source, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
-            await EndDrillsAsync(plan.Source, cancellationToken);
             await handOver(run.Id, cancellationToken);
             return run;
         }
@@ -92,29 +92,20 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
 
     /// <summary>Ends the run after what it is doing now.</summary>
     /// <param name="rollBack">True: what was done is undone first.</param>
-    public async Task<bool> CancelAsync(RunId run, bool rollBack, string actor, string reason, RunStore runs, CancellationToken cancellationToken)
+    public async Task<bool> CancelAsync(RunId run, bool rollBack, string actor, string reason, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(runs);
-        await ActAsync(run, actor, "recovery.end-asked", reason, (transaction, _) =>
-            transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken), wakes: false, cancellationToken);
-        var isAsked = await runs.CancelAsync(run, actor, cancellationToken);
-        // One that nobody had begun is over now; nobody will take it up to say so.
-        await using (var connection = await catalog.OpenConnectionAsync(cancellationToken))
-        await using (var transaction = await connection.BeginTransactionAsync(cancellationToken))
+        RunState? left = null;
+        await ActAsync(run, actor, "recovery.end-asked", reason, async (transaction, _) =>
         {
-            var isOver = await transaction.Command(
-                "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", run.Value)
-                .RunAsync(cancellationToken);
-            if (isOver == 1)
+            await transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken);
+            left = await RunStore.CancelAsync(transaction, run, actor, cancellationToken);
+            if (left == RunState.Cancelled)
             {
                 await RecoveryNotices.EndedAsync(transaction, run, RecoveryOutcome.Cancelled, $"{actor}: {reason.Trim()}");
             }
-
-            await transaction.CommitAsync(cancellationToken);
-        }
-
+        }, wakes: false, cancellationToken);
         await handOver(run, cancellationToken);
-        return isAsked;
+        return left is not null;
     }
 
     /// <summary>An incident gives a recovery rights and a moment: it must be one of this source, and not over.</summary>
@@ -129,12 +120,13 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     }
 
     /// <summary>What is broken comes before what is practised: a drill of that source would take the machine from it.</summary>
-    private async Task EndDrillsAsync(string source, CancellationToken cancellationToken)
+    private static async Task EndDrillsAsync(NpgsqlTransaction transaction, string source, CancellationToken cancellationToken)
     {
-        var runs = new RunStore(catalog);
-        foreach (var drill in (await runs.ListAsync(source, RunKinds.Drill, null, 1, cancellationToken)).Where(run => run.IsOpen))
+        var open = await transaction.Command("SELECT id FROM run WHERE source = $1 AND kind = $2 AND state IN ('queued', 'running', 'waiting')", source, RunKinds.Drill)
+            .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
+        foreach (var drill in open)
         {
-            await runs.CancelAsync(drill.Id, "engine", cancellationToken);
+            await RunStore.CancelAsync(transaction, drill, "engine", cancellationToken);
         }
     }
 

@@ -96,23 +96,42 @@ public sealed class RunStore(NpgsqlDataSource catalog)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var changed = await transaction.Command(
+        if (await CancelAsync(transaction, id, actor, cancellationToken) is null)
+        {
+            return false;
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>
+    /// The same inside the caller's transaction. A recovery or drill that is over with it gets its outcome here: nobody will take
+    /// it up to say so.
+    /// </summary>
+    /// <returns>The state that it is in now; null where it had ended, or was asked to before.</returns>
+    public static async Task<RunState?> CancelAsync(NpgsqlTransaction transaction, RunId id, string actor, CancellationToken cancellationToken)
+    {
+        var left = await transaction.Command(
             """
             UPDATE run SET cancel_by = $2, cancel_at = clock_timestamp(),
               state = CASE WHEN state = 'queued' AND attempt = 0 THEN 'cancelled' WHEN state = 'waiting' THEN 'queued' ELSE state END,
               handed_over_at = CASE WHEN state = 'waiting' THEN NULL ELSE handed_over_at END,
               ended_at = CASE WHEN state = 'queued' AND attempt = 0 THEN clock_timestamp() ELSE ended_at END
             WHERE id = $1 AND state IN ('queued', 'running', 'waiting') AND cancel_at IS NULL
-            """, id.Value, actor).RunAsync(cancellationToken);
-        if (changed == 0)
+            RETURNING state
+            """, id.Value, actor).FirstAsync(row => row.GetString(0), cancellationToken);
+        if (left is null)
         {
-            return false;
+            return null;
         }
 
+        await transaction.Command(
+            "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND r.id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", id.Value)
+            .RunAsync(cancellationToken);
         await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, Invariant(id.Value)).RunAsync(cancellationToken);
         await AuditLog.AppendAsync(transaction, actor, "run.cancel-requested", id.ToString(), new { }, cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        return true;
+        return Parse(left);
     }
 
     /// <summary>

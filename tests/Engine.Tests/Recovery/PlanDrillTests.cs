@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -106,6 +107,77 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
     }
 
     [Fact]
+    public async Task A_drill_that_began_on_another_machine_is_gone_on_with_but_never_called_clean()
+    {
+        RunId run = default;
+        var deaths = 0;
+        rig.WrapAll(inner => new HookedAction(inner, afterAct: () => inner.Name == RestoreFromBackup.ActionName && deaths++ == 0 ? rig.DieAsync(run) : Task.CompletedTask));
+        using var wrapping = rig.Wrapping();
+        run = (await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct)).Id;
+        await rig.AdvanceAsync(run);
+        await rig.Pool.Command("UPDATE plan_drill SET places[1] = 'elsewhere/' || split_part(places[1], '/', 2) WHERE run_id = $1", run.Value).RunAsync(Ct);
+        await rig.ExpireLeaseAsync(run);
+
+        var ended = await rig.AdvanceAsync(run);
+
+        var drill = (await rig.DrillCatalog.FindAsync(run, Ct))!;
+        Assert.Equal((RunState.Failed, RecoveryOutcome.Completed, false), (ended.State, drill.Recovery.Outcome, drill.Passed));
+        Assert.Contains("elsewhere/drill", Assert.Single(drill.Cleanup!.Left), StringComparison.Ordinal);
+        Assert.Equal(Environment.MachineName, drill.Cleanup.Places[1].Split('/')[0]);
+    }
+
+    [Fact]
+    public async Task The_schedule_begins_with_a_plan_that_was_never_drilled()
+    {
+        var run = await rig.Drills.StartDueAsync("engine", Ct);
+
+        Assert.NotNull(run);
+        var due = (await rig.Drills.DueAsync(Ct)).ToLookup(one => one.Version.Plan, one => one.Last);
+        Assert.Equal(run.Id, due[RecoveryRequest.PlanOf(run).Template].Single()!.Run);
+        Assert.True(await rig.Drills.CancelAsync(run.Id, "olga", Ct));
+        Assert.Equal(RecoveryOutcome.Cancelled, await rig.OutcomeAsync(run.Id));
+    }
+
+    [Fact]
+    public async Task A_recovery_that_a_person_helped_along_proves_no_plan()
+    {
+        var plan = await rig.PlanAsync();
+        var run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+        await rig.Pool.Command("UPDATE run SET state = 'completed', ended_at = clock_timestamp() WHERE id = $1", run.Value).RunAsync(Ct);
+        await rig.Pool.Command("UPDATE recovery SET outcome = 'completed' WHERE run_id = $1", run.Value).RunAsync(Ct);
+        await rig.Pool.Command("UPDATE recovery_step SET state = 'done', reason = CASE WHEN action = 'verify_data_integrity' THEN 'looked at it myself' END WHERE run_id = $1", run.Value).RunAsync(Ct);
+
+        var helped = await ReadAsync();
+
+        Assert.Equal(ReadinessState.NotVerified, helped.State);
+        Assert.Contains(new ReadinessReason(ReadinessCause.DoneByHand, $"{run}: verify"), helped.Reasons);
+        await rig.Pool.Command("UPDATE recovery_step SET reason = NULL WHERE run_id = $1", run.Value).RunAsync(Ct);
+        Assert.DoesNotContain((await ReadAsync()).Reasons, reason => reason.Cause is ReadinessCause.DoneByHand or ReadinessCause.NoDrill);
+    }
+
+    [Fact]
+    public async Task A_plan_that_cannot_be_read_is_not_verified_and_holds_up_no_other()
+    {
+        await rig.PlanReadiness.EvaluateAsync(Ct);
+        var newest = (await rig.Library.NewestAsync("postgres-outage", Ct))!;
+        await rig.Pool.Command(
+            "INSERT INTO plan_version (plan, version, body, hash, author) VALUES ('postgres-outage', $1, '{', 'of another build', 'adam')", newest.Version + 1).RunAsync(Ct);
+        try
+        {
+            await rig.PlanReadiness.EvaluateAsync(Ct);
+
+            var row = (await rig.Readiness.ListAsync(Ct)).Single(row => row.Plan == "postgres-outage" && row.Source == rig.Source.Name);
+            Assert.Equal((ReadinessState.NotVerified, newest.Version + 1), (row.State, row.PlanVersion));
+            Assert.Equal(ReadinessCause.PlanImpossible, Assert.Single(row.Reasons).Cause);
+            Assert.Equal(RecoveryRig.Plan, Assert.Single(await rig.Drills.DueAsync(Ct)).Version.Plan);
+        }
+        finally
+        {
+            await rig.Pool.Command("DELETE FROM plan_version WHERE plan = 'postgres-outage' AND version = $1", newest.Version + 1).RunAsync(Ct);
+        }
+    }
+
+    [Fact]
     public async Task A_drill_is_ended_by_a_recovery_of_its_source_and_refused_while_that_is_open()
     {
         var drill = await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct);
@@ -114,9 +186,10 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
         var plan = await rig.PlanAsync();
         var recovery = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
 
+        Assert.Equal(RecoveryOutcome.Cancelled, await rig.OutcomeAsync(drill.Id));
         Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(drill.Id)).State);
         Assert.Equal("drill-not-now", (await Assert.ThrowsAsync<EngineException>(() => rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct))).Code);
-        await rig.Recoveries.CancelAsync(recovery.Id, rollBack: false, "olga", "only a test of it", rig.Runs, Ct);
+        await rig.Recoveries.CancelAsync(recovery.Id, rollBack: false, "olga", "only a test of it", Ct);
         await rig.AdvanceAsync(recovery.Id);
     }
 
@@ -137,6 +210,8 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
                 drill.Plan with { Steps = [.. drill.Plan.Steps.Select(step => step with { NotExercised = null })] },
             },
             forged => Assert.Equal("drill-not-apart", Assert.Throws<EngineException>(() => rig.DrillPlans.Require(forged)).Code));
+        var stopping = drill.Plan with { Steps = [.. drill.Plan.Steps.Where(step => step.Action != RestoreFromBackup.ActionName)] };
+        Assert.Equal("drill-shows-nothing", Assert.Throws<EngineException>(() => rig.DrillPlans.Require(stopping)).Code);
         Assert.Equal("drill-as-recovery", (await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.RequestAsync(drill.Plan, drill.Plan.Hash, "olga", Ct))).Code);
         var target = drill.Plan.Target;
         Assert.DoesNotContain(rig.Server.DataFolder, drill.Plan.ToJson(), StringComparison.Ordinal);

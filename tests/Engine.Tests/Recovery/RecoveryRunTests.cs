@@ -95,7 +95,7 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
     {
         Run? run = null;
         using var ending = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(
-            inner, afterAct: () => rig.Recoveries.CancelAsync(run!.Id, rollBack: true, "olga", "the damage is elsewhere", rig.Runs, Ct)));
+            inner, afterAct: () => rig.Recoveries.CancelAsync(run!.Id, rollBack: true, "olga", "the damage is elsewhere", Ct)));
         await rig.ExecuteAsync("CHECKPOINT");
         var before = rig.Digest();
         var plan = await rig.PlanAsync();
@@ -149,7 +149,7 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct));
 
         Assert.Equal("recovery-already-open", refused.Code);
-        await rig.Recoveries.CancelAsync(first.Id, rollBack: false, "olga", "only a test of it", rig.Runs, Ct);
+        await rig.Recoveries.CancelAsync(first.Id, rollBack: false, "olga", "only a test of it", Ct);
         Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(first.Id)).State);
     }
 

@@ -53,7 +53,7 @@ public sealed class ReportTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
     {
         var plan = await rig.PlanAsync();
         var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
-        await rig.Recoveries.CancelAsync(run.Id, rollBack: false, "olga", "only a test of it", rig.Runs, Ct);
+        await rig.Recoveries.CancelAsync(run.Id, rollBack: false, "olga", "only a test of it", Ct);
         var report = await rig.Reports.WriteAsync(run.Id, Ct);
         Assert.Equal((false, "cancelled"), (report.IsDrill, report.Outcome));
         using var other = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);

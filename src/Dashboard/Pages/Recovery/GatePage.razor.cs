@@ -93,7 +93,7 @@ public partial class GatePage : LivePage
         var gate = await Gates.FindAsync(Number, cancellationToken)
             ?? throw new EngineException("gate-unknown", ErrorKind.NotFound, $"there is no gate G-{Number}", "All gates are on the Approvals page.");
         var run = await Runs.FindAsync(gate.Run, cancellationToken);
-        _plan = _plan is not null && _gate?.Run == gate.Run ? _plan : RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run!.RequestJson, JsonSerializerOptions.Web)!.Plan);
+        _plan = _plan is not null && _gate?.Run == gate.Run ? _plan : RecoveryRequest.PlanOf(run!);
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
         _last = (await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken))
             .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != gate.Run && !one.IsDrill && one.Outcome is not null);

@@ -29,6 +29,7 @@ internal static class ReadinessWords
     {
         ReadinessCause.NoDrill => DrillTexts.CauseNoDrill,
         ReadinessCause.DrillFailed => Figures.Format(DrillTexts.CauseDrillFailed, reason.Text),
+        ReadinessCause.DoneByHand => Figures.Format(DrillTexts.CauseDoneByHand, reason.Text),
         ReadinessCause.NotCleaned => Figures.Format(DrillTexts.CauseNotCleaned, reason.Text),
         ReadinessCause.PlanChanged => Figures.Format(DrillTexts.CausePlanChanged, reason.Text),
         ReadinessCause.ConfigurationChanged => Figures.Format(DrillTexts.CauseConfigurationChanged, reason.Text),

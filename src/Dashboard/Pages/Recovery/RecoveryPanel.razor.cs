@@ -164,8 +164,8 @@ public partial class RecoveryPanel
         {
             RecoveryAct.Pause => Requests.PauseAsync(run, actor, reason, token),
             RecoveryAct.Resume => Requests.ResumeAsync(run, actor, token),
-            RecoveryAct.EndKeep => Requests.CancelAsync(run, rollBack: false, actor, reason, Runs, token),
-            RecoveryAct.EndUndo => Requests.CancelAsync(run, rollBack: true, actor, reason, Runs, token),
+            RecoveryAct.EndKeep => Requests.CancelAsync(run, rollBack: false, actor, reason, token),
+            RecoveryAct.EndUndo => Requests.CancelAsync(run, rollBack: true, actor, reason, token),
             RecoveryAct.AskAgain => Desk.AskAgainAsync(run, actor, token),
             RecoveryAct.Retry => Requests.DecideAsync(run, StepChoice.Retry, actor, reason, token),
             RecoveryAct.MarkDone => Requests.DecideAsync(run, StepChoice.MarkDone, actor, reason, token),

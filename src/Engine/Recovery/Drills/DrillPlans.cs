@@ -55,7 +55,7 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(living, JsonSerializerOptions.Web))));
 
     /// <summary>Refuses a drill's plan that could touch anything that lives. Called when it is asked for, and before each attempt.</summary>
-    /// <exception cref="EngineException"><c>drill-not-apart</c>, with all that stands against it.</exception>
+    /// <exception cref="EngineException"><c>drill-not-apart</c>, with all that stands against it; <c>drill-shows-nothing</c>: it restores nothing.</exception>
     public void Require(RecoveryPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
@@ -63,6 +63,18 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
         if (against.Count > 0)
         {
             throw new EngineException("drill-not-apart", ErrorKind.Denied, $"the drill is not kept apart from what lives: {string.Join("; ", against)}", "ask for a drill anew");
+        }
+
+        RequireRestore(plan);
+    }
+
+    /// <summary>Whatever came of it, nothing would be shown.</summary>
+    private static void RequireRestore(RecoveryPlan plan)
+    {
+        if (!plan.Steps.Any(step => step is { Action: RestoreFromBackup.ActionName, NotExercised: null }))
+        {
+            throw new EngineException("drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan.Template} restores nothing, so a drill of it shows nothing",
+                $"give it a step of {RestoreFromBackup.ActionName}, or do not drill it (drillEveryDays 0)");
         }
     }
 

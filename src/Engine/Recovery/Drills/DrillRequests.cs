@@ -11,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Drills;
 
 /// <summary>A plan of a source and when its drill is due.</summary>
 /// <param name="Last">The newest drill, or null.</param>
-/// <param name="DueAt">When the schedule asks for the next; null where it never does.</param>
+/// <param name="DueAt">When the schedule asks for the next: since ever where it was never drilled; null where it never does.</param>
 public sealed record DrillDue(PlanVersion Version, PlanTemplate Template, Source Source, PlanDrillRow? Last, DateTimeOffset? DueAt);
 
 /// <summary>Asks for drills, by hand or because they are due.</summary>
@@ -24,12 +24,10 @@ public sealed class DrillRequests(
     /// <summary>One that failed is tried again the next night, not the next week.</summary>
     private static readonly TimeSpan s_afterFailure = TimeSpan.FromHours(20);
 
-    private const int LookedThrough = 2000;
-
     /// <summary>Asks for a drill of the newest version of a plan.</summary>
     /// <exception cref="EngineException">
     /// <c>plan-unknown</c>; <c>drill-already-open</c>: another has not ended; <c>drill-not-now</c>: the source has an incident or is being recovered;
-    /// <c>drill-space</c>; what keeps a recovery from being planned.
+    /// <c>drill-space</c>; <c>drill-shows-nothing</c>: the plan restores nothing; what keeps a recovery from being planned.
     /// </exception>
     public async Task<Run> RequestAsync(string plan, string source, string actor, CancellationToken cancellationToken)
     {
@@ -63,36 +61,30 @@ public sealed class DrillRequests(
 
     /// <summary>Ends a drill; its scratch server is removed.</summary>
     /// <returns>False where it had ended.</returns>
-    public async Task<bool> CancelAsync(RunId run, string actor, CancellationToken cancellationToken)
-    {
-        var isAsked = await new RunStore(catalog).CancelAsync(run, actor, cancellationToken);
-        // One that nobody had begun is over now, and has left nothing; nobody will take it up to say so.
-        await catalog.Command(
-            "UPDATE recovery c SET outcome = 'cancelled' FROM run r WHERE r.id = c.run_id AND c.run_id = $1 AND c.is_drill AND r.state = 'cancelled' AND r.attempt = 0 AND c.outcome IS NULL", run.Value)
-            .RunAsync(cancellationToken);
-        return isAsked;
-    }
+    public Task<bool> CancelAsync(RunId run, string actor, CancellationToken cancellationToken) => new RunStore(catalog).CancelAsync(run, actor, cancellationToken);
 
-    /// <summary>Every plan of every source that it is for, with its newest drill and the time of the next.</summary>
+    /// <summary>Every plan of every source that it is for, with its newest drill and the time of the next. One that cannot be read holds up no other; its readiness says so.</summary>
     public async Task<IReadOnlyList<DrillDue>> DueAsync(CancellationToken cancellationToken)
     {
-        var known = await drills.ListAsync(null, null, LookedThrough, cancellationToken);
+        var newest = (await drills.NewestAsync(cancellationToken)).ToDictionary(drill => (drill.Recovery.Plan, drill.Recovery.Source));
         var all = new List<DrillDue>();
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            var template = library.Read(version);
-            foreach (var source in estate.Sources.Where(source => string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase)))
+            try
             {
-                var last = known.FirstOrDefault(drill => drill.Recovery.Plan == version.Plan && drill.Recovery.Source == source.Name && drill.State != RunState.Cancelled);
-                var days = template.DrillEveryDays ?? estate.ClassOf(source).DrillDays;
-                all.Add(new DrillDue(version, template, source, last, days == 0 ? null : DueAt(last, days)));
+                var template = library.Read(version);
+                all.AddRange(template.SourcesIn(estate).Select(source => DueOf(version, template, source, newest.GetValueOrDefault((version.Plan, source.Name)))));
+            }
+            catch (EngineException fault)
+            {
+                log.LogWarning("nobody knows when {Plan} v{Version} is to be drilled: {Reason}", version.Plan, version.Version, fault.Message);
             }
         }
 
         return all;
     }
 
-    /// <summary>Asks for the drill that is due for the longest time and possible now; the others wait for the next call.</summary>
+    /// <summary>Asks for the drill that is due for the longest time, those that never ran before all others, and possible now; the rest waits for the next call.</summary>
     /// <returns>The run; null where none is due, or another is under way.</returns>
     public async Task<Run?> StartDueAsync(string actor, CancellationToken cancellationToken)
     {
@@ -120,11 +112,20 @@ public sealed class DrillRequests(
 
     private const string OpenCode = "drill-already-open";
 
+    /// <summary>Since ever: before everything that was drilled once, whatever the clocks say.</summary>
+    private static readonly DateTimeOffset NeverDrilled = DateTimeOffset.MinValue;
+
+    private DrillDue DueOf(PlanVersion version, PlanTemplate template, Source source, PlanDrillRow? last)
+    {
+        var days = template.DrillEveryDays ?? estate.ClassOf(source).DrillDays;
+        return new DrillDue(version, template, source, last, days == 0 ? null : DueAt(last, days));
+    }
+
     private DateTimeOffset DueAt(PlanDrillRow? last, int days)
     {
         if (last is null)
         {
-            return time.GetUtcNow();
+            return NeverDrilled;
         }
 
         var ended = last.EndedAt ?? time.GetUtcNow();

@@ -62,10 +62,10 @@ public sealed class DrillRun(
         var plan = RecoveryRun.ReadPlan(context);
         plans.Require(plan);
         var name = ProcessRegistry.NewName("drill");
-        foreach (var left in await PlanDrillCatalog.BeginAsync(context, name))
+        foreach (var left in await PlanDrillCatalog.BeginAsync(context, DrillPlace.Here(name)))
         {
-            context.Log("drill", $"an earlier attempt was interrupted; removing {left} and beginning anew");
-            await ScratchTraces.RemoveAsync(options.ScratchRoot, left, registry);
+            context.Log("drill", $"an earlier attempt was interrupted; {(left.IsHere ? $"removing {left.Name} and " : $"what it left is on another machine ({left}); ")}beginning anew");
+            await RemoveAsync(left);
         }
 
         ScratchFolder? folder = null;
@@ -101,17 +101,22 @@ public sealed class DrillRun(
         var left = new List<string>();
         foreach (var place in places)
         {
-            await ScratchTraces.RemoveAsync(options.ScratchRoot, place, registry);
-            left.AddRange(ScratchTraces.Find(options.ScratchRoot, place, registry));
+            await RemoveAsync(place);
+            left.AddRange(place.IsHere
+                ? ScratchTraces.Find(options.ScratchRoot, place.Name, registry)
+                : [$"whether anything of {place} is left cannot be shown here: only that machine can see it"]);
         }
 
-        var cleanup = new DrillCleanup(places, left, time.GetUtcNow());
+        var cleanup = new DrillCleanup([.. places.Select(place => place.ToString())], left, time.GetUtcNow());
         await PlanDrillCatalog.CleanedAsync(context, cleanup);
         if (!cleanup.IsProven)
         {
-            throw new EngineException("drill-left-behind", ErrorKind.Conflict, $"the drill left something behind: {string.Join("; ", left)}", "remove it by hand");
+            throw new EngineException("drill-left-behind", ErrorKind.Conflict, $"it is not shown that the drill left nothing behind: {string.Join("; ", left)}", "look on that machine and remove it by hand, then drill again");
         }
 
         context.Log("drill", $"clean: no process, no folder and no server of {Counted.Of(places.Count, "attempt")} is left");
     }
+
+    /// <summary>Removes what this machine has of a place; what another has is out of reach.</summary>
+    private Task RemoveAsync(DrillPlace place) => place.IsHere ? ScratchTraces.RemoveAsync(options.ScratchRoot, place.Name, registry) : Task.CompletedTask;
 }

@@ -8,7 +8,7 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Recovery.Drills;
 
 /// <summary>What was looked for when a drill had ended.</summary>
-/// <param name="Places">Its scratch folders.</param>
+/// <param name="Places">Its scratch folders, each with the machine that it was on.</param>
 /// <param name="Left">What was still there, each a sentence; empty where nothing was.</param>
 /// <param name="At">When it was looked.</param>
 public sealed record DrillCleanup(IReadOnlyList<string> Places, IReadOnlyList<string> Left, DateTimeOffset At)
@@ -21,7 +21,7 @@ public sealed record DrillCleanup(IReadOnlyList<string> Places, IReadOnlyList<st
 /// <param name="Recovery">Its walk through the plan.</param>
 /// <param name="State">Of its run.</param>
 /// <param name="ConfigurationHash">Of how the source was declared to be recovered.</param>
-/// <param name="Places">The scratch folders of its attempts.</param>
+/// <param name="Places">The scratch folders of its attempts, each as <see cref="DrillPlace"/> writes it.</param>
 /// <param name="Cleanup">Null until it was looked whether anything was left.</param>
 public sealed record PlanDrillRow(
     RecoveryRow Recovery, RunState State, string RequestedBy, DateTimeOffset CreatedAt, DateTimeOffset? EndedAt, string ConfigurationHash, IReadOnlyList<string> Places,
@@ -63,6 +63,15 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
         return rows;
     }
 
+    /// <summary>The newest drill of each plan for each source that has any; those that ended cancelled do not count.</summary>
+    public Task<IReadOnlyList<PlanDrillRow>> NewestAsync(CancellationToken cancellationToken) => catalog.Command(
+        $"""
+        WITH newest AS (
+          SELECT DISTINCT ON (c.plan, c.source) d.run_id FROM plan_drill d JOIN recovery c ON c.run_id = d.run_id JOIN run r ON r.id = d.run_id
+          WHERE r.state <> 'cancelled' ORDER BY c.plan, c.source, d.run_id DESC)
+        SELECT {RecoveryCatalog.ColumnsOf("c")}, {Columns} FROM newest n JOIN plan_drill d ON d.run_id = n.run_id JOIN recovery c ON c.run_id = d.run_id JOIN run r ON r.id = d.run_id
+        """).ListAsync(Map, cancellationToken);
+
     /// <summary>The drill of a run, or null.</summary>
     public Task<PlanDrillRow?> FindAsync(RunId run, CancellationToken cancellationToken) => catalog.Command(
         $"SELECT {RecoveryCatalog.ColumnsOf("c")}, {Columns} FROM plan_drill d JOIN recovery c ON c.run_id = d.run_id JOIN run r ON r.id = d.run_id WHERE d.run_id = $1", run.Value)
@@ -71,9 +80,9 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
     /// <summary>Begins an attempt: its folder's name is written down before it is made, and what an earlier attempt measured is forgotten.</summary>
     /// <returns>The folders of earlier attempts.</returns>
     /// <exception cref="EngineException"><c>drill-interrupted</c>: too many attempts died.</exception>
-    internal static async Task<IReadOnlyList<string>> BeginAsync(RunContext context, string place)
+    internal static async Task<IReadOnlyList<DrillPlace>> BeginAsync(RunContext context, DrillPlace place)
     {
-        IReadOnlyList<string> earlier = [];
+        IReadOnlyList<DrillPlace> earlier = [];
         await context.CommitAsync(async transaction =>
         {
             earlier = await PlacesAsync(transaction, context.Run.Id);
@@ -82,7 +91,7 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
                 return;
             }
 
-            await transaction.Command("UPDATE plan_drill SET places = array_append(places, $2) WHERE run_id = $1", context.Run.Id.Value, place).RunAsync(CancellationToken.None);
+            await transaction.Command("UPDATE plan_drill SET places = array_append(places, $2) WHERE run_id = $1", context.Run.Id.Value, place.ToString()).RunAsync(CancellationToken.None);
             if (earlier.Count > 0)
             {
                 await transaction.Command(
@@ -90,7 +99,7 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
                     UPDATE recovery_step SET state = 'pending', attempt = 0, snapshot = NULL, effect = NULL, verification = NULL, error = NULL, started_at = NULL, acted_at = NULL,
                       ended_at = NULL, rollback_started_at = NULL, rollback_ended_at = NULL WHERE run_id = $1 AND reason IS NULL
                     """, context.Run.Id.Value).RunAsync(CancellationToken.None);
-                await AuditLog.AppendAsync(transaction, "engine", "drill.begun-anew", context.Run.Id.ToString(), new { place, earlier }, CancellationToken.None);
+                await AuditLog.AppendAsync(transaction, "engine", "drill.begun-anew", context.Run.Id.ToString(), new { place = place.ToString(), earlier = earlier.Select(one => one.ToString()) }, CancellationToken.None);
             }
         });
         return earlier.Count < MostAttempts ? earlier : throw new EngineException(
@@ -98,9 +107,9 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
     }
 
     /// <summary>The folders of all attempts, behind the run's fence: a process that was frozen must not remove a later one's.</summary>
-    internal static async Task<IReadOnlyList<string>> PlacesAsync(RunContext context)
+    internal static async Task<IReadOnlyList<DrillPlace>> PlacesAsync(RunContext context)
     {
-        IReadOnlyList<string> places = [];
+        IReadOnlyList<DrillPlace> places = [];
         await context.CommitAsync(async transaction => places = await PlacesAsync(transaction, context.Run.Id));
         return places;
     }
@@ -114,8 +123,9 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
             transaction, "engine", cleanup.IsProven ? "drill.cleaned" : "drill.not-cleaned", context.Run.Id.ToString(), new { cleanup.Places, cleanup.Left }, CancellationToken.None);
     });
 
-    private static async Task<IReadOnlyList<string>> PlacesAsync(NpgsqlTransaction transaction, RunId run) =>
-        await transaction.Command("SELECT places FROM plan_drill WHERE run_id = $1", run.Value).FirstAsync(row => row.GetFieldValue<string[]>(0), CancellationToken.None) ?? [];
+    private static async Task<IReadOnlyList<DrillPlace>> PlacesAsync(NpgsqlTransaction transaction, RunId run) =>
+        [.. (await transaction.Command("SELECT places FROM plan_drill WHERE run_id = $1", run.Value).FirstAsync(row => row.GetFieldValue<string[]>(0), CancellationToken.None) ?? [])
+            .Select(DrillPlace.Parse)];
 
     private static PlanDrillRow Map(NpgsqlDataReader row)
     {

@@ -16,8 +16,12 @@ public sealed record RecoveryRequest(string Plan, string PlanHash)
     public static RecoveryPlan PlanOf(Run run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Plan);
+        return PlanOf(run.RequestJson);
     }
+
+    /// <summary>The same of its request's text.</summary>
+    /// <exception cref="EngineException">As <see cref="RecoveryPlan.Parse"/>.</exception>
+    public static RecoveryPlan PlanOf(string requestJson) => RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(requestJson, JsonSerializerOptions.Web)!.Plan);
 }
 
 /// <summary>What a recovery run ends with.</summary>

@@ -58,7 +58,7 @@ public sealed class PlanMaker(
 
     private static RecoveryTarget TargetOf(Source source, PlanTemplate template)
     {
-        if (!string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase) || source.Postgres is not { } postgres)
+        if (!template.IsFor(source) || source.Postgres is not { } postgres)
         {
             throw new EngineException("plan-kind", ErrorKind.Input, $"plan {template.Name} is for {template.Kind}, {source.Name} is of kind {source.Kind.ToString().ToLowerInvariant()}",
                 "choose a plan for its kind");

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -61,6 +62,12 @@ public sealed record PlanTemplate(
         RespectRequiredConstructorParameters = false,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
     };
+
+    /// <summary>Whether it is for sources of this one's kind.</summary>
+    public bool IsFor(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
+
+    /// <summary>The declared sources that it is for.</summary>
+    public IEnumerable<Source> SourcesIn(ProtectedEstate estate) => (estate ?? throw new ArgumentNullException(nameof(estate))).Sources.Where(IsFor);
 
     /// <summary>Reads and checks a template.</summary>
     /// <param name="text">JSON.</param>

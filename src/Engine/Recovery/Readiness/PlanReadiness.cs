@@ -18,15 +18,57 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
         var kept = new List<(string, string)>();
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            var template = library.Read(version);
-            foreach (var source in estate.Sources.Where(source => string.Equals(template.Kind, source.Kind.ToString(), StringComparison.OrdinalIgnoreCase)))
+            var (template, fault) = Read(version);
+            // For whom one is that cannot be read is known from when it could.
+            var sources = template?.SourcesIn(estate) ?? await KnownOfAsync(version.Plan, cancellationToken);
+            foreach (var source in sources)
             {
-                await EvaluateAsync(version, template, source, cancellationToken);
+                await EvaluateAsync(version, template, fault, source, cancellationToken);
                 kept.Add((version.Plan, source.Name));
             }
         }
 
         await readiness.ForgetOthersAsync(kept, cancellationToken);
+    }
+
+    private (PlanTemplate? Template, EngineException? Fault) Read(PlanVersion version)
+    {
+        try
+        {
+            return (library.Read(version), null);
+        }
+        catch (EngineException fault)
+        {
+            return (null, fault);
+        }
+    }
+
+    private async Task<IEnumerable<Source>> KnownOfAsync(string plan, CancellationToken cancellationToken)
+    {
+        var known = (await readiness.ListAsync(cancellationToken)).Where(row => row.Plan == plan).Select(row => row.Source).ToHashSet();
+        return estate.Sources.Where(source => known.Contains(source.Name));
+    }
+
+    /// <summary>One that cannot be judged is not verified, and holds up no other.</summary>
+    private async Task EvaluateAsync(PlanVersion version, PlanTemplate? template, EngineException? fault, Source source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (template is not null)
+            {
+                await EvaluateAsync(version, template, source, cancellationToken);
+                return;
+            }
+        }
+        catch (EngineException unreadable)
+        {
+            fault = unreadable;
+        }
+
+        var now = time.GetUtcNow();
+        await readiness.RecordAsync(
+            new ReadinessRow(version.Plan, source.Name, version.Version, ReadinessState.NotVerified, [new ReadinessReason(ReadinessCause.PlanImpossible, fault!.ToText())], null, now, now),
+            cancellationToken);
     }
 
     /// <summary>A proof holds as long as the class says; where drills are rarer by configuration, until the next one is due.</summary>

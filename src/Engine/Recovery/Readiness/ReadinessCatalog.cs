@@ -82,7 +82,9 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
     public Task<ReadinessProof?> LastAsync(string plan, string source, CancellationToken cancellationToken) => catalog.Command(
         """
         SELECT c.run_id, c.is_drill, c.plan_version, d.configuration_hash, c.outcome, d.cleanup::text, coalesce(r.ended_at, clock_timestamp()), r.request::text,
-          coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = c.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message')
+          coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = c.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message'),
+          -- A drill gives a reason for what it does not do; in a recovery it is a person's.
+          (SELECT string_agg(s.name, ', ' ORDER BY s.position) FROM recovery_step s WHERE s.run_id = c.run_id AND NOT c.is_drill AND s.reason IS NOT NULL)
         FROM recovery c JOIN run r ON r.id = c.run_id LEFT JOIN plan_drill d ON d.run_id = c.run_id
         WHERE c.plan = $1 AND c.source = $2 AND c.outcome IS NOT NULL AND c.outcome <> 'cancelled' AND r.state NOT IN ('queued', 'running', 'waiting')
         ORDER BY c.run_id DESC LIMIT 1
@@ -114,12 +116,12 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
         var cleanup = row.TextOrNull(5) is { } json ? JsonSerializer.Deserialize<DrillCleanup>(json, JsonSerializerOptions.Web) : null;
         return new ReadinessProof(
             new RunId(row.GetInt64(0)), isDrill, row.GetInt32(2), row.TextOrNull(3) ?? LivingHash(row.GetString(7)), RecoveryNames.Parse<RecoveryOutcome>(row.GetString(4)),
-            row.TextOrNull(8), !isDrill || cleanup is { IsProven: true }, row.Time(6));
+            row.TextOrNull(8), !isDrill || cleanup is { IsProven: true }, row.Time(6)) { ByHand = row.TextOrNull(9) };
     }
 
     /// <summary>A recovery's plan names the living target itself.</summary>
     private static string LivingHash(string request) =>
-        DrillPlans.FingerprintOf(RecoveryPlan.Parse(JsonSerializer.Deserialize<RecoveryRequest>(request, JsonSerializerOptions.Web)!.Plan).Target);
+        DrillPlans.FingerprintOf(RecoveryRequest.PlanOf(request).Target);
 
     private static ReadinessRow Map(NpgsqlDataReader row) => new(
         row.GetString(0), row.GetString(1), row.GetInt32(2), RecoveryNames.Parse<ReadinessState>(row.GetString(3)),

@@ -22,6 +22,9 @@ public enum ReadinessCause
     NoDrill,
     DrillFailed,
     NotCleaned,
+
+    /// <summary>It was carried out, but a person left steps out or marked them done: the plan alone did not do it.</summary>
+    DoneByHand,
     PlanChanged,
     ConfigurationChanged,
     ProofTooOld,
@@ -45,7 +48,10 @@ public sealed record ReadinessReason(ReadinessCause Cause, string Text);
 /// <param name="IsClean">A drill: whether it was shown that nothing is left. True for a recovery.</param>
 public sealed record ReadinessProof(RunId Run, bool IsDrill, int PlanVersion, string ConfigurationHash, RecoveryOutcome Outcome, string? Failure, bool IsClean, DateTimeOffset EndedAt)
 {
-    public bool Passed => Outcome == RecoveryOutcome.Completed && IsClean;
+    /// <summary>Of a recovery: the steps that a person left out or marked done; null where there are none.</summary>
+    public string? ByHand { get; init; }
+
+    public bool Passed => Outcome == RecoveryOutcome.Completed && IsClean && ByHand is null;
 }
 
 /// <summary>What a plan's readiness follows from.</summary>
@@ -81,6 +87,9 @@ public static class ReadinessJudgement
                 break;
             case { IsClean: false } unclean:
                 against.Add(new ReadinessReason(ReadinessCause.NotCleaned, $"{unclean.Run}"));
+                break;
+            case { ByHand: { } steps } assisted:
+                against.Add(new ReadinessReason(ReadinessCause.DoneByHand, $"{assisted.Run}: {steps}"));
                 break;
             case { } passed:
                 since.AddRange(Since(passed, facts, now));
