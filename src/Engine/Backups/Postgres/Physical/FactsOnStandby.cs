@@ -10,16 +10,19 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// </summary>
 internal sealed class FactsOnStandby(PostgresSource source)
 {
+    private const string Begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+    private const string State = "SELECT pg_get_wal_replay_pause_state()";
+    private const string Running = "not paused";
+
     /// <summary>
-    /// Sent at once and each executed whatever the others do, so that a process that dies here leaves no standby paused. A replay
-    /// that somebody else paused stays paused. PostgreSQL pauses between two records, which takes as long as the one that it is at.
+    /// Sent at once and each executed whatever the others do, so that a process that dies here leaves no standby paused.
+    /// PostgreSQL pauses between two records, which takes as long as the one that it is at.
     /// </summary>
     private static readonly string[] s_mark =
     [
         """
         DO $$
         BEGIN
-          PERFORM set_config('drconsole.paused', pg_get_wal_replay_pause_state(), false);
           PERFORM pg_wal_replay_pause();
           FOR i IN 1..200 LOOP
             EXIT WHEN pg_get_wal_replay_pause_state() = 'paused';
@@ -27,10 +30,11 @@ internal sealed class FactsOnStandby(PostgresSource source)
           END LOOP;
         END $$
         """,
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Begin,
         "SELECT pg_get_wal_replay_pause_state(), pg_last_wal_replay_lsn()",
-        "DO $$ BEGIN IF current_setting('drconsole.paused') = 'not paused' THEN PERFORM pg_wal_replay_resume(); END IF; END $$",
     ];
+
+    private const string Resume = "SELECT pg_wal_replay_resume()";
 
     /// <summary>Pauses, looks, lets replay go on, and reads what was seen.</summary>
     /// <param name="stop">Where the files are consistent; the facts must not be of an earlier place.</param>
@@ -71,26 +75,63 @@ internal sealed class FactsOnStandby(PostgresSource source)
             "SELECT has_function_privilege('pg_wal_replay_pause()', 'EXECUTE') AND has_function_privilege('pg_wal_replay_resume()', 'EXECUTE')", connection);
         if (await may.ExecuteScalarAsync(ct) is not true)
         {
-            await using var begin = new NpgsqlCommand(s_mark[1], connection);
+            await using var begin = new NpgsqlCommand(Begin, connection);
             await begin.ExecuteNonQueryAsync(ct);
             return (null, $"it was taken from a standby, and user {source.Username} may not pause its replay for an instant "
                 + $"(GRANT EXECUTE ON FUNCTION pg_wal_replay_pause(), pg_wal_replay_resume() TO {source.Username})");
         }
 
+        // A replay that somebody else paused stays paused.
+        var isOurs = await StateAsync(connection, ct) == Running;
+        (string State, NpgsqlLogSequenceNumber Lsn) marked;
+        try
+        {
+            // Not cancelled: a cancel between pause and resume would leave the standby paused, and it takes two seconds at most.
+            marked = await MarkAsync(connection, isOurs);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or TimeoutException && isOurs)
+        {
+            await ResumeAsync();
+            throw;
+        }
+
+        ct.ThrowIfCancellationRequested();
+        return marked.State == "paused" ? (marked.Lsn, null) : (null, "the standby did not pause its replay within two seconds");
+    }
+
+    private static async Task<(string State, NpgsqlLogSequenceNumber Lsn)> MarkAsync(NpgsqlConnection connection, bool isOurs)
+    {
         await using var batch = new NpgsqlBatch(connection) { EnableErrorBarriers = true };
-        foreach (var text in s_mark)
+        foreach (var text in isOurs ? [.. s_mark, Resume] : s_mark)
         {
             batch.BatchCommands.Add(new NpgsqlBatchCommand(text));
         }
 
-        await using var rows = await batch.ExecuteReaderAsync(ct);
-        await rows.ReadAsync(ct);
-        var (state, lsn) = (rows.GetString(0), rows.GetFieldValue<NpgsqlLogSequenceNumber>(1));
+        await using var rows = await batch.ExecuteReaderAsync(CancellationToken.None);
+        await rows.ReadAsync(CancellationToken.None);
+        var marked = (rows.GetString(0), rows.GetFieldValue<NpgsqlLogSequenceNumber>(1));
         // To the end: a replay that does not go on again must not go unnoticed.
-        while (await rows.NextResultAsync(ct))
+        while (await rows.NextResultAsync(CancellationToken.None))
         {
         }
 
-        return state == "paused" ? (lsn, null) : (null, "the standby did not pause its replay within two seconds");
+        return marked;
+    }
+
+    /// <summary>A statement of the mark failed, and nobody knows which came after it: the connection may be in a failed transaction, or gone.</summary>
+    private async Task ResumeAsync()
+    {
+        await using var connection = await source.OpenAsync(CancellationToken.None);
+        if (await StateAsync(connection, CancellationToken.None) != Running)
+        {
+            await using var resume = new NpgsqlCommand(Resume, connection);
+            await resume.ExecuteNonQueryAsync(CancellationToken.None);
+        }
+    }
+
+    private static async Task<string?> StateAsync(NpgsqlConnection connection, CancellationToken ct)
+    {
+        await using var command = new NpgsqlCommand(State, connection);
+        return (string?)await command.ExecuteScalarAsync(ct);
     }
 }

@@ -54,6 +54,13 @@ internal sealed class RelationChanges
             different.Add((at, bytes - at));
         }
 
+        // VACUUM cuts off pages at a file's end, and what is left is as it was: the part of the end has lost rows, or may have.
+        // The parent's length does not tell, since its facts are of a later instant than its copy of this file.
+        if (bytes == 0 || bytes % RangeBytes != 0)
+        {
+            different.Add((bytes, 1));
+        }
+
         Note(path, different);
     }
 

@@ -35,6 +35,7 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
             "CREATE TABLE large AS SELECT g AS n, repeat(md5(g::text), 30) AS t FROM generate_series(1, 80000) g", "CREATE TABLE calm AS SELECT g AS n FROM generate_series(1, 500) g",
             "CREATE TABLE grows (n int)", "CREATE TABLE emptied AS SELECT g AS n FROM generate_series(1, 500) g", "CREATE TABLE typed AS SELECT g AS n, g % 7 AS m FROM generate_series(1, 500) g",
             "CREATE TABLE late AS SELECT g AS n FROM generate_series(1, 500) g", "CREATE TABLE shaped AS SELECT 'one'::varchar(10) AS t, 1.50::numeric AS v",
+            "CREATE TABLE cut AS SELECT g AS n FROM generate_series(1, 500) g", "CREATE TABLE shortened AS SELECT g AS n FROM generate_series(1, 20000) g",
             // Without it the first reading would write to each page that its rows are committed.
             "VACUUM", "CHECKPOINT");
         var (first, read, known) = await CaptureCountedAsync();
@@ -42,7 +43,10 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         await cluster.ExecuteAsync(
             // None of these changes a page of the table's old file, or the file is another one.
             "ALTER TABLE grows ADD COLUMN added int DEFAULT 5", "TRUNCATE emptied", "ALTER TABLE typed ALTER m TYPE bigint",
-            "UPDATE large SET t = 'changed' WHERE n = 79000", "INSERT INTO grows VALUES (1), (2)");
+            "UPDATE large SET t = 'changed' WHERE n = 79000", "INSERT INTO grows VALUES (1), (2)",
+            // The same files without their ends.
+            "DELETE FROM cut", "VACUUM cut", "DELETE FROM shortened WHERE ctid >= '(40,0)'", "VACUUM shortened");
+        Assert.Equal((0, 40 * 8192), (await cluster.ScalarAsync<long>("SELECT pg_relation_size('cut')"), await cluster.ScalarAsync<long>("SELECT pg_relation_size('shortened')")));
 
         var (second, readNow, knownNow) = await CaptureCountedAsync(
             // After the files are stored and before the mark: only the WAL knows of it.
@@ -53,12 +57,12 @@ public sealed class PhysicalCaptureTests(OwnCluster cluster) : IClassFixture<Own
         Assert.Contains((await cluster.Repository.ReadManifestAsync(second.BackupId, Ct)).Artifacts, artifact => artifact.Name == RangedFacts.ArtifactName);
         var validation = await cluster.ValidateAsync(second.BackupId);
         Assert.True(validation.OverallPassed, Text(validation));
-        Assert.All(new[] { "large", "calm", "grows", "emptied", "typed", "late", "shaped" }, name => Assert.Contains(
+        Assert.All(new[] { "large", "calm", "grows", "emptied", "typed", "late", "shaped", "cut", "shortened" }, name => Assert.Contains(
             validation.Comparison!.Results, item => item is { Kind: "table", Outcome: FactOutcome.Equal } && item.Name == $"public.{name}"));
         var whole = await cluster.ScalarAsync<string>("SELECT count(*) || ' ' || sum(hash_record_extended(a.*, 0)::numeric) FROM large AS a");
         var facts = (await LogicalBackup.ReadFactsAsync(cluster.Repository, await cluster.Repository.ReadManifestAsync(second.BackupId, Ct), Ct)).Tables.Single(table => table.Name == "large");
         Assert.Equal(whole, $"{facts.Rows} {facts.Digest}");
-        await cluster.ExecuteAsync("DROP TABLE large, calm, grows, emptied, typed, late, shaped");
+        await cluster.ExecuteAsync("DROP TABLE large, calm, grows, emptied, typed, late, shaped, cut, shortened");
 
         async Task<(PostgresBackupResult Result, int Read, int Known)> CaptureCountedAsync(Action? beforeMark = null)
         {

@@ -19,7 +19,7 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
     {
         await primary.ExecuteAsync("CREATE TABLE moving AS SELECT g AS n, md5(g::text) AS t FROM generate_series(1, 20000) g", "CREATE UNLOGGED TABLE fleeting AS SELECT 1 AS n");
         var password = (await File.ReadAllTextAsync(primary.Server.AdminPasswordFile, Ct)).Trim();
-        await using var standby = await StartStandbyAsync(password);
+        await using var standby = await StartStandbyAsync(password, "standby", "moving");
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
         var writing = WriteAsync(stop.Token);
         foreach (var directory in new[] { standby.DataFolder, null })
@@ -51,6 +51,39 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
         Assert.DoesNotContain(primary.Registry.List(), record => record.Name.Contains("basebackup", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Replay_goes_on_where_the_backup_is_cancelled_while_it_pauses_it()
+    {
+        await primary.ExecuteAsync("CREATE TABLE held AS SELECT g AS n FROM generate_series(1, 20000) g");
+        var password = (await File.ReadAllTextAsync(primary.Server.AdminPasswordFile, Ct)).Trim();
+        await using var standby = await StartStandbyAsync(password, "held", "held");
+        await using var reader = new NpgsqlConnection(SettingsOf(standby, password));
+        await reader.OpenAsync(Ct);
+        await using (var hold = new NpgsqlCommand("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM held", reader))
+        {
+            await hold.ExecuteNonQueryAsync(Ct);
+        }
+
+        // Replay waits for the reader's lock, so that it cannot come to a pause.
+        await primary.ExecuteAsync("TRUNCATE held");
+        while (await StandbyScalarAsync(standby, password, "SELECT (SELECT count(*) FROM pg_locks WHERE NOT granted)::text") == "0")
+        {
+            await Task.Delay(20, Ct);
+        }
+
+        using var cancel = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var facts = new FactsOnStandby(primary.Source with { Port = standby.Port }).ReadAsync(new(0), _ => throw new InvalidOperationException("the mark was told"), cancel.Token);
+        while (await StandbyScalarAsync(standby, password, "SELECT pg_get_wal_replay_pause_state()") != "pause requested")
+        {
+            await Task.Delay(20, Ct);
+        }
+
+        await cancel.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => facts);
+
+        Assert.Equal("not paused", await StandbyScalarAsync(standby, password, "SELECT pg_get_wal_replay_pause_state()"));
+    }
+
     private async Task WriteAsync(CancellationToken ct)
     {
         for (var i = 0; !ct.IsCancellationRequested; i++)
@@ -60,9 +93,9 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
         }
     }
 
-    private async Task<PostgresCluster> StartStandbyAsync(string password)
+    private async Task<PostgresCluster> StartStandbyAsync(string password, string name, string table)
     {
-        var folder = primary.Folder.Combine("standby");
+        var folder = primary.Folder.Combine(name);
         var start = new ProcessStartInfo(
             PostgresBinaries.Find(null).PathOf("pg_basebackup"), ["-h", LabPostgres.Host, "-p", $"{primary.Server.Port}", "-U", "postgres", "-D", folder, "-R", "-X", "stream", "-c", "fast", "--no-sync"])
         {
@@ -83,11 +116,11 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
         }
 
         var cluster = new PostgresCluster(
-            primary.Folder.ClusterOptions("standby") with { Password = password, Settings = new Dictionary<string, string> { ["fsync"] = "off", ["hot_standby_feedback"] = "on" }, IsScratch = true },
+            primary.Folder.ClusterOptions(name) with { Password = password, Settings = new Dictionary<string, string> { ["fsync"] = "off", ["hot_standby_feedback"] = "on" }, IsScratch = true },
             primary.Registry);
         await cluster.StartAsync(Ct);
         var began = Stopwatch.GetTimestamp();
-        while (await StandbyScalarAsync(cluster, password, "SELECT count(*)::text FROM moving") != "20000")
+        while (await StandbyScalarAsync(cluster, password, $"SELECT count(*)::text FROM {table}") != "20000")
         {
             Assert.True(Stopwatch.GetElapsedTime(began) < Limit, "the standby does not follow");
             await Task.Delay(50, Ct);
@@ -96,13 +129,14 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
         return cluster;
     }
 
+    private static string SettingsOf(PostgresCluster standby, string password) => new NpgsqlConnectionStringBuilder
+    {
+        Host = LabPostgres.Host, Port = standby.Port, Username = "postgres", Password = password, Database = LabPostgres.Orders, Pooling = false,
+    }.ConnectionString;
+
     private static async Task<string> StandbyScalarAsync(PostgresCluster standby, string password, string text)
     {
-        var settings = new NpgsqlConnectionStringBuilder
-        {
-            Host = LabPostgres.Host, Port = standby.Port, Username = "postgres", Password = password, Database = LabPostgres.Orders, Pooling = false,
-        };
-        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await using var connection = new NpgsqlConnection(SettingsOf(standby, password));
         await connection.OpenAsync(Ct);
         await using var command = new NpgsqlCommand(text, connection);
         return (string)(await command.ExecuteScalarAsync(Ct))!;
