@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Microsoft.Extensions.Logging;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Backups.Receiving;
 
@@ -29,8 +30,9 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
             {
                 await LookAsync(ct);
             }
-            catch (EngineException fault)
+            catch (Exception fault) when (fault is EngineException or NpgsqlException)
             {
+                // The catalog may be away as well as a tier: receiving goes on.
                 log.LogWarning("the WAL of {Source} could not be looked through for holes: {Reason}", source.Name, fault.Message);
             }
 

@@ -15,8 +15,11 @@ public sealed record KubernetesBinaries(string ApiServer, string Etcd, string? C
     {
         get
         {
+            // As the shell that built it sees them: HOME may be another folder than the one in the system's list of users.
             var cache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-            return Path.Combine(string.IsNullOrEmpty(cache) ? Path.Combine(ServerUser.Current.Home, ".cache") : cache, "hexabase-drconsole", "kubernetes-1.20.2");
+            var home = Environment.GetEnvironmentVariable("HOME");
+            return Path.Combine(
+                string.IsNullOrEmpty(cache) ? Path.Combine(string.IsNullOrEmpty(home) ? ServerUser.Current.Home : home, ".cache") : cache, "hexabase-drconsole", "kubernetes-1.20.2");
         }
     }
 

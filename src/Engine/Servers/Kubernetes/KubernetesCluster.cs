@@ -254,15 +254,17 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
     {
         if (ApiPort == 0 && File.Exists(PortsFile))
         {
-            var kept = File.ReadAllText(PortsFile).Split(' ').Select(text => int.Parse(text, CultureInfo.InvariantCulture)).ToList();
-            if (!kept.Any(FreePort.IsTaken))
+            // What is no three ports was cut short: new ones are chosen.
+            var kept = File.ReadAllText(PortsFile).Split(' ').Select(text => ushort.TryParse(text, CultureInfo.InvariantCulture, out var port) ? port : 0).ToList();
+            if (kept is [> 0 and var api, > 0 and var etcd, > 0 and var peer] && !kept.Any(FreePort.IsTaken))
             {
-                (ApiPort, EtcdPort, PeerPort) = (kept[0], kept[1], kept[2]);
+                (ApiPort, EtcdPort, PeerPort) = (api, etcd, peer);
             }
         }
     }
 
-    private void WritePorts() => File.WriteAllText(PortsFile, string.Create(CultureInfo.InvariantCulture, $"{ApiPort} {EtcdPort} {PeerPort}"));
+    private void WritePorts() =>
+        LocalFolder.WritePrivateFile(PortsFile, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{ApiPort} {EtcdPort} {PeerPort}")));
 
     private async Task<bool> AnswersAsync(string url, CancellationToken cancellationToken)
     {

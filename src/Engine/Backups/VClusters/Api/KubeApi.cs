@@ -18,6 +18,7 @@ public sealed record KubeBudget(int Parallel = 4, int PageBytes = 8 * 1024 * 102
 public sealed class KubeApi : IDisposable
 {
     private const int Attempts = 6;
+    private const int LongestAnswerBytes = 256 * 1024 * 1024;
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(30);
     private static readonly JsonDocumentOptions s_json = new() { MaxDepth = 256 };
     private readonly KubeEndpoint _endpoint;
@@ -32,7 +33,12 @@ public sealed class KubeApi : IDisposable
         Budget = budget ?? new KubeBudget();
         _time = time ?? TimeProvider.System;
         _slots = new SemaphoreSlim(Budget.Parallel, Budget.Parallel);
-        _client = new HttpClient(endpoint.CreateHandler(Budget.Parallel)) { BaseAddress = endpoint.Server, Timeout = TimeSpan.FromMinutes(3) };
+        _client = new HttpClient(endpoint.CreateHandler(Budget.Parallel))
+        {
+            BaseAddress = endpoint.Server,
+            Timeout = TimeSpan.FromMinutes(3),
+            MaxResponseContentBufferSize = LongestAnswerBytes,
+        };
     }
 
     /// <summary>What this server may be asked.</summary>
@@ -142,7 +148,8 @@ public sealed class KubeApi : IDisposable
         }
 
         Interlocked.Increment(ref _requests);
-        using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
+        // With its body: the time-out ends with what is awaited here, and a body that stalls must not be waited for without one.
+        using var response = await _client.SendAsync(request, HttpCompletionOption.ResponseContentRead, cancellationToken).ConfigureAwait(false);
         var bytes = await response.Content.ReadAsByteArrayAsync(cancellationToken).ConfigureAwait(false);
         var answer = new KubeAnswer((int)response.StatusCode, Parse(bytes), bytes.Length);
         var isBusy = response.StatusCode is HttpStatusCode.TooManyRequests or HttpStatusCode.ServiceUnavailable && response.Headers.RetryAfter is not null;

@@ -15,7 +15,7 @@ public sealed class RestorePlanner(KubeApi api)
     /// <summary>Up to so many namespaces are listed one by one; beyond that, kinds are listed whole.</summary>
     private const int FewNamespaces = 5;
 
-    private readonly ConcurrentDictionary<(KubeResource, string), Task<Dictionary<(string, string), JsonObject>>> _live = new();
+    private readonly ConcurrentDictionary<(KubeResource, string), Lazy<Task<Dictionary<(string, string), JsonObject>>>> _live = new();
     private bool _isWide;
 
     /// <summary>
@@ -159,12 +159,16 @@ public sealed class RestorePlanner(KubeApi api)
     /// <summary>One list per kind, or per kind and namespace, instead of one request per object.</summary>
     private async Task<JsonObject?> FindLiveAsync(KubeResource resource, KubeObjectKey key, CancellationToken cancellationToken)
     {
-        var all = await _live.GetOrAdd((resource, _isWide ? "" : key.Namespace), async place =>
-        {
-            var found = await KubeListing.AllAsync(api, place.Item1, null, place.Item2.Length > 0 ? place.Item2 : null, cancellationToken).ConfigureAwait(false);
-            return found.ToDictionary(value => (value["metadata"]!["namespace"]?.GetValue<string>() ?? "", value["metadata"]!["name"]!.GetValue<string>()));
-        }).ConfigureAwait(false);
+        // Lazy: those who ask at the same time must not each list the kind.
+        var all = await _live.GetOrAdd(
+            (resource, _isWide ? "" : key.Namespace), place => new Lazy<Task<Dictionary<(string, string), JsonObject>>>(() => ListAsync(place.Item1, place.Item2))).Value.ConfigureAwait(false);
         return all.GetValueOrDefault((key.Namespace, key.Name));
+
+        async Task<Dictionary<(string, string), JsonObject>> ListAsync(KubeResource kind, string ns)
+        {
+            var found = await KubeListing.AllAsync(api, kind, null, ns.Length > 0 ? ns : null, cancellationToken).ConfigureAwait(false);
+            return found.ToDictionary(value => (value["metadata"]!["namespace"]?.GetValue<string>() ?? "", value["metadata"]!["name"]!.GetValue<string>()));
+        }
     }
 }
 
