@@ -34,6 +34,10 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     public string Kind => RunKinds.Restore;
 
     /// <inheritdoc/>
+    /// <remarks>A cluster's former store is put back with the cluster stopped, and both stopping and starting take minutes.</remarks>
+    public TimeSpan AbandonPatience => TimeSpan.FromMinutes(10);
+
+    /// <inheritdoc/>
     public async Task<object> ExecuteAsync(RunContext context)
     {
         var request = context.Request<RestoreRequest>();

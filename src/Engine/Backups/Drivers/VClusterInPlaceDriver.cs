@@ -74,12 +74,27 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             var (phases, warnings) = await restore.ExecuteAsync(work.Repository, work.Manifest, target, work.Operation, work.Log, cancellationToken);
             return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases };
         }
-        catch (EngineException fault)
+        catch (Exception fault) when (IsOfTheWork(fault))
         {
             // A cluster that was stopped must not stay so, and a store that is not the planned one must not stay in its place.
-            var undone = await restore.UndoAsync(target, work.Operation, CancellationToken.None);
-            work.Log?.Invoke("restore", $"{fault.Message}; {undone ?? "nothing was changed"}");
+            work.Log?.Invoke("restore", $"{fault.Message}; {await UndoAsync(target, work.Operation)}");
             throw;
+        }
+    }
+
+    /// <summary>A store that cannot be read or written fails the run as much as a cluster that does not answer; a cancel does not, the run may go on.</summary>
+    private static bool IsOfTheWork(Exception fault) => fault is EngineException or IOException or UnauthorizedAccessException;
+
+    private async Task<string> UndoAsync(VClusterTarget target, string operation)
+    {
+        try
+        {
+            return await restore.UndoAsync(target, operation, CancellationToken.None) ?? "nothing was changed";
+        }
+        catch (Exception fault) when (IsOfTheWork(fault))
+        {
+            // What the run fails of is the first fault.
+            return $"it could not be taken back: {fault.Message}";
         }
     }
 

@@ -82,7 +82,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         catch (EngineException fault) when (fault.Code == "target-drifted")
         {
             // Half a restore into a target that somebody else changes is nobody's plan.
-            var left = await restore.UndoAsync(plan, cancellationToken);
+            var (_, left) = await restore.UndoAsync(plan, cancellationToken);
             work.Log?.Invoke("restore", left.Count == 0 ? "what was done has been taken back" : $"not taken back: {string.Join("; ", left)}");
             throw;
         }
@@ -102,23 +102,19 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
         var journal = new Journal(notes, operation);
         var done = await journal.ReadAsync(cancellationToken);
-        if (done.Count == 0)
-        {
-            return null;
-        }
-
         var (_, repository) = await access.OpenAsync(await points.ResolveAsync(plan.RestorePointId, cancellationToken), null, cancellationToken);
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(new RestorePointId(plan.RestorePointId), cancellationToken);
             if (await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) is not { } record)
             {
-                return $"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay";
+                // It is written before the first effect.
+                return done.Count == 0 ? null : $"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay";
             }
 
             using var api = await OpenAsync(target, cancellationToken);
-            var left = await new ObjectRestore(api, journal, time).UndoAsync(record, cancellationToken);
-            return string.Create(CultureInfo.InvariantCulture, $"{done.Count - left.Count} restored objects were taken back")
+            var (taken, left) = await new ObjectRestore(api, journal, time).UndoAsync(record, cancellationToken);
+            return taken + left.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back")
                 + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}");
         }
     }

@@ -140,6 +140,13 @@ internal sealed class ClusterCapture : IDisposable
         }),
     ];
 
+    /// <summary>Why a kind could not be listed, itself or its whole group; null where it was.</summary>
+    public string? Unlisted(string group, string kind) =>
+        _kinds.FirstOrDefault(one => one.Problem is not null && one.Resource.Group == group && one.Resource.Kind == kind)?.Problem
+        ?? (_kinds.Any(one => one.Problem is null && one.Resource.Group == group && one.Resource.Kind == kind)
+            ? null
+            : _catalogue.Problems.Where(problem => KubeObjectKey.GroupOf(problem.Key) == group).Select(problem => problem.Value).FirstOrDefault());
+
     /// <summary>Which artifact a kind's documents go to.</summary>
     public string ArtifactOf(KubeResource resource)
     {

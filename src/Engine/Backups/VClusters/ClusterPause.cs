@@ -19,8 +19,11 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
-    /// <summary>Stops it and returns when nothing of it runs. False where somebody else has paused it already: it is left to them.</summary>
-    /// <exception cref="EngineException"><c>pause-timeout</c>: it was started again.</exception>
+    /// <summary>
+    /// Stops it and returns when nothing of it runs: a Pod that is ending is not ready any more, and writes all the same. False
+    /// where somebody else has paused it already: it is left to them, and may not have stopped yet.
+    /// </summary>
+    /// <exception cref="EngineException"><c>pause-timeout</c>: it was started again; <c>api-forbidden</c> where its Pods may not be listed: it was not stopped.</exception>
     public async Task<bool> PauseAsync(string purpose, CancellationToken cancellationToken)
     {
         var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
@@ -30,6 +33,8 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
             return false;
         }
 
+        // Before it is stopped: who may not see its Pods would never know when they are gone.
+        await HasPodsAsync(found, cancellationToken).ConfigureAwait(false);
         if (annotations[OwnerAnnotation] is null)
         {
             var replicas = found["spec"]?["replicas"]?.GetValue<int>() ?? 1;
@@ -49,15 +54,25 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         }
 
         await ScaleAsync(0, cancellationToken).ConfigureAwait(false);
-        if (!await WaitAsync(value => (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) == 0, cancellationToken).ConfigureAwait(false))
+        if (!await WaitStoppedAsync(cancellationToken).ConfigureAwait(false))
         {
             await ResumeAsync(purpose, CancellationToken.None).ConfigureAwait(false);
-            throw new EngineException(
-                "pause-timeout", ErrorKind.Unavailable, $"{access.Name} did not stop within {s_patience.TotalMinutes:0} minutes", "it was started again; look at its pods on the host") { IsTransient = true };
+            throw NotStopped("it was started again; look at its pods on the host");
         }
 
         return true;
     }
+
+    /// <summary>Waits until nothing of it runs.</summary>
+    /// <returns>False where something still did after three minutes.</returns>
+    public Task<bool> WaitStoppedAsync(CancellationToken cancellationToken) => WaitAsync(value => IsStoppedAsync(value, cancellationToken), cancellationToken);
+
+    /// <summary>True where nothing of it runs now.</summary>
+    public async Task<bool> IsStoppedAsync(CancellationToken cancellationToken) =>
+        await IsStoppedAsync(await ReadAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+
+    internal EngineException NotStopped(string hint) => new(
+        "pause-timeout", ErrorKind.Unavailable, $"{access.Name} did not stop within {s_patience.TotalMinutes:0} minutes", hint) { IsTransient = true };
 
     /// <summary>Starts what a pause of this purpose stopped. Does nothing where there is none; done twice it is done once.</summary>
     /// <returns>True where there was one.</returns>
@@ -83,14 +98,30 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// <summary>Waits until as many replicas are ready as are asked for.</summary>
     /// <returns>False where they were not within three minutes.</returns>
     public Task<bool> WaitReadyAsync(CancellationToken cancellationToken) => WaitAsync(
-        value => (value["spec"]?["replicas"]?.GetValue<int>() ?? 1) is var wanted && (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) >= wanted
-            && value["status"]?["observedGeneration"]?.ToJsonString() == value["metadata"]?["generation"]?.ToJsonString(),
+        value => Task.FromResult(
+            (value["spec"]?["replicas"]?.GetValue<int>() ?? 1) is var wanted && (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) >= wanted && IsObserved(value)),
         cancellationToken);
 
-    private async Task<bool> WaitAsync(Func<JsonObject, bool> isThere, CancellationToken cancellationToken)
+    private async Task<bool> IsStoppedAsync(JsonObject workload, CancellationToken cancellationToken) =>
+        IsObserved(workload) && (workload["status"]?["replicas"]?.GetValue<int>() ?? 0) == 0 && !await HasPodsAsync(workload, cancellationToken).ConfigureAwait(false);
+
+    /// <summary>True where the status is of what the workload says now.</summary>
+    private static bool IsObserved(JsonObject workload) =>
+        workload["status"]?["observedGeneration"]?.ToJsonString() == workload["metadata"]?["generation"]?.ToJsonString();
+
+    /// <summary>True where Pods of the workload are there that have not ended, of whatever replica.</summary>
+    private async Task<bool> HasPodsAsync(JsonObject workload, CancellationToken cancellationToken)
+    {
+        var pods = await KubeListing.AllAsync(
+            access.Host, new KubeResource("", "v1", "pods", "Pod", true), "labelSelector=" + Uri.EscapeDataString(KubeLabels.SelectorOf(workload["spec"]?["selector"])),
+            access.Namespace, cancellationToken).ConfigureAwait(false);
+        return pods.Any(pod => pod["status"]?["phase"]?.GetValue<string>() is not ("Succeeded" or "Failed"));
+    }
+
+    private async Task<bool> WaitAsync(Func<JsonObject, Task<bool>> isThere, CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
-        while (!isThere(await ReadAsync(cancellationToken).ConfigureAwait(false)))
+        while (!await isThere(await ReadAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
         {
             if (time.GetElapsedTime(began) > s_patience)
             {

@@ -47,7 +47,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
 
         // And back: nothing of it stays but what waits for its finalizer.
         await RemoveFinalizersAsync(api, "team-copy");
-        var left = await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct);
+        var (_, left) = await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct);
         Assert.Empty(left);
         Assert.Empty(journal.Notes);
     }
@@ -77,7 +77,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
         Assert.Equal("info", (await api.GetAsync(path, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         Assert.Null((await api.GetAsync(path, Ct))["data"]!["EXTRA"]);
 
-        Assert.Empty(await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct));
+        Assert.Empty((await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct)).Left);
         Assert.Equal("trace", (await api.GetAsync(path, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         Assert.Equal("c3RvbGVu", (await api.GetAsync(secret, Ct))["data"]!["password"]!.GetValue<string>());
 

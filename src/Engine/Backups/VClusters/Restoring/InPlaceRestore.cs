@@ -21,6 +21,9 @@ public sealed record EndangeredClaim(string Claim, string Volume, string Reclaim
 /// </summary>
 public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
 {
+    private static readonly TimeSpan s_lookFor = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(2);
+
     /// <summary>Claims that were made after the restore point, or whose virtual one is not in it.</summary>
     public static async Task<IReadOnlyList<EndangeredClaim>> EndangeredAsync(VClusterAccess access, StoredObjects stored, CancellationToken cancellationToken)
     {
@@ -28,9 +31,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         ArgumentNullException.ThrowIfNull(stored);
         var known = (await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false)).Where(one => one.Key is { Kind: "PersistentVolumeClaim", Group: "" })
             .Select(one => (one.Namespace, one.Name)).ToHashSet();
-        var claims = await KubeListing.AllAsync(
-            access.Host, new KubeResource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", true), "labelSelector=" + Uri.EscapeDataString("vcluster.loft.sh/managed-by=" + access.Name),
-            access.Namespace, cancellationToken).ConfigureAwait(false);
+        var claims = await VolumeRetention.ClaimsAsync(access, cancellationToken).ConfigureAwait(false);
         var found = new List<EndangeredClaim>();
         foreach (var claim in claims)
         {
@@ -68,24 +69,17 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         var places = Places.Of(target.Store!, operation);
         var phases = new List<RestorePhase>();
         var pause = new ClusterPause(access, time);
-        if (!Directory.Exists(places.Former))
+        if (!places.IsExchanged)
         {
-            await PhaseAsync("protect", () => ProtectAsync(access, stored, log, cancellationToken)).ConfigureAwait(false);
-            await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
-            await PhaseAsync("stop", async () =>
+            if (!Directory.Exists(places.Former))
             {
-                if (!await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false))
-                {
-                    throw new EngineException("vcluster-paused", ErrorKind.Conflict, $"{access.Name} is paused by somebody else", "resume it, or let them; then restore again");
-                }
-            }).ConfigureAwait(false);
+                await PhaseAsync("protect", () => ProtectAsync(access, stored, operation, log, cancellationToken)).ConfigureAwait(false);
+                await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
+            }
+
+            await ExchangeAsync().ConfigureAwait(false);
         }
 
-        await PhaseAsync("exchange", () =>
-        {
-            places.Exchange();
-            return Task.CompletedTask;
-        }).ConfigureAwait(false);
         await PhaseAsync("start", async () =>
         {
             await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
@@ -95,8 +89,27 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
             }
         }).ConfigureAwait(false);
         var warnings = new List<string>();
-        await PhaseAsync("verify", () => VerifyAsync(access, target, stored, warnings, cancellationToken)).ConfigureAwait(false);
+        await PhaseAsync("verify", () => VerifyAsync(access, target, stored, warnings, log, cancellationToken)).ConfigureAwait(false);
         return (phases, warnings);
+
+        async Task ExchangeAsync()
+        {
+            try
+            {
+                await PhaseAsync("stop", () => RequirePausedAsync(access, pause, operation, cancellationToken)).ConfigureAwait(false);
+                await PhaseAsync("exchange", () =>
+                {
+                    places.Exchange();
+                    return Task.CompletedTask;
+                }).ConfigureAwait(false);
+            }
+            catch when (Directory.Exists(places.Living))
+            {
+                // A cancel or a fault must not leave the tenant stopped; without a store it must not be started, it would begin an empty one.
+                await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+                throw;
+            }
+        }
 
         async Task PhaseAsync(string name, Func<Task> act)
         {
@@ -116,30 +129,42 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         var places = Places.Of(target.Store!, operation);
         var pause = new ClusterPause(access, time);
         var exchanged = Directory.Exists(places.Former);
-        if (exchanged)
+        var resumed = false;
+        try
         {
-            await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false);
-            places.ExchangeBack();
+            if (exchanged)
+            {
+                await RequirePausedAsync(access, pause, operation, cancellationToken).ConfigureAwait(false);
+                places.ExchangeBack();
+            }
+        }
+        finally
+        {
+            resumed = Directory.Exists(places.Living) && await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
         }
 
-        var resumed = await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+        // All of the cluster's Secrets are in it, in the clear.
+        File.Delete(places.Snapshot);
         await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
+        await VolumeRetention.PutBackAsync(access, operation, cancellationToken).ConfigureAwait(false);
         return exchanged ? "the former store is back in its place, and the cluster was started" : resumed ? "the cluster was started again" : null;
     }
 
-    private static async Task ProtectAsync(VClusterAccess access, StoredObjects stored, Action<string, string>? log, CancellationToken cancellationToken)
+    private static async Task RequirePausedAsync(VClusterAccess access, ClusterPause pause, string operation, CancellationToken cancellationToken)
+    {
+        if (!await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false))
+        {
+            throw new EngineException("vcluster-paused", ErrorKind.Conflict, $"{access.Name} is paused by somebody else", "resume it, or let them; then restore again");
+        }
+    }
+
+    private static async Task ProtectAsync(VClusterAccess access, StoredObjects stored, string operation, Action<string, string>? log, CancellationToken cancellationToken)
     {
         foreach (var claim in await EndangeredAsync(access, stored, cancellationToken).ConfigureAwait(false))
         {
             if (claim is { Volume.Length: > 0, ReclaimPolicy: not "Retain" })
             {
-                var patch = new JsonObject { ["spec"] = new JsonObject { ["persistentVolumeReclaimPolicy"] = "Retain" } };
-                var answer = await access.Host.PatchAsync("/api/v1/persistentvolumes/" + claim.Volume, patch, cancellationToken).ConfigureAwait(false);
-                if (!answer.IsSuccess)
-                {
-                    throw answer.ToFault($"protecting the data of claim {claim.Claim}");
-                }
-
+                await VolumeRetention.RetainAsync(access, claim, operation, cancellationToken).ConfigureAwait(false);
                 log?.Invoke("protect", $"volume {claim.Volume} of claim {claim.Claim}, which is newer than the restore point, is retained now");
             }
         }
@@ -153,7 +178,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         }
 
         await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
-        var snapshot = places.Fresh + ".snapshot";
+        var snapshot = places.Snapshot;
         try
         {
             await EtcdTool.WriteSnapshotAsync(repository, manifest, facts, snapshot, cancellationToken).ConfigureAwait(false);
@@ -174,30 +199,53 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
 
     /// <summary>
     /// Every object of the index is there with its identity; what is there besides came with the start. Snapshot and listing
-    /// are of two instants: a few objects may have been made or removed in between, and are named.
+    /// are of two instants: a few objects may have been made or removed in between, and are named. A server that started a moment
+    /// ago does not answer for everything at once, so it is looked at for a minute before it is judged.
     /// </summary>
-    private async Task VerifyAsync(VClusterAccess access, VClusterTarget target, StoredObjects stored, List<string> warnings, CancellationToken cancellationToken)
+    private async Task VerifyAsync(
+        VClusterAccess access, VClusterTarget target, StoredObjects stored, List<string> warnings, Action<string, string>? log, CancellationToken cancellationToken)
     {
         using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        using var now = await ClusterCapture.ReadAsync(api, null, null, cancellationToken).ConfigureAwait(false);
-        var there = now.Kinds.SelectMany(kind => kind.Objects).ToDictionary(one => one.Key, one => one.Uid);
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
-        var missing = index.Where(one => !one.IsTerminating && (!there.TryGetValue(one.Key, out var uid) || uid != one.Uid)).ToList();
-        var text = $"{missing.Count} of {index.Count} objects are not back with their identity: {string.Join(", ", missing.Take(5).Select(one => one.Key))}";
-        if (missing.Count > Math.Max(5, index.Count / 100))
+        var began = time.GetTimestamp();
+        while (true)
         {
-            throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, text, "the former store is put back; look at the restore point's validation");
-        }
+            var isLast = time.GetElapsedTime(began) > s_lookFor;
+            try
+            {
+                using var now = await ClusterCapture.ReadAsync(api, null, null, cancellationToken).ConfigureAwait(false);
+                var found = IdentityCheck.Of(index, now.Kinds.SelectMany(kind => kind.Objects).ToDictionary(one => one.Key, one => one.Uid), now.Unlisted);
+                if (found.IsAsStored || isLast)
+                {
+                    warnings.AddRange(found.Warnings());
+                    if (!found.IsAsStored)
+                    {
+                        throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
+                    }
 
-        if (missing.Count > 0)
-        {
-            warnings.Add(text + "; they were made or removed while the backup ran, or since the start");
+                    return;
+                }
+
+                log?.Invoke("verify", $"{found.MissingText}; looking again");
+            }
+            catch (EngineException fault) when (fault.IsTransient && !isLast)
+            {
+                log?.Invoke("verify", $"{fault.Message}; looking again");
+            }
+
+            await Task.Delay(s_lookEvery, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
     /// <summary>The directories of one operation; their names say how far it came.</summary>
     private sealed record Places(string Living, string Fresh, string Former)
     {
+        /// <summary>What the fresh one is made of.</summary>
+        public string Snapshot => Fresh + ".snapshot";
+
+        /// <summary>True where both renames have taken place.</summary>
+        public bool IsExchanged => Directory.Exists(Former) && Directory.Exists(Living) && !Directory.Exists(Fresh);
+
         public static Places Of(string store, string operation)
         {
             var mark = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(operation)).AsSpan(0, 6));

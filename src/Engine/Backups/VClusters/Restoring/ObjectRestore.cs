@@ -96,14 +96,21 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
 
     /// <summary>
     /// Takes back what the journal says, last first: what was created is deleted if it is still that very object, what was
-    /// changed becomes what it was. Returns sentences for what could not be taken back.
+    /// changed becomes what it was. Returns how many were, and sentences for what could not be taken back.
     /// </summary>
-    public async Task<IReadOnlyList<string>> UndoAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
+    public async Task<(int Taken, IReadOnlyList<string> Left)> UndoAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
         _catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
         var left = new List<string>();
-        foreach (var (position, uid) in (await journal.ReadAsync(cancellationToken).ConfigureAwait(false)).OrderByDescending(one => one.Position))
+        var noted = await journal.ReadAsync(cancellationToken).ConfigureAwait(false);
+        if (await FindUnnotedAsync(plan, noted, cancellationToken).ConfigureAwait(false) is { } last)
+        {
+            await journal.NoteAsync(last, cancellationToken).ConfigureAwait(false);
+            noted = [.. noted, last];
+        }
+
+        foreach (var (position, uid) in noted.OrderByDescending(one => one.Position))
         {
             var one = plan.Objects[position];
             var fault = await UndoAsync(one, uid, cancellationToken).ConfigureAwait(false);
@@ -117,7 +124,30 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             }
         }
 
-        return left;
+        return (noted.Count - left.Count, left);
+    }
+
+    /// <summary>The effect that took place before the process died and could note it: the first one behind all that are noted, if it is as planned.</summary>
+    private async Task<AppliedObject?> FindUnnotedAsync(ObjectRestorePlan plan, IReadOnlyList<AppliedObject> noted, CancellationToken cancellationToken)
+    {
+        var next = noted.Count == 0 ? 0 : noted.Max(one => one.Position) + 1;
+        while (next < plan.Objects.Count && !plan.Objects[next].IsEffect)
+        {
+            next++;
+        }
+
+        if (next == plan.Objects.Count || plan.Objects[next] is not { Document: { } document } one
+            || _catalogue.Serving(document["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource
+            || await api.FindAsync(resource.PathOf(one.Target.Namespace, one.Target.Name), cancellationToken).ConfigureAwait(false) is not { } live)
+        {
+            return null;
+        }
+
+        var cleaned = ObjectCleaning.Clean(live.DeepClone().AsObject());
+        var isOurs = one.Action == ObjectAction.Create
+            ? ObjectDifference.Between(cleaned, ObjectBodies.ForCreate(document)).Count == 0
+            : ObjectRestorePlan.DigestOf(cleaned) is var digest && digest != one.LiveDigest && digest == one.Digest;
+        return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
     }
 
     internal static void RequireHash(ObjectRestorePlan plan, string approvedHash)
@@ -133,7 +163,10 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
     {
         if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
         {
-            return one.Action == ObjectAction.Create ? null : "its kind is gone";
+            // A server that is away says nothing of what it keeps.
+            var group = KubeObjectKey.GroupOf(one.Document["apiVersion"]!.GetValue<string>());
+            return _catalogue.Problems.FirstOrDefault(problem => KubeObjectKey.GroupOf(problem.Key) == group) is { Value: { } problem } ? $"its API group does not answer: {problem}"
+                : one.Action == ObjectAction.Create ? null : "its kind is gone";
         }
 
         var path = resource.PathOf(one.Target.Namespace, one.Target.Name);
