@@ -70,7 +70,8 @@ require_s3() {
 }
 
 # Virtual clusters of tests and lab are real API servers and etcd. Debian has etcd as a package, Kubernetes only as source: that is
-# built once per machine into the cache, which takes minutes; with --background the caller goes on, and who needs it waits for it.
+# built once per machine into the cache, which takes minutes; with --background the caller goes on, and who needs it waits for it: then
+# the process group that builds is printed, for the caller to end.
 # KUBEBUILDER_ASSETS (kube-apiserver, etcd, optionally kube-controller-manager) is used instead where it is set.
 require_kubernetes() {
   local folder=${XDG_CACHE_HOME:-$HOME/.cache}/hexabase-drconsole/kubernetes-1.20.2
@@ -93,7 +94,10 @@ require_kubernetes() {
   command -v dpkg-source >/dev/null || missing+=(dpkg-dev)
   if [ ${#missing[@]} -gt 0 ]; then install_packages "${missing[@]}"; fi
   if [ "${1:-}" = --background ]; then
-    nice -n 5 src/Lab/Kubernetes/build.sh &
+    # It holds none of the caller's files open: who reads the caller's output must not wait for it.
+    mkdir -p "$folder"
+    setsid nice -n 5 src/Lab/Kubernetes/build.sh </dev/null >"$folder/background.log" 2>&1 &
+    echo $!
   else
     nice -n 5 src/Lab/Kubernetes/build.sh
   fi

@@ -12,6 +12,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
@@ -44,6 +45,7 @@ internal static class ConsoleServices
 
         services.AddSingleton(setup);
         services.AddHostedService<CatalogKeeper>();
+        services.AddHostedService<LeftPauses>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddHostedService(provider => provider.GetRequiredService<RecoveryWatch>());
         services.AddHostedService(provider => provider.GetRequiredService<ReadinessWatch>());

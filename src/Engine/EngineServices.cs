@@ -61,7 +61,7 @@ public static class EngineServices
         services.AddSingleton<VolumeRestore>();
         services.AddSingleton<VolumeBrowsing>();
         services.TryAddSingleton(ServedNodes.None);
-        AddDrivers(services);
+        AddDrivers(services, setup);
         services.AddSingleton<HoldCatalog>();
         services.AddSingleton<TierCatalog>();
         services.AddSingleton<KeyCustodyCatalog>();
@@ -98,10 +98,11 @@ public static class EngineServices
     }
 
     /// <summary>Everything that captures or restores, by kind of source. The one for raw artifacts takes what no other did, so it stands last.</summary>
-    private static void AddDrivers(IServiceCollection services)
+    private static void AddDrivers(IServiceCollection services, EngineSetup setup)
     {
         services.AddSingleton<SourceDrivers>();
         services.AddSingleton<ISourceDriver, PostgresDriver>();
+        services.AddSingleton(setup.Pauses);
         services.AddSingleton<VClusterBackup>();
         services.AddSingleton<ISourceDriver, VClusterDriver>();
         services.AddSingleton<RedisBackup>();

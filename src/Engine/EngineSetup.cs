@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -35,6 +36,9 @@ public sealed class EngineSetup : IAsyncDisposable
 
     /// <summary>The volumes that are held still on this machine.</summary>
     public FreezeLedger Freezes => new(Path.Combine(Data.Root, FreezeLedger.FolderName), Registry);
+
+    /// <summary>The virtual clusters that are paused from this machine.</summary>
+    public PauseLedger Pauses => new(Path.Combine(Data.Root, PauseLedger.FolderName), Registry);
 
     /// <summary>What was found of earlier starts.</summary>
     public SettleReport? Settled { get; private init; }

@@ -56,7 +56,8 @@ for file in /etc/apt/sources.list.d/*.sources; do
 done
 options=(-o "Dir::Etc::SourceList=$work/apt/sources.list" -o "Dir::Etc::SourceParts=$work/apt/sources.d"
   -o "Dir::State::Lists=$work/apt/lists" -o "Dir::Cache=$work/apt/cache" -o APT::Sandbox::User=root -o Acquire::Retries=3)
-apt-get "${options[@]}" update >>"$log" 2>&1
+# One source of several that does not answer need not be the one that is asked for.
+apt-get "${options[@]}" update >>"$log" 2>&1 || true
 version=$(apt-cache "${options[@]}" showsrc kubernetes 2>>"$log" | sed -n 's/^Version: //p' | grep -m1 '1\.20\.2')
 (cd "$work" && apt-get "${options[@]}" -y source "kubernetes=$version") >>"$log" 2>&1
 trees=("$work"/kubernetes-*/)

@@ -131,5 +131,6 @@ public sealed record ClusterInventory
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ClusterInventory))]
 [JsonSerializable(typeof(CapturedObject))]
+[JsonSerializable(typeof(PauseRecord))]
 [JsonSerializable(typeof(Dictionary<string, int>))]
 internal sealed partial class VClusterJson : JsonSerializerContext;

@@ -17,6 +17,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     private const string Replicas = "loft.sh/paused-replicas";
     private const string Date = "loft.sh/paused-date";
     private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
     /// <summary>
@@ -56,7 +57,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         await ScaleAsync(0, cancellationToken).ConfigureAwait(false);
         if (!await WaitStoppedAsync(cancellationToken).ConfigureAwait(false))
         {
-            await ResumeAsync(purpose, CancellationToken.None).ConfigureAwait(false);
+            await ResumePatientlyAsync(purpose).ConfigureAwait(false);
             throw NotStopped("it was started again; look at its pods on the host");
         }
 
@@ -93,6 +94,24 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
             ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Paused] = null, [Replicas] = null, [Date] = null, [OwnerAnnotation] = null } },
         }, cancellationToken).ConfigureAwait(false);
         return true;
+    }
+
+    /// <summary>As <see cref="ResumeAsync"/>, for minutes where the host does not answer: a tenant's outage must not depend on one request. No cancel ends it.</summary>
+    /// <exception cref="EngineException">What the host said last.</exception>
+    public async Task<bool> ResumePatientlyAsync(string purpose)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            try
+            {
+                return await ResumeAsync(purpose, CancellationToken.None).ConfigureAwait(false);
+            }
+            catch (EngineException fault) when (fault.IsTransient && time.GetElapsedTime(began) < s_patience)
+            {
+                await Task.Delay(s_retry, time, CancellationToken.None).ConfigureAwait(false);
+            }
+        }
     }
 
     /// <summary>Waits until as many replicas are ready as are asked for.</summary>

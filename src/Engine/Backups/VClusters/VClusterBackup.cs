@@ -32,7 +32,9 @@ public sealed record VClusterCaptured(Manifest Manifest, ClusterInventory Invent
 /// configuration and Secrets apart, custom resources with their definitions, and what it is on its host. It changes nothing,
 /// but that it stops the cluster for a moment where that is asked for.
 /// </summary>
-public sealed class VClusterBackup(TimeProvider time)
+/// <param name="time">The clock.</param>
+/// <param name="pauses">Keeps what is paused on this machine; null where nothing looks through it.</param>
+public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null)
 {
     /// <summary>The kind of a source and of the manifest.</summary>
     public const string Kind = "vcluster";
@@ -86,7 +88,7 @@ public sealed class VClusterBackup(TimeProvider time)
         var etcd = await StoreEtcdAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         if (settings is { Etcd: null, DataDirectory: not null })
         {
-            await new StoreFileCapture(access, pause, purpose, time).StoreAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
+            await new StoreFileCapture(access, pause, request.Description.Source, purpose, pauses, time).StoreAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         }
 
         var index = await StoreObjectsAsync(capture, began, progress, log, cancellationToken).ConfigureAwait(false);

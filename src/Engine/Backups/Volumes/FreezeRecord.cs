@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -12,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// <param name="Owner">The process that holds it; while it lives nobody else thaws.</param>
 /// <param name="RecordedAt">When it was written down.</param>
 public sealed record FreezeRecord(
-    string Source, string Path, string How, IReadOnlyList<string> ThawCommand, double TimeoutSeconds, ProcessIdentity Owner, DateTimeOffset RecordedAt);
+    string Source, string Path, string How, IReadOnlyList<string> ThawCommand, double TimeoutSeconds, ProcessIdentity Owner, DateTimeOffset RecordedAt) : IHeld;
 
 /// <summary>What became of a volume that a dead process had left frozen.</summary>
 /// <param name="Record">What was found.</param>
@@ -27,35 +26,30 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
     /// <summary>The folder's name in the data folder.</summary>
     public const string FolderName = "freezes";
 
+    private readonly HeldLedger<FreezeRecord> _records = new(folder, VolumeJson.Default.FreezeRecord, (path, fault) => new EngineException(
+        "freeze-unreadable", ErrorKind.Damaged, $"{path} cannot be read: {fault.Message}",
+        "It says which volume was frozen: look whether one still is (fsfreeze -u thaws it), then delete the file.", fault));
+
     /// <summary>Writes an intent down; durable when it returns.</summary>
     public void Write(FreezeRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
-        LocalFolder.CreatePrivate(folder);
-        LocalFolder.WritePrivateFile(PathOf(record.Source), JsonSerializer.SerializeToUtf8Bytes(record, VolumeJson.Default.FreezeRecord));
+        _records.Write(record);
     }
 
     /// <summary>Forgets what was undone and told.</summary>
-    public void Remove(string source) => File.Delete(PathOf(source));
+    public void Remove(string source) => _records.Remove(source);
 
     /// <summary>What is on record of a source, or null.</summary>
-    public FreezeRecord? Find(string source) => TryRead(PathOf(source));
+    public FreezeRecord? Find(string source) => _records.Find(source);
 
     /// <summary>Thaws what dead processes left frozen. The records stay until <see cref="Remove"/>, so that what happened can be told first.</summary>
     public async Task<IReadOnlyList<LeftFreeze>> ThawLeftAsync()
     {
-        if (!Directory.Exists(folder))
-        {
-            return [];
-        }
-
         var left = new List<LeftFreeze>();
-        foreach (var path in Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal))
+        foreach (var record in _records.All().Where(record => !record.Owner.IsAlive()))
         {
-            if (TryRead(path) is { } record && !record.Owner.IsAlive())
-            {
-                left.Add(new LeftFreeze(record, await ThawAsync(record)));
-            }
+            left.Add(new LeftFreeze(record, await ThawAsync(record)));
         }
 
         return left;
@@ -94,25 +88,6 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
         catch (EngineException missing) when (missing.Code == "tool-missing")
         {
             return missing.Message;
-        }
-    }
-
-    private string PathOf(string source) => Path.Combine(folder, source + ".json");
-
-    private static FreezeRecord? TryRead(string path)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(path), VolumeJson.Default.FreezeRecord);
-        }
-        catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException)
-        {
-            return null;
-        }
-        catch (JsonException fault)
-        {
-            throw new EngineException("freeze-unreadable", ErrorKind.Damaged, $"{path} cannot be read: {fault.Message}",
-                "It says which volume was frozen: look whether one still is (fsfreeze -u thaws it), then delete the file.", fault);
         }
     }
 }

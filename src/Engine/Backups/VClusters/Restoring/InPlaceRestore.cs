@@ -82,7 +82,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
 
         await PhaseAsync("start", async () =>
         {
-            await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+            await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
             if (!await pause.WaitReadyAsync(cancellationToken).ConfigureAwait(false))
             {
                 throw new EngineException("vcluster-not-ready", ErrorKind.Unavailable, $"{access.Name} does not become ready with the restored store", $"look at its log; its former store is {places.Former}");
@@ -106,7 +106,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
             catch when (Directory.Exists(places.Living))
             {
                 // A cancel or a fault must not leave the tenant stopped; without a store it must not be started, it would begin an empty one.
-                await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+                await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
                 throw;
             }
         }
@@ -140,7 +140,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         }
         finally
         {
-            resumed = Directory.Exists(places.Living) && await pause.ResumeAsync(operation, CancellationToken.None).ConfigureAwait(false);
+            resumed = Directory.Exists(places.Living) && await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
         }
 
         // All of the cluster's Secrets are in it, in the clear.

@@ -1,0 +1,133 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Storage;
+using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab.Kubernetes;
+using Microsoft.Extensions.Logging.Abstractions;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+/// <summary>A virtual cluster that is stopped for a backup is started again, whatever becomes of who stopped it.</summary>
+[Collection("vcluster")]
+public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) : IDisposable
+{
+    private static readonly ProcessIdentity s_dead = new(int.MaxValue, 1, "another boot");
+    private readonly TemporaryFolder _folder = new();
+    private readonly string _source = $"tenant-{Guid.NewGuid():n}";
+
+    private string Purpose => "backup of " + _source;
+
+    [Fact]
+    public async Task Cluster_that_a_dead_process_left_paused_is_started_and_that_is_told()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var (settings, ledger) = (KubernetesLab.Settings(lab, lab.Clusters[0]), Ledger(s_dead));
+        using var access = await VClusterAccess.OpenAsync(settings, TimeProvider.System, Ct);
+        ledger.Write(_source, access, settings, Purpose);
+        Assert.True(await new ClusterPause(access, TimeProvider.System).PauseAsync(Purpose, Ct));
+        Assert.False(lab.Clusters[0].ControlPlane.IsRunning);
+
+        Assert.Equal(0, await Keeper(ledger).ResumeAsync(Ct));
+
+        Assert.True(await new ClusterPause(access, TimeProvider.System).WaitReadyAsync(Ct));
+        Assert.True(lab.Clusters[0].ControlPlane.IsRunning);
+        Assert.Empty(ledger.Left());
+        Assert.Equal("vcluster.resumed", Assert.Single(await AuditLog.NewestAsync(catalog.Pool, 200, Ct), one => one.Subject == _source).Action);
+    }
+
+    [Fact]
+    public async Task Record_stays_while_the_host_does_not_answer_and_what_a_living_process_holds_is_left_alone()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var settings = KubernetesLab.Settings(lab, lab.Clusters[0]);
+        using var access = await VClusterAccess.OpenAsync(settings, TimeProvider.System, Ct);
+        var away = _folder.Write("away", System.Text.Encoding.UTF8.GetBytes("""
+            apiVersion: v1
+            kind: Config
+            clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+            users: [{name: u, user: {token: none}}]
+            contexts: [{name: x, context: {cluster: c, user: u}}]
+            current-context: x
+            """));
+        var left = Ledger(s_dead);
+        left.Write(_source, access, settings with { Kubeconfig = away }, Purpose);
+        Assert.Equal(1, await Keeper(left).ResumeAsync(Ct));
+        Assert.Single(left.Left());
+
+        var living = Ledger(ProcessIdentity.Current);
+        var record = living.Write(_source, access, settings, Purpose);
+        Assert.Empty(living.Left());
+        living.GiveUp(record);
+        Assert.Single(living.Left());
+        Assert.Equal(0, await Keeper(living).ResumeAsync(Ct));
+        Assert.Empty(living.Left());
+    }
+
+    [Fact]
+    public async Task Store_file_is_copied_when_the_last_pod_is_gone_and_what_was_stopped_is_started()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var (cluster, ledger) = (lab.Clusters[0], Ledger(ProcessIdentity.Current));
+        var settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = _folder.Path, PauseForBackup = true };
+        _folder.Write("state.db", Noise(10_000));
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        var pod = $"/api/v1/namespaces/{cluster.Namespace}/pods/{cluster.Name}-0";
+        await MakePodAsync(host, cluster, pod);
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var lines = new List<string>();
+        var backup = new VClusterBackup(TimeProvider.System, ledger).CaptureAsync(
+            new VClusterBackupRequest { Description = new BackupDescription { Source = _source, Kind = VClusterBackup.Kind }, Settings = settings },
+            repository, null, (phase, text) => { lock (lines) { lines.Add($"{phase}: {text}"); } }, Ct);
+        while (cluster.ControlPlane.IsRunning || await ReadyAsync(host, cluster) != 0)
+        {
+            Assert.False(backup.IsCompleted, "it came to its end while a Pod was there");
+            await Task.Delay(50, Ct);
+        }
+
+        // A Pod that is ending writes all the same.
+        Assert.DoesNotContain(Lines(), line => line.Contains("copying", StringComparison.Ordinal));
+        Assert.False(backup.IsCompleted);
+        Assert.True((await host.DeleteAsync(pod + "?gracePeriodSeconds=0", null, Ct)).IsSuccess);
+        var captured = await backup;
+        Assert.Contains(Lines(), line => line.Contains("copying", StringComparison.Ordinal));
+        Assert.Contains(captured.Manifest.Artifacts, artifact => artifact.Name == "state.db");
+        Assert.True(cluster.ControlPlane.IsRunning);
+        Assert.False(Directory.EnumerateFiles(_folder.Combine("pauses")).Any());
+
+        string[] Lines()
+        {
+            lock (lines)
+            {
+                return [.. lines];
+            }
+        }
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    private PauseLedger Ledger(ProcessIdentity owner) => new(_folder.Combine("pauses"), new ProcessRegistry(_folder.Combine("processes"), owner: owner));
+
+    private LeftPauses Keeper(PauseLedger ledger) => new(ledger, catalog.Pool, TimeProvider.System, NullLogger<LeftPauses>.Instance);
+
+    private static async Task<int> ReadyAsync(KubeApi host, LabVirtualCluster cluster) =>
+        (await host.GetAsync($"/apis/apps/v1/namespaces/{cluster.Namespace}/statefulsets/{cluster.Name}", Ct))["status"]?["readyReplicas"]?.GetValue<int>() ?? 0;
+
+    /// <summary>The lab's host runs no controllers, so that a Pod is there for as long as the test likes.</summary>
+    private static async Task MakePodAsync(KubeApi host, LabVirtualCluster cluster, string path)
+    {
+        var account = (JsonObject)JsonNode.Parse("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}""")!;
+        Assert.True(await host.CreateAsync($"/api/v1/namespaces/{cluster.Namespace}/serviceaccounts", account, false, Ct) is { IsSuccess: true } or { Reason: "AlreadyExists" });
+        var body = (JsonObject)JsonNode.Parse("""{"apiVersion":"v1","kind":"Pod","metadata":{"labels":{"app":"vcluster"}},"spec":{"automountServiceAccountToken":false,"containers":[{"name":"syncer","image":"none"}]}}""")!;
+        body["metadata"]!["name"] = path[(path.LastIndexOf('/') + 1)..];
+        body["metadata"]!["labels"]!["release"] = cluster.Name;
+        var answer = await host.CreateAsync(path[..path.LastIndexOf('/')], body, false, Ct);
+        Assert.True(answer.IsSuccess, answer.Message);
+    }
+}
