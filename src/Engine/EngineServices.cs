@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Sets;
@@ -60,6 +61,8 @@ public static class EngineServices
         services.AddSingleton<VolumeFreeze>();
         services.AddSingleton<VolumeRestore>();
         services.AddSingleton<VolumeBrowsing>();
+        services.AddSingleton<ClusterBrowsing>();
+        services.AddSingleton<ObjectPlans>();
         services.TryAddSingleton(ServedNodes.None);
         AddDrivers(services, setup);
         services.AddSingleton<HoldCatalog>();
@@ -112,7 +115,8 @@ public static class EngineServices
         services.AddSingleton<ObjectRestoreCatalog>();
         services.AddSingleton<InPlaceRestore>();
         services.AddSingleton<IRestoreDriver, VClusterInPlaceDriver>();
-        services.AddSingleton<IRestoreDriver, VClusterRestoreDriver>();
+        services.AddSingleton<VClusterRestoreDriver>();
+        services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VClusterRestoreDriver>());
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
         services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
         services.AddSingleton<RedisRestore>();

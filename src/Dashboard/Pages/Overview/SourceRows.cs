@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Clusters;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
@@ -32,7 +33,7 @@ internal static class SourceRows
 
     /// <summary>Kind and class, and what its newest restore point holds where that is known.</summary>
     public static string What(SourceStanding standing) =>
-        VolumeFactRows.Line(standing) is { } holds ? $"{What(standing.Source)} · {holds}" : What(standing.Source);
+        (VolumeFactRows.Line(standing) ?? ClusterFactRows.Line(standing)) is { } holds ? $"{What(standing.Source)} · {holds}" : What(standing.Source);
 
     public static string What(Source source) => Figures.Format(PageTexts.SourceWhat, KindName(source.Kind), source.Class);
 

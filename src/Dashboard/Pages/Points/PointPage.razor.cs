@@ -2,10 +2,12 @@ using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Clusters;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -65,6 +67,8 @@ public partial class PointPage : LivePage
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(Texts.NavPoints, "/restore-points"), new Crumb(_point!.Source, SourceRows.Href(_point.Source)), new Crumb(SourceRows.Short(_point.Id))];
 
+    private bool IsCluster => _point!.Kind == VClusterBackup.Kind;
+
     private Status Verdict => _validations switch
     {
         [] => Status.Unproven,
@@ -119,7 +123,7 @@ public partial class PointPage : LivePage
                 yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
             }
 
-            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume)))
+            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(ClusterFactRows.Of(point)).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume)))
             {
                 yield return fact;
             }

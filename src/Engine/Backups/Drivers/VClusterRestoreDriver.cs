@@ -35,11 +35,12 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     }
 
     /// <inheritdoc/>
-    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(manifest);
-        var objects = await PlanObjectsAsync(repository, manifest, (VClusterTarget)target, cancellationToken);
-        return new RestorePlan
+    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>
+        Of(await PlanObjectsAsync(repository, manifest, (VClusterTarget)target, cancellationToken), manifest, (VClusterTarget)target);
+
+    /// <summary>The plan that a person confirms, of the plan object by object.</summary>
+    internal static RestorePlan Of(ObjectRestorePlan objects, Manifest manifest, VClusterTarget target) =>
+        new()
         {
             FormatVersion = RestorePlan.CurrentVersion,
             RestorePointId = manifest.Id.Value,
@@ -50,7 +51,6 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
             Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. Lines(objects)],
         };
-    }
 
     /// <inheritdoc/>
     public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)

@@ -86,6 +86,9 @@ internal sealed class ClusterCapture : IDisposable
 
     public string KubernetesVersion => _catalogue.KubernetesVersion;
 
+    /// <summary>What the server offers.</summary>
+    public KubeCatalogue Catalogue => _catalogue;
+
     public IReadOnlyList<CapturedKind> Kinds => _kinds;
 
     /// <summary>Reads a whole cluster, or of one namespace what is in it.</summary>

@@ -101,6 +101,9 @@ public sealed record ClusterInventory
     /// <summary>Kinds and groups that failed, parts that are missing: each a sentence that names it.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }
 
+    /// <summary>API groups that could not be asked, as <c>group/version</c>, with the reason; null in inventories of older builds, which only warn of them.</summary>
+    public IReadOnlyDictionary<string, string>? UnreadGroups { get; init; }
+
     /// <summary>Objects in the restore point, the host's not counted.</summary>
     [JsonIgnore]
     public int Objects => Kinds.Sum(kind => kind.Captured);

@@ -100,6 +100,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             HostNamespace = access.Namespace,
             KubernetesVersion = capture.KubernetesVersion,
             Kinds = capture.Counts(),
+            UnreadGroups = capture.Catalogue.Problems,
             Etcd = etcd,
             Warnings = warnings,
         };

@@ -1,0 +1,42 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Clusters;
+
+/// <summary>A part of a virtual cluster, in the newest restore point that holds it.</summary>
+/// <param name="Name">In the reader's words.</param>
+/// <param name="Point">Null where none of the looked-through restore points holds it.</param>
+/// <param name="Bytes">Its length there.</param>
+internal sealed record ClusterPart(string Name, RestorePointRow? Point, long Bytes);
+
+/// <summary>Which parts of a virtual cluster its restore points hold.</summary>
+internal static class ClusterPartRows
+{
+    private static readonly (Func<string> Name, string[] Artifacts)[] s_parts =
+    [
+        (() => ClusterTexts.PartStore, [VClusterArtifacts.Etcd, "state.db"]),
+        (() => ClusterTexts.PartResources, [VClusterArtifacts.Resources]),
+        (() => ClusterTexts.PartConfiguration, [VClusterArtifacts.Configuration]),
+        (() => ClusterTexts.PartSecrets, [VClusterArtifacts.Secrets]),
+        (() => ClusterTexts.PartCustom, [VClusterArtifacts.CustomResources]),
+        (() => ClusterTexts.PartHost, [VClusterArtifacts.HostObjects]),
+        (() => ClusterTexts.PartHostSecrets, [VClusterArtifacts.HostSecrets]),
+    ];
+
+    /// <param name="points">Newest first.</param>
+    public static IReadOnlyList<ClusterPart> Of(IEnumerable<RestorePointRow> points)
+    {
+        var read = points.Select(point => (Point: point, Artifacts: JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!)).ToList();
+        return
+        [
+            .. s_parts.Select(part =>
+            {
+                var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.Artifacts.Contains(artifact.Name)));
+                return new ClusterPart(part.Name(), found.Point, found.Artifacts?.Where(artifact => part.Artifacts.Contains(artifact.Name)).Sum(artifact => artifact.Length) ?? 0);
+            }),
+        ];
+    }
+}
