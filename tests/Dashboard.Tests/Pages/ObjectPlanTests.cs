@@ -44,12 +44,12 @@ public sealed class ObjectPlanTests : ControlTests
     [Fact]
     public void Part_that_no_restore_point_holds_is_said_and_an_old_one_shows_its_age()
     {
-        const string Objects = """[{"name":"resources.yaml","kind":"kubernetes objects","type":"stream","length":1000,"storedBytes":10,"sha256":"00","chunks":[]}]""";
-        const string WithStore = """[{"name":"etcd.snapshot","kind":"etcd snapshot","type":"stream","length":5000,"storedBytes":10,"sha256":"00","chunks":[]}]""";
+        const string Objects = """[{"name":"resources.yaml","kind":"kubernetes objects","type":"stream","length":1000,"storedBytes":10,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}}]""";
+        const string WithStore = """[{"name":"etcd.snapshot","kind":"etcd snapshot","type":"stream","length":5000,"storedBytes":10,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}}]""";
         var parts = Render<ClusterParts>(with => with.Add(one => one.Points, [Point("aa", Start.AddHours(-1), Objects), Point("bb", Start.AddHours(-30), WithStore)]));
         var rows = parts.FindAll("tbody tr").Select(row => row.TextContent).ToList();
         Assert.Contains(rows, row => row.Contains("Resources", StringComparison.Ordinal) && row.Contains("1h ago", StringComparison.Ordinal));
-        Assert.Contains(rows, row => row.Contains("Control plane", StringComparison.Ordinal) && row.Contains("30h ago", StringComparison.Ordinal));
+        Assert.Contains(rows, row => row.Contains("Control plane", StringComparison.Ordinal) && row.Contains("1d 6h ago", StringComparison.Ordinal));
         Assert.Contains(rows, row => row.Contains("Secrets", StringComparison.Ordinal) && row.Contains("In no restore point", StringComparison.Ordinal));
     }
 
