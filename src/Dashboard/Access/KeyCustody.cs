@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Dashboard.Access;
 
@@ -65,7 +66,7 @@ public sealed class KeyCustody(KeyCustodyCatalog catalog, PasswordHasher hasher,
         string key;
         try
         {
-            key = await FirstLineAsync(keyFile, cancellationToken);
+            key = await SecretFile.ReadAsync(keyFile, cancellationToken);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
@@ -89,7 +90,7 @@ public sealed class KeyCustody(KeyCustodyCatalog catalog, PasswordHasher hasher,
 
             if (!_compared.TryGetValue(state, out var isSame))
             {
-                _compared[state] = isSame = hasher.Verify(row.KeyDigest, await FirstLineAsync(file, cancellationToken));
+                _compared[state] = isSame = hasher.Verify(row.KeyDigest, await SecretFile.ReadAsync(file, cancellationToken));
             }
 
             return new KeyStanding(file, tiers, isSame ? CustodyState.Confirmed : CustodyState.KeyChanged, row);
@@ -98,11 +99,5 @@ public sealed class KeyCustody(KeyCustodyCatalog catalog, PasswordHasher hasher,
         {
             return new KeyStanding(file, tiers, CustodyState.Unreadable, row, fault.Message);
         }
-    }
-
-    private static async Task<string> FirstLineAsync(string file, CancellationToken cancellationToken)
-    {
-        using var reader = new StreamReader(file);
-        return await reader.ReadLineAsync(cancellationToken) ?? "";
     }
 }

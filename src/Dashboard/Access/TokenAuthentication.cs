@@ -20,6 +20,8 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
     private const string TokenScheme = "token";
     private const string Bearer = "Bearer ";
 
+    private bool _isCatalogAway;
+
     internal static void Add(AuthenticationBuilder builder) => builder
         .AddScheme<AuthenticationSchemeOptions, TokenAuthentication>(TokenScheme, null)
         .AddPolicyScheme(ApiScheme, null, scheme =>
@@ -50,6 +52,7 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
         }
         catch (NpgsqlException fault)
         {
+            _isCatalogAway = true;
             return AuthenticateResult.Fail(fault);
         }
     }
@@ -57,6 +60,12 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
     /// <inheritdoc/>
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {
+        if (_isCatalogAway)
+        {
+            // Nothing is wrong with the token as far as anybody knows: a program must try again, not ask for another one.
+            return ApiProblems.WriteCatalogAwayAsync(Context);
+        }
+
         Response.Headers.WWWAuthenticate = "Bearer";
         return ApiProblems.WriteAsync(Context, StatusCodes.Status401Unauthorized, "not-signed-in", "the request brings no session and no token that holds",
             "Sign in, or send 'Authorization: Bearer …' with a token made by: drconsole token add NAME --role R");

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Microsoft.AspNetCore.Authorization;
 
 namespace Hexabase.DrConsole.Dashboard.Api;
@@ -34,6 +35,23 @@ internal static class ApiEndpoints
         // Else an address that nobody serves would lead to the sign-in page.
         endpoints.Map(Root + "/{**rest}", () => ApiProblems.Of(StatusCodes.Status404NotFound, "address-unknown", "there is nothing at this address", "See /api/openapi/v1.json."))
             .RequireAuthorization(CanView).ExcludeFromDescription();
+    }
+
+    /// <summary>A state that a list is filtered by; null where it is not.</summary>
+    /// <param name="text">As the request has it.</param>
+    /// <param name="what">Whose state, for the refusal.</param>
+    internal static T? StateOf<T>(string? text, string what)
+        where T : struct, Enum
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            return null;
+        }
+
+        var states = Enum.GetValues<T>();
+        return states.Any(state => RecoveryNames.Of(state) == text)
+            ? RecoveryNames.Parse<T>(text)
+            : throw new Engine.EngineException("state-unknown", Engine.ErrorKind.Input, $"'{text}' is no state of {what}", $"One of {string.Join(", ", states.Select(RecoveryNames.Of))}.");
     }
 
     /// <summary>A list's length as it was asked for, within bounds.</summary>

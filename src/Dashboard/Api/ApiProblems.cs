@@ -13,6 +13,10 @@ internal static class ApiProblems
 {
     public const string ContentType = "application/problem+json";
 
+    private const string AwayCode = "catalog-unavailable";
+    private const string AwayTitle = "the console's database does not answer";
+    private const string AwayHint = "Try again; its log is in the data folder.";
+
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull };
 
     public static Task WriteAsync(HttpContext context, int status, string code, string title, string? hint)
@@ -20,6 +24,8 @@ internal static class ApiProblems
         context.Response.StatusCode = status;
         return context.Response.WriteAsJsonAsync(new ApiProblem("about:blank", title, status, code, hint), s_form, ContentType, context.RequestAborted);
     }
+
+    public static Task WriteCatalogAwayAsync(HttpContext context) => WriteAsync(context, StatusCodes.Status503ServiceUnavailable, AwayCode, AwayTitle, AwayHint);
 
     public static IResult Of(int status, string code, string title, string? hint) =>
         Results.Json(new ApiProblem("about:blank", title, status, code, hint), s_form, ContentType, status);
@@ -37,7 +43,7 @@ internal static class ApiProblems
         }
         catch (NpgsqlException)
         {
-            return Of(StatusCodes.Status503ServiceUnavailable, "catalog-unavailable", "the console's database does not answer", "Try again; its log is in the data folder.");
+            return Of(StatusCodes.Status503ServiceUnavailable, AwayCode, AwayTitle, AwayHint);
         }
     }
 

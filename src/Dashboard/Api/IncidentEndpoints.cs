@@ -30,7 +30,7 @@ internal static class IncidentEndpoints
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/incidents", async (string? source, string? kind, string? state, int? limit, IncidentStore incidents, CancellationToken ct) =>
-            (await incidents.ListAsync(new IncidentFilter(source, KindOf(kind), StateOf(state)), ApiEndpoints.Limit(limit), ct)).Select(ApiIncident.Of)).Produces<IEnumerable<ApiIncident>>();
+            (await incidents.ListAsync(new IncidentFilter(source, KindOf(kind), ApiEndpoints.StateOf<IncidentState>(state, "an incident")), ApiEndpoints.Limit(limit), ct)).Select(ApiIncident.Of)).Produces<IEnumerable<ApiIncident>>();
         api.MapGet("/incidents/{id:long}", async (long id, IncidentStore incidents, RecoveryProposals proposals, CancellationToken ct) =>
         {
             var incident = await incidents.FindAsync(new IncidentId(id), ct)
@@ -45,16 +45,4 @@ internal static class IncidentEndpoints
 
     private static DisasterKind? KindOf(string? text) => string.IsNullOrEmpty(text) ? null : DisasterKinds.Parse(text)
         ?? throw new EngineException("kind-unknown", ErrorKind.Input, $"'{text}' is no kind of incident", $"One of {string.Join(", ", Enum.GetValues<DisasterKind>().Select(DisasterKinds.ToName))}.");
-
-    private static IncidentState? StateOf(string? text)
-    {
-        if (string.IsNullOrEmpty(text))
-        {
-            return null;
-        }
-
-        return Enum.GetValues<IncidentState>().Any(state => RecoveryNames.Of(state) == text)
-            ? RecoveryNames.Parse<IncidentState>(text)
-            : throw new EngineException("state-unknown", ErrorKind.Input, $"'{text}' is no state of an incident", "One of suspected, confirmed, resolved.");
-    }
 }

@@ -28,7 +28,7 @@ internal static class NotificationEndpoints
         api.MapGet("/notifications", async (long? before, int? limit, NotificationStore store, CancellationToken ct) =>
             (await store.ListAsync(before, ApiEndpoints.Limit(limit), ct)).Select(ApiNotification.Of)).Produces<IEnumerable<ApiNotification>>();
         api.MapGet("/notifications/deliveries", async (string? state, string? channel, int? limit, NotificationStore store, CancellationToken ct) =>
-            (await store.DeliveriesAsync(new DeliveryFilter(StateOf(state), channel), ApiEndpoints.Limit(limit), ct)).Select(Of))
+            (await store.DeliveriesAsync(new DeliveryFilter(ApiEndpoints.StateOf<DeliveryState>(state, "a delivery"), channel), ApiEndpoints.Limit(limit), ct)).Select(Of))
             .RequireAuthorization(ApiEndpoints.CanAdminister).Produces<IEnumerable<ApiDelivery>>();
         api.MapGet("/notifications/channels", async (ProtectedEstate estate, NotificationStore store, CancellationToken ct) =>
         {
@@ -43,16 +43,4 @@ internal static class NotificationEndpoints
 
     private static ApiChannel Of(NotificationChannel channel, ChannelStanding? standing) => new(
         channel.Name, NotificationNames.Of(channel.Kind), NotificationNames.Of(channel.Minimum), standing?.LastSuccess, standing?.LastFailure, standing?.LastError, standing?.Queue ?? 0);
-
-    private static DeliveryState? StateOf(string? text)
-    {
-        if (string.IsNullOrEmpty(text))
-        {
-            return null;
-        }
-
-        return Enum.GetValues<DeliveryState>().Any(state => NotificationNames.Of(state) == text)
-            ? NotificationNames.Parse<DeliveryState>(text)
-            : throw new EngineException("state-unknown", ErrorKind.Input, $"'{text}' is no state of a delivery", "One of waiting, sending, delivered, failed.");
-    }
 }

@@ -26,7 +26,7 @@ internal static class RunEndpoints
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/runs", async (string? source, string? kind, string? state, int? limit, RunStore runs, CancellationToken ct) =>
-            (await runs.ListAsync(source, kind, StateOf(state), ApiEndpoints.Limit(limit), ct)).Select(ApiRun.Of)).Produces<IEnumerable<ApiRun>>();
+            (await runs.ListAsync(source, kind, ApiEndpoints.StateOf<RunState>(state, "a run"), ApiEndpoints.Limit(limit), ct)).Select(ApiRun.Of)).Produces<IEnumerable<ApiRun>>();
         api.MapGet("/runs/{id:long}", async (long id, RunStore runs, CancellationToken ct) => Results.Ok(ApiRun.Of(await FindAsync(runs, id, ct)))).Produces<ApiRun>();
         api.MapGet("/runs/{id:long}/events", async (long id, long? after, int? limit, RunStore runs, CancellationToken ct) =>
         {
@@ -37,17 +37,4 @@ internal static class RunEndpoints
 
     internal static async Task<Run> FindAsync(RunStore runs, long id, CancellationToken ct) => await runs.FindAsync(new RunId(id), ct)
         ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {new RunId(id)}", "List them with GET /api/v1/runs.");
-
-    private static RunState? StateOf(string? text)
-    {
-        if (string.IsNullOrEmpty(text))
-        {
-            return null;
-        }
-
-        var states = Enum.GetValues<RunState>();
-        return states.Any(state => RecoveryNames.Of(state) == text)
-            ? RecoveryNames.Parse<RunState>(text)
-            : throw new EngineException("state-unknown", ErrorKind.Input, $"'{text}' is no state of a run", $"One of {string.Join(", ", states.Select(RecoveryNames.Of))}.");
-    }
 }

@@ -3,6 +3,7 @@ using System.Net.Mail;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Estate;
 
@@ -131,12 +132,12 @@ internal static class NotificationConfiguration
         }
 
         var secret = Existing(hook, "SecretFile");
-        if (secret is not null && FirstLine(secret).Length < 16)
+        if (secret is not null && SecretFile.Read(secret).Length < 16)
         {
             hook.Problem("SecretFile", "the first line has fewer than 16 characters; anybody could guess it");
         }
 
-        var address = url ?? (file is null ? null : Url(hook, "UrlFile", FirstLine(file)));
+        var address = url ?? (file is null ? null : Url(hook, "UrlFile", SecretFile.Read(file)));
         if (address is { Scheme: "http" } && !IsHere(address.Host))
         {
             warnings.Add($"notifications to '{name}' cross the network unencrypted (http)");
@@ -244,8 +245,6 @@ internal static class NotificationConfiguration
 
         return path;
     }
-
-    private static string FirstLine(string path) => File.ReadLines(path).FirstOrDefault()?.Trim() ?? "";
 
     private static bool IsHere(string host) => host == "localhost" || (IPAddress.TryParse(host.Trim('[', ']'), out var address) && IPAddress.IsLoopback(address));
 }

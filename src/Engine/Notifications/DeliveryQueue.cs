@@ -14,6 +14,9 @@ internal static class DeliveryQueue
 {
     private const int LongestError = 1000;
 
+    /// <summary>To write down what became of a try takes no longer, even where the catalog is slow.</summary>
+    private static readonly TimeSpan s_slack = TimeSpan.FromSeconds(30);
+
     /// <summary>
     /// Takes the next one that is due: what matters most first, then what was tried least, so that a new alert does not stand behind
     /// a queue. That it is tried is written before it is, with the moment of the next try: whoever finds it so after a crash goes on then.
@@ -58,16 +61,19 @@ internal static class DeliveryQueue
         return NotificationNames.Parse<DeliveryState>(state);
     }
 
-    /// <summary>Gives up what is too old, and what is for a channel that nobody configures any more.</summary>
+    /// <summary>
+    /// Gives up what is too old, and what is for a channel that nobody configures any more. Not what is being sent, which may arrive
+    /// yet: only where a try has lasted longer than any is let last did the process die that made it.
+    /// </summary>
     /// <returns>What was given up.</returns>
     public static async Task<IReadOnlyList<Delivery>> GiveUpAsync(NpgsqlTransaction transaction, NotificationSettings settings, CancellationToken ct)
     {
         var over = await transaction.Command(
             $"""
             SELECT {NotificationStore.DeliveryColumns} FROM notification_delivery d JOIN notification n ON n.id = d.notification
-            WHERE d.state IN ('waiting', 'sending') AND (d.give_up_at <= clock_timestamp() OR NOT d.channel = ANY ($1))
+            WHERE (d.state = 'waiting' OR (d.state = 'sending' AND d.tried_at < clock_timestamp() - $2)) AND (d.give_up_at <= clock_timestamp() OR NOT d.channel = ANY ($1))
             ORDER BY d.id FOR UPDATE OF d
-            """, (object)settings.Channels.Select(channel => channel.Name).ToArray()).ListAsync(NotificationStore.MapDelivery, ct);
+            """, settings.Channels.Select(channel => channel.Name).ToArray(), settings.Timeout + s_slack).ListAsync(NotificationStore.MapDelivery, ct);
         var names = settings.Channels.Select(channel => channel.Name).ToHashSet();
         foreach (var one in over)
         {

@@ -54,8 +54,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         var made = 0;
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            var template = library.Read(version);
-            if (!template.Disasters.Contains(disaster) || !template.IsFor(source))
+            // One that cannot be read is shown so by its readiness; the others are what a person needs now.
+            if (library.TryRead(version).Template is not { } template || !template.Disasters.Contains(disaster) || !template.IsFor(source))
             {
                 continue;
             }

@@ -4,6 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.RedisProtocol;
 
@@ -310,22 +311,14 @@ public sealed class RedisConnection : IAsyncDisposable
         var options = new SslClientAuthenticationOptions { TargetHost = endpoint.Host };
         if (endpoint.CaFile is { } file)
         {
-            var authorities = new X509Certificate2Collection();
             try
             {
-                authorities.ImportFromPemFile(file);
+                options.CertificateChainPolicy = TrustedRoots.Of(file);
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or System.Security.Cryptography.CryptographicException)
             {
                 throw new EngineException("ca-file-unreadable", ErrorKind.Input, $"{file} cannot be read as certificates: {exception.Message}", "name a file of PEM certificates", exception);
             }
-
-            options.CertificateChainPolicy = new X509ChainPolicy
-            {
-                TrustMode = X509ChainTrustMode.CustomRootTrust,
-                RevocationMode = X509RevocationMode.NoCheck,
-            };
-            options.CertificateChainPolicy.CustomTrustStore.AddRange(authorities);
         }
 
         return options;

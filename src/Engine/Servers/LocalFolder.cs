@@ -92,6 +92,29 @@ public static class LocalFolder
         LibC.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
     }
 
+    /// <summary>The same for a file that there may be only one of, whoever comes first: an existing one stays as it is.</summary>
+    /// <returns>False where there is one, perhaps of a process that made it at the same time.</returns>
+    public static bool TryCreatePrivateFile(string path, ReadOnlySpan<byte> content)
+    {
+        var own = $"{path}.{Guid.NewGuid():n}";
+        WritePrivateFile(own, content);
+        try
+        {
+            // Whole at once, and refused by the file system where the name is taken: a move only looks before it replaces.
+            LibC.HardLink(own, path);
+            LibC.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            return true;
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            return false;
+        }
+        finally
+        {
+            File.Delete(own);
+        }
+    }
+
     /// <summary>
     /// Removes a folder with everything in it. A server that was killed may still write while its last processes end, so a
     /// folder that fills up again is tried anew for up to two seconds.

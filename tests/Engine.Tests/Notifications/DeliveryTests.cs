@@ -182,6 +182,59 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_answer_that_repeats_the_address_gives_no_token_away()
+    {
+        const string Token = "T0AB1CD2EF/B3GH4IJ5KL/xyzzy%20plugh-99";
+        var url = $"{_receiver.Url}/services/{Token}?key=hush-hush-key";
+        var chat = _rig.Add(ChannelKind.Slack, channel => channel with { Webhook = new WebhookSettings(null, _rig.WriteFile("slack", url), null, null) });
+        await _rig.BeginAsync();
+        await _rig.HappensAsync(_rig.Alert());
+        await _rig.RouteAsync();
+        // Also where it would be cut off in the middle of it.
+        foreach (var before in new[] { 0, 490, 505 })
+        {
+            _receiver.Answer = (context, _) =>
+            {
+                context.Response.StatusCode = 404;
+                return context.Response.WriteAsync($"{new string('-', before)}no_service: {Uri.UnescapeDataString(url)} {url}", Ct);
+            };
+            await _rig.PassAsync(chat);
+            Assert.True(await _rig.SendAsync(chat, Ct));
+
+            var error = (await _rig.DeliveryAsync(chat)).Error!;
+            Assert.StartsWith("it answers 404", error, StringComparison.Ordinal);
+            Assert.All(["T0AB1", "B3GH4", "xyzzy", "plugh", "hush"], part => Assert.DoesNotContain(part, error, StringComparison.OrdinalIgnoreCase));
+        }
+    }
+
+    [Fact]
+    public async Task What_is_being_sent_is_not_given_up_before_its_try_has_ended()
+    {
+        var channel = _rig.AddWebhook(_receiver.Url);
+        await _rig.BeginAsync();
+        await _rig.HappensAsync(_rig.Alert());
+        await _rig.RouteAsync();
+        var isAnswered = new TaskCompletionSource();
+        _receiver.Answer = (_, _) => isAnswered.Task;
+        var sending = _rig.SendAsync(channel, Ct);
+        await _receiver.NextAsync(Ct);
+        await _rig.Pool.Command("UPDATE notification_delivery SET give_up_at = clock_timestamp() WHERE channel = $1", channel.Name).RunAsync(Ct);
+
+        await _rig.RouteAsync();
+
+        Assert.Equal(DeliveryState.Sending, (await _rig.DeliveryAsync(channel)).State);
+        isAnswered.SetResult();
+        Assert.True(await sending);
+        Assert.Equal(DeliveryState.Delivered, (await _rig.DeliveryAsync(channel)).State);
+        Assert.False(await IsAuditedAsync("engine", "notification.given-up", channel.Name));
+
+        // Of a process that died meanwhile nobody writes down what became of it.
+        await _rig.Pool.Command("UPDATE notification_delivery SET state = 'sending', ended_at = NULL, tried_at = clock_timestamp() - interval '10 minutes' WHERE channel = $1", channel.Name).RunAsync(Ct);
+        await _rig.RouteAsync();
+        Assert.Equal(DeliveryState.Failed, (await _rig.DeliveryAsync(channel)).State);
+    }
+
+    [Fact]
     public async Task A_receiver_that_hangs_costs_one_try_and_holds_up_no_other_channel()
     {
         _rig.Settings = _rig.Settings with { Timeout = TimeSpan.FromMilliseconds(300) };

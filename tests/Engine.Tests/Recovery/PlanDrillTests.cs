@@ -54,7 +54,10 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
         Assert.Equal([false, false, true, true, true], plan.Steps.Select(step => step.MeasuredFrom > 0));
         var measured = (await rig.Durations.ReadAsync(rig.Source.Name, Ct))[RestoreFromBackup.ActionName];
         Assert.True(measured.IsDrill);
-        Assert.NotNull(MeasuredLoss.Of(RecoveryRequest.PlanOf(run), steps)?.AtMost);
+        var loss = MeasuredLoss.Of(RecoveryRequest.PlanOf(run), steps)!;
+        Assert.NotNull(loss.AtMost);
+        // What the plan hoped for says nothing about what came back.
+        Assert.Equal(loss, MeasuredLoss.Of(plan with { IsDrill = true, Basis = plan.Basis with { Moment = null, ToEnd = true }, Loss = plan.Loss with { From = loss.Restored.AddHours(5) } }, steps));
     }
 
     [Fact]
@@ -158,23 +161,46 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
     [Fact]
     public async Task A_plan_that_cannot_be_read_is_not_verified_and_holds_up_no_other()
     {
-        await rig.PlanReadiness.EvaluateAsync(Ct);
-        var newest = (await rig.Library.NewestAsync("postgres-outage", Ct))!;
-        await rig.Pool.Command(
-            "INSERT INTO plan_version (plan, version, body, hash, author) VALUES ('postgres-outage', $1, '{', 'of another build', 'adam')", newest.Version + 1).RunAsync(Ct);
+        var name = $"of-another-build-{Guid.NewGuid().ToString("n")[..8]}";
+        await rig.Library.SaveAsync((rig.Library.Read((await rig.Library.NewestAsync("postgres-outage", Ct))!) with { Name = name, Disasters = ["UNKNOWN"] }).ToText(), "adam", "of this build", 0, Ct);
         try
         {
             await rig.PlanReadiness.EvaluateAsync(Ct);
+            await rig.Pool.Command("INSERT INTO plan_version (plan, version, body, hash, author, note) VALUES ($1, 2, '{', 'of another build', 'adam', '')", name).RunAsync(Ct);
 
-            var row = (await rig.Readiness.ListAsync(Ct)).Single(row => row.Plan == "postgres-outage" && row.Source == rig.Source.Name);
-            Assert.Equal((ReadinessState.NotVerified, newest.Version + 1), (row.State, row.PlanVersion));
+            await rig.PlanReadiness.EvaluateAsync(Ct);
+
+            var row = (await rig.Readiness.ListAsync(Ct)).Single(row => row.Plan == name && row.Source == rig.Source.Name);
+            Assert.Equal((ReadinessState.NotVerified, 2), (row.State, row.PlanVersion));
             Assert.Equal(ReadinessCause.PlanImpossible, Assert.Single(row.Reasons).Cause);
-            Assert.Equal(RecoveryRig.Plan, Assert.Single(await rig.Drills.DueAsync(Ct)).Version.Plan);
+            var due = (await rig.Drills.DueAsync(Ct)).Select(one => one.Version.Plan).ToList();
+            Assert.Contains(RecoveryRig.Plan, due);
+            Assert.DoesNotContain(name, due);
         }
         finally
         {
-            await rig.Pool.Command("DELETE FROM plan_version WHERE plan = 'postgres-outage' AND version = $1", newest.Version + 1).RunAsync(Ct);
+            await rig.Pool.Command("DELETE FROM plan_version WHERE plan = $1", name).RunAsync(Ct);
         }
+    }
+
+    [Fact]
+    public async Task What_changes_of_one_source_has_only_its_own_plans_looked_at_anew()
+    {
+        await rig.PlanReadiness.EvaluateAsync(Ct);
+        var before = await rig.Readiness.FingerprintsAsync(Ct);
+        await rig.Pool.Command(
+            "INSERT INTO run (kind, source, request, request_hash, state, requested_by, ended_at) VALUES ('backup', $1, '{}', 'none', 'completed', 'tester', clock_timestamp())", rig.Source.Name).RunAsync(Ct);
+        var after = await rig.Readiness.FingerprintsAsync(Ct);
+        Assert.NotEqual(before.GetValueOrDefault(rig.Source.Name), after[rig.Source.Name]);
+        Assert.DoesNotContain("backup", after[ReadinessCatalog.Everybody], StringComparison.Ordinal);
+
+        var looked = await LookedAtAsync();
+        await rig.PlanReadiness.EvaluateAsync(new HashSet<string> { "another" }, Ct);
+        Assert.Equal(looked, await LookedAtAsync());
+        await rig.PlanReadiness.EvaluateAsync(new HashSet<string> { rig.Source.Name }, Ct);
+        Assert.True(await LookedAtAsync() > looked);
+
+        async Task<DateTimeOffset> LookedAtAsync() => (await rig.Readiness.ListAsync(Ct)).Single(row => row.Plan == RecoveryRig.Plan && row.Source == rig.Source.Name).LookedAt;
     }
 
     [Fact]

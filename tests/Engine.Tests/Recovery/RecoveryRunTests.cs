@@ -220,6 +220,7 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         Assert.Equal((LossEnd.ServiceStopped, steps[0].ActedAt), (loss.End, loss.Until));
         Assert.True(loss.AtMost > TimeSpan.Zero);
         Assert.True(loss.Restored <= steps[0].ActedAt);
+        Assert.Equal(loss, MeasuredLoss.Of(plan with { Basis = plan.Basis with { Moment = null, ToEnd = true }, Loss = plan.Loss with { From = loss.Restored.AddHours(5) } }, steps));
 
         Task Die()
         {

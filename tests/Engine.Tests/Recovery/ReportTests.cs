@@ -1,4 +1,5 @@
 using System.Text;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Reports;
 using Hexabase.DrConsole.Engine.Runs;
@@ -56,10 +57,44 @@ public sealed class ReportTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
         await rig.Recoveries.CancelAsync(run.Id, rollBack: false, "olga", "only a test of it", Ct);
         var report = await rig.Reports.WriteAsync(run.Id, Ct);
         Assert.Equal((false, "cancelled"), (report.IsDrill, report.Outcome));
+        // What was promised when it was planned, also where the source is declared no longer.
+        var promised = rig.Estate.ClassOf(rig.Source).Rpo.TotalSeconds;
+        Assert.Equal(("standard", promised), (report.Class, report.Targets.RpoSeconds));
+        var later = await new ReportWriter(rig.Pool, rig.Runs, rig.Catalog, rig.DrillCatalog, rig.Gates, rig.Estate with { Sources = [] }, TimeProvider.System).WriteAsync(run.Id, Ct);
+        Assert.Equal((report.Class, report.Targets.RpoSeconds), (later.Class, later.Targets.RpoSeconds));
         using var other = System.Security.Cryptography.ECDsa.Create(System.Security.Cryptography.ECCurve.NamedCurves.nistP256);
 
         var fault = Assert.Throws<EngineException>(() => SignedReport.Check(SignedReport.Write(report, rig.ReportKey), other.ExportSubjectPublicKeyInfoPem()));
 
         Assert.Equal("report-other-key", fault.Code);
+    }
+
+    [Fact]
+    public void Processes_that_sign_their_first_report_at_once_sign_with_one_key()
+    {
+        const int AtOnce = 8;
+        for (var round = 0; round < 20; round++)
+        {
+            var folder = Directory.CreateTempSubdirectory("drconsole-key-");
+            try
+            {
+                var data = DataFolder.Open(folder.FullName);
+                var pems = new string[AtOnce];
+                using var start = new Barrier(AtOnce);
+                var threads = Enumerable.Range(0, AtOnce).Select(one => new Thread(() =>
+                {
+                    start.SignalAndWait();
+                    pems[one] = new ReportKey(data).PublicPem();
+                })).ToList();
+                threads.ForEach(thread => thread.Start());
+                threads.ForEach(thread => thread.Join());
+                Assert.Single(pems.Append(new ReportKey(data).PublicPem()).Distinct());
+                Assert.Single(Directory.EnumerateFiles(data.Keys, "report-signing*"));
+            }
+            finally
+            {
+                folder.Delete(recursive: true);
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -50,8 +51,7 @@ public partial class OverviewPage : LivePage
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
 
-    /// <summary>What is not verified comes first; the others are few enough to stand below where there is room.</summary>
-    private IReadOnlyList<ReadinessRow> Unready => [.. _readiness.OrderByDescending(row => row.State).Take(PlansShown)];
+    private IReadOnlyList<ReadinessRow> Unready => [.. ReadinessWords.InOrder(_readiness).Take(PlansShown)];
 
     private IReadOnlyList<SourceRow> Rows => [.. _standings!.Select(standing => SourceRows.From(standing, Estate.Tiers, Time))];
 

@@ -72,8 +72,7 @@ public partial class PlanPage : LivePage
 
     private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.Gate.Approvals, _template.Gate.ApproveWithinMinutes);
 
-    private IReadOnlyList<Source> Sources =>
-        [.. Estate.Sources.Where(source => string.Equals(source.Kind.ToString(), _template!.Kind, StringComparison.OrdinalIgnoreCase))];
+    private IReadOnlyList<Source> Sources => [.. _template!.SourcesIn(Estate)];
 
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 public partial class PlansPage : LivePage
 {
     private const int RecoveriesLookedThrough = 200;
-    private IReadOnlyList<(PlanVersion Version, PlanTemplate Template, RecoveryRow? Last)>? _plans;
+    private IReadOnlyList<(PlanVersion Version, PlanTemplate? Template, RecoveryRow? Last)>? _plans;
 
     [Inject]
     private PlanLibrary Library { get; set; } = default!;
@@ -30,7 +30,7 @@ public partial class PlansPage : LivePage
         _readiness = await Readiness.ListAsync(cancellationToken);
         _plans =
         [
-            .. (await Library.ListAsync(cancellationToken)).Select(version => (version, Library.Read(version), recoveries.FirstOrDefault(one => one.Plan == version.Plan && !one.IsDrill))),
+            .. (await Library.ListAsync(cancellationToken)).Select(version => (version, Library.TryRead(version).Template, recoveries.FirstOrDefault(one => one.Plan == version.Plan && !one.IsDrill))),
         ];
     }
 }

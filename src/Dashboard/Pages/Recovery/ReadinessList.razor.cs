@@ -13,6 +13,10 @@ public partial class ReadinessList
     [Parameter]
     public bool ShowPlan { get; set; }
 
+    /// <summary>True for a line each; the reasons are on the plan's page.</summary>
+    [Parameter]
+    public bool IsBrief { get; set; }
+
     /// <summary>True to say since when.</summary>
     [Parameter]
     public bool ShowSince { get; set; }

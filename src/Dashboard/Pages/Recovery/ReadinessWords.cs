@@ -24,6 +24,11 @@ internal static class ReadinessWords
         _ => Status.Unproven,
     };
 
+    /// <summary>What is not verified first, since a drill would help; last, below what works, where no plan can even be made.</summary>
+    public static IEnumerable<ReadinessRow> InOrder(IEnumerable<ReadinessRow> rows) => rows.OrderBy(IsImpossible).ThenByDescending(row => row.State);
+
+    private static bool IsImpossible(ReadinessRow row) => row.Reasons.Any(reason => reason.Cause == ReadinessCause.PlanImpossible);
+
     /// <summary>A reason with its particulars, which stay as the engine said them.</summary>
     public static string Of(ReadinessReason reason) => reason.Cause switch
     {

@@ -61,7 +61,7 @@ public partial class ReportDocument
 
     private static string Span(double? seconds) => seconds is { } known ? Figures.Duration(TimeSpan.FromSeconds(known)) : DrillTexts.DocNotMeasured;
 
-    private static string Verdict(double? measured, double target) => measured is not { } known || target <= 0 ? "" : known <= target ? DrillTexts.DocWithin : DrillTexts.DocOver;
+    private static string Verdict(double? measured, double? promise) => measured is not { } known || promise is not { } target ? "" : known <= target ? DrillTexts.DocWithin : DrillTexts.DocOver;
 
     /// <summary>A drill says why it leaves a step out where a plan says what it does.</summary>
     private bool IsNotExercised(ReportedStep step) =>

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Hexabase.DrConsole.Engine.Servers;
 using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;
@@ -23,9 +24,9 @@ public sealed class MailMessenger : IMessenger
         ArgumentNullException.ThrowIfNull(message);
         var settings = channel.Email!;
         using var client = new RecipientsApartClient { CheckCertificateRevocation = false };
-        if (TrustedRoots.Of(settings.CaFile) is { } check)
+        if (settings.CaFile is { } authorities)
         {
-            client.ServerCertificateValidationCallback = check;
+            client.ServerCertificateValidationCallback = TrustedRoots.CheckBy(authorities);
         }
 
         try
@@ -38,7 +39,7 @@ public sealed class MailMessenger : IMessenger
             }, cancellationToken);
             if (settings is { Username: { } user, PasswordFile: { } file })
             {
-                await client.AuthenticateAsync(user, await FirstLine.OfAsync(file, cancellationToken), cancellationToken);
+                await client.AuthenticateAsync(user, await SecretFile.ReadAsync(file, cancellationToken), cancellationToken);
             }
 
             using var mail = Compose(settings, message);

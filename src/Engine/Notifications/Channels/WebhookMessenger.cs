@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Notifications.Channels;
 
@@ -32,7 +33,7 @@ public sealed class WebhookMessenger(TimeProvider time) : IMessenger
         string secret;
         try
         {
-            secret = await FirstLine.OfAsync(channel.Webhook!.SecretFile!, cancellationToken);
+            secret = await SecretFile.ReadAsync(channel.Webhook!.SecretFile!, cancellationToken);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {

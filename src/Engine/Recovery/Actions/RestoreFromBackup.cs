@@ -47,7 +47,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
             return new StepEffect(
                 $"recovered in {result.Seconds:0.0} s: {string.Join(", ", result.Phases.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s"))}"
                 + (result.LastTransaction is { } last ? $"; last commit {last}" : ""),
-                ActionContext.Data(new RestoredCluster(result.Phases, result.LastTransaction)));
+                ActionContext.Data(new RestoredCluster(result.Phases, result.LastTransaction, result.ReplayedUntil)));
         }
     }
 
@@ -127,4 +127,5 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
 }
 
 /// <summary>What a recovered cluster came with.</summary>
-public sealed record RestoredCluster(IReadOnlyList<RestorePhase> Phases, string? LastTransaction);
+/// <param name="ReplayedUntil">As <see cref="PhysicalRestoreResult.ReplayedUntil"/>.</param>
+public sealed record RestoredCluster(IReadOnlyList<RestorePhase> Phases, string? LastTransaction, DateTimeOffset? ReplayedUntil = null);

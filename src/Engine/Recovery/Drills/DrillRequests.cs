@@ -70,14 +70,9 @@ public sealed class DrillRequests(
         var all = new List<DrillDue>();
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            try
+            if (library.TryRead(version).Template is { } template)
             {
-                var template = library.Read(version);
                 all.AddRange(template.SourcesIn(estate).Select(source => DueOf(version, template, source, newest.GetValueOrDefault((version.Plan, source.Name)))));
-            }
-            catch (EngineException fault)
-            {
-                log.LogWarning("nobody knows when {Plan} v{Version} is to be drilled: {Reason}", version.Plan, version.Version, fault.Message);
             }
         }
 

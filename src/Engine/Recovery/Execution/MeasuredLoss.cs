@@ -23,7 +23,7 @@ public enum LossEnd
 
 /// <summary>What a recovery really lost, by what its steps measured.</summary>
 /// <param name="Restored">Everything committed up to here came back.</param>
-/// <param name="IsLastCommit">True where that is the last commit which the recovered server replayed; false where it replayed none, and it is the restore point's own time.</param>
+/// <param name="IsLastCommit">True where that is the last commit which the recovered server replayed; false where it is the time of the last WAL that was replayed, or the restore point's own.</param>
 /// <param name="Until">Up to here a commit may have been made that did not come back; null where nobody knows.</param>
 /// <param name="End">What happened at <paramref name="Until"/>.</param>
 public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, DateTimeOffset? Until, LossEnd End)
@@ -44,9 +44,11 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
             return null;
         }
 
-        var last = LastCommitOf(restore);
-        // Where WAL was replayed to its end, everything up to the time of its storing came back, also where nobody committed.
-        var restored = new[] { last, plan.Basis.CreatedAt, plan.Basis is { Moment: null, ToEnd: true } ? plan.Loss.From : null }.Max()!.Value;
+        var cluster = ClusterOf(restore);
+        var last = ReplayLog.Time(cluster?.LastTransaction);
+        // Where WAL was replayed to its end, everything up to the time of its storing came back, also where nobody committed. What
+        // was there then is what the step found: more than when the plan was made, or less.
+        var restored = new[] { last, plan.Basis.CreatedAt, cluster?.ReplayedUntil }.Max()!.Value;
         var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan) : UntilOf(plan, steps);
         return new MeasuredLoss(restored, restored == last, until, end);
     }
@@ -55,10 +57,13 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
     public static DateTimeOffset? LastCommitOf(RecoveryStepRow restore)
     {
         ArgumentNullException.ThrowIfNull(restore);
-        return restore.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
-            ? ReplayLog.Time(data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)?.LastTransaction)
-            : null;
+        return ReplayLog.Time(ClusterOf(restore)?.LastTransaction);
     }
+
+    private static RestoredCluster? ClusterOf(RecoveryStepRow restore) =>
+        restore.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+            ? data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)
+            : null;
 
     private static (DateTimeOffset?, LossEnd) UntilOf(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {

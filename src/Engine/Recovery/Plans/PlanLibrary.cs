@@ -67,6 +67,19 @@ public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions action
     /// <summary>The template of a version.</summary>
     public PlanTemplate Read(PlanVersion version) => PlanTemplate.Read(version.Text, actions.Names);
 
+    /// <summary>The same; or why it cannot be read, as one that another build saved may not be: it must hold up no other plan.</summary>
+    public (PlanTemplate? Template, EngineException? Fault) TryRead(PlanVersion version)
+    {
+        try
+        {
+            return (Read(version), null);
+        }
+        catch (EngineException fault)
+        {
+            return (null, fault);
+        }
+    }
+
     /// <summary>Saves a new version.</summary>
     /// <param name="text">JSON of the template.</param>
     /// <param name="basedOn">The version that the author saw; 0 for a new plan.</param>

@@ -53,6 +53,8 @@ public sealed class PlanMaker(
             Steps = await StepsAsync(template, target, basis, source.Name, cancellationToken),
             Notes = [.. notes, .. chosen.Refused.Select(refused => $"passed over: {refused}")],
             RtoSeconds = estate.ClassOf(source).Rto.TotalSeconds,
+            Class = source.Class,
+            RpoSeconds = estate.ClassOf(source).Rpo.TotalSeconds,
         };
     }
 

@@ -144,6 +144,14 @@ public sealed record RecoveryPlan
     /// <summary>The class's promise, seconds.</summary>
     public required double RtoSeconds { get; init; }
 
+    /// <summary>The source's class when the plan was made; null, and not in its text, in plans of older builds.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Class { get; init; }
+
+    /// <summary>The class's promise then, seconds; null likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? RpoSeconds { get; init; }
+
     /// <summary>SHA-256 of <see cref="ToJson"/>, 64 lower-case hex digits.</summary>
     [JsonIgnore]
     public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())));

@@ -13,33 +13,28 @@ namespace Hexabase.DrConsole.Engine.Recovery.Readiness;
 public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
 {
     /// <summary>Looks at all of them, and writes down how they stand.</summary>
-    public async Task EvaluateAsync(CancellationToken cancellationToken)
+    public Task EvaluateAsync(CancellationToken cancellationToken) => EvaluateAsync(only: null, cancellationToken);
+
+    /// <summary>The same for some sources.</summary>
+    /// <param name="only">Their names; null for all.</param>
+    public async Task EvaluateAsync(IReadOnlySet<string>? only, CancellationToken cancellationToken)
     {
         var kept = new List<(string, string)>();
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            var (template, fault) = Read(version);
+            var (template, fault) = library.TryRead(version);
             // For whom one is that cannot be read is known from when it could.
             var sources = template?.SourcesIn(estate) ?? await KnownOfAsync(version.Plan, cancellationToken);
-            foreach (var source in sources)
+            foreach (var source in sources.Where(source => only?.Contains(source.Name) ?? true))
             {
                 await EvaluateAsync(version, template, fault, source, cancellationToken);
                 kept.Add((version.Plan, source.Name));
             }
         }
 
-        await readiness.ForgetOthersAsync(kept, cancellationToken);
-    }
-
-    private (PlanTemplate? Template, EngineException? Fault) Read(PlanVersion version)
-    {
-        try
+        if (only is null)
         {
-            return (library.Read(version), null);
-        }
-        catch (EngineException fault)
-        {
-            return (null, fault);
+            await readiness.ForgetOthersAsync(kept, cancellationToken);
         }
     }
 

@@ -98,17 +98,21 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
         LIMIT 1
         """, needed).FirstAsync(row => row.GetString(0), cancellationToken) is not null;
 
-    /// <summary>Changes with everything in the catalog that readiness follows from: plans, validations, ended drills and recoveries, accounts.</summary>
-    public async Task<string> FingerprintAsync(CancellationToken cancellationToken) => (await catalog.Command(
+    /// <summary>What in the catalog readiness follows from, by source: it changes with that source's validations, backups, ended drills and recoveries; under <see cref="Everybody"/> with plans and accounts.</summary>
+    public async Task<IReadOnlyDictionary<string, string>> FingerprintsAsync(CancellationToken cancellationToken) => (await catalog.Command(
         """
-        SELECT concat_ws(' ',
-          (SELECT string_agg(plan || version, ',' ORDER BY plan, version) FROM plan_version),
-          (SELECT max(id) FROM validation),
-          (SELECT count(*) FROM run r JOIN recovery c ON c.run_id = r.id WHERE r.ended_at IS NOT NULL),
-          (SELECT count(*) FROM restore_point_tier WHERE state = 'damaged'),
-          (SELECT max(id) FROM run WHERE kind = 'backup' AND state = 'completed'),
-          (SELECT string_agg(name || role || disabled, ',' ORDER BY name) FROM app_user))
-        """).FirstAsync(row => row.GetString(0), cancellationToken))!;
+        SELECT '', concat_ws(' ', (SELECT string_agg(plan || version, ',' ORDER BY plan, version) FROM plan_version), (SELECT string_agg(name || role || disabled, ',' ORDER BY name) FROM app_user))
+        UNION ALL
+        SELECT source, string_agg(what, ' ' ORDER BY what) FROM (
+          SELECT p.source, 'validation ' || max(v.id) AS what FROM validation v JOIN restore_point p ON p.id = v.restore_point GROUP BY p.source
+          UNION ALL SELECT c.source, 'recovery ' || count(*) FROM run r JOIN recovery c ON c.run_id = r.id WHERE r.ended_at IS NOT NULL GROUP BY c.source
+          UNION ALL SELECT p.source, 'damaged ' || count(*) FROM restore_point_tier t JOIN restore_point p ON p.id = t.restore_point WHERE t.state = 'damaged' GROUP BY p.source
+          UNION ALL SELECT source, 'backup ' || max(id) FROM run WHERE kind = 'backup' AND state = 'completed' GROUP BY source) facts
+        GROUP BY source
+        """).ListAsync(row => (Source: row.GetString(0), Facts: row.GetString(1)), cancellationToken)).ToDictionary(one => one.Source, one => one.Facts);
+
+    /// <summary>Stands among the sources for what concerns all of them.</summary>
+    public const string Everybody = "";
 
     private static ReadinessProof MapProof(NpgsqlDataReader row)
     {

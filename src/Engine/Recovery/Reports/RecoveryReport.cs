@@ -23,7 +23,8 @@ public sealed record RecoveryReport
 
     public required string Workspace { get; init; }
 
-    public required string Class { get; init; }
+    /// <summary>The source's when the plan was made; null where the plan does not say.</summary>
+    public required string? Class { get; init; }
 
     public required string RequestedBy { get; init; }
 
@@ -85,16 +86,16 @@ public sealed record ReportedStep(
 public sealed record ReportedPhase(string Name, double Seconds);
 
 /// <summary>What was promised and what was measured.</summary>
-/// <param name="RtoSeconds">The class's promise.</param>
+/// <param name="RtoSeconds">The class's promise when the plan was made.</param>
 /// <param name="TookSeconds">From the request to the end, waiting for people included; null while it is under way or where it did not succeed.</param>
 /// <param name="WorkSeconds">From the first step to the last; null likewise.</param>
-/// <param name="RpoSeconds">The class's promise.</param>
+/// <param name="RpoSeconds">The class's promise when the plan was made; null where the plan does not say.</param>
 /// <param name="LostAtMostSeconds">Measured; null where nobody knows.</param>
 /// <param name="RestoredUntil">Everything committed up to here came back.</param>
 /// <param name="LostUntil">After here nothing was lost, since nothing was taken.</param>
 /// <param name="LossEnd">What happened then.</param>
 public sealed record ReportedTargets(
-    double RtoSeconds, double? TookSeconds, double? WorkSeconds, double RpoSeconds, double? LostAtMostSeconds, DateTimeOffset? RestoredUntil, bool IsLastCommit,
+    double RtoSeconds, double? TookSeconds, double? WorkSeconds, double? RpoSeconds, double? LostAtMostSeconds, DateTimeOffset? RestoredUntil, bool IsLastCommit,
     DateTimeOffset? LostUntil, string? LossEnd);
 
 /// <summary>Where it stands in the audit chain.</summary>

@@ -30,7 +30,8 @@ public sealed class ReportKey(DataFolder data)
             if (!File.Exists(PathOf))
             {
                 using var made = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-                LocalFolder.WritePrivateFile(PathOf, Encoding.ASCII.GetBytes(made.ExportPkcs8PrivateKeyPem() + "\n"));
+                // Of two processes that sign their first report at once, both sign with the key of the first.
+                LocalFolder.TryCreatePrivateFile(PathOf, Encoding.ASCII.GetBytes(made.ExportPkcs8PrivateKeyPem() + "\n"));
             }
 
             var key = ECDsa.Create();

@@ -26,7 +26,6 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
 
         var plan = RecoveryRequest.PlanOf(run);
         var steps = await recoveries.StepsAsync(id, cancellationToken);
-        var source = estate.Sources.FirstOrDefault(one => one.Name == run.Source);
         var failed = steps.FirstOrDefault(step => step.Error is not null);
         return new RecoveryReport
         {
@@ -36,7 +35,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             IsDrill = recovery.IsDrill,
             Source = run.Source,
             Workspace = plan.Workspace,
-            Class = source?.Class ?? "",
+            Class = plan.Class,
             RequestedBy = run.RequestedBy,
             AskedAt = run.CreatedAt,
             EndedAt = run.EndedAt,
@@ -50,20 +49,20 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             Incident = plan.Incident is { } incident ? await IncidentAsync(incident, cancellationToken) : null,
             Gates = await GatesAsync(id, cancellationToken),
             Steps = [.. plan.Steps.Select(step => Step(step, steps.First(row => row.Position == step.Position)))],
-            Targets = Targets(run, plan, recovery, steps, source),
+            Targets = Targets(run, plan, recovery, steps),
             Cleanup = recovery.IsDrill ? (await drills.FindAsync(id, cancellationToken))?.Cleanup : null,
             Audit = await AuditAsync(id, cancellationToken),
         };
     }
 
-    private ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps, Source? source)
+    private static ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps)
     {
         var loss = MeasuredLoss.Of(plan, steps);
         var didSucceed = recovery.Outcome == RecoveryOutcome.Completed;
         return new ReportedTargets(
             plan.RtoSeconds, didSucceed ? (run.EndedAt - run.CreatedAt)?.TotalSeconds : null,
             didSucceed ? (steps.Max(step => step.EndedAt) - steps.Min(step => step.StartedAt))?.TotalSeconds : null,
-            source is null ? 0 : estate.ClassOf(source).Rpo.TotalSeconds, loss?.AtMost?.TotalSeconds, loss?.Restored, loss?.IsLastCommit ?? false, loss?.Until,
+            plan.RpoSeconds, loss?.AtMost?.TotalSeconds, loss?.Restored, loss?.IsLastCommit ?? false, loss?.Until,
             loss is null ? null : RecoveryNames.Of(loss.End));
     }
 

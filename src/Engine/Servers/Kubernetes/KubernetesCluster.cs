@@ -273,7 +273,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             SslOptions = new SslClientAuthenticationOptions
             {
                 ClientCertificates = [X509Certificate2.CreateFromPemFile(Keys.AdminCertificate, Keys.AdminKey)],
-                CertificateChainPolicy = Trusting(Keys.Authority),
+                CertificateChainPolicy = TrustedRoots.Of(Keys.Authority),
             },
         };
         using var client = new HttpClient(handler) { Timeout = TimeSpan.FromSeconds(5) };
@@ -291,13 +291,6 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             return false;
         }
     }
-
-    private static X509ChainPolicy Trusting(string authority) => new()
-    {
-        TrustMode = X509ChainTrustMode.CustomRootTrust,
-        RevocationMode = X509RevocationMode.NoCheck,
-        CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(authority) },
-    };
 
     private static bool IsTakenPort(EngineException fault) =>
         fault.Code == "port-in-use" || fault.Message.Contains("address already in use", StringComparison.OrdinalIgnoreCase);

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Amazon;
 using Amazon.Runtime;
 using Amazon.S3;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Storage.S3;
 
@@ -126,9 +127,7 @@ internal sealed class S3Connection(S3Location location) : IDisposable
                 throw new EngineException("s3-ca-unreadable", ErrorKind.Input, $"{file} holds no certificate", "ca in the store's URL names a PEM file with the authority's certificate");
             }
 
-            var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            policy.CustomTrustStore.AddRange(trusted);
-            return policy;
+            return TrustedRoots.Only(trusted);
         }
     }
 }

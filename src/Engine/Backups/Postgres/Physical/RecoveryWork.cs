@@ -14,6 +14,9 @@ public sealed record RestorePhase(string Name, double Seconds);
 /// <param name="Warnings">What a person should know.</param>
 public sealed record PhysicalRestoreResult(IReadOnlyList<RestorePhase> Phases, string? LastTransaction, IReadOnlyList<string> Warnings)
 {
+    /// <summary>Where all the WAL that there was has been replayed: when the last of it was stored. Everything committed up to about then came back. Else null.</summary>
+    public DateTimeOffset? ReplayedUntil { get; init; }
+
     /// <summary>From the first byte to a verified, stopped cluster.</summary>
     public double Seconds => Phases.Sum(phase => phase.Seconds);
 }
@@ -112,7 +115,7 @@ internal sealed class RecoveryWork(
         log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
         return new PhysicalRestoreResult(_phases, LastTransaction(), facts.DamagedPages.Count > 0
             ? [$"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up"]
-            : []);
+            : []) { ReplayedUntil = target.ToEnd ? path?.UntilTime : null };
     }
 
     private async Task<RecoveryPath> FetchAsync(ulong? until, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)

@@ -2,6 +2,7 @@ using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Servers;
 using k8s;
 using k8s.Exceptions;
 
@@ -109,8 +110,7 @@ public sealed class KubeEndpoint
         }
         else if (Authorities.Count > 0)
         {
-            options.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            options.CertificateChainPolicy.CustomTrustStore.AddRange(Authorities);
+            options.CertificateChainPolicy = TrustedRoots.Only(Authorities);
         }
 
         return new SocketsHttpHandler

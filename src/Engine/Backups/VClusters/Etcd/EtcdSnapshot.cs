@@ -6,6 +6,7 @@ using Etcdserverpb;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
 
@@ -118,8 +119,7 @@ internal sealed class EtcdSnapshot : IDisposable
         var tls = new SslClientAuthenticationOptions();
         if (settings.CertificateAuthority is { } authority)
         {
-            tls.CertificateChainPolicy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-            tls.CertificateChainPolicy.CustomTrustStore.ImportFromPemFile(authority);
+            tls.CertificateChainPolicy = TrustedRoots.Of(authority);
         }
 
         if (settings is { Certificate: { } certificate, Key: { } key })
