@@ -55,6 +55,7 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<HealthMonitor>());
         services.AddHostedService(provider => provider.GetRequiredService<NotificationFeed>());
         services.AddHostedService(provider => provider.GetRequiredService<NotificationSender>());
+        services.AddHostedService(provider => provider.GetRequiredService<PromiseWatch>());
         services.AddHostedService(provider => provider.GetRequiredService<FreezeWatch>());
         services.AddSingleton<TierMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());

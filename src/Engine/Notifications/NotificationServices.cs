@@ -15,6 +15,7 @@ internal static class NotificationServices
         services.AddSingleton<NotificationSender>();
         services.AddSingleton<NotificationStore>();
         services.AddSingleton<NotificationDesk>();
+        services.AddSingleton<PromiseWatch>();
         return services;
     }
 }

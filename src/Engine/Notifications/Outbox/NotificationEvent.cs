@@ -44,6 +44,14 @@ public enum NotificationEvent
     RunFailed,
     WalGapFound,
 
+    /// <summary>More of a source would be lost now than its class allows.</summary>
+    RpoBreached,
+    RpoKept,
+
+    /// <summary>A workspace's keys are older than its classes allow.</summary>
+    RotationDue,
+    RotationDone,
+
     /// <summary>Somebody tries a channel.</summary>
     Test,
 }

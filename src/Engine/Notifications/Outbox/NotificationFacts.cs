@@ -51,6 +51,15 @@ public sealed record NotificationFacts
 
     public double? RtoSeconds { get; init; }
 
+    /// <summary>How much work would be lost now.</summary>
+    public double? LossSeconds { get; init; }
+
+    /// <summary>How much the class allows.</summary>
+    public double? RpoSeconds { get; init; }
+
+    /// <summary>Since when it should have been done.</summary>
+    public DateTimeOffset? DueAt { get; init; }
+
     /// <summary>How long it took.</summary>
     public double? Seconds { get; init; }
 

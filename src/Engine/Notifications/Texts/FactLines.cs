@@ -91,6 +91,16 @@ internal static class FactLines
             }
         }
 
+        if (facts is { LossSeconds: { } loss, RpoSeconds: { } rpo })
+        {
+            yield return Line(words, "LabelLossNow", words.Say("EstimateOf", words.Duration(loss), words.Duration(rpo)));
+        }
+
+        if (facts.DueAt is { } due)
+        {
+            yield return Line(words, "LabelDue", Words.Moment(due));
+        }
+
         if (facts.Seconds is { } took)
         {
             yield return Line(words, "LabelTook", words.Duration(took));

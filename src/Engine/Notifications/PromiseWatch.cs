@@ -1,0 +1,103 @@
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Notifications;
+
+/// <summary>
+/// Tells when a promise of a class is not kept any more, and when it is again: a source's RPO, and the age of a workspace's keys. That
+/// it was told is written in the transaction that tells it: every process may look, and each change is told once.
+/// </summary>
+public sealed class PromiseWatch(
+    NpgsqlDataSource catalog, StandingCatalog standings, WorkspaceRequests workspaces, ProtectedEstate estate, TimeProvider time, ILogger<PromiseWatch> log) : BackgroundService
+{
+    private const string Rpo = "rpo";
+    private const string Rotation = "rotation";
+
+    private static readonly TimeSpan s_every = TimeSpan.FromSeconds(30);
+
+    /// <summary>Looks at all promises once.</summary>
+    internal async Task LookAsync(CancellationToken cancellationToken)
+    {
+        var broken = (await catalog.Command("SELECT promise, subject FROM promise_broken").ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken)).ToHashSet();
+        var looked = new HashSet<(string, string)>();
+        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)))
+        {
+            looked.Add((promise.Name, promise.Subject));
+            if (promise.IsBroken is { } isBroken && isBroken != broken.Contains((promise.Name, promise.Subject)))
+            {
+                await ChangeAsync(promise, isBroken, cancellationToken);
+            }
+        }
+
+        // What is declared no longer was promised to nobody.
+        foreach (var (name, subject) in broken.Except(looked))
+        {
+            await catalog.Command("DELETE FROM promise_broken WHERE promise = $1 AND subject = $2", name, subject).RunAsync(cancellationToken);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(s_every, time);
+        do
+        {
+            try
+            {
+                await LookAsync(stoppingToken);
+            }
+            catch (Exception fault) when (fault is NpgsqlException or EngineException)
+            {
+                log.LogWarning(fault, "nobody looked whether promises are kept; trying again in {Every}", s_every);
+            }
+        }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    /// <summary>A source without a restore point is not known to keep or break anything: it is shown as unproven.</summary>
+    private async Task<IEnumerable<Promise>> RposAsync(CancellationToken ct) =>
+        from standing in await standings.ReadAsync(ct)
+        let name = standing.Source.Name
+        select new Promise(Rpo, name, standing.RpoNow is { } now ? now > standing.Protection.Rpo : null, isBroken => new Notice(
+            isBroken ? NotificationEvent.RpoBreached : NotificationEvent.RpoKept, isBroken ? NotificationSeverity.Critical : NotificationSeverity.Info, name,
+            $"/sources/{Uri.EscapeDataString(name)}",
+            new NotificationFacts { Sources = [name], LossSeconds = standing.RpoNow?.TotalSeconds, RpoSeconds = standing.Protection.Rpo.TotalSeconds }));
+
+    private async Task<IEnumerable<Promise>> RotationsAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        return from standing in await workspaces.StandingsAsync(ct)
+               where standing is { RotationDays: > 0, Key.ShreddedAt: null }
+               select new Promise(Rotation, standing.Workspace, standing.DueAt is { } due ? due <= now : null, isBroken => new Notice(
+                   isBroken ? NotificationEvent.RotationDue : NotificationEvent.RotationDone, isBroken ? NotificationSeverity.Warning : NotificationSeverity.Info, standing.Workspace,
+                   "/settings", new NotificationFacts
+                   {
+                       Sources = [.. estate.Sources.Where(source => source.Workspace == standing.Workspace).Select(source => source.Name)], DueAt = isBroken ? standing.DueAt : null,
+                   }));
+    }
+
+    private async Task ChangeAsync(Promise promise, bool isBroken, CancellationToken ct)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(ct);
+        await using var transaction = await connection.BeginTransactionAsync(ct);
+        var changed = await transaction.Command(
+            isBroken ? "INSERT INTO promise_broken (promise, subject) VALUES ($1, $2) ON CONFLICT DO NOTHING" : "DELETE FROM promise_broken WHERE promise = $1 AND subject = $2",
+            promise.Name, promise.Subject).RunAsync(ct);
+        // Else another process has seen it, and told.
+        if (changed == 1)
+        {
+            await NotificationOutbox.WriteAsync(transaction, promise.Say(isBroken) with { Thread = $"{promise.Name} {promise.Subject}", Closes = !isBroken }, ct);
+        }
+
+        await transaction.CommitAsync(ct);
+    }
+
+    /// <param name="IsBroken">Null where nobody knows: then what was known stands.</param>
+    /// <param name="Say">What is told when it breaks (true) or is kept again.</param>
+    private sealed record Promise(string Name, string Subject, bool? IsBroken, Func<bool, Notice> Say);
+}
