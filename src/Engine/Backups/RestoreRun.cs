@@ -42,8 +42,14 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     {
         var request = context.Request<RestoreRequest>();
         request.Plan.RequireHash(request.ConfirmedHash);
-        return await context.StepAsync("restore", _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
+        var result = await context.StepAsync("restore", _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
+        await SettleAsync(context, request.Plan);
+        return result;
     }
+
+    /// <inheritdoc/>
+    /// <remarks>A target that is written over must not stay half done: the drivers that do so bring it back when they are told that nobody goes on.</remarks>
+    public bool AbandonsFirstAttempt => true;
 
     /// <inheritdoc/>
     public async Task AbandonAsync(RunContext context)
@@ -53,6 +59,19 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         if (found is not null)
         {
             context.Warn("cleanup", found);
+        }
+    }
+
+    /// <summary>What was restored is there and on record: that a mark of it cannot be removed is no failure of it.</summary>
+    private async Task SettleAsync(RunContext context, RestorePlan plan)
+    {
+        try
+        {
+            await drivers.Of(plan).SettleAsync(plan, OperationOf(context.Run), context.Cancellation);
+        }
+        catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException)
+        {
+            context.Warn("cleanup", $"the restore's own mark could not be removed: {fault.Message}");
         }
     }
 

@@ -14,10 +14,16 @@ public interface IRunHandler
     Task<object> ExecuteAsync(RunContext context);
 
     /// <summary>
-    /// Removes what an interrupted attempt left outside the catalog. Called before a run that was taken up again ends
-    /// cancelled or failed, since no later attempt will do it. What cannot be removed is warned of, not thrown.
+    /// Removes what an attempt left outside the catalog. Called before a run that was taken up again ends cancelled or failed,
+    /// since no later attempt will do it. What cannot be removed is warned of, not thrown.
     /// </summary>
     Task AbandonAsync(RunContext context) => Task.CompletedTask;
+
+    /// <summary>
+    /// True where a first attempt is abandoned too: its work does not tidy up after itself, so that a crash while it tidies up
+    /// is met by the same means as a crash while it works.
+    /// </summary>
+    bool AbandonsFirstAttempt => false;
 
     /// <summary>How long that may take: it talks to servers that may not answer, and the run's end must not wait for them for ever.</summary>
     TimeSpan AbandonPatience => TimeSpan.FromMinutes(1);
@@ -151,24 +157,25 @@ public sealed class RunExecution(
         await EndAsync(hold, journal, RunState.Cancelled, null, null);
     }
 
-    /// <summary>A first attempt tidies up after itself; only an interrupted one leaves something that the next did not get to.</summary>
+    /// <summary>A first attempt tidies up after itself where its handler does not say otherwise; an interrupted one leaves what the next did not get to.</summary>
     private async Task AbandonAsync(RunHold hold, RunJournal journal)
     {
-        if (hold.Run.Attempt == 1)
+        var handler = _handlers[hold.Run.Kind];
+        if (hold.Run.Attempt == 1 && !handler.AbandonsFirstAttempt)
         {
             return;
         }
 
-        using var patience = new CancellationTokenSource(_handlers[hold.Run.Kind].AbandonPatience, time);
+        using var patience = new CancellationTokenSource(handler.AbandonPatience, time);
         try
         {
-            await _handlers[hold.Run.Kind].AbandonAsync(new RunContext(hold, journal, patience.Token));
+            await handler.AbandonAsync(new RunContext(hold, journal, patience.Token));
         }
         catch (Exception fault) when (fault is not LeaseLostException)
         {
             // The run ends for a reason of its own, which this must not hide.
             log.LogWarning(fault, "what {Run} left could not be removed", hold.Run.Id);
-            journal.Log("warning", "cleanup", $"what an interrupted attempt left could not be removed: {fault.Message}");
+            journal.Log("warning", "cleanup", $"what its attempts left could not be removed: {fault.Message}");
         }
     }
 

@@ -1,8 +1,11 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab.Postgres;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
@@ -104,6 +107,54 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
         finally
         {
             await server.DropDatabaseAsync(target.Database, CancellationToken.None);
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Target_written_over_is_brought_back_when_the_first_attempt_ends_without_the_restore(bool cancelled)
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var place = rig.Store("place");
+        await File.WriteAllTextAsync(place, "as it was", Ct);
+        var (run, _) = await AskAsync(rig, $"dir:{rig.Store("restored")}");
+        var driver = new OverwritingDriver(place, () => cancelled ? rig.Runs.CancelAsync(run.Id, "anna", Ct) : throw new EngineException("disk-full", ErrorKind.OutOfSpace, "no space", "free some"));
+        var execution = new RunExecution(catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]))],
+            new LeaseTimes(TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.2)), TimeProvider.System, NullLogger<RunExecution>.Instance);
+
+        await execution.AdvanceAsync(run.Id, Ct);
+
+        var ended = (await rig.Runs.FindAsync(run.Id, Ct))!;
+        Assert.Equal((cancelled ? RunState.Cancelled : RunState.Failed, 1), (ended.State, ended.Attempt));
+        Assert.Equal("as it was", await File.ReadAllTextAsync(place, Ct));
+        Assert.Contains("brought back", await LogAsync(rig, run), StringComparison.Ordinal);
+    }
+
+    /// <summary>As restores in place are: it brings back what was there when it is told that nobody goes on, and not before.</summary>
+    private sealed class OverwritingDriver(string place, Func<Task> then) : IRestoreDriver
+    {
+        public string PlanKind => ArtifactRestore.Kind;
+
+        public bool Takes(RestoreTarget target, Manifest manifest) => true;
+
+        public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+        {
+            File.Move(place, place + ".kept");
+            await File.WriteAllTextAsync(place, "half", cancellationToken);
+            await then();
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+            throw new NotSupportedException();
+        }
+
+        public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => Task.FromResult<RestoreOutcome?>(null);
+
+        public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+        {
+            File.Move(place + ".kept", place, overwrite: true);
+            return Task.FromResult<string?>("what was there is brought back");
         }
     }
 

@@ -50,7 +50,13 @@ public interface IRestoreDriver
     /// <summary>After a crash: the outcome where an earlier attempt of the operation had finished, null where it has to be done again.</summary>
     Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken);
 
-    /// <summary>Removes what an attempt left that nobody will go on with.</summary>
+    /// <summary>
+    /// Called once its outcome is on record: removes by what a later attempt would have known it as finished. Done again, it finds
+    /// nothing to do.
+    /// </summary>
+    Task SettleAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    /// <summary>Removes what an attempt left that nobody will go on with; of a target that is written over, brings back what was there. A first attempt is abandoned too.</summary>
     /// <returns>What was found, as a line for the log; null where nothing was.</returns>
     Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken);
 }

@@ -23,6 +23,9 @@ public sealed class RedisRestoreDriver(RedisRestore restore) : IRestoreDriver
     public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => RedisRestore.FindFinishedAsync(work, cancellationToken);
 
     /// <inheritdoc/>
+    public Task SettleAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => RedisRestore.SettleAsync(plan, operation, cancellationToken);
+
+    /// <inheritdoc/>
     public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => RedisRestore.AbandonAsync(plan, operation, cancellationToken);
 }
 

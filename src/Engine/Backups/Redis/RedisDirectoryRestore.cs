@@ -54,12 +54,17 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         ArgumentNullException.ThrowIfNull(work);
         LogicalRestore.RequireSame(work.Plan, work.ConfirmedHash, work.Manifest);
         var target = (RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/");
-        RequireStopped(target);
         var places = Places.Of(target, work.Operation);
+        if (FindFinished(work) is { } finished)
+        {
+            return finished;
+        }
+
+        RequireStopped(target);
         var began = time.GetTimestamp();
         try
         {
-            if (!File.Exists(Path.Combine(places.Staging, CompleteName)))
+            if (!File.Exists(places.Complete))
             {
                 await PrepareAsync(work, target, places, cancellationToken);
             }
@@ -70,12 +75,12 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            PutBack(target, places);
+            PutBackAndTell(work, target, places);
             throw Fault(target, exception);
         }
         catch
         {
-            PutBack(target, places);
+            PutBackAndTell(work, target, places);
             throw;
         }
 
@@ -83,12 +88,18 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, [$"what was there is kept in {places.Aside}; remove it when it is no longer needed"]);
     }
 
-    /// <summary>True where an attempt had put everything in its place.</summary>
+    /// <summary>Where an attempt had put everything in its place; what is left of its hidden folder is removed.</summary>
     public static RestoreOutcome? FindFinished(RestoreWork work)
     {
         ArgumentNullException.ThrowIfNull(work);
         var places = Places.Of((RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Operation);
-        return Directory.Exists(places.Aside) && !Directory.Exists(places.Staging) ? new RestoreOutcome(work.Manifest.Bytes, null, [$"what was there is kept in {places.Aside}"]) : null;
+        if (!places.AreDone)
+        {
+            return null;
+        }
+
+        RemoveStaging(places);
+        return new RestoreOutcome(work.Manifest.Bytes, null, [$"what was there is kept in {places.Aside}"]);
     }
 
     /// <summary>Puts back what an interrupted attempt had moved.</summary>
@@ -97,14 +108,22 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         ArgumentNullException.ThrowIfNull(plan);
         var target = (RedisDirectoryTarget)RestoreTarget.Parse(plan.Target, "/");
         var places = Places.Of(target, operation);
+        if (places.AreDone)
+        {
+            // It had finished: a server may run on it by now.
+            RemoveStaging(places);
+            return $"the restore had finished, and stays; what was there is kept in {places.Aside}";
+        }
+
         if (!Directory.Exists(places.Staging))
         {
             return null;
         }
 
         RequireStopped(target);
-        PutBack(target, places);
-        return $"put {target.Path} back as it was before an interrupted attempt";
+        return PutBack(target, places) is { } left
+            ? $"what was in {target.Path} before an interrupted attempt could not be put back in all, since something of the same name is there; it stays in {left}"
+            : $"put {target.Path} back as it was before an interrupted attempt";
     }
 
     private static string[] Names(RedisDirectoryTarget target) => [target.DumpName, target.AppendDirectory, target.AppendName];
@@ -137,7 +156,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         LibC.HardLink(dump, Path.Combine(append, based));
         LocalFolder.WritePrivateFile(Path.Combine(append, $"{target.AppendName}.manifest"), Encoding.UTF8.GetBytes($"file {based} seq 1 type b\n"));
         OwnedFolder.Give(places.Staging, OwnerOf(target));
-        LocalFolder.WritePrivateFile(Path.Combine(places.Staging, CompleteName), "the new files are whole\n"u8);
+        LocalFolder.WritePrivateFile(places.Complete, "the new files are whole\n"u8);
     }
 
     /// <summary>
@@ -171,18 +190,38 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
 
         LocalFolder.Flush(places.Aside);
         LocalFolder.Flush(target.Path);
-        Directory.Delete(places.Staging, recursive: true);
+        // From here on it is finished; whoever comes after a crash must not take what is left of the folder for a beginning.
+        File.Delete(places.Complete);
+        LocalFolder.Flush(places.Staging);
+        RemoveStaging(places);
         LocalFolder.Flush(target.Path);
     }
 
-    private static void PutBack(RedisDirectoryTarget target, Places places)
+    private static void RemoveStaging(Places places)
     {
-        if (!Directory.Exists(places.Staging))
+        if (Directory.Exists(places.Staging))
         {
-            return;
+            Directory.Delete(places.Staging, recursive: true);
+        }
+    }
+
+    private static void PutBackAndTell(RestoreWork work, RedisDirectoryTarget target, Places places)
+    {
+        if (PutBack(target, places) is { } left)
+        {
+            work.Log?.Invoke("restore", $"what could not be put back, since something of the same name is there, stays in {left}");
+        }
+    }
+
+    /// <returns>Where some of the old stays that could not be put back; else null.</returns>
+    private static string? PutBack(RedisDirectoryTarget target, Places places)
+    {
+        if (!Directory.Exists(places.Staging) || places.AreDone)
+        {
+            return null;
         }
 
-        var isComplete = File.Exists(Path.Combine(places.Staging, CompleteName));
+        var isComplete = File.Exists(places.Complete);
         foreach (var name in Names(target))
         {
             var here = Path.Combine(target.Path, name);
@@ -198,13 +237,23 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             }
         }
 
-        if (Directory.Exists(places.Aside))
+        LocalFolder.Flush(target.Path);
+        // The only copy of what was there: it goes only where nothing of it is left in it.
+        string? left = null;
+        if (Names(target).Any(name => Path.Exists(Path.Combine(places.Aside, name))))
+        {
+            // By another name: aside under its own it would say that the restore is finished.
+            left = places.Aside + "-left";
+            Directory.Move(places.Aside, left);
+        }
+        else if (Directory.Exists(places.Aside))
         {
             Directory.Delete(places.Aside, recursive: true);
         }
 
         LocalFolder.Flush(target.Path);
-        Directory.Delete(places.Staging, recursive: true);
+        RemoveStaging(places);
+        return left;
     }
 
     private static void RequireStopped(RedisDirectoryTarget target)
@@ -214,10 +263,10 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "name the server's data directory (CONFIG GET dir)");
         }
 
-        var real = Path.TrimEndingDirectorySeparator(new DirectoryInfo(target.Path).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? target.Path);
+        var own = Posix.Stat(Posix.ToPath(target.Path), follow: true);
         foreach (var process in Directory.EnumerateDirectories("/proc"))
         {
-            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && WorksIn(process, real))
+            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && WorksIn(process, own))
             {
                 throw new EngineException("server-running", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"a Redis server runs on {target.Path} (process {pid})"),
                     "stop it first, by the way that it is supervised; nothing was changed");
@@ -258,12 +307,19 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         return new ServerUser(stat.User.ToString(CultureInfo.InvariantCulture), stat.User, stat.Group, "/");
     }
 
-    private static bool WorksIn(string process, string directory)
+    /// <summary>By the directory itself and not by its name: a server in a container, or behind another mount, calls it otherwise.</summary>
+    private static bool WorksIn(string process, in FileStat directory)
     {
         try
         {
-            return File.ReadAllText(Path.Combine(process, "comm")).TrimEnd().StartsWith("redis", StringComparison.Ordinal)
-                && new DirectoryInfo(Path.Combine(process, "cwd")).LinkTarget == directory;
+            var name = File.ReadAllText(Path.Combine(process, "comm"));
+            if (!name.StartsWith("redis", StringComparison.Ordinal) && !name.StartsWith("valkey", StringComparison.Ordinal))
+            {
+                return false;
+            }
+
+            var works = Posix.Stat(Posix.ToPath(Path.Combine(process, "cwd")), follow: true);
+            return (works.Device, works.Inode) == (directory.Device, directory.Inode);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -280,6 +336,12 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     /// <summary>Both in the directory itself, so that moving is renaming.</summary>
     private sealed record Places(string Staging, string Aside)
     {
+        /// <summary>Says that the new files are whole; it is there until the last of them is in its place.</summary>
+        public string Complete => Path.Combine(Staging, CompleteName);
+
+        /// <summary>What was there is moved aside only while the new files are whole: aside without them, they are in their place.</summary>
+        public bool AreDone => Directory.Exists(Aside) && !File.Exists(Complete);
+
         public static Places Of(RedisDirectoryTarget target, string operation)
         {
             var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];

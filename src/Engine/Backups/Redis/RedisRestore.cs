@@ -11,7 +11,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 /// <summary>
 /// Restores a snapshot into a server that runs, key by key as <c>RESTORE</c>: everything into an empty one, or single keys
 /// into a living one. While everything is being restored a key of the run's name stands in database 0: by it a half-made
-/// server is known after a crash.
+/// server is known after a crash. With the last key it gets another name, which says that all is there, and goes with the
+/// run's outcome, or by itself an hour later.
 /// </summary>
 public sealed class RedisRestore(TimeProvider time)
 {
@@ -20,6 +21,8 @@ public sealed class RedisRestore(TimeProvider time)
 
     private const int NamesInNotes = 20;
     private const string MarkPrefix = "drconsole:restoring:";
+    private const string FinishedPrefix = "drconsole:restored:";
+    private const string FinishedSeconds = "3600";
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
     /// <exception cref="EngineException"><c>redis-not-empty</c>, <c>redis-keys-exist</c>, <c>redis-keys-missing</c>, <c>redis-read-only</c>, <c>redis-cluster</c>; or what the server says.</exception>
@@ -31,7 +34,7 @@ public sealed class RedisRestore(TimeProvider time)
         await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
         var info = await RequireReadyAsync(server, cancellationToken);
         var notes = target.Keys is null
-            ? PlanAll(info, facts, target)
+            ? await PlanAllAsync(server, info, facts, target, cancellationToken)
             : await new KeyConflicts(snapshot, target).NotesAsync(server, NamesInNotes, cancellationToken);
         return LogicalRestore.Plan(manifest, target, PlanKind, notes);
     }
@@ -65,8 +68,8 @@ public sealed class RedisRestore(TimeProvider time)
     }
 
     /// <summary>
-    /// True where no mark of the operation is left and each database holds as many keys as the snapshot, but for those whose
-    /// time may be over: then an attempt had finished before it could say so.
+    /// True where the operation's mark says so; or where none is left and each database holds as many keys as the snapshot, but
+    /// for those whose time may be over.
     /// </summary>
     public static async Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken)
     {
@@ -80,6 +83,11 @@ public sealed class RedisRestore(TimeProvider time)
 
         var facts = await StoredSnapshot.Of(work.Repository, work.Manifest).ReadFactsAsync(cancellationToken);
         await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+        if (await HasAsync(server, FinishedMarkOf(work.Operation), cancellationToken))
+        {
+            return new RestoreOutcome(work.Manifest.Bytes, null, []);
+        }
+
         if (facts.Keys == facts.Expiring || await HasMarkAsync(server, work.Operation, cancellationToken))
         {
             return null;
@@ -98,6 +106,19 @@ public sealed class RedisRestore(TimeProvider time)
         return new RestoreOutcome(work.Manifest.Bytes, null, []);
     }
 
+    /// <summary>Removes the mark of a restore that is finished and on record.</summary>
+    public static async Task SettleAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = (RedisTarget)RestoreTarget.Parse(plan.Target, "/");
+        if (target.Keys is null)
+        {
+            await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
+            await server.RequireAsync(["SELECT", "0"], cancellationToken);
+            await server.RequireAsync(["DEL", FinishedMarkOf(operation)], cancellationToken);
+        }
+    }
+
     /// <summary>Empties the server that bears the operation's mark: it was empty before, and what is in it is half a snapshot.</summary>
     public static async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
@@ -105,7 +126,7 @@ public sealed class RedisRestore(TimeProvider time)
         var target = (RedisTarget)RestoreTarget.Parse(plan.Target, "/");
         if (target.Keys is not null)
         {
-            return "keys that the interrupted attempt had restored already stay as they are";
+            return "keys that were restored before it ended stay as they are";
         }
 
         await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
@@ -118,9 +139,9 @@ public sealed class RedisRestore(TimeProvider time)
         return $"emptied {target.Endpoint.Address}, which an interrupted attempt had half filled";
     }
 
-    private static List<string> PlanAll(RedisServerInfo info, RedisFacts facts, RedisTarget target)
+    private static async Task<List<string>> PlanAllAsync(RedisConnection server, RedisServerInfo info, RedisFacts facts, RedisTarget target, CancellationToken cancellationToken)
     {
-        RequireEmpty(info, target);
+        await RequireEmptyAsync(server, info, target, cancellationToken);
         var notes = new List<string>();
         if (info.Number("maxmemory") is > 0 and var most && facts.Cost?.UsedMemoryBytes is { } needed && needed > most)
         {
@@ -156,7 +177,7 @@ public sealed class RedisRestore(TimeProvider time)
         }
         else
         {
-            RequireEmpty(info, target);
+            await RequireEmptyAsync(server, info, target, cancellationToken);
         }
 
         await server.RequireAsync(["SELECT", "0"], cancellationToken);
@@ -176,7 +197,7 @@ public sealed class RedisRestore(TimeProvider time)
             }
 
             await server.RequireAsync(["SELECT", "0"], cancellationToken);
-            await server.RequireAsync(["DEL", MarkOf(work.Operation)], cancellationToken);
+            await FinishAsync(server, work.Operation, cancellationToken);
             work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
             if (restorer.Expired > 0)
             {
@@ -223,8 +244,16 @@ public sealed class RedisRestore(TimeProvider time)
         };
     }
 
-    private static void RequireEmpty(RedisServerInfo info, RedisTarget target)
+    /// <summary>Its functions too: a restore that fails takes all of them away.</summary>
+    private static async Task RequireEmptyAsync(RedisConnection server, RedisServerInfo info, RedisTarget target, CancellationToken cancellationToken)
     {
+        // Servers before Redis 7 do not know them, and answer with an error.
+        if (await server.CallAsync(["FUNCTION", "LIST"], cancellationToken) is { Kind: RespKind.Array, Items.Count: > 0 and var libraries })
+        {
+            throw new EngineException("redis-not-empty", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"{target.Endpoint.Address} holds {libraries} libraries of functions; it was not touched"),
+                "name an empty server, or take them away with FUNCTION FLUSH where nobody needs them");
+        }
+
         if (info.Keys > 0)
         {
             throw new EngineException("redis-not-empty", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"{target.Endpoint.Address} holds {info.Keys} keys; it was not touched"),
@@ -232,12 +261,31 @@ public sealed class RedisRestore(TimeProvider time)
         }
     }
 
-    private static string MarkOf(string operation) => MarkPrefix + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
+    private static string MarkOf(string operation) => MarkPrefix + HashOf(operation);
 
-    private static async Task<bool> HasMarkAsync(RedisConnection server, string operation, CancellationToken cancellationToken)
+    private static string FinishedMarkOf(string operation) => FinishedPrefix + HashOf(operation);
+
+    private static string HashOf(string operation) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
+
+    private static Task<bool> HasMarkAsync(RedisConnection server, string operation, CancellationToken cancellationToken) => HasAsync(server, MarkOf(operation), cancellationToken);
+
+    private static async Task<bool> HasAsync(RedisConnection server, string mark, CancellationToken cancellationToken)
     {
         await server.RequireAsync(["SELECT", "0"], cancellationToken);
-        return (await server.RequireAsync(["EXISTS", MarkOf(operation)], cancellationToken)).Integer == 1;
+        return (await server.RequireAsync(["EXISTS", mark], cancellationToken)).Integer == 1;
+    }
+
+    /// <summary>In one step, so that there is no instant at which a finished restore has no mark or one that does not pass.</summary>
+    private static async Task FinishAsync(RedisConnection server, string operation, CancellationToken cancellationToken)
+    {
+        await server.RequireAsync(["MULTI"], cancellationToken);
+        await server.RequireAsync(["EXPIRE", MarkOf(operation), FinishedSeconds], cancellationToken);
+        await server.RequireAsync(["RENAME", MarkOf(operation), FinishedMarkOf(operation)], cancellationToken);
+        var done = await server.RequireAsync(["EXEC"], cancellationToken);
+        if (done.Items.FirstOrDefault(answer => answer.IsError) is { } refused)
+        {
+            throw RedisFault.Of(refused.Text, server.Endpoint, "RENAME");
+        }
     }
 
     private static async Task EmptyAsync(RedisConnection server, CancellationToken cancellationToken)

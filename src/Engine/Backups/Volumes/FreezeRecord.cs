@@ -56,12 +56,15 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
     }
 
     /// <summary>Runs the command that undoes a freeze, and says what went wrong; null where nothing did. No cancel ends it, only its time-out.</summary>
-    public async Task<string?> ThawAsync(FreezeRecord record)
+    public async Task<string?> ThawAsync(FreezeRecord record) => (await TryThawAsync(record)).Fault;
+
+    /// <summary>The same, and whether it was frozen until now, where that can be known.</summary>
+    internal async Task<(string? Fault, bool WasFrozen)> TryThawAsync(FreezeRecord record)
     {
         ArgumentNullException.ThrowIfNull(record);
         var fault = await RunAsync(record, record.ThawCommand, CancellationToken.None);
-        // The file system is not frozen: the freeze had not come so far, or the machine was started anew.
-        return record.How == VolumeFreeze.Fsfreeze && fault?.Contains("Invalid argument", StringComparison.Ordinal) == true ? null : fault;
+        // The file system is not frozen: the freeze had not come so far, the machine was started anew, or somebody thawed it.
+        return record.How == VolumeFreeze.Fsfreeze && fault?.Contains("Invalid argument", StringComparison.Ordinal) == true ? (null, false) : (fault, true);
     }
 
     /// <summary>Runs one of the two commands; null where it ended well within its time.</summary>
@@ -73,7 +76,8 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
         var command = new ToolCommand(words[0], [.. words.Skip(1)])
         {
             Purpose = $"{Path.GetFileName(words[0])} of {record.Source}",
-            Environment = new Dictionary<string, string> { ["DRCONSOLE_SOURCE"] = record.Source, ["DRCONSOLE_PATH"] = record.Path },
+            // In English: what fsfreeze says tells a file system that is frozen already from one that cannot be frozen.
+            Environment = new Dictionary<string, string> { ["DRCONSOLE_SOURCE"] = record.Source, ["DRCONSOLE_PATH"] = record.Path, ["LC_ALL"] = "C" },
         };
         try
         {

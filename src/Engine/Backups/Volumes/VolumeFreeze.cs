@@ -22,7 +22,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
     private const string Actor = "engine";
 
     /// <summary>Freezes a volume, or gives null where nothing says how.</summary>
-    /// <exception cref="EngineException"><c>freeze-refused</c>, <c>freeze-failed</c>, <c>thaw-failed</c>; it is not frozen then, or the message says so.</exception>
+    /// <exception cref="EngineException"><c>freeze-refused</c>, <c>freeze-failed</c>, <c>frozen-by-another</c>, <c>thaw-failed</c>; it is not frozen by us then, or the message says so.</exception>
     public async Task<FrozenVolume?> HoldAsync(Source source, VolumePlace place, Action<string, string>? log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
@@ -44,23 +44,33 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
         var record = new FreezeRecord(source.Name, source.Volume.Path, how, thaw, hooks.Timeout.TotalSeconds, registry.Owner, time.GetUtcNow());
         // Before the command: a process that dies in it leaves a volume that the next start thaws.
         ledger.Write(record);
-        var frozen = new FrozenVolume(record, hooks.FrozenLimit, time, () => ThawAsync(record, log));
+        var isAnothers = false;
+        var frozen = new FrozenVolume(record, hooks.FrozenLimit, time, () => isAnothers ? ForgetAsync(record) : ThawAsync(record, log));
         try
         {
             log?.Invoke("freeze", $"{string.Join(' ', freeze)}");
             if (await ledger.RunAsync(record, freeze, cancellationToken) is { } fault)
             {
+                // The system's word for a file system that is frozen already; what we had left frozen was thawed above.
+                isAnothers = hooks.Fsfreeze && fault.Contains("Device or resource busy", StringComparison.Ordinal);
+                if (isAnothers)
+                {
+                    throw new EngineException("frozen-by-another", ErrorKind.Conflict, $"{place.MountPoint} of {source.Name} is frozen by somebody else already, who may thaw it at any moment",
+                        "It was left as it is, and nothing was backed up. Wait for the other backup, or look who froze it (another volume on the same file system, a snapshot tool).");
+                }
+
                 throw new EngineException("freeze-failed", ErrorKind.Unavailable, $"{source.Name} could not be frozen: {fault}",
                     "It was thawed again, and nothing was backed up. Look at FreezeCommand and HookTimeout of the volume.");
             }
 
-            await AuditAsync("volume.frozen", record, new { record.Path, record.How, limitSeconds = hooks.FrozenLimit.TotalSeconds }, cancellationToken);
+            // The catalog may be slow, or away: writers are held up for no longer than allowed all the same.
             frozen.Begin();
+            await AuditAsync("volume.frozen", record, new { record.Path, record.How, limitSeconds = hooks.FrozenLimit.TotalSeconds }, cancellationToken);
             return frozen;
         }
         catch (Exception fault)
         {
-            if (fault is EngineException { Code: "freeze-failed" } failed)
+            if (fault is EngineException { Code: "freeze-failed" or "frozen-by-another" } failed)
             {
                 await AuditAsync("volume.freeze-failed", record, new { record.Path, record.How, reason = failed.Message }, CancellationToken.None);
             }
@@ -103,18 +113,27 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
         await ThawAsync(record, log);
     }
 
-    private async Task ThawAsync(FreezeRecord record, Action<string, string>? log)
+    /// <summary>What another froze is another's to thaw.</summary>
+    private Task<bool> ForgetAsync(FreezeRecord record)
+    {
+        ledger.Remove(record.Source);
+        return Task.FromResult(false);
+    }
+
+    /// <returns>True where it was frozen until now.</returns>
+    private async Task<bool> ThawAsync(FreezeRecord record, Action<string, string>? log)
     {
         var began = time.GetTimestamp();
-        var fault = await ledger.ThawAsync(record);
+        var (fault, wasFrozen) = await ledger.TryThawAsync(record);
         if (fault is not null)
         {
             // Once more: what stays frozen holds up everybody who writes there.
             fault = await ledger.ThawAsync(record);
         }
 
-        log?.Invoke("freeze", fault is null ? $"thawed in {time.GetElapsedTime(began).TotalSeconds:0.00} s" : $"NOT thawed: {fault}");
-        await AuditAsync(fault is null ? "volume.thawed" : "volume.thaw-failed", record, new { record.Path, record.How, reason = fault }, CancellationToken.None);
+        log?.Invoke("freeze", !wasFrozen ? "it was frozen no more" : fault is null ? $"thawed in {time.GetElapsedTime(began).TotalSeconds:0.00} s" : $"NOT thawed: {fault}");
+        await AuditAsync(fault is null ? "volume.thawed" : "volume.thaw-failed", record,
+            new { record.Path, record.How, reason = wasFrozen ? fault : "it was frozen no more: somebody else had thawed it" }, CancellationToken.None);
         if (fault is not null)
         {
             throw new EngineException("thaw-failed", ErrorKind.Unavailable, $"{record.Source} is still frozen: {fault}",
@@ -122,6 +141,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
         }
 
         ledger.Remove(record.Source);
+        return wasFrozen;
     }
 
     /// <summary>Frozen under the console itself, nobody could ever write that it is to be thawed.</summary>
@@ -164,15 +184,15 @@ public sealed class FrozenVolume : IAsyncDisposable
 {
     private readonly TimeSpan _limit;
     private readonly TimeProvider _time;
-    private readonly Lazy<Task> _thaw;
+    private readonly Lazy<Task<bool>> _thaw;
     private readonly CancellationTokenSource _expired = new();
     private readonly CancellationTokenSource _ended = new();
     private Task _watch = Task.CompletedTask;
     private long _began;
 
-    internal FrozenVolume(FreezeRecord record, TimeSpan limit, TimeProvider time, Func<Task> thaw)
+    internal FrozenVolume(FreezeRecord record, TimeSpan limit, TimeProvider time, Func<Task<bool>> thaw)
     {
-        (Record, _limit, _time, _thaw) = (record, limit, time, new Lazy<Task>(thaw));
+        (Record, _limit, _time, _thaw) = (record, limit, time, new Lazy<Task<bool>>(thaw));
         _began = time.GetTimestamp();
     }
 
@@ -185,13 +205,14 @@ public sealed class FrozenVolume : IAsyncDisposable
     public TimeSpan Held { get; private set; }
 
     /// <summary>Thaws it; once, whoever asks.</summary>
+    /// <returns>False where it was frozen no more: somebody else had thawed it, nobody knows when.</returns>
     /// <exception cref="EngineException"><c>thaw-failed</c>.</exception>
-    public async Task ThawAsync()
+    public async Task<bool> ThawAsync()
     {
         await _ended.CancelAsync();
         try
         {
-            await _thaw.Value;
+            return await _thaw.Value;
         }
         finally
         {
@@ -224,7 +245,7 @@ public sealed class FrozenVolume : IAsyncDisposable
     {
         await Task.Delay(_limit, _time, _ended.Token);
         // First the writers, who wait; the reading may take its time to end.
-        await _thaw.Value.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ((Task)_thaw.Value).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _expired.CancelAsync();
     }
 }

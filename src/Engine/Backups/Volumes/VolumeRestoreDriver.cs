@@ -77,8 +77,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         var target = TargetOf(work.Plan);
         if (target.Undo)
         {
-            // It begins with the folder that it was planned for; without it there is nothing to take back any more.
-            return VolumeUndo.Newest(target.Path) is null ? new RestoreOutcome(0, null, []) : null;
+            // Without the folder that it was planned for there is nothing to take back any more; an older one is not its own.
+            return VolumeUndo.IsKept(target.Path, work.Plan.Difference!) ? null : new RestoreOutcome(0, null, []);
         }
 
         if (work.Plan.Difference is not null)
@@ -89,6 +89,24 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
 
         var part = await VolumePart.FindAsync(work.Repository, work.Manifest, target.Part, cancellationToken);
         return await HasAllAsync(work, target, part, cancellationToken) ? new RestoreOutcome(part.ContentBytes, null, []) : null;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>An empty disk has no old state: its folder only says that the restore is finished.</remarks>
+    public Task SettleAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        if (plan.Difference is not null && TargetOf(plan) is { InPlace: false, Undo: false } target)
+        {
+            var folder = VolumeUndo.FolderOf(target.Path, operation);
+            using var undo = UndoFolder.TryOpen(folder);
+            if (undo is not null)
+            {
+                BackupRepository.RemoveTree(folder);
+            }
+        }
+
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -123,7 +141,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         RequireInPlace(target, part);
         var began = time.GetTimestamp();
         var folder = VolumeUndo.FolderOf(target.Path, work.Operation);
-        using var undo = VolumeUndo.Open(folder) ?? await BeginAsync(work, target, part, folder, cancellationToken);
+        using var undo = await GoOnAsync(work, target, part, folder, cancellationToken) ?? await BeginAsync(work, target, part, folder, cancellationToken);
         undo.Keep();
         var result = await work.Repository.RestoreTreeAsync(work.Manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
         {
@@ -135,13 +153,31 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         var kept = undo.KeepsAnything ? $"; the old state is kept in {undo.Folder}" : "";
         work.Log?.Invoke("restore", string.Create(CultureInfo.InvariantCulture,
             $"{result.Created} created, {result.Replaced} changed, {result.Adjusted} adjusted, {undo.Entries.Count(entry => entry.Change == nameof(RestoreChangeKind.Delete))} deleted, {result.Unchanged} were right{kept}"));
-        if (!target.InPlace)
+        return new RestoreOutcome(result.Bytes, time.GetElapsedTime(began).TotalSeconds, result.Warnings);
+    }
+
+    /// <summary>What an attempt that died began, or null. What somebody wrote meanwhile is in no journal, and would be lost.</summary>
+    private static async Task<VolumeUndo?> GoOnAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
+    {
+        var undo = VolumeUndo.Open(folder);
+        if (undo is null)
         {
-            // An empty disk has no old state.
-            BackupRepository.RemoveTree(undo.Folder);
+            return null;
         }
 
-        return new RestoreOutcome(result.Bytes, time.GetElapsedTime(began).TotalSeconds, result.Warnings);
+        try
+        {
+            var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+            return undo.WrittenMeanwhile(difference.Changes).FirstOrDefault() is { } path
+                ? throw new EngineException("target-changed", ErrorKind.Conflict, $"{(path.Length > 0 ? path : ".")} in {target.Path} was changed while the restore was interrupted",
+                    "Stop what writes there, look at the difference again and confirm it as it is now. What the restore had changed is brought back.")
+                : undo;
+        }
+        catch
+        {
+            undo.Dispose();
+            throw;
+        }
     }
 
     private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
@@ -160,7 +196,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     {
         var began = time.GetTimestamp();
         using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
-        if (UndoNote(undo) != work.Plan.Notes[0])
+        if (undo.Digest != work.Plan.Difference)
         {
             throw new EngineException("target-changed", ErrorKind.Conflict, $"another restore in place came to {target.Path} since", "Make the plan again.");
         }
@@ -172,7 +208,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     private static RestorePlan PlanUndo(Manifest manifest, DirectoryTarget target)
     {
         using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
-        return Plan(manifest, target, null, [UndoNote(undo), "Only what nobody wrote since is taken back; the rest is named and left."]);
+        return Plan(manifest, target, null, [UndoNote(undo), "Only what nobody wrote since is taken back; the rest is named and left."]) with { Difference = undo.Digest };
     }
 
     private static string UndoNote(VolumeUndo undo) => string.Create(CultureInfo.InvariantCulture,

@@ -8,34 +8,6 @@ using TreeTarget = Hexabase.DrConsole.Engine.Repository.Trees.RestoreTarget;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 
-/// <summary>What a restore in place is about to do, on the first line of its journal.</summary>
-public sealed record UndoHeader(string RestorePoint, string Operation, string Root, DateTimeOffset BeganAt);
-
-/// <summary>One item that will change.</summary>
-/// <param name="Path">Below the root, as <see cref="PathText"/>.</param>
-/// <param name="Change">What is done to it; <c>Touched</c> for a directory in which something is done.</param>
-/// <param name="Was">What it was before: <c>nothing</c>, <c>directory</c> or <c>file</c> (which stands for links and special files too).</param>
-public sealed record UndoEntry(string Path, string Change, string Was)
-{
-    public const string Touched = "Touched";
-    public const string Nothing = "nothing";
-    public const string Directory = "directory";
-    public const string File = "file";
-
-    public uint Mode { get; init; }
-
-    public uint User { get; init; }
-
-    public uint Group { get; init; }
-
-    public long Seconds { get; init; }
-
-    public uint Nanoseconds { get; init; }
-
-    /// <summary>Extended attributes, name and value as hex.</summary>
-    public IReadOnlyList<string[]> Attributes { get; init; } = [];
-}
-
 /// <summary>
 /// The way back from a restore in place: a folder in the restored directory, on the same file system, that holds what was
 /// replaced or taken away, and a journal of all changes that is durable before the first of them.
@@ -45,31 +17,30 @@ internal sealed class VolumeUndo : IDisposable
     /// <summary>What a backup leaves out, since it is no content of the volume.</summary>
     public const string FolderPattern = ".drconsole-before-*/";
 
-    private const string JournalName = "journal";
     private const string KeptMark = "kept";
     private const string FinishedMark = "finished";
-    private const string OldName = "old";
 
+    private readonly UndoFolder _folder;
     private readonly TreeTarget _live;
     private readonly TreeTarget _old;
     private readonly TreeTarget.DirectoryCursor _liveCursor;
 
-    private VolumeUndo(string folder, UndoHeader header, IReadOnlyList<UndoEntry> entries)
+    private VolumeUndo(UndoFolder folder, UndoJournal journal)
     {
-        (Folder, Header, Entries) = (folder, header, entries);
-        _live = new TreeTarget(header.Root);
-        _old = new TreeTarget(Path.Combine(folder, OldName));
+        (_folder, Header, Entries) = (folder, journal.Header, journal.Entries);
+        _live = new TreeTarget(Header.Root);
+        _old = new TreeTarget(folder.OldPath);
         _liveCursor = _live.Cursor();
     }
 
-    public string Folder { get; }
+    public string Folder => _folder.Path;
 
     public UndoHeader Header { get; }
 
     public IReadOnlyList<UndoEntry> Entries { get; }
 
     /// <summary>True where the restore has come to its end.</summary>
-    public bool IsFinished => File.Exists(Path.Combine(Folder, FinishedMark));
+    public bool IsFinished => _folder.Has(FinishedMark);
 
     /// <summary>True where something of the old state is kept.</summary>
     public bool KeepsAnything => Entries.Any(entry => entry.Was != UndoEntry.Nothing && entry.Change != UndoEntry.Touched);
@@ -78,52 +49,110 @@ internal sealed class VolumeUndo : IDisposable
     public static string FolderOf(string directory, string operation) => Path.Combine(
         directory, Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16]);
 
-    /// <summary>The journal in a folder, or null where no restore began there.</summary>
+    /// <summary>SHA-256 of the restore's own marks, lower-case hex: tells one way back from another.</summary>
+    public string Digest => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(Header, VolumeJson.Default.UndoHeader)));
+
+    /// <summary>The journal in a folder of a directory, or null where no restore began there.</summary>
+    /// <exception cref="EngineException"><c>undo-untrusted</c>, <c>undo-damaged</c>.</exception>
     public static VolumeUndo? Open(string folder)
     {
-        var journal = Path.Combine(folder, JournalName);
-        if (!File.Exists(journal))
+        if (UndoFolder.TryOpen(folder) is not { } opened)
         {
             return null;
         }
 
-        using var lines = File.ReadLines(journal).GetEnumerator();
-        lines.MoveNext();
-        var header = JsonSerializer.Deserialize(lines.Current, VolumeJson.Default.UndoHeader)!;
-        var entries = new List<UndoEntry>();
-        while (lines.MoveNext())
+        try
         {
-            entries.Add(JsonSerializer.Deserialize(lines.Current, VolumeJson.Default.UndoEntry)!);
+            if (opened.HasJournal)
+            {
+                return new VolumeUndo(opened, UndoJournal.Read(opened));
+            }
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
         }
 
-        return new VolumeUndo(folder, header, entries);
+        opened.Dispose();
+        return null;
     }
 
     /// <summary>The newest restore in place of a directory that can be taken back, or null.</summary>
-    public static VolumeUndo? Newest(string directory) => !Directory.Exists(directory) ? null
-        : Directory.EnumerateDirectories(directory, Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + "*").Select(Open).OfType<VolumeUndo>()
-            .OrderByDescending(undo => undo.Header.BeganAt).FirstOrDefault();
+    /// <exception cref="EngineException"><c>undo-untrusted</c> where there is none but one that others made; <c>undo-damaged</c>.</exception>
+    public static VolumeUndo? Newest(string directory)
+    {
+        VolumeUndo? newest = null;
+        EngineException? untrusted = null;
+        foreach (var folder in FoldersIn(directory))
+        {
+            try
+            {
+                var undo = Open(folder);
+                if (undo is not null && (newest is null || undo.Header.BeganAt > newest.Header.BeganAt))
+                {
+                    (newest, undo) = (undo, newest);
+                }
+
+                undo?.Dispose();
+            }
+            catch (EngineException fault) when (fault.Code == "undo-untrusted")
+            {
+                // What others put there must not hinder the way back that is the console's own.
+                untrusted = fault;
+            }
+        }
+
+        return newest ?? (untrusted is null ? null : throw untrusted);
+    }
+
+    /// <summary>True while the directory keeps the way back that bears a digest.</summary>
+    public static bool IsKept(string directory, string digest)
+    {
+        foreach (var folder in FoldersIn(directory))
+        {
+            try
+            {
+                using var undo = Open(folder);
+                if (undo?.Digest == digest)
+                {
+                    return true;
+                }
+            }
+            catch (EngineException fault) when (fault.Code == "undo-untrusted")
+            {
+                // Another's, which is not asked for.
+            }
+        }
+
+        return false;
+    }
+
+    private static IEnumerable<string> FoldersIn(string directory) => Directory.Exists(directory)
+        ? Directory.EnumerateFileSystemEntries(directory, Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + "*")
+        : [];
 
     /// <summary>Writes the journal, durable before anything is changed; an attempt that died before that left nothing that counts.</summary>
     public static VolumeUndo Begin(string folder, UndoHeader header, IReadOnlyList<RestoreChange> changes)
     {
-        var entries = Describe(header.Root, changes);
-        LocalFolder.CreatePrivate(folder);
-        LocalFolder.CreatePrivate(Path.Combine(folder, OldName));
-        var text = new StringBuilder(JsonSerializer.Serialize(header, VolumeJson.Default.UndoHeader)).Append('\n');
-        foreach (var entry in entries)
+        var journal = UndoJournal.Of(header, changes);
+        var made = UndoFolder.Make(folder);
+        try
         {
-            text.Append(JsonSerializer.Serialize(entry, VolumeJson.Default.UndoEntry)).Append('\n');
+            made.WriteJournal(journal);
+            return new VolumeUndo(made, UndoJournal.Read(made));
         }
-
-        LocalFolder.WritePrivateFile(Path.Combine(folder, JournalName), Encoding.UTF8.GetBytes(text.ToString()));
-        return Open(folder)!;
+        catch
+        {
+            made.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Keeps what will be replaced or taken away: files by a second name, so that they stay until they are replaced, directories by moving them.</summary>
     public void Keep()
     {
-        if (File.Exists(Path.Combine(Folder, KeptMark)))
+        if (_folder.Has(KeptMark))
         {
             return;
         }
@@ -151,16 +180,25 @@ internal sealed class VolumeUndo : IDisposable
             }
         }
 
-        Mark(KeptMark);
+        _folder.Mark(KeptMark);
+    }
+
+    /// <summary>Of what an interrupted restore still has to do: the items that are not as the journal, or the restore, left them.</summary>
+    public IEnumerable<string> WrittenMeanwhile(IReadOnlyList<RestoreChange> remaining)
+    {
+        var entries = Entries.GroupBy(entry => entry.Path, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
+        return remaining.Where(change => change.Kind != RestoreChangeKind.Blocked && IsWrittenMeanwhile(change.Path, entries.GetValueOrDefault(change.Path))).Select(change => change.Path);
     }
 
     /// <summary>The restore has come to its end.</summary>
-    public void Finish() => Mark(FinishedMark);
+    public void Finish() => _folder.Mark(FinishedMark);
 
     /// <summary>Brings the old state back, and removes the folder where nothing had to stay in it.</summary>
     /// <returns>What could not be taken back, since it was changed after the restore.</returns>
     public IReadOnlyList<string> TakeBack()
     {
+        // Should this die half way and the restore be done again, it must keep aside again what was brought back already.
+        _folder.Unmark(KeptMark);
         var left = new List<string>();
         foreach (var entry in Entries.Where(entry => entry.Change != UndoEntry.Touched).Reverse())
         {
@@ -197,17 +235,21 @@ internal sealed class VolumeUndo : IDisposable
         _liveCursor.Dispose();
         _live.Dispose();
         _old.Dispose();
+        _folder.Dispose();
     }
 
     private void TakeBack(UndoEntry entry, List<string> left)
     {
-        const int NotEmpty = 39;
         var path = PathText.Parse(entry.Path);
         var (directory, name) = _liveCursor.Find(path);
         var there = Posix.TryStatAt(directory, name);
         if (entry.Change == nameof(RestoreChangeKind.Metadata))
         {
-            if (there is not null)
+            if (there is { } item && IsWrittenSince(item))
+            {
+                left.Add($"{entry.Path}: written after the restore; it keeps its owner, mode and time");
+            }
+            else if (there is not null)
             {
                 SetMetadata(directory, name, entry, there.Value.Kind);
             }
@@ -216,32 +258,15 @@ internal sealed class VolumeUndo : IDisposable
         }
 
         using var cursor = _old.Cursor();
-        if (entry.Was != UndoEntry.Nothing && !IsKept(cursor, path))
+        var kept = entry.Was == UndoEntry.Nothing ? null : FindKept(cursor, path);
+        if (entry.Was != UndoEntry.Nothing && kept is null)
         {
             // The restore died before it came to this one: it is as it was.
             return;
         }
 
-        if (there is { Kind: TreeNodeKind.Directory })
+        if (there is { } now && !Clear(entry, now, (directory, name), kept, left))
         {
-            try
-            {
-                Posix.RemoveAt(directory, name, isDirectory: true);
-                _liveCursor.Forget();
-            }
-            catch (PosixException fault) when (fault.Errno == NotEmpty)
-            {
-                left.Add($"{entry.Path}: holds what was written after the restore");
-                return;
-            }
-        }
-        else if (there is not null && entry.Was == UndoEntry.Nothing)
-        {
-            Posix.RemoveAt(directory, name, isDirectory: false);
-        }
-        else if (there is not null && entry.Change == nameof(RestoreChangeKind.Delete))
-        {
-            left.Add($"{entry.Path}: made anew after the restore; the old one stays in {Folder}");
             return;
         }
 
@@ -251,6 +276,70 @@ internal sealed class VolumeUndo : IDisposable
             Posix.MoveAt(oldDirectory, oldName, directory, name);
         }
     }
+
+    /// <summary>Makes way for the old state of an item; what was written after the restore is nobody's to take away.</summary>
+    /// <returns>False where there is nothing to do, or it stays and was named.</returns>
+    private bool Clear(UndoEntry entry, in FileStat there, (Microsoft.Win32.SafeHandles.SafeFileHandle Directory, byte[] Name) at, FileStat? kept, List<string> left)
+    {
+        const int NotEmpty = 39;
+        if (there.Kind == TreeNodeKind.Directory)
+        {
+            try
+            {
+                Posix.RemoveAt(at.Directory, at.Name, isDirectory: true);
+                _liveCursor.Forget();
+                return true;
+            }
+            catch (PosixException fault) when (fault.Errno == NotEmpty)
+            {
+                left.Add($"{entry.Path}: holds what was written after the restore");
+                return false;
+            }
+        }
+
+        if (kept is { } old && (old.Inode, old.Device) == (there.Inode, there.Device))
+        {
+            // It was kept by a second name, and the restore died before it replaced the first.
+            return false;
+        }
+
+        if (entry.Change == nameof(RestoreChangeKind.Delete) || IsWrittenSince(there))
+        {
+            var oldState = kept is null ? "" : $"; the old one stays in {Folder}";
+            left.Add($"{entry.Path}: {(entry.Change == nameof(RestoreChangeKind.Delete) ? "made anew" : "written")} after the restore{oldState}");
+            return false;
+        }
+
+        if (entry.Was != UndoEntry.File)
+        {
+            // A directory cannot be given the name of a file that is there.
+            Posix.RemoveAt(at.Directory, at.Name, isDirectory: false);
+        }
+
+        return true;
+    }
+
+    private bool IsWrittenMeanwhile(string path, UndoEntry? entry)
+    {
+        if (entry is null)
+        {
+            return true;
+        }
+
+        try
+        {
+            var (directory, name) = _liveCursor.Find(PathText.Parse(path));
+            return Posix.TryStatAt(directory, name) is { } there && IsWrittenSince(there) && there.Modified != new FileTime(entry.Seconds, entry.Nanoseconds);
+        }
+        catch (PosixException fault) when (fault.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
+        {
+            // Its directory is yet to be made.
+            return false;
+        }
+    }
+
+    /// <summary>What a restore writes bears the times of the restore point. A directory's own time moves with whatever is done in it.</summary>
+    private bool IsWrittenSince(in FileStat there) => there.Kind != TreeNodeKind.Directory && there.Modified.ToTime() >= Header.BeganAt;
 
     private static void SetMetadata(Microsoft.Win32.SafeHandles.SafeFileHandle directory, byte[] name, UndoEntry entry, TreeNodeKind kind)
     {
@@ -276,63 +365,20 @@ internal sealed class VolumeUndo : IDisposable
         Posix.SetTimeOf(live, new FileTime(entry.Seconds, entry.Nanoseconds));
     }
 
-    private static List<UndoEntry> Describe(string root, IReadOnlyList<RestoreChange> changes)
-    {
-        using var live = new TreeTarget(root);
-        using var cursor = live.Cursor();
-        var entries = new List<UndoEntry>(changes.Count);
-        var touched = new Dictionary<string, UndoEntry>(StringComparer.Ordinal);
-        foreach (var change in changes.Where(change => change.Kind != RestoreChangeKind.Blocked))
-        {
-            entries.Add(Describe(cursor, change.Path, change.Kind.ToString()));
-            var parent = change.Path.LastIndexOf('/') is > 0 and var slash ? change.Path[..slash] : "";
-            if (change.Path.Length > 0 && change.Kind != RestoreChangeKind.Metadata && !touched.ContainsKey(parent)
-                && Describe(cursor, parent, UndoEntry.Touched) is { Was: UndoEntry.Directory } directory)
-            {
-                touched[parent] = directory;
-            }
-        }
-
-        return [.. entries, .. touched.Values.OrderBy(entry => entry.Path, StringComparer.Ordinal)];
-    }
-
-    private static UndoEntry Describe(TreeTarget.DirectoryCursor cursor, string path, string change)
-    {
-        try
-        {
-            var (directory, name) = cursor.Find(PathText.Parse(path));
-            return Posix.TryStatAt(directory, name) is not { } stat ? new UndoEntry(path, change, UndoEntry.Nothing)
-                : new UndoEntry(path, change, stat.Kind == TreeNodeKind.Directory ? UndoEntry.Directory : UndoEntry.File)
-                {
-                    Mode = stat.Mode,
-                    User = stat.User,
-                    Group = stat.Group,
-                    Seconds = stat.Modified.Seconds,
-                    Nanoseconds = stat.Modified.Nanoseconds,
-                    Attributes = [.. Posix.Attributes(Posix.LiveName(directory, name)).Select(one => new[] { Convert.ToHexString(one.Name), Convert.ToHexString(one.Value) })],
-                };
-        }
-        catch (PosixException fault) when (fault.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
-        {
-            // Its directory is yet to be made, or stands where something else is now.
-            return new UndoEntry(path, change, UndoEntry.Nothing);
-        }
-    }
-
     /// <summary>A single file's path is empty; it is kept under a name all the same.</summary>
     private static (Microsoft.Win32.SafeHandles.SafeFileHandle Directory, byte[] Name) FindOld(TreeTarget.DirectoryCursor cursor, byte[] path) =>
         cursor.Find(path.Length == 0 ? "item"u8 : path);
 
-    private static bool IsKept(TreeTarget.DirectoryCursor cursor, byte[] path)
+    private static FileStat? FindKept(TreeTarget.DirectoryCursor cursor, byte[] path)
     {
         try
         {
             var (directory, name) = FindOld(cursor, path);
-            return Posix.TryStatAt(directory, name) is not null;
+            return Posix.TryStatAt(directory, name);
         }
         catch (PosixException fault) when (fault.Errno == PosixException.NoEntry)
         {
-            return false;
+            return null;
         }
     }
 
@@ -351,6 +397,4 @@ internal sealed class VolumeUndo : IDisposable
             slash = next < 0 ? -1 : slash + 1 + next;
         }
     }
-
-    private void Mark(string name) => LocalFolder.WritePrivateFile(Path.Combine(Folder, name), []);
 }

@@ -77,6 +77,76 @@ public sealed class RedisInPlaceTests
     }
 
     [Fact]
+    public async Task Restore_in_place_that_died_after_its_last_move_is_finished_and_keeps_the_old_data()
+    {
+        await using var rig = await CreateAsync();
+        var (server, driver, work) = await StoppedAsync(rig);
+        await driver.ExecuteAsync(work, Ct);
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var old = await File.ReadAllBytesAsync(Path.Combine(aside, "dump.rdb"), Ct);
+
+        // The mark is removed first; of the rest of its hidden folder something is still there.
+        Leave();
+        await driver.ExecuteAsync(work, Ct);
+        Leave();
+        Assert.Contains("finished", await driver.AbandonAsync(work.Plan, work.Operation, Ct), StringComparison.Ordinal);
+        Leave();
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(aside, "dump.rdb"), Ct));
+        Assert.Empty(Directory.GetDirectories(server.DataFolder, ".drconsole-*"));
+
+        void Leave() => Directory.CreateDirectory(Path.Combine(server.DataFolder, ".drconsole-" + aside[(aside.LastIndexOf('-') + 1)..], "appendonlydir"));
+    }
+
+    [Fact]
+    public async Task Old_data_whose_name_is_taken_by_now_stays_aside()
+    {
+        await using var rig = await CreateAsync();
+        var (server, driver, work) = await StoppedAsync(rig);
+        await driver.ExecuteAsync(work, Ct);
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var old = await File.ReadAllBytesAsync(Path.Combine(aside, "dump.rdb"), Ct);
+        // As a crash before the last move leaves it, and a server that was started on it and stopped again.
+        var staging = Directory.CreateDirectory(Path.Combine(server.DataFolder, ".drconsole-" + aside[(aside.LastIndexOf('-') + 1)..])).FullName;
+        File.Copy(Path.Combine(server.DataFolder, "dump.rdb"), Path.Combine(staging, "dump.rdb"));
+        await File.WriteAllTextAsync(Path.Combine(staging, "complete"), "x", Ct);
+
+        Assert.Contains("stays in", await driver.AbandonAsync(work.Plan, work.Operation, Ct), StringComparison.Ordinal);
+
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*")), "dump.rdb"), Ct));
+        Assert.Null(await driver.FindFinishedAsync(work, Ct));
+    }
+
+    [Fact]
+    public async Task Server_that_runs_in_the_directory_by_another_name_is_seen()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 3);
+        var backup = await rig.CaptureAsync(server.Backup);
+        var outer = rig.Folder.Combine("outer");
+        // A link in the middle of the path; the server's own knowledge of its directory is another text.
+        Directory.CreateSymbolicLink(outer, Path.GetDirectoryName(server.DataFolder)!);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, new RedisDirectoryTarget(Path.Combine(outer, Path.GetFileName(server.DataFolder)))));
+
+        Assert.Equal("server-running", fault.Code);
+    }
+
+    /// <summary>A server that was backed up, went on and is stopped, and the restore of its directory.</summary>
+    private static async Task<(LabRedis Server, RedisDirectoryRestoreDriver Driver, RestoreWork Work)> StoppedAsync(RedisRig rig)
+    {
+        var server = await rig.StartAsync(sessions: 5);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "newer", "than the backup");
+        await server.StopAsync(Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(server.DataFolder), Ct);
+        return (server, driver, new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-7"));
+    }
+
+    [Fact]
     public async Task Restore_in_place_moves_nobody_elses_files()
     {
         await using var rig = await CreateAsync();
@@ -142,6 +212,21 @@ public sealed class RedisInPlaceTests
     }
 
     [Fact]
+    public async Task Server_that_holds_functions_only_is_not_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 3);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        await target.RunAsync(Ct, "FUNCTION", "LOAD", "#!lua name=own\nredis.register_function('own_ping', function() return 'own' end)");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(target)));
+
+        Assert.Equal("redis-not-empty", fault.Code);
+        Assert.Equal("own", (await target.RunAsync(Ct, "FCALL", "own_ping", "0")).Text);
+    }
+
+    [Fact]
     public async Task Restore_into_a_server_without_room_names_it_and_leaves_it_empty()
     {
         await using var rig = await CreateAsync();
@@ -167,6 +252,12 @@ public sealed class RedisInPlaceTests
         var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
         var work = new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9");
         await driver.ExecuteAsync(work, Ct);
+        // It died before it could say so, and clients write meanwhile.
+        await target.RunAsync(Ct, "SET", "written", "by a client");
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+        await target.RunAsync(Ct, "DEL", "written");
+        await driver.SettleAsync(plan, "R-9", Ct);
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
         var mark = "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8))[..16];
 
         // As a crash in the middle leaves it: the mark, and a part of the keys.
@@ -174,6 +265,7 @@ public sealed class RedisInPlaceTests
         await target.RunAsync(Ct, "SET", mark, "half");
         Assert.Null(await driver.FindFinishedAsync(work, Ct));
         await driver.ExecuteAsync(work, Ct);
+        await driver.SettleAsync(plan, "R-9", Ct);
         Assert.Equal(await DigestAsync(source), await DigestAsync(target));
         Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
         Assert.Null(await driver.AbandonAsync(plan, "R-9", Ct));

@@ -105,7 +105,9 @@ internal sealed class RedisRig : IAsyncDisposable
         var manifest = await Repository.ReadManifestAsync(id, Ct);
         IRestoreDriver driver = target is RedisDirectoryTarget ? new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System)) : new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
         var plan = await driver.PlanAsync(Repository, manifest, target, Ct);
-        return await driver.ExecuteAsync(new RestoreWork(Repository, manifest, plan, plan.Hash, operation, null, Note), Ct);
+        var outcome = await driver.ExecuteAsync(new RestoreWork(Repository, manifest, plan, plan.Hash, operation, null, Note), Ct);
+        await driver.SettleAsync(plan, operation, Ct);
+        return outcome;
     }
 
     /// <summary>A port that refuses: it is taken, and nobody listens. The port of a server that was killed may be another test's a moment later.</summary>

@@ -117,6 +117,64 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task File_system_that_another_froze_is_left_frozen_and_backs_up_nothing()
+    {
+        await using var rig = new VolumeRig(catalog);
+        await using var disk = await FrozenByHookAsync(rig);
+        await Shell.RunAsync("fsfreeze", "-f", rig.Settings.Path);
+
+        Assert.Equal("frozen-by-another", (await Assert.ThrowsAsync<EngineException>(rig.BackupAsync)).Code);
+
+        // Only what is frozen can be thawed.
+        await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path);
+        Assert.Null(rig.Ledger.Find(rig.Name));
+        Assert.Equal(["volume.freeze-failed"], await rig.AuditAsync());
+    }
+
+    [Fact]
+    public async Task File_system_that_another_thawed_while_it_was_read_gives_no_restore_point()
+    {
+        await using var rig = new VolumeRig(catalog);
+        await using var disk = await FrozenByHookAsync(rig);
+        await using (var frozen = (await rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Settings.Path), null, Ct))!)
+        {
+            await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path);
+            Assert.False(await frozen.ThawAsync());
+        }
+
+        Assert.Equal(["volume.frozen", "volume.thawed"], await rig.AuditAsync());
+        var driver = rig.Driver();
+        await using var repository = await rig.OpenAsync();
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.CaptureAsync(rig.Request(), repository, new Thawing(rig.Settings.Path), null, Ct));
+        Assert.Equal("frozen-no-more", fault.Code);
+        Assert.Empty((await repository.ListAsync(Ct)).Points);
+    }
+
+    [Fact]
+    public async Task Writers_are_held_up_no_longer_than_allowed_where_the_catalog_does_not_answer()
+    {
+        await using var rig = Rig("touch $mark", "rm $mark; touch $mark.thawed");
+        rig.Settings = rig.Settings with { Hooks = rig.Settings.Hooks! with { FrozenLimit = TimeSpan.FromMilliseconds(200) } };
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await using (var command = new Npgsql.NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('drconsole.audit', 0))", connection, transaction))
+        {
+            await command.ExecuteNonQueryAsync(Ct);
+        }
+
+        var hold = rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Volume), null, Ct);
+        while (!File.Exists(rig.Combine("frozen.thawed")))
+        {
+            Assert.False(hold.IsCompleted, "it waits for the audit");
+            await Task.Delay(20, Ct);
+        }
+
+        await transaction.RollbackAsync(Ct);
+        await using var frozen = await hold;
+        Assert.True(frozen!.Expired.IsCancellationRequested);
+    }
+
+    [Fact]
     public async Task File_system_of_the_console_itself_is_never_frozen()
     {
         await using var rig = new VolumeRig(catalog);
@@ -124,6 +182,30 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
         rig.Settings = rig.Settings with { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)) };
         Assert.Equal("freeze-refused", (await Assert.ThrowsAsync<EngineException>(rig.BackupAsync)).Code);
         Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    private static async Task<LoopDisk> FrozenByHookAsync(VolumeRig rig)
+    {
+        var disk = await LoopDisk.AttachAsync(rig.Combine("disk.img"));
+        await disk.MountAsync(rig.Combine("mounted"));
+        await File.WriteAllTextAsync(rig.Combine("mounted/file"), "content", Ct);
+        rig.Settings = new VolumeSettings(rig.Combine("mounted")) { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(20), TimeSpan.FromMinutes(1)) };
+        return disk;
+    }
+
+    /// <summary>Somebody who thaws at the first sign of life.</summary>
+    private sealed class Thawing(string mount) : IProgress<TransferProgress>
+    {
+        private int _told;
+
+        public void Report(TransferProgress value)
+        {
+            if (Interlocked.Exchange(ref _told, 1) == 0)
+            {
+                using var thaw = System.Diagnostics.Process.Start("fsfreeze", ["-u", mount]);
+                thaw.WaitForExit();
+            }
+        }
     }
 
     private static bool IsFrozen(VolumeRig rig) => File.Exists(rig.Combine("frozen"));

@@ -120,6 +120,25 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Empty_disk_that_was_filled_before_a_crash_counts_as_restored_and_keeps_no_trace_of_it()
+    {
+        await using var rig = await FilledAsync(catalog);
+        await using var disk = await LoopDisk.AttachAsync(rig.Combine("disk.img"));
+        var mount = rig.Combine("mounted");
+        await disk.MountAsync(mount);
+        await using var repository = await rig.OpenAsync();
+        var plan = await rig.PlanAsync(repository, $"dir:{mount}");
+        var work = rig.Work(repository, plan, "R-7");
+        await rig.Restores.ExecuteAsync(work, Ct);
+
+        Assert.NotNull(await rig.Restores.FindFinishedAsync(work, Ct));
+        await rig.Restores.SettleAsync(plan, work.Operation, Ct);
+        await rig.Restores.SettleAsync(plan, work.Operation, Ct);
+        Assert.Equal([.. Original.Append("lost+found/").Order(StringComparer.Ordinal)], Show(mount));
+        Assert.Empty(Directory.GetFileSystemEntries(mount, ".drconsole*"));
+    }
+
+    [Fact]
     public async Task Consoles_own_folders_are_never_restored_over()
     {
         await using var rig = await FilledAsync(catalog);
