@@ -103,7 +103,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
 
             var wasFrozen = await frozen.ThawAsync();
             // It may have run out between the last byte and the thaw, or another may have thawed it: then nobody knows whether a writer came between.
-            return frozen.Expired.IsCancellationRequested ? throw TooLong(request.Source)
+            return frozen.HasExpired ? throw TooLong(request.Source)
                 : wasFrozen ? (artifact, frozen.Held, frozen.Record.How)
                 : throw new EngineException("frozen-no-more", ErrorKind.Conflict, $"{request.Source.Name} was thawed by somebody else while it was read; no restore point was made",
                     "Look what else freezes and thaws this file system, such as a snapshot tool, and let it run at another time.");

@@ -188,6 +188,7 @@ public sealed class FrozenVolume : IAsyncDisposable
     private readonly CancellationTokenSource _expired = new();
     private readonly CancellationTokenSource _ended = new();
     private Task _watch = Task.CompletedTask;
+    private volatile bool _hasExpired;
     private long _began;
 
     internal FrozenVolume(FreezeRecord record, TimeSpan limit, TimeProvider time, Func<Task<bool>> thaw)
@@ -200,6 +201,9 @@ public sealed class FrozenVolume : IAsyncDisposable
 
     /// <summary>Set when writers were held up for too long: it is thawed then, and what was read is of no one instant.</summary>
     public CancellationToken Expired => _expired.Token;
+
+    /// <summary>True from the moment at which the time was over, before it is thawed.</summary>
+    public bool HasExpired => _hasExpired;
 
     /// <summary>How long writers were held up.</summary>
     public TimeSpan Held { get; private set; }
@@ -244,6 +248,7 @@ public sealed class FrozenVolume : IAsyncDisposable
     private async Task WatchAsync()
     {
         await Task.Delay(_limit, _time, _ended.Token);
+        _hasExpired = true;
         // First the writers, who wait; the reading may take its time to end.
         await ((Task)_thaw.Value).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await _expired.CancelAsync();
