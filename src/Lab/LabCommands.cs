@@ -127,6 +127,7 @@ internal static class LabCommands
             {
                 using var api = new KubeApi(KubeEndpoint.FromKubeconfig(cluster.ControlPlane.Kubeconfig), new KubeBudget(8));
                 var made = await ClusterPopulation.FillAsync(api, PopulationSize.Demo, cancellationToken).ConfigureAwait(false);
+                await cluster.AddClaimAsync(api, ClusterPopulation.NamespaceOf(0), "uploads", cancellationToken).ConfigureAwait(false);
                 await Console.Error.WriteLineAsync($"virtual cluster {cluster.Name}: {made} objects made").ConfigureAwait(false);
             }
         }

@@ -94,6 +94,7 @@ public static class LabConfiguration
             cluster.Namespace,
             kubernetes.Host.Kubeconfig,
             cluster.DataDirectory,
+            cluster.VolumesDirectory,
             Etcd = new
             {
                 Endpoint = cluster.ControlPlane.EtcdUrl,

@@ -122,6 +122,9 @@ public sealed record VClusterSettings(string Namespace, string Kubeconfig, bool 
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>The directory below which the volumes of its claims are, where this process can reach them; null where it cannot.</summary>
+    public string? VolumesDirectory { get; init; }
+
     /// <summary>Requests at the same time to its API server.</summary>
     public int ParallelRequests { get; init; } = 4;
 

@@ -5,7 +5,7 @@ internal static class VClusterConfiguration
 {
     public static VClusterSettings Read(ConfigurationReader settings)
     {
-        settings.AllowOnly("Namespace", "Name", "Kubeconfig", "Server", "PauseForBackup", "Etcd", "DataDirectory", "ParallelRequests", "MayBeEmptied");
+        settings.AllowOnly("Namespace", "Name", "Kubeconfig", "Server", "PauseForBackup", "Etcd", "DataDirectory", "VolumesDirectory", "ParallelRequests", "MayBeEmptied");
         settings.RequiredText("Kubeconfig");
         return new VClusterSettings(settings.RequiredText("Namespace"), settings.FilePath("Kubeconfig") ?? "", settings.Flag("PauseForBackup", false))
         {
@@ -13,6 +13,7 @@ internal static class VClusterConfiguration
             Server = Address(settings, "Server"),
             Etcd = settings.Has("Etcd") ? ReadEtcd(settings.Section("Etcd")) : null,
             DataDirectory = settings.FilePath("DataDirectory"),
+            VolumesDirectory = settings.FilePath("VolumesDirectory"),
             ParallelRequests = settings.Number("ParallelRequests", 4, 1, 64),
             MayBeEmptied = settings.Flag("MayBeEmptied", false),
         };

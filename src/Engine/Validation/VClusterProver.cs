@@ -16,7 +16,8 @@ internal sealed class VClusterProver : IContentProver
     {
         public Task<StepOutcome> CheckStructureAsync(CancellationToken cancellationToken) => new VClusterStructureCheck(work).RunAsync(cancellationToken);
 
-        public Task<StepOutcome> RestoreAsync(CancellationToken cancellationToken) => new VClusterProof(work).RunAsync(cancellationToken);
+        public async Task<StepOutcome> RestoreAsync(CancellationToken cancellationToken) =>
+            await new ClaimVolumesProof(work).RestoreAsync(await new VClusterProof(work).RunAsync(cancellationToken), cancellationToken);
 
         // Each check takes down what it started before it returns.
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;

@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Engine.Validation;
 
 /// <summary>
 /// Step four for a virtual cluster: every document parses and is what the index says, counts are those of the inventory,
-/// owners resolve, and etcd's snapshot has its hash and can be read by etcd's own tool.
+/// owners resolve, its claims' data is all there, and etcd's snapshot has its hash and can be read by etcd's own tool.
 /// </summary>
 internal sealed class VClusterStructureCheck(ProofWork work)
 {
@@ -21,9 +21,11 @@ internal sealed class VClusterStructureCheck(ProofWork work)
         var documents = await stored.ReadAsync(index, cancellationToken);
         var faults = CountFaults(inventory, index).ToList();
         faults.AddRange(documents.Where(one => ObjectDigest(one.Document) != one.Object.Digest).Select(one => $"{one.Object.Key} has another digest than the index says"));
+        faults.AddRange((inventory.Volumes ?? []).Where(volume => work.Manifest.Artifacts.All(one => one.Name != volume.Artifact)).Select(volume => $"{volume.Artifact} is missing"));
+        faults.AddRange(await new ClaimVolumesProof(work).CountAsync(cancellationToken));
         if (faults.Count > 0)
         {
-            return StepOutcome.Failed($"{faults.Count} faults in the documents: {string.Join("; ", faults.Take(5))}", faults);
+            return StepOutcome.Failed($"{faults.Count} faults in the documents and volumes: {string.Join("; ", faults.Take(5))}", faults);
         }
 
         var dangling = DanglingOwners(documents).ToList();

@@ -40,6 +40,9 @@ public sealed class LabVirtualCluster
     /// <summary>The directory of its volume on this machine.</summary>
     public string DataDirectory { get; }
 
+    /// <summary>The directory below which the volumes of its claims are.</summary>
+    public string VolumesDirectory => Path.GetDirectoryName(DataDirectory)!;
+
     /// <summary>Its processes.</summary>
     public KubernetesCluster ControlPlane { get; }
 
@@ -100,6 +103,51 @@ public sealed class LabVirtualCluster
             value["metadata"]!["annotations"] = new JsonObject { ["vcluster.loft.sh/object-name"] = name, ["vcluster.loft.sh/object-namespace"] = ns, ["vcluster.loft.sh/object-kind"] = "ConfigMap" };
             value["data"] = new JsonObject { ["synced"] = "true" };
         }, cancellationToken);
+
+    /// <summary>A claim of the tenant with its twin on the host, bound to a directory with files in it. Returns the directory.</summary>
+    public async Task<string> AddClaimAsync(KubeApi api, string ns, string name, CancellationToken cancellationToken)
+    {
+        var (twin, volume) = ($"{name}-x-{ns}-x-{Name}", $"pv-{Name}-{ns}-{name}");
+        var directory = Path.Combine(VolumesDirectory, volume);
+        if (!Directory.Exists(directory))
+        {
+            LocalFolder.CreatePassage(directory);
+            Directory.CreateDirectory(Path.Combine(directory, "files"));
+            for (var at = 0; at < 20; at++)
+            {
+                await File.WriteAllTextAsync(Path.Combine(directory, "files", $"{at:00}.txt"), $"upload {at} of {ns}\n", cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        JsonObject Spec(string? bound)
+        {
+            var spec = new JsonObject { ["accessModes"] = new JsonArray("ReadWriteOnce"), ["storageClassName"] = "", ["resources"] = new JsonObject { ["requests"] = new JsonObject { ["storage"] = "1Gi" } } };
+            if (bound is not null)
+            {
+                spec["volumeName"] = bound;
+            }
+
+            return spec;
+        }
+
+        await ClusterPopulation.CreateAsync(
+            api, $"/api/v1/namespaces/{ns}/persistentvolumeclaims", TenantObjects.Object("v1", "PersistentVolumeClaim", ns, name, null, value => value["spec"] = Spec(null)), cancellationToken).ConfigureAwait(false);
+        await CreateAsync("/api/v1/persistentvolumes", "v1", "PersistentVolume", null, volume, value => value["spec"] = new JsonObject
+        {
+            ["capacity"] = new JsonObject { ["storage"] = "1Gi" },
+            ["accessModes"] = new JsonArray("ReadWriteOnce"),
+            ["persistentVolumeReclaimPolicy"] = "Delete",
+            ["hostPath"] = new JsonObject { ["path"] = directory },
+            ["claimRef"] = new JsonObject { ["namespace"] = Namespace, ["name"] = twin },
+        }, cancellationToken).ConfigureAwait(false);
+        await CreateAsync($"/api/v1/namespaces/{Namespace}/persistentvolumeclaims", "v1", "PersistentVolumeClaim", Namespace, twin, value =>
+        {
+            value["metadata"]!["labels"] = new JsonObject { ["vcluster.loft.sh/managed-by"] = Name, ["vcluster.loft.sh/namespace"] = ns };
+            value["metadata"]!["annotations"] = new JsonObject { ["vcluster.loft.sh/object-name"] = name, ["vcluster.loft.sh/object-namespace"] = ns, ["vcluster.loft.sh/object-kind"] = "PersistentVolumeClaim" };
+            value["spec"] = Spec(volume);
+        }, cancellationToken).ConfigureAwait(false);
+        return directory;
+    }
 
     /// <summary>Starts or stops the processes as the StatefulSet says, and says so in its status.</summary>
     internal async Task FollowAsync(CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
@@ -34,6 +36,14 @@ public static class VClusterArtifacts
 
     /// <summary>Counts, versions and warnings: <see cref="ClusterInventory"/>.</summary>
     public const string Inventory = "inventory.json";
+
+    /// <summary>The artifact with the data of a claim: a file tree.</summary>
+    public static string VolumeOf(string ns, string claim)
+    {
+        var name = $"volume.{ns}.{claim}";
+        // Kubernetes' names may be longer than an artifact's.
+        return name.Length <= 200 ? name : $"volume.{ns}.{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(claim)))}";
+    }
 
     /// <summary>The artifacts with a virtual cluster's objects, in the order in which they are stored.</summary>
     public static readonly IReadOnlyList<string> OfObjects = [CustomResources, Resources, Configuration, Secrets];
@@ -78,6 +88,14 @@ public sealed record KindCount(string Name, string ApiVersion, string Kind, bool
 /// <param name="Sha256">The hash that etcd put at its end, as it was checked.</param>
 public sealed record EtcdFacts(string Version, long Revision, string MemberName, IReadOnlyList<string> PeerUrls, long Bytes, string Sha256);
 
+/// <summary>The data of a claim in a restore point.</summary>
+/// <param name="Namespace">Of the claim in the virtual cluster.</param>
+/// <param name="Claim">Its name there.</param>
+/// <param name="Volume">The host's volume that it was bound to.</param>
+/// <param name="Path">Where that was read.</param>
+/// <param name="Artifact">The file tree.</param>
+public sealed record CapturedVolume(string Namespace, string Claim, string Volume, string Path, string Artifact);
+
 /// <summary>What a restore point of a virtual cluster holds.</summary>
 public sealed record ClusterInventory
 {
@@ -97,6 +115,9 @@ public sealed record ClusterInventory
 
     /// <summary>Null where no etcd is configured.</summary>
     public EtcdFacts? Etcd { get; init; }
+
+    /// <summary>The data of its claims; null in restore points of builds that captured none.</summary>
+    public IReadOnlyList<CapturedVolume>? Volumes { get; init; }
 
     /// <summary>Kinds and groups that failed, parts that are missing: each a sentence that names it.</summary>
     public required IReadOnlyList<string> Warnings { get; init; }

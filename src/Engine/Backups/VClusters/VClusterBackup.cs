@@ -29,7 +29,7 @@ public sealed record VClusterCaptured(Manifest Manifest, ClusterInventory Invent
 
 /// <summary>
 /// Captures a virtual cluster into one restore point: etcd's snapshot, every object by discovery as cleaned YAML,
-/// configuration and Secrets apart, custom resources with their definitions, and what it is on its host. It changes nothing,
+/// configuration and Secrets apart, custom resources with their definitions, what it is on its host, and its claims' data. It changes nothing,
 /// but that it stops the cluster for a moment where that is asked for.
 /// </summary>
 /// <param name="time">The clock.</param>
@@ -73,16 +73,11 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         using var api = await access.OpenVirtualAsync(settings, time, cancellationToken).ConfigureAwait(false);
         log?.Invoke("list", $"listing {access.Name} at {api.Address}");
         using var capture = await ClusterCapture.ReadAsync(api, null, count => progress?.Report(new TransferProgress("list", count, count, 0, 0, IsEstimate: true)), cancellationToken).ConfigureAwait(false);
-        await RefuseEmptiedAsync(request, repository, capture, cancellationToken).ConfigureAwait(false);
+        var last = (await repository.ListAsync(cancellationToken).ConfigureAwait(false)).Points.LastOrDefault(point => point.Source == request.Description.Source && point.Kind == Kind);
+        RefuseEmptied(request, last, capture);
         using var host = await ClusterCapture.ReadAsync(access.Host, access.Namespace, null, cancellationToken).ConfigureAwait(false);
 
-        var began = await repository.BeginAsync(request.Description with
-        {
-            Kind = Kind,
-            Strategy = Strategy,
-            CreatedAt = request.Description.CreatedAt ?? time.GetUtcNow(),
-            ToolVersions = new Dictionary<string, string>(request.Description.ToolVersions) { ["kubernetes"] = capture.KubernetesVersion },
-        }, cancellationToken).ConfigureAwait(false);
+        var began = await repository.BeginAsync(Describe(request, capture, last), cancellationToken).ConfigureAwait(false);
         await using var session = began.ConfigureAwait(false);
         List<string> warnings = [.. capture.Warnings(), .. HostWarnings(host)];
         var etcd = await StoreEtcdAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
@@ -91,6 +86,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             await new StoreFileCapture(access, pause, request.Description.Source, purpose, pauses, time).StoreAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         }
 
+        var volumes = await new ClaimVolumes(access, settings).StoreAsync(repository, last, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         var index = await StoreObjectsAsync(capture, began, progress, log, cancellationToken).ConfigureAwait(false);
         await StoreHostAsync(access, host, began, cancellationToken).ConfigureAwait(false);
         var inventory = new ClusterInventory
@@ -102,6 +98,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             Kinds = capture.Counts(),
             UnreadGroups = capture.Catalogue.Problems,
             Etcd = etcd,
+            Volumes = volumes,
             Warnings = warnings,
         };
         await StoreBytesAsync(began, VClusterArtifacts.Inventory, "inventory", inventory.ToJson(), cancellationToken).ConfigureAwait(false);
@@ -114,6 +111,16 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         var manifest = await began.CommitAsync(Facts(inventory, index), Properties(request, inventory), cancellationToken).ConfigureAwait(false);
         return new VClusterCaptured(manifest, inventory);
     }
+
+    private BackupDescription Describe(VClusterBackupRequest request, ClusterCapture capture, Manifest? last) => request.Description with
+    {
+        Kind = Kind,
+        Strategy = Strategy,
+        // What did not change of its volumes is taken over.
+        Parent = request.Settings.VolumesDirectory is null ? null : last?.Id,
+        CreatedAt = request.Description.CreatedAt ?? time.GetUtcNow(),
+        ToolVersions = new Dictionary<string, string>(request.Description.ToolVersions) { ["kubernetes"] = capture.KubernetesVersion },
+    };
 
     private static Dictionary<string, string> Properties(VClusterBackupRequest request, ClusterInventory inventory) => new(request.Properties)
     {
@@ -139,7 +146,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     /// A listing that succeeds and finds nothing is what a wrong address, an emptied store or a disaster looks like. As a
     /// restore point it would push the good ones out.
     /// </summary>
-    private static async Task RefuseEmptiedAsync(VClusterBackupRequest request, BackupRepository repository, ClusterCapture capture, CancellationToken cancellationToken)
+    private static void RefuseEmptied(VClusterBackupRequest request, Manifest? last, ClusterCapture capture)
     {
         if (capture.Kinds.All(kind => kind.Problem is not null))
         {
@@ -153,7 +160,6 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             return;
         }
 
-        var last = (await repository.ListAsync(cancellationToken).ConfigureAwait(false)).Points.LastOrDefault(point => point.Source == request.Description.Source && point.Kind == Kind);
         var before = last?.Facts is { } facts && facts.TryGetProperty("tenantObjects", out var value) ? value.GetInt32() : 0;
         var now = capture.Kinds.Sum(kind => kind.Objects.Count(IsTenants));
         if (before >= NoticeableObjects && now < before / 100)

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -17,6 +18,12 @@ internal sealed record VolumePart(StoredArtifact Artifact, string? Part, string?
     /// <exception cref="EngineException"><c>tree-path-missing</c>; <c>restore-target-invalid</c> for a part of a device.</exception>
     public static async Task<VolumePart> FindAsync(BackupRepository repository, Manifest manifest, string? part, CancellationToken cancellationToken)
     {
+        if (manifest is { Kind: VClusterBackup.Kind })
+        {
+            var (volume, below) = FindClaim(manifest, part);
+            return await OfTreeAsync(repository, manifest, volume, below, volume.Counts?.ContentBytes ?? volume.Length, cancellationToken);
+        }
+
         var facts = VolumeFacts.Of(manifest);
         var artifact = manifest.Artifacts[0];
         if (facts.Form != VolumeFacts.DirectoryForm)
@@ -26,9 +33,29 @@ internal sealed record VolumePart(StoredArtifact Artifact, string? Part, string?
                 : throw new EngineException("restore-target-invalid", ErrorKind.Input, $"restore point {manifest.Id.Short} is a raw {facts.Form} and has no parts", "Leave part out.");
         }
 
+        return await OfTreeAsync(repository, manifest, artifact, part, facts.ContentBytes, cancellationToken);
+    }
+
+    /// <summary>Where its root goes, given the target's directory.</summary>
+    public string RootIn(string directory) => FileName is null ? directory : Path.Combine(directory, FileName);
+
+    /// <summary>A restore point of a virtual cluster holds many volumes: the part begins with the claim's namespace and name.</summary>
+    private static (StoredArtifact Artifact, string? Part) FindClaim(Manifest manifest, string? part)
+    {
+        var names = (part ?? "").Split('/', 3);
+        var artifact = names.Length < 2 ? null : manifest.Artifacts.FirstOrDefault(one => one.Name == VClusterArtifacts.VolumeOf(names[0], names[1]));
+        return artifact is not null
+            ? (artifact, names.Length == 3 && names[2].Length > 0 ? names[2] : null)
+            : throw new EngineException("volume-missing", ErrorKind.NotFound, $"restore point {manifest.Id.Short} holds no volume of claim {(names.Length < 2 ? "without a name" : $"{names[0]}/{names[1]}")}",
+                $"Name one in part=namespace/claim; it holds: {string.Join(", ", manifest.Artifacts.Where(one => one.Type == StoredArtifact.TreeType).Select(one => one.Name))}.");
+    }
+
+    private static async Task<VolumePart> OfTreeAsync(
+        BackupRepository repository, Manifest manifest, StoredArtifact artifact, string? part, long contentBytes, CancellationToken cancellationToken)
+    {
         if (part is null)
         {
-            return new VolumePart(artifact, null, null, artifact.Items ?? 0, facts.ContentBytes);
+            return new VolumePart(artifact, null, null, artifact.Items ?? 0, contentBytes);
         }
 
         var (items, bytes, isFile) = (0L, 0L, false);
@@ -41,7 +68,4 @@ internal sealed record VolumePart(StoredArtifact Artifact, string? Part, string?
 
         return new VolumePart(artifact, part, isFile ? part[(part.LastIndexOf('/') + 1)..] : null, items, bytes);
     }
-
-    /// <summary>Where its root goes, given the target's directory.</summary>
-    public string RootIn(string directory) => FileName is null ? directory : Path.Combine(directory, FileName);
 }

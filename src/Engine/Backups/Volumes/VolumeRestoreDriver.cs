@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Storage;
@@ -8,7 +9,7 @@ using Hexabase.DrConsole.Engine.Storage;
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 
 /// <summary>
-/// Volumes into directories: new ones, or in place by their difference, which a person saw before, with a way back that
+/// Volumes, and those of virtual clusters' claims, into directories: new ones, or in place by their difference, which a person saw before, with a way back that
 /// outlives a crash.
 /// </summary>
 public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate estate, DataFolder data, TimeProvider time) : IRestoreDriver
@@ -17,7 +18,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     public string PlanKind => VolumeDriver.ManifestKind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is DirectoryTarget && manifest is { Kind: VolumeDriver.ManifestKind };
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is DirectoryTarget directory
+        && (manifest is { Kind: VolumeDriver.ManifestKind } || (manifest is { Kind: VClusterBackup.Kind } && directory.HasOptions));
 
     /// <inheritdoc/>
     public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
@@ -30,11 +32,10 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         }
 
         var part = await VolumePart.FindAsync(repository, manifest, directory.Part, cancellationToken);
-        var facts = VolumeFacts.Of(manifest);
         List<string> notes = [string.Create(CultureInfo.InvariantCulture, $"{part.Items} files and folders, up to {part.ContentBytes} bytes")];
-        if (facts.Unreadable > 0)
+        if (part.Artifact.Unreadable > 0)
         {
-            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{facts.Unreadable} items are missing from this restore point: they could not be read at the backup"));
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{part.Artifact.Unreadable} items are missing from this restore point: they could not be read at the backup"));
         }
 
         if (!IsInPlace(directory))

@@ -62,12 +62,23 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             await Task.Delay(100, Ct);
         }
 
-        // Taken back, the cluster is as it was before, damage and all.
+        // Taken back, the cluster is as it was before, damage and all; a killed attempt had left a snapshot with all Secrets in it.
+        var snapshot = Assert.Single(Directory.GetDirectories(cluster.DataDirectory, "etcd.before-*")).Replace("etcd.before-", "etcd.restored-", StringComparison.Ordinal) + ".snapshot";
+        await File.WriteAllTextAsync(snapshot, "secrets", Ct);
         Assert.NotNull(await driver.AbandonAsync(plan, "R-1 of a test", Ct));
         using var back = KubernetesLab.Api(cluster);
         Assert.True(await new ClusterPause(await VClusterAccess.OpenAsync(((VClusterTarget)target).Settings, TimeProvider.System, Ct), TimeProvider.System).WaitReadyAsync(Ct));
         Assert.Equal("ransomed", (await back.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         Assert.Null(await back.FindAsync(Gone, Ct));
+        Assert.False(File.Exists(snapshot));
+        var volume = await host.GetAsync("/api/v1/persistentvolumes/pv-newer", Ct);
+        Assert.Equal("Delete", volume["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
+        Assert.Null(volume["metadata"]!["annotations"]?[VolumeRetention.FormerAnnotation]);
+        foreach (var path in (string[])[$"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/newer-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-newer"])
+        {
+            await host.DeleteAsync(path, null, Ct);
+            await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), Ct);
+        }
     }
 
     [Fact]

@@ -121,6 +121,30 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
     }
 
     [Fact]
+    public async Task Interrupted_restore_is_taken_back_with_the_last_effect_that_nobody_could_note()
+    {
+        var (api, stored) = await CaptureAsync();
+        var selection = new RestoreSelection { Namespaces = [ClusterPopulation.NamespaceOf(0)], Kinds = ["Namespace", "ConfigMap", "Secret"], NamespaceMap = Map("team-dead") };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        var effects = plan.Objects.Where(one => one.IsEffect).ToList();
+        var journal = new MemoryJournal { DiesAt = effects.Count / 2 };
+        await Assert.ThrowsAsync<IOException>(() => new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct));
+        journal.DiesAt = int.MaxValue;
+        Assert.Contains(journal.Notes.Keys, at => plan.Objects[at].Target is { Kind: "Namespace" });
+        var unnoted = effects.First(one => !journal.Notes.ContainsKey(plan.Objects.ToList().IndexOf(one)));
+        var path = $"/api/v1/namespaces/team-dead/{unnoted.Target.Kind.ToLowerInvariant()}s/{unnoted.Target.Name}";
+        Assert.NotNull(await api.FindAsync(path, Ct));
+        // So that it does not go with its namespace.
+        journal.Notes.Remove(journal.Notes.Keys.Single(at => plan.Objects[at].Target is { Kind: "Namespace" }));
+
+        var (taken, left) = await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct);
+
+        Assert.Empty(left);
+        Assert.Equal(effects.Count / 2, taken);
+        Assert.Null(await api.FindAsync(path, Ct));
+    }
+
+    [Fact]
     public async Task Taken_node_port_is_refused_in_the_plan_not_in_the_middle_of_the_work()
     {
         var (api, _) = await CaptureAsync();

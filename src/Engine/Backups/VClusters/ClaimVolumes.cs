@@ -1,0 +1,143 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters;
+
+/// <summary>
+/// Captures the data of a virtual cluster's claims: each a file tree, of which only changed files are read. Only volumes that are
+/// directories below the one that is configured are read: what a volume says of its path may be a tenant's text.
+/// </summary>
+internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings settings)
+{
+    /// <summary>Stores what can be read, and names what cannot.</summary>
+    /// <param name="repository">Where the last restore point is.</param>
+    /// <param name="last">What unchanged files are taken over from; null to read all.</param>
+    public async Task<IReadOnlyList<CapturedVolume>> StoreAsync(
+        BackupRepository repository, Manifest? last, BackupSession session, IProgress<TransferProgress>? progress, Action<string, string>? log, List<string> warnings,
+        CancellationToken cancellationToken)
+    {
+        var claims = await ListAsync(warnings, cancellationToken).ConfigureAwait(false);
+        if (claims.Count > 0 && settings.VolumesDirectory is null)
+        {
+            warnings.Add($"the data of {claims.Count} claims is not in this restore point: VCluster:VolumesDirectory does not say below which directory their volumes are");
+            return [];
+        }
+
+        var before = last is null || claims.Count == 0 ? [] : await ReadLastAsync(repository, last, cancellationToken).ConfigureAwait(false);
+        var stored = new List<CapturedVolume>();
+        foreach (var (ns, name, claim) in claims)
+        {
+            var (volume, path, problem) = await FindAsync(claim, cancellationToken).ConfigureAwait(false);
+            if (path is null)
+            {
+                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}");
+                continue;
+            }
+
+            var captured = new CapturedVolume(ns, name, volume, path, VClusterArtifacts.VolumeOf(ns, name));
+            log?.Invoke("volume", $"reading claim {ns}/{name} at {path}");
+            var tree = await session.WriteTreeAsync(captured.Artifact, [path], new TreeOptions
+            {
+                // Another volume, or one at another place, is another content by the same names.
+                ParentArtifact = before.Contains(captured) ? captured.Artifact : null,
+                Exclude = [VolumeUndo.FolderPattern],
+                OneFileSystem = true,
+            }, progress, cancellationToken).ConfigureAwait(false);
+            warnings.AddRange(tree.Warnings.Select(warning => $"claim {ns}/{name}: {warning}"));
+            if (tree.Unreadable > 0)
+            {
+                warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{tree.Unreadable} items of claim {ns}/{name} could not be read and are MISSING from this restore point"));
+            }
+
+            stored.Add(captured);
+        }
+
+        return stored;
+    }
+
+    private async Task<List<(string Namespace, string Name, JsonObject Claim)>> ListAsync(List<string> warnings, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return
+            [
+                .. from claim in await VolumeRetention.ClaimsAsync(access, cancellationToken).ConfigureAwait(false)
+                   let annotations = claim["metadata"]?["annotations"]
+                   let ns = annotations?["vcluster.loft.sh/object-namespace"]?.GetValue<string>()
+                   let name = annotations?["vcluster.loft.sh/object-name"]?.GetValue<string>()
+                   where ns is not null && name is not null
+                   orderby ns, name
+                   select (ns, name, claim),
+            ];
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Denied)
+        {
+            warnings.Add($"no claim's data is in this restore point: {fault.Message}");
+            return [];
+        }
+    }
+
+    /// <summary>A damaged restore point must not stop the next one: all files are read then.</summary>
+    private static async Task<IReadOnlyList<CapturedVolume>> ReadLastAsync(BackupRepository repository, Manifest last, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await ClusterInventory.ReadAsync(repository, last, cancellationToken).ConfigureAwait(false)).Volumes ?? [];
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.NotFound or ErrorKind.Unsupported)
+        {
+            return [];
+        }
+    }
+
+    /// <summary>Finds the directory of a claim's volume, or says why there is none to read.</summary>
+    private async Task<(string Volume, string? Path, string Problem)> FindAsync(JsonObject claim, CancellationToken cancellationToken)
+    {
+        if (claim["spec"]?["volumeName"]?.GetValue<string>() is not { Length: > 0 } volume)
+        {
+            return ("", null, "it is bound to no volume");
+        }
+
+        try
+        {
+            var spec = (await access.Host.FindAsync("/api/v1/persistentvolumes/" + volume, cancellationToken).ConfigureAwait(false))?["spec"];
+            var path = spec?["hostPath"]?["path"]?.GetValue<string>() ?? spec?["local"]?["path"]?.GetValue<string>();
+            return path is null
+                ? (volume, null, spec is null ? $"its volume {volume} is missing" : $"its volume {volume} is no directory of a node ({spec["csi"]?["driver"]?.GetValue<string>() ?? "another driver"}); back it up where it is mounted, as a source of kind volume")
+                : Look(volume, path);
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Denied)
+        {
+            return (volume, null, fault.Message);
+        }
+    }
+
+    private (string Volume, string? Path, string Problem) Look(string volume, string path)
+    {
+        try
+        {
+            var (real, root) = (VolumePlace.RealPath(path), VolumePlace.RealPath(settings.VolumesDirectory!));
+            if (!real.StartsWith(root.TrimEnd('/') + '/', StringComparison.Ordinal))
+            {
+                return (volume, null, $"{path} of volume {volume} is not below {settings.VolumesDirectory}");
+            }
+
+            if (!Directory.Exists(real))
+            {
+                return (volume, null, $"there is no directory {path} of volume {volume} here");
+            }
+
+            // What it refuses, it refuses here.
+            _ = Directory.EnumerateFileSystemEntries(real).FirstOrDefault();
+            return (volume, real, "");
+        }
+        catch (Exception fault) when (fault is UnauthorizedAccessException or IOException)
+        {
+            return (volume, null, $"{path} of volume {volume} cannot be read: {fault.Message}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
+
+/// <summary>Which objects of a restore point count as missing from a cluster that was put back.</summary>
+public sealed class IdentityCheckTests
+{
+    [Fact]
+    public void Kind_that_cannot_be_listed_and_pods_are_named_and_not_missing()
+    {
+        List<CapturedObject> index = [.. Of("apps/v1", "Deployment", 200), .. Of("v1", "Pod", 50), .. Of("example.org/v1", "Thing", 50)];
+        var there = index.Where(one => one.Kind == "Deployment").ToDictionary(one => one.Key, one => one.Uid);
+
+        var found = IdentityCheck.Of(index, there, (group, _) => group == "example.org" ? "503: the server is away" : null);
+
+        Assert.True(found.IsAsStored);
+        Assert.Equal((200, 0), (found.Looked, found.Missing.Count));
+        Assert.Contains(found.Warnings(), warning => warning.Contains("50 objects of kind Thing.example.org", StringComparison.Ordinal) && warning.Contains("503", StringComparison.Ordinal));
+        Assert.Contains(found.Warnings(), warning => warning.Contains("50 objects of kind Pod", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Objects_of_the_same_name_with_another_identity_are_missing()
+    {
+        var index = Of("v1", "ConfigMap", 10).ToList();
+
+        var found = IdentityCheck.Of(index, index.ToDictionary(one => one.Key, one => "another " + one.Uid), (_, _) => null);
+
+        Assert.False(found.IsAsStored);
+        Assert.Equal(10, found.Missing.Count);
+    }
+
+    private static IEnumerable<CapturedObject> Of(string apiVersion, string kind, int count) =>
+        Enumerable.Range(0, count).Select(at => new CapturedObject(apiVersion, kind, "ns", $"{kind}-{at}", $"uid of {kind} {at}", VClusterArtifacts.Resources, 0, 0, "", false));
+}
