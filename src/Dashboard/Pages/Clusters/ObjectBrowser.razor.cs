@@ -85,7 +85,12 @@ public partial class ObjectBrowser : IAsyncDisposable
                 _cluster = cluster;
             }
 
-            _rows = [.. _cluster.Objects.Where(IsShown).OrderBy(one => one.Kind, StringComparer.Ordinal).ThenBy(one => one.Namespace, StringComparer.Ordinal).ThenBy(one => one.Name, StringComparer.Ordinal)];
+            // A tenant's own namespaces first; what is the whole cluster's is mostly its server's.
+            _rows =
+            [
+                .. _cluster.Objects.Where(IsShown).OrderBy(one => one.Namespace.Length == 0).ThenBy(one => one.Namespace, StringComparer.Ordinal)
+                    .ThenBy(one => one.Kind, StringComparer.Ordinal).ThenBy(one => one.Name, StringComparer.Ordinal),
+            ];
             await ChooseAsync(_cluster);
         }
         catch (Exception gone) when (gone is OperationCanceledException or JSDisconnectedException or ObjectDisposedException)
