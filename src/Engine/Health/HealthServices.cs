@@ -11,6 +11,7 @@ internal static class HealthServices
         services.AddSingleton<IProbeSource, PostgresProbes>();
         services.AddSingleton<IProbeSource, RedisProbes>();
         services.AddSingleton<IProbeSource, VolumeProbes>();
+        services.AddSingleton<IProbeSource, VClusterProbes>();
         services.AddSingleton<IProbeSource, TierProbes>();
         services.AddSingleton<IProbeSource, ProtectionProbes>();
         services.AddSingleton<ProbeRunner>();
