@@ -71,7 +71,7 @@ public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(c
         return
         [
             "/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/retention", "/tiers", "/tiers/hot", "/incidents", "/incidents/maintenance", "/incidents/replay", "/runs", run!, "/audit",
-            "/settings", "/settings/recovery-kit", "/approvals", "/plans", "/plans/postgres-corruption", "/drills", "/reports",
+            "/settings", "/settings/recovery-kit", "/approvals", "/plans", "/plans/postgres-corruption", "/drills", "/reports", "/sets", "/settings/notifications",
         ];
     }
 

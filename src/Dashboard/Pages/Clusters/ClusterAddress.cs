@@ -9,6 +9,8 @@ internal static class ClusterAddress
 
     public static string Objects(string point) => $"/restore-points/{point}/objects";
 
+    public static string Volume(string point, string artifact) => $"/restore-points/{point}/volumes/{Uri.EscapeDataString(artifact)}";
+
     public static string Difference(string point) => $"/restore-points/{point}/difference";
 
     public static string Restore(string point) => $"/restore-points/{point}/objects/restore";

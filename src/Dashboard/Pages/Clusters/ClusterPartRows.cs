@@ -15,15 +15,16 @@ internal sealed record ClusterPart(string Name, RestorePointRow? Point, long Byt
 /// <summary>Which parts of a virtual cluster its restore points hold.</summary>
 internal static class ClusterPartRows
 {
-    private static readonly (Func<string> Name, string[] Artifacts)[] s_parts =
+    private static readonly (Func<string> Name, Func<StoredArtifact, bool> IsIt)[] s_parts =
     [
-        (() => ClusterTexts.PartStore, [VClusterArtifacts.Etcd, "state.db"]),
-        (() => ClusterTexts.PartResources, [VClusterArtifacts.Resources]),
-        (() => ClusterTexts.PartConfiguration, [VClusterArtifacts.Configuration]),
-        (() => ClusterTexts.PartSecrets, [VClusterArtifacts.Secrets]),
-        (() => ClusterTexts.PartCustom, [VClusterArtifacts.CustomResources]),
-        (() => ClusterTexts.PartHost, [VClusterArtifacts.HostObjects]),
-        (() => ClusterTexts.PartHostSecrets, [VClusterArtifacts.HostSecrets]),
+        (() => ClusterTexts.PartStore, artifact => artifact.Name is VClusterArtifacts.Etcd or "state.db"),
+        (() => ClusterTexts.PartVolumes, artifact => artifact.Type == StoredArtifact.TreeType),
+        (() => ClusterTexts.PartResources, artifact => artifact.Name == VClusterArtifacts.Resources),
+        (() => ClusterTexts.PartConfiguration, artifact => artifact.Name == VClusterArtifacts.Configuration),
+        (() => ClusterTexts.PartSecrets, artifact => artifact.Name == VClusterArtifacts.Secrets),
+        (() => ClusterTexts.PartCustom, artifact => artifact.Name == VClusterArtifacts.CustomResources),
+        (() => ClusterTexts.PartHost, artifact => artifact.Name == VClusterArtifacts.HostObjects),
+        (() => ClusterTexts.PartHostSecrets, artifact => artifact.Name == VClusterArtifacts.HostSecrets),
     ];
 
     /// <param name="points">Newest first.</param>
@@ -34,8 +35,8 @@ internal static class ClusterPartRows
         [
             .. s_parts.Select(part =>
             {
-                var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.Artifacts.Contains(artifact.Name)));
-                return new ClusterPart(part.Name(), found.Point, found.Artifacts?.Where(artifact => part.Artifacts.Contains(artifact.Name)).Sum(artifact => artifact.Length) ?? 0);
+                var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.IsIt(artifact)));
+                return new ClusterPart(part.Name(), found.Point, found.Artifacts?.Where(part.IsIt).Sum(artifact => artifact.Length) ?? 0);
             }),
         ];
     }

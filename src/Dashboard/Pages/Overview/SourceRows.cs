@@ -80,6 +80,9 @@ internal static class SourceRows
         _ => null,
     };
 
+    /// <summary>The same where it stands alone, under a title.</summary>
+    public static string? Sentence(SourceStanding standing) => standing.Standing == Standing.Proven ? PageTexts.SentenceProven : How(standing);
+
     /// <summary>Measured where the newest point was read back in a tier; hatched where it is only stored.</summary>
     public static TargetFigure Rpo(SourceStanding standing, TimeProvider time)
     {

@@ -39,7 +39,7 @@ internal static class DownloadEndpoint
         return header.ToString();
     }
 
-    private static async Task<IResult> DownloadAsync(HttpContext context, string id, [FromForm] string? path, IAntiforgery antiforgery, VolumeBrowsing browsing)
+    private static async Task<IResult> DownloadAsync(HttpContext context, string id, [FromForm] string? path, [FromForm] string? artifact, IAntiforgery antiforgery, VolumeBrowsing browsing)
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
@@ -48,7 +48,7 @@ internal static class DownloadEndpoint
 
         try
         {
-            await browsing.DownloadAsync(id, path ?? "", context.User.Identity!.Name!, file =>
+            await browsing.DownloadAsync(id, artifact, path ?? "", context.User.Identity!.Name!, file =>
             {
                 context.Features.Get<IHttpResponseBodyFeature>()?.DisableBuffering();
                 var headers = context.Response.Headers;

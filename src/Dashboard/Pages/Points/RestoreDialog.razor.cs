@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -42,6 +43,10 @@ public partial class RestoreDialog
     [Parameter]
     public string? Part { get; set; }
 
+    /// <summary>Of a virtual cluster: the claim whose data is restored; null for other restore points.</summary>
+    [Parameter]
+    public CapturedVolume? Claim { get; set; }
+
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
@@ -59,12 +64,12 @@ public partial class RestoreDialog
 
     /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
     public static async Task<RestorePlan?> ShowAsync(
-        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null, string? part = null)
+        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null, string? part = null, CapturedVolume? claim = null)
     {
         var parameters = new DialogParameters<RestoreDialog>
         {
             { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict }, { dialog => dialog.Moment, moment },
-            { dialog => dialog.Part, part },
+            { dialog => dialog.Part, part }, { dialog => dialog.Claim, claim },
         };
         var shown = await dialogs.ShowAsync<RestoreDialog>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         return await shown.Result is { Canceled: false, Data: RestorePlan plan } ? plan : null;
@@ -85,6 +90,7 @@ public partial class RestoreDialog
         else if (IsVolume)
         {
             _form.Part = (Part ?? "").Trim('/');
+            _form.Claim = Claim is { } claim ? $"{claim.Namespace}/{claim.Claim}" : "";
             Into(RestoreInto.Folder);
         }
         else if (Source?.Postgres is { } source)
@@ -98,16 +104,16 @@ public partial class RestoreDialog
 
     private bool IsCluster => Point.Strategy == PhysicalBackup.Strategy;
 
-    private bool IsVolume => Point.Kind == VolumeDriver.ManifestKind;
+    private bool IsVolume => Claim is not null || Point.Kind == VolumeDriver.ManifestKind;
 
     /// <summary>Beside the volume, or the volume itself; a person corrects it where it is to go elsewhere.</summary>
     private void Into(RestoreInto into)
     {
         _form.Into = into;
-        if (Source?.Volume is { } volume)
+        if ((Claim?.Path ?? Source?.Volume?.Path) is { } path)
         {
-            _form.Folder = into == RestoreInto.InPlace ? PlaceOfPart(volume.Path)
-                : $"{volume.Path}.{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd-HHmm", CultureInfo.InvariantCulture)}";
+            _form.Folder = into == RestoreInto.InPlace ? PlaceOfPart(path)
+                : $"{path}.{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd-HHmm", CultureInfo.InvariantCulture)}";
         }
     }
 

@@ -31,6 +31,9 @@ internal sealed class RestoreForm
     /// <summary>Of a volume: the folder or file that is restored; empty for everything.</summary>
     public string Part { get; set; } = "";
 
+    /// <summary>Of a virtual cluster: the claim whose volume it is, as <c>namespace/name</c>; empty for a volume of its own.</summary>
+    public string Claim { get; set; } = "";
+
     /// <summary>In place: what is not in the restore point goes.</summary>
     public bool Delete { get; set; }
 
@@ -146,9 +149,9 @@ internal sealed class RestoreForm
     private string DirectoryUrl()
     {
         var options = new List<string>();
-        if (Part.Trim('/').Length > 0)
+        if ($"{Claim}/{Part.Trim('/')}".Trim('/') is { Length: > 0 } part)
         {
-            options.Add($"part={Uri.EscapeDataString(Part.Trim('/'))}");
+            options.Add($"part={Uri.EscapeDataString(part)}");
         }
 
         if (Into == RestoreInto.InPlace)

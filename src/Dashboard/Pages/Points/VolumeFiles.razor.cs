@@ -8,7 +8,7 @@ using Microsoft.JSInterop;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 
-/// <summary>The files of a volume's restore point, folder by folder; where one is and what one looks for is the page's address.</summary>
+/// <summary>The files of a restore point, folder by folder; where one is and what one looks for is the page's address.</summary>
 public partial class VolumeFiles : IAsyncDisposable
 {
     private const string Directory = "directory";
@@ -25,6 +25,14 @@ public partial class VolumeFiles : IAsyncDisposable
 
     [Parameter, EditorRequired]
     public RestorePointRow Point { get; set; } = default!;
+
+    /// <summary>The file tree; null for the only one of a volume's restore point.</summary>
+    [Parameter]
+    public string? Artifact { get; set; }
+
+    /// <summary>The address of the page that this stands on, without a query.</summary>
+    [Parameter, EditorRequired]
+    public string Home { get; set; } = "";
 
     /// <summary>The folder, from the tree's root; empty for the root.</summary>
     [Parameter]
@@ -97,7 +105,7 @@ public partial class VolumeFiles : IAsyncDisposable
         (_shown, _listing, _fault, _text) = (wanted, null, null, Find);
         try
         {
-            _volume ??= await Browsing.OpenAsync(Point.Id, _left.Token);
+            _volume ??= await Browsing.OpenAsync(Point.Id, Artifact, _left.Token);
             if (_volume.HasTree)
             {
                 var listing = IsSearch ? await _volume.SearchAsync(Find, _left.Token) : await _volume.ListAsync(Path, _left.Token);
@@ -123,7 +131,7 @@ public partial class VolumeFiles : IAsyncDisposable
         ["find"] = _text.Trim() is { Length: > 0 } text ? text : null,
     }));
 
-    private string HrefOf(string path) => $"/restore-points/{Point.Id}{(path.Length > 0 ? "?path=" + Uri.EscapeDataString(path) : "")}";
+    private string HrefOf(string path) => $"{Home}{(path.Length > 0 ? "?path=" + Uri.EscapeDataString(path) : "")}";
 
     private static string FolderOf(string path) => path.Length == 0 ? "" : path + "/";
 
