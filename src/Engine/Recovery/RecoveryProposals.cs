@@ -64,7 +64,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
             string? refusal = null;
             try
             {
-                plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, disaster, incident.Id.Value, incident.FirstEvidenceAt), cancellationToken);
+                plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, disaster, incident.Id.Value, incident.FirstEvidenceAt, IsSketch: true), cancellationToken);
             }
             catch (EngineException fault)
             {

@@ -23,11 +23,13 @@ internal static class RecoveryServices
         services.AddSingleton<IRecoveryAction, RestoreFromBackup>();
         services.AddSingleton<IRecoveryAction, VerifyDataIntegrity>();
         services.AddSingleton<IRecoveryAction, RestartServices>();
+        services.AddSingleton<IRecoveryAction, RestoreInPlace>();
         services.AddSingleton<IRecoveryAction, SwitchTraffic>();
         services.AddSingleton<RecoveryActions>();
         services.AddSingleton<PlanLibrary>();
         services.AddSingleton<PointChoice>();
         services.AddSingleton<StepDurations>();
+        services.AddSingleton<InPlacePlans>();
         services.AddSingleton<PlanMaker>();
         services.AddSingleton<RecoveryCatalog>();
         services.AddSingleton<ApprovalCatalog>();

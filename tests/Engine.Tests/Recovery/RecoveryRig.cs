@@ -89,11 +89,12 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
         Requests = new RunRequests(Runs, Points, Access, _drivers, TestDrivers.Of(restores), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         var controls = new ServiceControls(_folder.Registry);
+        var checks = new OperatorChecks(new HttpClient(), _folder.Registry);
         _actions.AddRange(
         [
             new StopDatabaseService(controls), new IsolateCorruptedData(), new RestoreFromBackup(Points, Access, restores, TimeProvider.System),
             new VerifyDataIntegrity(Points, Access, _folder.Registry, TimeProvider.System),
-            new RestartServices(controls, new OperatorChecks(new HttpClient(), _folder.Registry), TimeProvider.System), new SwitchTraffic(_folder.Registry),
+            new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks), new SwitchTraffic(_folder.Registry),
         ]);
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(_catalog.Pool, all);
@@ -101,7 +102,8 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Gates = new ApprovalCatalog(_catalog.Pool);
         Desk = new ApprovalDesk(_catalog.Pool, TriggerAsync);
         var maker = new PlanMaker(
-            Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool));
+            Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
+            new InPlacePlans(TestDrivers.Of(restores), Access));
         Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
         Durations = new StepDurations(_catalog.Pool);

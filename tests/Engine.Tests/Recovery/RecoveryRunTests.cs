@@ -136,7 +136,7 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
 
         await rig.Proposals.ProposeAsync(Ct);
 
-        Assert.Contains("after the first evidence of corruption", Assert.Single(await rig.Proposals.ListAsync(incident, Ct)).Refusal, StringComparison.Ordinal);
+        Assert.Contains("after the first evidence of the damage", Assert.Single(await rig.Proposals.ListAsync(incident, Ct)).Refusal, StringComparison.Ordinal);
         await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
     }
 

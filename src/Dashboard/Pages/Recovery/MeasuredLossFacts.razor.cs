@@ -19,6 +19,7 @@ public partial class MeasuredLossFacts
     {
         LossEnd.ServiceStopped => DrillTexts.LossEndStopped,
         LossEnd.FirstEvidence => DrillTexts.LossEndEvidence,
+        LossEnd.RestoreBegan => DrillTexts.LossEndRestore,
         LossEnd.DrillBegan => DrillTexts.LossEndDrill,
         _ => DrillTexts.LossEndUnknown,
     };

@@ -19,7 +19,7 @@ internal static class ReadinessWords
     {
         { State: ReadinessState.Verified } => Status.Passed,
         { State: ReadinessState.NeedsVerification } => Status.Stale,
-        { State: ReadinessState.NotVerified } when row.Reasons.All(reason => reason.Cause == ReadinessCause.NoDrill) => Status.Unproven,
+        { State: ReadinessState.NotVerified } when row.Reasons.All(reason => reason.Cause is ReadinessCause.NoDrill or ReadinessCause.NotDrillable) => Status.Unproven,
         { State: ReadinessState.NotVerified } => Status.Failed,
         _ => Status.Unproven,
     };
@@ -33,6 +33,7 @@ internal static class ReadinessWords
     public static string Of(ReadinessReason reason) => reason.Cause switch
     {
         ReadinessCause.NoDrill => DrillTexts.CauseNoDrill,
+        ReadinessCause.NotDrillable => Figures.Format(DrillTexts.CauseNotDrillable, reason.Text),
         ReadinessCause.DrillFailed => Figures.Format(DrillTexts.CauseDrillFailed, reason.Text),
         ReadinessCause.DoneByHand => Figures.Format(DrillTexts.CauseDoneByHand, reason.Text),
         ReadinessCause.NotCleaned => Figures.Format(DrillTexts.CauseNotCleaned, reason.Text),

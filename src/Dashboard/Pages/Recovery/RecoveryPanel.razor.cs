@@ -72,7 +72,7 @@ public partial class RecoveryPanel
 
     private bool HasReason => _reason.Trim().Length >= ShortestReason;
 
-    private bool HasServed => _steps.Any(step => step is { Action: RestartServices.ActionName, StartedAt: not null });
+    private bool HasServed => _steps.Any(step => step is { Action: RestartServices.ActionName or RestoreInPlace.ActionName, StartedAt: not null });
 
     /// <summary>What is lost by what was measured; null until the data is restored.</summary>
     private MeasuredLoss? Loss => MeasuredLoss.Of(_plan!, _steps);

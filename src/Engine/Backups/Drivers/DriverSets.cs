@@ -42,4 +42,8 @@ public sealed class RestoreDrivers(IEnumerable<IRestoreDriver> drivers)
         ArgumentNullException.ThrowIfNull(plan);
         return _drivers.FirstOrDefault(driver => driver.PlanKind == plan.Kind) ?? throw new UnreachableException($"no driver has plans of kind {plan.Kind}");
     }
+
+    /// <summary>The driver that made a plan of a restore in place.</summary>
+    public IInPlaceDriver InPlaceOf(RestorePlan plan) =>
+        Of(plan) as IInPlaceDriver ?? throw new UnreachableException($"plans of kind {plan.Kind} are not for restores in place");
 }

@@ -6,7 +6,7 @@ using Hexabase.DrConsole.Engine.Repository;
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
 /// <summary>A whole virtual cluster back in its place, by its etcd.</summary>
-public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider time) : IRestoreDriver
+public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider time) : IInPlaceDriver
 {
     /// <summary>The kind of its plans.</summary>
     public const string Kind = "vcluster-in-place";
@@ -108,4 +108,15 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         ArgumentNullException.ThrowIfNull(plan);
         return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), operation, cancellationToken);
     }
+
+    /// <inheritdoc/>
+    public Task<InPlaceFinding> CheckAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return restore.CheckAsync(new StoredObjects(work.Repository, work.Manifest), (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Log, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The former store stays beside the new one whether the restore came to its end or not: the way is the same.</remarks>
+    public Task<string?> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => AbandonAsync(plan, operation, cancellationToken);
 }

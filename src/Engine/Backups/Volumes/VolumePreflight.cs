@@ -15,21 +15,29 @@ internal static class VolumePreflight
     /// <summary>Fewer than one in a hundred that are left count as emptied.</summary>
     private const long LeftOneIn = 100;
 
-    /// <summary>Before anything is read.</summary>
+    /// <summary>Before anything is read for a backup.</summary>
     /// <exception cref="EngineException"><c>volume-unmounted</c>.</exception>
-    public static void Check(VolumeSettings settings, VolumePlace place, VolumeFacts? before)
+    public static void Check(VolumeSettings settings, VolumePlace place, VolumeFacts? before) =>
+        RequireMount(settings, place, before, "back up again", "No restore point was made.");
+
+    /// <summary>Before a volume is restored in place: its files must not fill the disk that its empty mount point lies on.</summary>
+    /// <exception cref="EngineException"><c>volume-unmounted</c>, and as <see cref="VolumePlace.Look"/>.</exception>
+    public static void CheckTarget(VolumeSettings settings, VolumeFacts stored) =>
+        RequireMount(settings, VolumePlace.Look(settings.Path), stored, "make the plan again", "Nothing was changed.");
+
+    private static void RequireMount(VolumeSettings settings, VolumePlace place, VolumeFacts? before, string then, string state)
     {
         if (settings.RequireMount == true && place.MountPoint == "/")
         {
             throw new EngineException("volume-unmounted", ErrorKind.Unavailable, $"{place.Path} lies on the root file system, and RequireMount is set",
-                "Mount its disk and back up again. No restore point was made.");
+                $"Mount its disk and {then}. {state}");
         }
 
         if (settings.RequireMount != false && before?.MountPoint is { } was && was != place.MountPoint && IsBelow(was, place.MountPoint))
         {
             throw new EngineException("volume-unmounted", ErrorKind.Unavailable,
                 $"{place.Path} was on {was} ({before.FileSystem} from {before.MountSource}) at the last backup, and nothing is mounted there now",
-                "Mount its disk and back up again. Where the volume has moved for good, set RequireMount to false. No restore point was made.");
+                $"Mount its disk and {then}. Where the volume has moved for good, set RequireMount to false. {state}");
         }
     }
 

@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// Volumes, and those of virtual clusters' claims, into directories: new ones, or in place by their difference, which a person saw before, with a way back that
 /// outlives a crash.
 /// </summary>
-public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate estate, DataFolder data, TimeProvider time) : IRestoreDriver
+public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate estate, DataFolder data, TimeProvider time) : IInPlaceDriver
 {
     /// <inheritdoc/>
     public string PlanKind => VolumeDriver.ManifestKind;
@@ -132,10 +132,45 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         }
 
         var left = undo.TakeBack();
-        return Task.FromResult<string?>(left.Count == 0
-            ? $"{target.Path} is again what it was before the restore"
-            : $"{target.Path} could not be brought back in all: {string.Join("; ", left.Take(5))}; the old state is in {undo.Folder}");
+        return Task.FromResult<string?>(left.Count == 0 ? BroughtBack(target) : NotBroughtBack(target, undo, left));
     }
+
+    /// <inheritdoc/>
+    public async Task<InPlaceFinding> CheckAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        var target = TargetOf(work.Plan);
+        var part = await VolumePart.FindAsync(work.Repository, work.Manifest, target.Part, cancellationToken);
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+        var (changes, result) = (difference.Changes, difference.Result);
+        var how = target.Verify ? "compared by content" : "compared by size and time";
+        return changes.Count == 0
+            ? new InPlaceFinding(true, string.Create(CultureInfo.InvariantCulture,
+                $"{result.Unchanged} items are as in the restore point, {how}{(result.LeftAlone > 0 ? $"; {result.LeftAlone} that it has not were left alone" : "")}"))
+            : new InPlaceFinding(false, string.Create(CultureInfo.InvariantCulture,
+                $"{changes.Count} items are not as in the restore point, {how}: {string.Join(", ", changes.Take(5).Select(change => change.Path.Length > 0 ? change.Path : "."))}"));
+    }
+
+    /// <inheritdoc/>
+    public Task<string?> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var target = TargetOf(plan);
+        using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, operation));
+        if (undo is null)
+        {
+            return Task.FromResult<string?>(null);
+        }
+
+        var left = undo.TakeBack();
+        return left.Count == 0 ? Task.FromResult<string?>(BroughtBack(target)) : throw new EngineException(
+            "volume-not-brought-back", ErrorKind.Conflict, NotBroughtBack(target, undo, left), "look at these items, and bring the rest back by hand or with undo=true");
+    }
+
+    private static string BroughtBack(DirectoryTarget target) => $"{target.Path} is again what it was before the restore";
+
+    private static string NotBroughtBack(DirectoryTarget target, VolumeUndo undo, IReadOnlyList<string> left) =>
+        $"{target.Path} could not be brought back in all: {string.Join("; ", left.Take(5))}; the old state is in {undo.Folder}";
 
     private async Task<RestoreOutcome> WriteInPlaceAsync(RestoreWork work, DirectoryTarget target, VolumePart part, CancellationToken cancellationToken)
     {

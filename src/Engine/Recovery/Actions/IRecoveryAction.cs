@@ -48,6 +48,9 @@ public interface IRecoveryAction
     /// <summary>Why a drill leaves it out, since it could only be done to what lives; null for an action that a drill does.</summary>
     string? NotInDrills => null;
 
+    /// <summary>Whether it is for such a target: most act on a PostgreSQL cluster. A plan with an action that is not for its target is not made.</summary>
+    bool ActsOn(RecoveryTarget target) => (target ?? throw new ArgumentNullException(nameof(target))).InPlace is null;
+
     /// <summary>Exactly what it will do to that target, one line each: what the approver reads, and what the hash covers.</summary>
     /// <exception cref="EngineException">It cannot be done to that target; with what is missing.</exception>
     IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters);

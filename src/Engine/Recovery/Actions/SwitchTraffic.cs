@@ -17,6 +17,8 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 
     public string? NotInDrills => "it would lead living clients to a scratch server";
 
+    public bool ActsOn(RecoveryTarget target) => true;
+
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         target.SwitchTraffic is { } words
             ? [$"run {string.Join(' ', words)}", $"undone by {string.Join(' ', target.SwitchBack!)}"]

@@ -27,6 +27,12 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
     public async Task<DrillPlan> MakeAsync(PlanVersion version, PlanTemplate template, string source, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(template);
+        if (WhyNot(template) is { } why)
+        {
+            throw new EngineException("drill-not-possible", ErrorKind.Unsupported, $"plan {template.Name} cannot be drilled: {why}",
+                "do not drill it (drillEveryDays 0); validations restore its restore points in scratch");
+        }
+
         var living = await maker.MakeAsync(version, template, new PlanRequest(source, template.Disasters[0]), cancellationToken);
         var place = await PlaceAsync(living, cancellationToken);
         var asked = living.Target.Checks.Where(check => check.AsksWhereItIsTold).ToList();
@@ -50,9 +56,19 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
             FingerprintOf(living.Target));
     }
 
+    /// <summary>Why no drill can carry a plan out, whose restore could only be done to what lives; null where one can.</summary>
+    public static string? WhyNot(PlanTemplate template) => (template ?? throw new ArgumentNullException(nameof(template))).Steps.Any(step => step.Action == RestoreInPlace.ActionName)
+        ? $"{RestoreInPlace.ActionName} restores over what lives, and there are no scratch places for it"
+        : null;
+
     /// <summary>Names how a source is declared to be recovered: what a drill of another declaration proved says nothing about this one.</summary>
-    public static string FingerprintOf(RecoveryTarget living) =>
-        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(JsonSerializer.Serialize(living, JsonSerializerOptions.Web))));
+    public static string FingerprintOf(RecoveryTarget living)
+    {
+        ArgumentNullException.ThrowIfNull(living);
+        // What a driver would do is another thing with every restore point and every changed file; where it does it is declared.
+        var text = JsonSerializer.Serialize(living with { InPlace = null }, JsonSerializerOptions.Web) + living.InPlace?.Place;
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
+    }
 
     /// <summary>Refuses a drill's plan that could touch anything that lives. Called when it is asked for, and before each attempt.</summary>
     /// <exception cref="EngineException"><c>drill-not-apart</c>, with all that stands against it; <c>drill-shows-nothing</c>: it restores nothing.</exception>

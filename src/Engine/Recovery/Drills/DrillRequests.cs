@@ -113,7 +113,7 @@ public sealed class DrillRequests(
     private DrillDue DueOf(PlanVersion version, PlanTemplate template, Source source, PlanDrillRow? last)
     {
         var days = template.DrillEveryDays ?? estate.ClassOf(source).DrillDays;
-        return new DrillDue(version, template, source, last, days == 0 ? null : DueAt(last, days));
+        return new DrillDue(version, template, source, last, days == 0 || DrillPlans.WhyNot(template) is not null ? null : DueAt(last, days));
     }
 
     private DateTimeOffset DueAt(PlanDrillRow? last, int days)

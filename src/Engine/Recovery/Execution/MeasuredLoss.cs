@@ -17,6 +17,9 @@ public enum LossEnd
     /// <summary>The service was down already, and nobody knows since when.</summary>
     Unknown,
 
+    /// <summary>What is restored in place takes writes until its restore begins, which replaces them.</summary>
+    RestoreBegan,
+
     /// <summary>A drill: what would be lost if the service had broken when its restore began.</summary>
     DrillBegan,
 }
@@ -38,7 +41,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(steps);
-        var restore = steps.LastOrDefault(step => step is { Action: RestoreFromBackup.ActionName, State: StepState.Acted or StepState.Done });
+        var restore = steps.LastOrDefault(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, State: StepState.Acted or StepState.Done });
         if (restore is null)
         {
             return null;
@@ -49,7 +52,9 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
         // Where WAL was replayed to its end, everything up to the time of its storing came back, also where nobody committed. What
         // was there then is what the step found: more than when the plan was made, or less.
         var restored = new[] { last, plan.Basis.CreatedAt, cluster?.ReplayedUntil }.Max()!.Value;
-        var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan) : UntilOf(plan, steps);
+        var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan)
+            : restore.Action == RestoreInPlace.ActionName ? (restore.StartedAt, LossEnd.RestoreBegan)
+            : UntilOf(plan, steps);
         return new MeasuredLoss(restored, restored == last, until, end);
     }
 

@@ -10,13 +10,16 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <param name="Source">The source to recover.</param>
 /// <param name="Disaster">What happened, as the classification names it.</param>
 /// <param name="Incident">The incident that it answers, or null.</param>
-/// <param name="FirstEvidence">After corruption: when the first evidence was seen; the recovery goes to before that.</param>
+/// <param name="FirstEvidence">When the first evidence of damage was seen; where the damage may be in later backups, the recovery goes to before that.</param>
 /// <param name="Moment">A moment that a person chose, or null.</param>
-public sealed record PlanRequest(string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null);
+/// <param name="IsSketch">True where nobody will carry it out, but only look whether one can be made: then no contents are compared, which takes as long as reading all of them.</param>
+public sealed record PlanRequest(
+    string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null, bool IsSketch = false);
 
 /// <summary>Makes a template's version concrete for one source: chooses the restore point and the moment, and says exactly what each step will do.</summary>
 public sealed class PlanMaker(
-    ProtectedEstate estate, RecoveryActions actions, PointChoice choice, RestorePointAccess access, RecoverableWindows windows, StepDurations durations)
+    ProtectedEstate estate, RecoveryActions actions, PointChoice choice, RestorePointAccess access, RecoverableWindows windows, StepDurations durations,
+    InPlacePlans inPlace)
 {
     private const string Corruption = "DATABASE_CORRUPTION";
 
@@ -31,10 +34,19 @@ public sealed class PlanMaker(
         ArgumentNullException.ThrowIfNull(template);
         ArgumentNullException.ThrowIfNull(request);
         var source = estate.SourceNamed(request.Source);
-        var target = TargetOf(source, template);
-        var before = request.Moment ?? (request.Disaster == Corruption ? request.FirstEvidence : null);
+        RequireKind(source, template);
+        var postgres = source.Postgres is null ? null : TargetOf(source);
+        if (postgres is null)
+        {
+            InPlacePlans.Require(source);
+        }
+
+        // What no WAL follows is backed up as it is: what was deleted or spoilt is so in every restore point after the first evidence.
+        var before = request.Moment ?? (request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null);
         var chosen = await choice.ChooseAsync(source, template.MaximumPointAgeHours is { } hours ? TimeSpan.FromHours(hours) : null, before, cancellationToken);
-        var (basis, loss, notes) = await BasisAsync(source, chosen, before, request, cancellationToken);
+        var (target, basis, loss, notes) = postgres is null
+            ? await inPlace.MakeAsync(source, template, chosen, request, cancellationToken)
+            : await BasisAsync(source, postgres, chosen, before, request, cancellationToken);
         return new RecoveryPlan
         {
             Template = version.Plan,
@@ -58,14 +70,18 @@ public sealed class PlanMaker(
         };
     }
 
-    private static RecoveryTarget TargetOf(Source source, PlanTemplate template)
+    private static void RequireKind(Source source, PlanTemplate template)
     {
-        if (!template.IsFor(source) || source.Postgres is not { } postgres)
+        if (!template.IsFor(source))
         {
             throw new EngineException("plan-kind", ErrorKind.Input, $"plan {template.Name} is for {template.Kind}, {source.Name} is of kind {source.Kind.ToString().ToLowerInvariant()}",
                 "choose a plan for its kind");
         }
+    }
 
+    private static RecoveryTarget TargetOf(Source source)
+    {
+        var postgres = source.Postgres!;
         if (postgres.DataDirectory is not { } directory || postgres.Mode == PostgresMode.Logical)
         {
             throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
@@ -78,8 +94,8 @@ public sealed class PlanMaker(
             source.Recovery.Service ?? new ServiceSettings(ServiceDriver.PgCtl), source.Recovery.Checks, source.Recovery.SwitchTraffic, source.Recovery.SwitchBack);
     }
 
-    private async Task<(RecoveryBasis Basis, LossWindow Loss, List<string> Notes)> BasisAsync(
-        Source source, ChosenPoint chosen, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
+    private async Task<InPlaceRecovery> BasisAsync(
+        Source source, RecoveryTarget target, ChosenPoint chosen, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
     {
         var point = chosen.Point;
         var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
@@ -105,7 +121,7 @@ public sealed class PlanMaker(
                 : (await windows.ReadAsync(source, cancellationToken))?.Stretches.LastOrDefault(one => one.Bases.Any(basis => basis.Id == point.PointId));
             if (stretch is null || stretch.To <= stretch.From)
             {
-                return (new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
+                return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
                     new LossWindow(point.CreatedAt, before, "the restore point's own time: no WAL follows it"), notes);
             }
 
@@ -113,7 +129,7 @@ public sealed class PlanMaker(
             return request.Moment is { } wanted && wanted > stretch.To
                 ? throw new EngineException("moment-out-of-reach", ErrorKind.NotFound,
                     $"{wanted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC lies after the last WAL that is stored ({stretch.To.UtcDateTime:HH:mm:ss} UTC)", "choose an earlier moment, or none")
-                : (new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), moment, moment is null, chosen.ProvenAt),
+                : new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), moment, moment is null, chosen.ProvenAt),
                     new LossWindow(moment ?? stretch.To, request.FirstEvidence,
                         moment is null ? $"the last WAL in tier {tier.Name} was stored then" : "recovered to just before that moment"), notes);
         }
@@ -128,6 +144,12 @@ public sealed class PlanMaker(
             .. template.Steps.Select((step, index) =>
             {
                 var action = actions.Named(step.Action);
+                if (!action.ActsOn(target))
+                {
+                    throw new EngineException("plan-kind", ErrorKind.Input, $"step {step.Name} of plan {template.Name}: {step.Action} is not for a {template.Kind}",
+                        $"save a version without it; {(target.InPlace is null ? RestoreFromBackup.ActionName : RestoreInPlace.ActionName)} restores a {template.Kind}");
+                }
+
                 var parameters = step.Parameters ?? new Dictionary<string, string>();
                 var known = measured.GetValueOrDefault(step.Action);
                 return new PlannedStep(

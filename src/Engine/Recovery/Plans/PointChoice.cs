@@ -1,4 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -18,8 +20,8 @@ public sealed record RefusedPoint(string RestorePoint, DateTimeOffset CreatedAt,
 public sealed record ChosenPoint(RestorePointRow Point, DateTimeOffset? ProvenAt, IReadOnlyList<RefusedPoint> Refused);
 
 /// <summary>
-/// Chooses the restore point of a recovery: the newest valid one that is no older than the plan allows, and after corruption the
-/// newest one from before the first evidence. Valid means: its last validation did not fail, and an undamaged tier holds it.
+/// Chooses the restore point of a recovery: the newest valid one that is no older than the plan allows, and where damage may have
+/// been backed up the newest one from before the first evidence. Valid means: its last validation did not fail, and an undamaged tier holds it.
 /// </summary>
 public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
 {
@@ -28,13 +30,13 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
     /// <summary>The point.</summary>
     /// <param name="source">The source.</param>
     /// <param name="oldest">The plan's limit; null: any age does.</param>
-    /// <param name="before">The first evidence of corruption; null where there is none.</param>
+    /// <param name="before">The first evidence of damage; null where there is none.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="EngineException"><c>no-valid-backup</c>, with the reason of each candidate.</exception>
     public async Task<ChosenPoint> ChooseAsync(Source source, TimeSpan? oldest, DateTimeOffset? before, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
-        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => point.Strategy == PhysicalBackup.Strategy).ToList();
+        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => point.Strategy == StrategyFor(source.Kind)).ToList();
         var ids = all.Select(point => point.Id).ToArray();
         var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
         var tiers = (await points.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
@@ -52,17 +54,25 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
 
         throw new EngineException("no-valid-backup", ErrorKind.NotFound,
             refused.Count == 0
-                ? $"{source.Name} has no physical restore point that its cluster could be recovered from"
+                ? $"{source.Name} has no restore point that it could be recovered from in place ({StrategyFor(source.Kind)})"
                 : $"no restore point of {source.Name} does: {string.Join("; ", refused.Take(10))}{(refused.Count > 10 ? $"; and {Counted.Of(refused.Count - 10, "more")}" : "")}",
             "take another plan, or validate an older restore point");
     }
+
+    /// <summary>The only sort of restore point that is put back in its place.</summary>
+    private static string StrategyFor(SourceKind kind) => kind switch
+    {
+        SourceKind.Volume => VolumeDriver.FilesStrategy,
+        SourceKind.VCluster => VClusterBackup.Strategy,
+        _ => PhysicalBackup.Strategy,
+    };
 
     private string? ReasonAgainst(
         RestorePointRow point, TimeSpan? oldest, DateTimeOffset? before, ValidationRow? validation, IEnumerable<RestorePointTierRow> tiers)
     {
         if (before is { } evidence && point.CompletedAt >= evidence)
         {
-            return $"it was completed after the first evidence of corruption at {evidence.UtcDateTime:HH:mm:ss} UTC";
+            return $"it was completed after the first evidence of the damage at {evidence.UtcDateTime:HH:mm:ss} UTC";
         }
 
         if (oldest is { } limit && time.GetUtcNow() - point.CreatedAt > limit)

@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -50,25 +51,34 @@ public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt
 /// <param name="Method">How it was told.</param>
 public sealed record LossWindow(DateTimeOffset From, DateTimeOffset? Until, string Method);
 
-/// <summary>The server that is recovered, as it was when the plan was made. Holds no secret.</summary>
-/// <param name="DataDirectory">Its data directory on this machine.</param>
-/// <param name="Host">Where it answers.</param>
+/// <summary>What is recovered, as it was when the plan was made. Holds no secret.</summary>
+/// <param name="DataDirectory">Its data directory on this machine; of a volume its path, of a virtual cluster the directory of its store.</param>
+/// <param name="Host">Where its database server answers; empty, like the three after it, where it is none.</param>
 /// <param name="Port">Its port.</param>
 /// <param name="Database">The protected database.</param>
 /// <param name="Username">Who looks into it.</param>
 /// <param name="PasswordFile">Holds that role's password; null for none.</param>
-/// <param name="Service">How it is stopped and started.</param>
+/// <param name="Service">How it is stopped and started; null where no step does that by itself.</param>
 /// <param name="Checks">What its operators ask of it when it is back.</param>
 /// <param name="SwitchTraffic">The command that leads clients to it; null for none.</param>
 /// <param name="SwitchBack">The command that takes that back.</param>
 public sealed record RecoveryTarget(
-    string DataDirectory, string Host, int Port, string Database, string Username, string? PasswordFile, ServiceSettings Service,
+    string DataDirectory, string Host, int Port, string Database, string Username, string? PasswordFile, ServiceSettings? Service,
     IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic = null, IReadOnlyList<string>? SwitchBack = null)
 {
     /// <summary>In a drill: the scratch place that stands for the server. Null for a real recovery, in whose text it does not appear.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScratchPlace? Scratch { get; init; }
+
+    /// <summary>Of what a restore driver restores over: what it will do. Null for a PostgreSQL cluster, in whose text it does not appear.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PlannedInPlace? InPlace { get; init; }
 }
+
+/// <summary>A restore in place by a restore driver, as a part of a recovery plan and of what is approved.</summary>
+/// <param name="Place">Where, without the options of one restore: a restore target's text.</param>
+/// <param name="Plan">The driver's own plan; it is executed by exactly this hash.</param>
+public sealed record PlannedInPlace(string Place, RestorePlan Plan);
 
 /// <summary>Where a drill recovers a cluster: a scratch server in a folder of its own, which is gone afterwards.</summary>
 /// <param name="Root">The folder of all scratch folders.</param>

@@ -81,7 +81,7 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
         string? impossible = null;
         try
         {
-            plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, template.Disasters[0]), cancellationToken);
+            plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, template.Disasters[0], IsSketch: true), cancellationToken);
         }
         catch (EngineException fault)
         {
@@ -91,7 +91,10 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
         var last = await readiness.LastAsync(version.Plan, source.Name, cancellationToken);
         var facts = new ReadinessFacts(
             version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan.Target), impossible,
-            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, estate.ClassOf(source)));
+            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, estate.ClassOf(source)))
+        {
+            NotDrillable = DrillPlans.WhyNot(template),
+        };
         var now = time.GetUtcNow();
         var (state, reasons) = ReadinessJudgement.Judge(facts, now);
         await readiness.RecordAsync(new ReadinessRow(version.Plan, source.Name, version.Version, state, reasons, last?.Run, now, now), cancellationToken);
@@ -119,7 +122,7 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
     {
         var target = plan.Target;
         var service = target.Service;
-        foreach (var (name, words) in new[] { ("Service:Start", service.Start), ("Service:Stop", service.Stop), ("Service:Status", service.Status) })
+        foreach (var (name, words) in new[] { ("Service:Start", service?.Start), ("Service:Stop", service?.Stop), ("Service:Status", service?.Status) })
         {
             if (words is [var program, ..])
             {
@@ -127,7 +130,7 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
             }
         }
 
-        if (service.Driver == ServiceDriver.Systemd)
+        if (service is { Driver: ServiceDriver.Systemd })
         {
             yield return ("Service:Unit", "systemctl");
         }

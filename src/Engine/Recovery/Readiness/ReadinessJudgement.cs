@@ -20,6 +20,9 @@ public enum ReadinessState
 public enum ReadinessCause
 {
     NoDrill,
+
+    /// <summary>It was never carried out, and a drill cannot do it: only a recovery shows it.</summary>
+    NotDrillable,
     DrillFailed,
     NotCleaned,
 
@@ -62,7 +65,11 @@ public sealed record ReadinessProof(RunId Run, bool IsDrill, int PlanVersion, st
 /// <param name="Last">Null where it never ran.</param>
 /// <param name="Lifetime">For so long a proof holds.</param>
 public sealed record ReadinessFacts(
-    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime);
+    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime)
+{
+    /// <summary>Why no drill can carry it out; null where one can.</summary>
+    public string? NotDrillable { get; init; }
+}
 
 /// <summary>Judges how ready a plan is; all reasons at once. What is not known is never verified.</summary>
 public static class ReadinessJudgement
@@ -80,7 +87,7 @@ public static class ReadinessJudgement
         switch (facts.Last)
         {
             case null:
-                against.Add(new ReadinessReason(ReadinessCause.NoDrill, ""));
+                against.Add(facts.NotDrillable is { } reason ? new ReadinessReason(ReadinessCause.NotDrillable, reason) : new ReadinessReason(ReadinessCause.NoDrill, ""));
                 break;
             case { Outcome: not RecoveryOutcome.Completed } failed:
                 against.Add(new ReadinessReason(ReadinessCause.DrillFailed, $"{failed.Run}: {failed.Failure ?? RecoveryNames.Of(failed.Outcome)}"));

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
@@ -89,7 +90,15 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
             }
         }).ConfigureAwait(false);
         var warnings = new List<string>();
-        await PhaseAsync("verify", () => VerifyAsync(access, target, stored, warnings, log, cancellationToken)).ConfigureAwait(false);
+        await PhaseAsync("verify", async () =>
+        {
+            var found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
+            warnings.AddRange(found.Warnings());
+            if (!found.IsAsStored)
+            {
+                throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
+            }
+        }).ConfigureAwait(false);
         return (phases, warnings);
 
         async Task ExchangeAsync()
@@ -118,6 +127,19 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
             await act().ConfigureAwait(false);
             phases.Add(new RestorePhase(name, time.GetElapsedTime(began).TotalSeconds));
         }
+    }
+
+    /// <summary>Looks whether a cluster has a restore point's objects with their identity; changes nothing.</summary>
+    /// <exception cref="EngineException">The cluster does not answer.</exception>
+    public async Task<InPlaceFinding> CheckAsync(StoredObjects stored, VClusterTarget target, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stored);
+        ArgumentNullException.ThrowIfNull(target);
+        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        var found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
+        return found.IsAsStored
+            ? new InPlaceFinding(true, string.Join("; ", found.Warnings().Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")))
+            : new InPlaceFinding(false, found.MissingText);
     }
 
     /// <summary>Puts the former store back where the exchange has taken place, and starts what was stopped.</summary>
@@ -202,8 +224,8 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
     /// are of two instants: a few objects may have been made or removed in between, and are named. A server that started a moment
     /// ago does not answer for everything at once, so it is looked at for a minute before it is judged.
     /// </summary>
-    private async Task VerifyAsync(
-        VClusterAccess access, VClusterTarget target, StoredObjects stored, List<string> warnings, Action<string, string>? log, CancellationToken cancellationToken)
+    private async Task<IdentityCheck> LookAsync(
+        VClusterAccess access, VClusterTarget target, StoredObjects stored, Action<string, string>? log, CancellationToken cancellationToken)
     {
         using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
@@ -217,13 +239,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
                 var found = IdentityCheck.Of(index, now.Kinds.SelectMany(kind => kind.Objects).ToDictionary(one => one.Key, one => one.Uid), now.Unlisted);
                 if (found.IsAsStored || isLast)
                 {
-                    warnings.AddRange(found.Warnings());
-                    if (!found.IsAsStored)
-                    {
-                        throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
-                    }
-
-                    return;
+                    return found;
                 }
 
                 log?.Invoke("verify", $"{found.MissingText}; looking again");

@@ -1,0 +1,107 @@
+using System.Globalization;
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Actions;
+
+/// <summary>
+/// Restores a volume or a virtual cluster over what is there, by its restore driver: exactly the driver's plan that was approved,
+/// under the run's name, by which the driver knows its half-made work again. Verified and undone as the driver does it.
+/// </summary>
+public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, OperatorChecks checks) : IRecoveryAction
+{
+    public const string ActionName = "restore_in_place";
+
+    /// <summary>So many lines of the driver's are among the step's; the plan holds all of them.</summary>
+    private const int NotesShown = 40;
+
+    public string Name => ActionName;
+
+    public StepSafety Safety => StepSafety.Probeable;
+
+    public WayBack WayBack => WayBack.UntilFirstWrite;
+
+    public string? NotInDrills => "it would restore over what lives, and there are no scratch places for it";
+
+    public bool ActsOn(RecoveryTarget target) => target.InPlace is not null;
+
+    public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters)
+    {
+        var plan = target.InPlace!.Plan;
+        return
+        [
+            $"restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) to {plan.Target}, by the restore plan {plan.Hash[..12]}",
+            .. plan.Notes.Take(NotesShown),
+            .. plan.Notes.Count > NotesShown ? [$"and {Counted.Of(plan.Notes.Count - NotesShown, "line")} more; the hash covers each of them"] : Array.Empty<string>(),
+            .. target.Checks.Select(check => $"check '{check.Name}': {OperatorChecks.Text(check)}"),
+        ];
+    }
+
+    public Task<JsonElement> CaptureAsync(ActionContext context) => Task.FromResult(ActionContext.Data(new { place = PlanOf(context).Target, operation = context.Operation }));
+
+    public Task<StepEffect> ActAsync(ActionContext context) => WithAsync(context, async (driver, work) => Effect(await driver.ExecuteAsync(work, context.Cancellation)));
+
+    public Task<EffectProbe> ProbeAsync(ActionContext context) => WithAsync<EffectProbe>(context, async (driver, work) =>
+        await driver.FindFinishedAsync(work, context.Cancellation) is { } outcome ? new EffectProbe.Done(Effect(outcome)) : new EffectProbe.NotDone());
+
+    public async Task<StepVerification> VerifyAsync(ActionContext context)
+    {
+        var finding = await WithAsync(context, (driver, work) => driver.CheckAsync(work, context.Cancellation));
+        if (!finding.IsAsPlanned)
+        {
+            return new StepVerification(false, finding.Text);
+        }
+
+        var found = new List<string> { finding.Text };
+        foreach (var check in context.Target.Checks)
+        {
+            var (passed, text) = await checks.AskAsync(check, context.Target, context.Cancellation);
+            if (!passed)
+            {
+                return new StepVerification(false, text);
+            }
+
+            found.Add(text);
+        }
+
+        return new StepVerification(true, string.Join("; ", found));
+    }
+
+    /// <summary>Needs no tier: one that is away must not keep the old state from coming back.</summary>
+    public async Task<string> RollBackAsync(ActionContext context) =>
+        await drivers.InPlaceOf(PlanOf(context)).TakeBackAsync(PlanOf(context), context.Operation, context.Cancellation) ?? "nothing had been changed";
+
+    private static RestorePlan PlanOf(ActionContext context) => context.Target.InPlace!.Plan;
+
+    private static StepEffect Effect(RestoreOutcome outcome)
+    {
+        var phases = outcome.Phases ?? [];
+        var took = outcome.Seconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"restored in {seconds:0.0} s") : "an interrupted attempt had restored it";
+        return new StepEffect(
+            string.Join("; ", new[] { took, string.Join(", ", phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))) }
+                .Where(text => text.Length > 0).Concat(outcome.Warnings)),
+            ActionContext.Data(new RestoredCluster(phases, null)));
+    }
+
+    private async Task<T> WithAsync<T>(ActionContext context, Func<IInPlaceDriver, RestoreWork, Task<T>> act)
+    {
+        var plan = PlanOf(context);
+        var point = await points.ResolveAsync(plan.RestorePointId, context.Cancellation);
+        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+            // The driver need not look at it: what was approved is this content, and no other.
+            LogicalRestore.RequireSame(plan, plan.Hash, manifest);
+            context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
+            return await act(drivers.InPlaceOf(plan), new RestoreWork(
+                repository, manifest, plan, plan.Hash, context.Operation, context.Progress, (phase, text) => context.Log($"{phase}: {text}")));
+        }
+    }
+}

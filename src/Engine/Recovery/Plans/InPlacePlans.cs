@@ -1,0 +1,113 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Plans;
+
+/// <summary>What a recovery in place restores, from what, and what that loses.</summary>
+public sealed record InPlaceRecovery(RecoveryTarget Target, RecoveryBasis Basis, LossWindow Loss, IReadOnlyList<string> Notes);
+
+/// <summary>Makes the part of a recovery plan that a restore driver carries out: of volumes and virtual clusters.</summary>
+public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess access)
+{
+    /// <summary>Says before a restore point is looked for what keeps a source from being recovered in place.</summary>
+    /// <exception cref="EngineException"><c>recovery-not-configured</c>.</exception>
+    public static void Require(Source source)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var (reason, hint) = source switch
+        {
+            { Volume: { Node: { } node } } => ($"its volume is on node {node}, and a plan restores on the console's machine only", "restore it by hand on that node, with dir:/path?inPlace=true"),
+            { Volume: not null } or { VCluster.DataDirectory: not null } => ("", ""),
+            { VCluster: not null } => ("the directory of its store is not known here", "set VCluster:DataDirectory to its volume as this machine sees it, or restore its objects"),
+            _ => ("no configuration names the directory of its server, which a restore in place needs", "stop the server and restore it by hand, into redisdata:/path"),
+        };
+        if (reason.Length > 0)
+        {
+            throw new EngineException("recovery-not-configured", ErrorKind.Unsupported, $"{source.Name} cannot be recovered in place: {reason}", hint);
+        }
+    }
+
+    /// <summary>The driver's plan from a restore point; nothing is changed.</summary>
+    /// <exception cref="EngineException">What the driver says that hinders it; <c>volume-unmounted</c>; <c>plan-invalid</c>: a parameter of the step is unknown.</exception>
+    public async Task<InPlaceRecovery> MakeAsync(Source source, PlanTemplate template, ChosenPoint chosen, PlanRequest request, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(template);
+        ArgumentNullException.ThrowIfNull(chosen);
+        ArgumentNullException.ThrowIfNull(request);
+        var point = chosen.Point;
+        var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            var options = InPlaceOptions.Of(source.Kind, template);
+            var (place, target, directory) = source.Volume is { } volume ? OfVolume(volume, manifest, options, request) : await OfClusterAsync(source.VCluster!, repository, manifest, cancellationToken);
+            var plan = await drivers.For(target, manifest).PlanAsync(repository, manifest, target, cancellationToken);
+            List<string> notes = [$"read from tier {tier.Name}"];
+            if (chosen.ProvenAt is null)
+            {
+                notes.Add("no restore of this restore point has been proven yet");
+            }
+
+            notes.AddRange(source.Recovery.Checks.Where(check => check.AsksWhereItIsTold)
+                .Select(check => $"check '{check.Name}' is not asked: it asks a database server, and {source.Name} is none"));
+            if (source.Recovery.Service is not null)
+            {
+                notes.Add($"the service that is declared for {source.Name} is not stopped and started by the plan: stop what writes there before");
+            }
+
+            return new InPlaceRecovery(
+                new RecoveryTarget(
+                    directory, "", 0, "", "", null, null,
+                    [.. source.Recovery.Checks.Where(check => !check.AsksWhereItIsTold)], source.Recovery.SwitchTraffic, source.Recovery.SwitchBack) { InPlace = new PlannedInPlace(place.ToText(), plan) },
+                new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
+                new LossWindow(point.CreatedAt, request.FirstEvidence, "the restore point's own time: what changed after it is in none"), notes);
+        }
+    }
+
+    private static (RestoreTarget Place, RestoreTarget Target, string Directory) OfVolume(VolumeSettings settings, Manifest manifest, InPlaceOptions options, PlanRequest request)
+    {
+        VolumePreflight.CheckTarget(settings, VolumeFacts.Of(manifest));
+        var place = new DirectoryTarget(settings.Path) { InPlace = true };
+        return (place, place with { Delete = options.Delete, Verify = options.Verify && !request.IsSketch }, settings.Path);
+    }
+
+    private static async Task<(RestoreTarget Place, RestoreTarget Target, string Directory)> OfClusterAsync(
+        VClusterSettings settings, BackupRepository repository, Manifest manifest, CancellationToken cancellationToken)
+    {
+        var name = settings.Name ?? (await ClusterInventory.ReadAsync(repository, manifest, cancellationToken)).Cluster;
+        var place = new VClusterTarget(settings.Namespace, name, settings.Kubeconfig, settings.Server, settings.DataDirectory, new RestoreSelection());
+        return (place, place, settings.DataDirectory!);
+    }
+}
+
+/// <summary>What a plan's author tells the step that restores in place.</summary>
+/// <param name="Delete">Of a volume: take away what the restore point has not; it is kept aside.</param>
+/// <param name="Verify">Of a volume: compare contents; else a file of the same size and time counts as right.</param>
+internal sealed record InPlaceOptions(bool Delete, bool Verify)
+{
+    public static InPlaceOptions Of(SourceKind kind, PlanTemplate template)
+    {
+        var steps = template.Steps.Where(step => step.Action == RestoreInPlace.ActionName).ToList();
+        if (steps is not [var step])
+        {
+            throw new EngineException("plan-invalid", ErrorKind.Input,
+                $"plan {template.Name} has {Counted.Of(steps.Count, $"step")} of {RestoreInPlace.ActionName}", $"a plan for a {template.Kind} has exactly one; save a version that has");
+        }
+
+        string[] known = kind == SourceKind.Volume ? ["delete", "verify"] : [];
+        var parameters = step.Parameters ?? new Dictionary<string, string>();
+        var unknown = parameters.Where(pair => !known.Contains(pair.Key) || pair.Value is not ("true" or "false")).Select(pair => $"{pair.Key} = {pair.Value}").ToList();
+        return unknown.Count == 0
+            ? new InPlaceOptions(parameters.GetValueOrDefault("delete") == "true", parameters.GetValueOrDefault("verify") == "true")
+            : throw new EngineException("plan-invalid", ErrorKind.Input, $"step {step.Name} of plan {template.Name} does not know {string.Join(", ", unknown)}",
+                known.Length == 0 ? $"{RestoreInPlace.ActionName} of a {template.Kind} takes no parameters" : $"known are {string.Join(" and ", known)}, each true or false");
+    }
+}

@@ -1,0 +1,195 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Engine.Validation;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A source that a restore driver recovers in place, and everything that backs it up and recovers it, composed by hand.</summary>
+internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
+{
+    private readonly ServerFolder _folder = new();
+    private readonly CatalogServer _catalog;
+    private readonly SourceDrivers _drivers;
+    private readonly RestoreDrivers _restores;
+    private readonly List<IRecoveryAction> _actions;
+    private readonly DrillPlans _drillPlans;
+
+    /// <param name="source">Given the name and the folder of the rig.</param>
+    /// <param name="processes">Has the programs that drivers start.</param>
+    public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null)
+    {
+        _catalog = catalog;
+        var registry = processes ?? _folder.Registry;
+        var time = TimeProvider.System;
+        LocalFolder.WritePrivateFile(_folder.Combine("key"), "a passphrase of the test"u8);
+        var data = DataFolder.Open(_folder.Combine("data"));
+        Estate = new ProtectedEstate(
+            "test", _folder.Path, ProtectionClass.Defaults, [new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null)],
+            [source($"in-place-{Guid.NewGuid():n}", _folder)], []);
+        Tiers = new TierRepositories(Estate, time);
+        Runs = new RunStore(catalog.Pool);
+        Points = new RestorePointCatalog(catalog.Pool);
+        var access = new RestorePointAccess(Points, Tiers);
+        var freeze = new VolumeFreeze(new FreezeLedger(_folder.Combine("freezes"), registry), registry, catalog.Pool, Estate, time);
+        _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None), new VClusterDriver(new VClusterBackup(time))]);
+        _restores = new RestoreDrivers([
+            new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time)]);
+        Requests = new RunRequests(Runs, Points, access, _drivers, _restores, this, Estate, data, NullLogger<RunRequests>.Instance);
+        var checks = new OperatorChecks(new HttpClient(), registry);
+        var controls = new ServiceControls(registry);
+        _actions =
+        [
+            new StopDatabaseService(controls), new IsolateCorruptedData(),
+            new RestoreFromBackup(Points, access, new PostgresRestores(new LogicalRestore(registry, time), new PhysicalRestore(registry, time)), time),
+            new VerifyDataIntegrity(Points, access, registry, time), new RestartServices(controls, checks, time), new SwitchTraffic(registry),
+            new RestoreInPlace(Points, access, _restores, checks),
+        ];
+        var all = new RecoveryActions(_actions);
+        Library = new PlanLibrary(catalog.Pool, all);
+        var maker = new PlanMaker(
+            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access));
+        Catalog = new RecoveryCatalog(catalog.Pool);
+        Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, Catalog, TriggerAsync);
+        Incidents = new IncidentStore(catalog.Pool);
+        Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, Estate, time);
+        Readiness = new ReadinessCatalog(catalog.Pool, time);
+        PlanReadiness = new PlanReadiness(Library, maker, Estate, Readiness, time);
+        _drillPlans = new DrillPlans(maker, all, Points, access, new ValidationOptions { ScratchRoot = _folder.Combine("s") });
+        Drills = new DrillRequests(
+            catalog.Pool, Library, _drillPlans, new PlanDrillCatalog(catalog.Pool), Estate, TriggerAsync, time, NullLogger<DrillRequests>.Instance);
+    }
+
+    public static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    /// <summary>Lets an action fail, or something happen beside it.</summary>
+    public Func<IRecoveryAction, IRecoveryAction> Wrap { get; set; } = action => action;
+
+    public ProtectedEstate Estate { get; }
+
+    public Source Source => Estate.Sources[0];
+
+    public TierRepositories Tiers { get; }
+
+    public RunStore Runs { get; }
+
+    public RestorePointCatalog Points { get; }
+
+    public RunRequests Requests { get; }
+
+    public PlanLibrary Library { get; }
+
+    public RecoveryCatalog Catalog { get; }
+
+    public RecoveryRequests Recoveries { get; }
+
+    public IncidentStore Incidents { get; }
+
+    public RecoveryProposals Proposals { get; }
+
+    public ReadinessCatalog Readiness { get; }
+
+    public PlanReadiness PlanReadiness { get; }
+
+    public DrillRequests Drills { get; }
+
+    /// <summary>A backup as the console makes it, with its row in the catalog.</summary>
+    public async Task BackUpAsync()
+    {
+        await Library.SaveBuiltInAsync(Ct);
+        var backup = await AdvanceAsync((await Requests.BackupAsync(Source.Name, "tester", Ct)).Id);
+        Assert.True(backup.State == RunState.Completed, backup.ErrorJson);
+    }
+
+    /// <summary>An incident of the source, confirmed by whoever watches it.</summary>
+    public async Task<IncidentId> ConfirmIncidentAsync(string disaster, DateTimeOffset firstEvidence)
+    {
+        await using var command = _catalog.Pool.Command(
+            """
+            INSERT INTO incident (kind, sources, state, first_evidence_at, suspected_at, confirmed_at, evidence)
+            VALUES ($1, ARRAY[$2], 'confirmed', $3, $3, clock_timestamp(), '{}') RETURNING id
+            """, disaster, Source.Name, firstEvidence.ToUniversalTime());
+        return new IncidentId((long)(await command.ExecuteScalarAsync(Ct))!);
+    }
+
+    /// <summary>Asks for a plan, has it approved by another person, and carries it out.</summary>
+    public async Task<Run> RecoverAsync(RecoveryPlan plan)
+    {
+        var run = await AskAsync(plan);
+        await ApproveAsync(run.Id, "paul");
+        return await AdvanceAsync(run.Id);
+    }
+
+    public async Task<Run> AskAsync(RecoveryPlan plan)
+    {
+        var run = await Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        Assert.Equal(RunState.Waiting, (await AdvanceAsync(run.Id)).State);
+        return run;
+    }
+
+    public async Task ApproveAsync(RunId run, string person)
+    {
+        var gate = (await new ApprovalCatalog(_catalog.Pool).OfRunAsync(run, Ct))[^1];
+        await new ApprovalDesk(_catalog.Pool, TriggerAsync).ApproveAsync(new GateAnswer(gate.Id, person, gate.SubjectHash, "it is damaged for sure", "INC-1"), Ct);
+    }
+
+    public async Task<Run> AdvanceAsync(RunId id)
+    {
+        IRunHandler[] handlers =
+        [
+            new BackupRun(
+                Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
+            new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, TimeProvider.System),
+        ];
+        await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
+        return (await Runs.FindAsync(id, Ct))!;
+    }
+
+    public Task PersonAsync(string name, string role) => _catalog.Pool.Command(
+        "INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', $2, 'command line') ON CONFLICT DO NOTHING", name, role).RunAsync(Ct);
+
+    /// <summary>Ends the run's lease and the process's part in it, as a kill would: nothing more is written.</summary>
+    public async Task DieAsync(RunId run)
+    {
+        await _catalog.Pool.Command("UPDATE run SET fence = fence + 1 WHERE id = $1", run.Value).RunAsync(Ct);
+        throw new LeaseLostException(run);
+    }
+
+    public Task ExpireLeaseAsync(RunId id) => _catalog.Pool.Command("UPDATE run SET lease_until = NULL WHERE id = $1", id.Value).RunAsync(Ct);
+
+    public async Task<string> LogAsync(RunId run) => string.Join('\n', (await Runs.EventsAsync(run, 0, 1000, Ct)).Select(line => $"{line.Phase}: {line.Text}"));
+
+    /// <summary>How the source's plan stands, looked at now.</summary>
+    public async Task<ReadinessRow> ReadinessOfAsync(string plan)
+    {
+        await PlanReadiness.EvaluateAsync(new HashSet<string> { Source.Name }, Ct);
+        return (await Readiness.ListAsync(Ct)).Single(row => row.Plan == plan && row.Source == Source.Name);
+    }
+
+    public Task TriggerAsync(RunId run, CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async ValueTask DisposeAsync()
+    {
+        Tiers.Dispose();
+        await _folder.DisposeAsync();
+    }
+}

@@ -1,0 +1,214 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A damaged volume is recovered by its plan, or is as it was before.</summary>
+public sealed class VolumePlanTests(CatalogServer catalog)
+{
+    private const string Plan = "volume-storage-failure";
+    private const string Disaster = "STORAGE_FAILURE";
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_damaged_volume_is_proposed_a_plan_and_recovered_by_it_after_the_approval_of_another_person()
+    {
+        await using var rig = await FilledAsync();
+        await rig.PersonAsync("olga", "Operator");
+        await rig.PersonAsync("paul", "Approver");
+        var unproven = await rig.ReadinessOfAsync(Plan);
+        Assert.Equal((ReadinessState.NotVerified, ReadinessCause.NotDrillable), (unproven.State, Assert.Single(unproven.Reasons).Cause));
+        Assert.Equal("drill-not-possible", (await Assert.ThrowsAsync<EngineException>(() => rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct))).Code);
+        Assert.All((await rig.Drills.DueAsync(Ct)).Where(due => due.Version.Plan == Plan), due => Assert.Null(due.DueAt));
+
+        var original = Show(VolumeOf(rig));
+        var incident = await rig.ConfirmIncidentAsync(Disaster, TimeProvider.System.GetUtcNow());
+        Damage(rig);
+        await rig.Proposals.ProposeAsync(Ct);
+        var proposal = Assert.Single(await rig.Proposals.ListAsync(incident, Ct));
+        Assert.Equal((Plan, null), (proposal.Plan, proposal.Refusal));
+
+        var plan = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster, incident.Value, TimeProvider.System.GetUtcNow()), Ct);
+        Assert.Equal(plan.Hash, RecoveryPlan.Parse(plan.ToJson()).Hash);
+        Assert.Contains("~ documents/letter", plan.Steps[0].Does);
+        Assert.Contains("+ photos/a", plan.Steps[0].Does);
+        var run = await rig.AskAsync(plan);
+        await Assert.ThrowsAsync<EngineException>(() => rig.ApproveAsync(run.Id, "olga"));
+        await rig.ApproveAsync(run.Id, "paul");
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(run.Id)}");
+        // What the restore point has not is left alone.
+        Assert.Equal([.. original.Append("since=new").Order(StringComparer.Ordinal)], Show(VolumeOf(rig)));
+        var steps = await rig.Catalog.StepsAsync(run.Id, Ct);
+        Assert.Contains("compared by content", steps[0].Verification, StringComparison.Ordinal);
+        var loss = MeasuredLoss.Of(plan, steps)!;
+        Assert.Equal((plan.Basis.CreatedAt, LossEnd.RestoreBegan, steps[0].StartedAt), (loss.Restored, loss.End, loss.Until));
+        Assert.Equal(IncidentState.Resolved, (await rig.Incidents.FindAsync(incident, Ct))!.State);
+        var proven = await rig.ReadinessOfAsync(Plan);
+        Assert.True(proven.State == ReadinessState.Verified, string.Join("; ", proven.Reasons));
+        Assert.True((await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct)).Steps[0].MeasuredFrom > 0);
+    }
+
+    [Theory]
+    [InlineData(Fault.Act, RecoveryOutcome.RolledBack)]
+    [InlineData(Fault.Verify, RecoveryOutcome.VerificationFailed)]
+    public async Task A_recovery_that_fails_leaves_the_volume_as_it_was(Fault fault, RecoveryOutcome expected)
+    {
+        await using var rig = await FilledAsync();
+        Damage(rig);
+        var damaged = Digest(VolumeOf(rig));
+        var restored = "";
+        rig.Wrap = inner => inner.Name == RestoreInPlace.ActionName ? new FailingAction(new HookedAction(inner) { OnEffect = () => restored = Digest(VolumeOf(rig)) }, fault) : inner;
+
+        var ended = await rig.RecoverAsync(await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct));
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.True(expected == (await rig.Catalog.FindAsync(ended.Id, Ct))!.Outcome, await rig.LogAsync(ended.Id));
+        Assert.NotEqual(damaged, restored);
+        Assert.Equal(damaged, Digest(VolumeOf(rig)));
+        Assert.DoesNotContain(Directory.EnumerateDirectories(VolumeOf(rig)), folder => folder.Contains(".drconsole-before-", StringComparison.Ordinal));
+        Assert.Equal(ReadinessCause.DrillFailed, (await rig.ReadinessOfAsync(Plan)).Reasons[^1].Cause);
+    }
+
+    [Fact]
+    public async Task A_recovery_whose_process_died_after_its_restore_is_found_done_and_not_done_again()
+    {
+        await using var rig = await FilledAsync();
+        var original = Show(VolumeOf(rig));
+        Damage(rig);
+        RunId run = default;
+        var acts = 0;
+        rig.Wrap = inner => inner.Name == RestoreInPlace.ActionName ? new HookedAction(inner, afterAct: () => acts++ == 0 ? rig.DieAsync(run) : Task.CompletedTask) : inner;
+        run = (await rig.AskAsync(await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct))).Id;
+        await rig.ApproveAsync(run, "paul");
+        Assert.Equal(RunState.Running, (await rig.AdvanceAsync(run)).State);
+        await rig.ExpireLeaseAsync(run);
+
+        var ended = await rig.AdvanceAsync(run);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(run)}");
+        Assert.Equal(1, acts);
+        Assert.Equal([.. original.Append("since=new").Order(StringComparer.Ordinal)], Show(VolumeOf(rig)));
+    }
+
+    [Fact]
+    public async Task A_volume_that_changed_after_its_plan_was_made_is_not_touched()
+    {
+        await using var rig = await FilledAsync();
+        Damage(rig);
+        var run = await rig.AskAsync(await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct));
+        Write(rig, "photos/b", "painted over");
+        var changed = Digest(VolumeOf(rig));
+        await rig.ApproveAsync(run.Id, "paul");
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.Equal((RunState.Failed, RecoveryOutcome.RolledBack), (ended.State, (await rig.Catalog.FindAsync(run.Id, Ct))!.Outcome));
+        Assert.Contains("was changed since the difference was shown", await rig.LogAsync(run.Id), StringComparison.Ordinal);
+        Assert.Equal(changed, Digest(VolumeOf(rig)));
+    }
+
+    [Fact]
+    public async Task A_backup_after_the_first_evidence_may_hold_the_damage_and_is_passed_over()
+    {
+        await using var rig = await FilledAsync();
+        var evidence = TimeProvider.System.GetUtcNow();
+        Damage(rig);
+        await rig.BackUpAsync();
+
+        var plan = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster, FirstEvidence: evidence), Ct);
+
+        Assert.True(plan.Basis.CreatedAt < evidence);
+        Assert.Contains(plan.Notes, note => note.Contains("after the first evidence", StringComparison.Ordinal));
+        var refused = await Assert.ThrowsAsync<EngineException>(
+            () => rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster, FirstEvidence: evidence - TimeSpan.FromDays(1)), Ct));
+        Assert.Equal("no-valid-backup", refused.Code);
+    }
+
+    [Fact]
+    public async Task What_keeps_a_volume_from_being_recovered_in_place_is_said_when_the_plan_is_made()
+    {
+        await using (var unmounted = await FilledAsync())
+        {
+            Directory.Delete(VolumeOf(unmounted), recursive: true);
+            Assert.Equal("volume-missing", await RefusalAsync(unmounted, Plan));
+        }
+
+        await using var elsewhere = new InPlaceRig(
+            catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) { Node = "node-7" } });
+        await elsewhere.Library.SaveBuiltInAsync(Ct);
+        Assert.Equal("recovery-not-configured", await RefusalAsync(elsewhere, Plan));
+        await using var rig = await FilledAsync();
+        foreach (var (name, step) in new[]
+        {
+            ("one-with-a-mistake", """{ "name": "r", "title": "R", "action": "restore_in_place", "estimateSeconds": 1, "timeoutSeconds": 60, "parameters": { "verfy": "true" } }"""),
+            ("one-without-a-restore", """{ "name": "t", "title": "T", "action": "switch_traffic", "estimateSeconds": 1, "timeoutSeconds": 60 }"""),
+        })
+        {
+            await rig.Library.SaveAsync($$"""
+                { "name": "{{name}}-{{rig.Source.Name}}", "title": "A plan of the test", "disasters": ["UNKNOWN"], "kind": "volume", "gate": { "risk": "destructive" }, "onFailure": "roll-back-all", "steps": [ {{step}} ] }
+                """, "adam", "for the test", 0, Ct);
+            Assert.Equal("plan-invalid", await RefusalAsync(rig, $"{name}-{rig.Source.Name}"));
+        }
+    }
+
+    private static async Task<string> RefusalAsync(InPlaceRig rig, string plan) =>
+        (await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.PlanAsync(plan, new PlanRequest(rig.Source.Name, Disaster), Ct))).Code;
+
+    private async Task<InPlaceRig> FilledAsync()
+    {
+        var rig = new InPlaceRig(catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) });
+        Write(rig, "photos/a", "picture a");
+        Write(rig, "photos/b", "picture b");
+        Write(rig, "documents/letter", "dear reader");
+        Write(rig, "documents/list", "one, two");
+        await rig.BackUpAsync();
+        return rig;
+    }
+
+    /// <summary>One file is lost, one cut, one rotten though its size and time are as before; and one was made since.</summary>
+    private static void Damage(InPlaceRig rig)
+    {
+        File.Delete(Path.Combine(VolumeOf(rig), "photos/a"));
+        Write(rig, "documents/letter", "dear");
+        Write(rig, "documents/list", "?????two");
+        Write(rig, "since", "new");
+    }
+
+    private static string VolumeOf(InPlaceRig rig) => rig.Source.Volume!.Path;
+
+    private static void Write(InPlaceRig rig, string name, string content)
+    {
+        var path = Path.Combine(VolumeOf(rig), name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, content);
+        File.SetLastWriteTimeUtc(path, new DateTime(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc));
+    }
+
+    /// <summary>SHA-256 over every item below a directory: name, mode, time and content.</summary>
+    private static string Digest(string directory)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (var path in Directory.EnumerateFileSystemEntries(directory, "*", SearchOption.AllDirectories)
+            .Where(path => !path.Contains(".drconsole-before-", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
+                $"{Path.GetRelativePath(directory, path)} {File.GetUnixFileMode(path)} {File.GetLastWriteTimeUtc(path).Ticks}\n")));
+            hash.AppendData(File.Exists(path) ? File.ReadAllBytes(path) : []);
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
