@@ -20,6 +20,9 @@ internal static class ExitCodes
 /// <summary>The edge of every command: faults become one message on standard error and an exit code, results one JSON document.</summary>
 internal static class CommandRunner
 {
+    /// <summary>Code of the fault that the command line lacks, or has wrong, the confirmation of what it asks for: a fault of its use.</summary>
+    public const string Unconfirmed = "plan-unconfirmed";
+
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -37,7 +40,7 @@ internal static class CommandRunner
         catch (EngineException fault)
         {
             await Console.Error.WriteLineAsync($"drconsole: {fault.ToText()}");
-            return fault.Kind == ErrorKind.Damaged ? ExitCodes.Damaged : ExitCodes.Failed;
+            return fault.Kind == ErrorKind.Damaged ? ExitCodes.Damaged : fault.Code == Unconfirmed ? ExitCodes.Usage : ExitCodes.Failed;
         }
         catch (NpgsqlException fault)
         {

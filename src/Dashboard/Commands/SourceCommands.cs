@@ -69,23 +69,40 @@ internal static class SourceCommands
     {
         var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
         var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
-        var command = new Command("restore", "restore into a new target") { point, target };
+        var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives", HelpName = "HASH" };
+        var command = new Command("restore", "restore into a new target, or over what lives in one once its plan is confirmed") { point, target, confirm };
         return OnRun(command, options, noWait,
             async (session, parsed, stopping) =>
             {
                 var requests = session.Get<RunRequests>();
                 var plan = await requests.PlanRestoreAsync(parsed.GetValue(point)!, parsed.GetValue(target)!, Directory.GetCurrentDirectory(), stopping);
-                foreach (var note in plan.Notes)
+                foreach (var note in plan.NotesToShow)
                 {
                     await Console.Error.WriteLineAsync($"note: {note}");
                 }
 
                 await Console.Error.WriteLineAsync($"plan {plan.Hash[..12]}: restore point {plan.RestorePointId[..8]} of {plan.Source} to {plan.Target}");
-                return await requests.RestoreAsync(plan, plan.Hash, Actor, stopping);
+                RequireConfirmed(plan, parsed.GetValue(confirm));
+                return await requests.RestoreAsync(plan, plan.Hash, new RestoreAsker(Actor, plan.IsConfirmedBy(parsed.GetValue(confirm))), stopping);
             },
             run => new RestoreReport(run.Id.Value, Status(run), Result<RestoreRunResult>(run)?.Seconds),
             report => $"{((RestoreReport)report).Status}",
             _ => ExitCodes.Done);
+    }
+
+    /// <summary>A hash that is given must be the plan's, whatever it does; one that writes over something that lives does not go without.</summary>
+    private static void RequireConfirmed(RestorePlan plan, string? given)
+    {
+        if (plan.IsConfirmedBy(given) || (given is null && !plan.WritesOver))
+        {
+            return;
+        }
+
+        throw new EngineException(CommandRunner.Unconfirmed, ErrorKind.Input,
+            given is null
+                ? $"this restore writes over what lives in {plan.Target}, as the notes say; its plan's hash is {plan.Hash}"
+                : $"{given} does not confirm this plan; its hash is {plan.Hash}",
+            $"Look at the notes; then do it again with --confirm {plan.Hash}. Nothing was changed.");
     }
 
     private static Command Drill(ConsoleOptions options, Option<bool> noWait)

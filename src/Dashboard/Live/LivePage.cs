@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Components;
@@ -7,6 +8,9 @@ using Microsoft.AspNetCore.Components.Authorization;
 using Microsoft.JSInterop;
 
 namespace Hexabase.DrConsole.Dashboard.Live;
+
+/// <summary>Asks for the restore of a confirmed plan in the name of the person who sits before a page.</summary>
+public delegate Task<Run> RestoreRequester(RunRequests requests, RestorePlan plan);
 
 /// <summary>
 /// A page that reads the catalog and reads it again when runs change. After a fault it keeps its last figures and says how
@@ -123,6 +127,16 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
 
     /// <summary>Does something that an approver asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
     protected Task ApproverActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanApprove, "Ask an admin for the role Approver. Nothing was changed.", act);
+
+    /// <summary>
+    /// Does something that may end in a restore, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does. Whether the
+    /// person may write over something that lives is asked for when the restore is, not when a dialog opened.
+    /// </summary>
+    /// <param name="act">Gets what asks for the restore of a confirmed plan in the person's name.</param>
+    protected Task AskRestoreAsync(Func<RestoreRequester, CancellationToken, Task> act) => ActAsync((actor, token) => act(
+        async (requests, plan) => await requests.RestoreAsync(
+            plan, plan.Hash, new RestoreAsker(actor, (await Authorization.AuthorizeAsync((await Session).User, Policies.CanAdminister)).Succeeded), token),
+        token));
 
     private Task ActAsync(string policy, string hint, Func<string, CancellationToken, Task> act) => TryAsync(async token =>
     {

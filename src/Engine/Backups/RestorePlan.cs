@@ -1,6 +1,8 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -14,6 +16,12 @@ public sealed record PlannedArtifact(string Name, string Kind, long Bytes);
 public sealed record RestorePlan
 {
     public const int CurrentVersion = 1;
+
+    /// <summary>Fewer digits of a hash could be found for another plan.</summary>
+    private const int DigitsThatConfirm = 12;
+
+    /// <summary>Two hundred changes by name and the words about them.</summary>
+    private const int MostNotesToShow = 210;
 
     public required int FormatVersion { get; init; }
 
@@ -35,8 +43,24 @@ public sealed record RestorePlan
     /// <summary>What a person should know before: what is left out, which roles are made.</summary>
     public required IReadOnlyList<string> Notes { get; init; }
 
-    /// <summary>Of a restore in place: SHA-256 of every single change, of which the notes may name only the first. It is compared before anything is changed.</summary>
+    /// <summary>
+    /// Of a restore into something that is there: SHA-256 of everything that it changes in it, of which the notes may name only
+    /// the first. Every driver sets it for such a plan, and for no other.
+    /// </summary>
     public string? Difference { get; init; }
+
+    /// <summary>True where what is there is empty, such as a disk that is mounted already: nothing in it is lost.</summary>
+    public bool FillsEmpty { get; init; }
+
+    /// <summary>True where something that lives is written over: who confirms it must be allowed to, and must have seen this very plan.</summary>
+    [JsonIgnore]
+    public bool WritesOver => Difference is not null && !FillsEmpty;
+
+    /// <summary>The notes that a person reads: all of them, or the first with how many more there are.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> NotesToShow => Notes.Count <= MostNotesToShow
+        ? Notes
+        : [.. Notes.Take(MostNotesToShow), string.Create(CultureInfo.InvariantCulture, $"and {Notes.Count - MostNotesToShow} more; the plan's hash covers each of them")];
 
     /// <summary>SHA-256 of <see cref="ToCanonicalJson"/>, 64 lower-case hex digits.</summary>
     public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToCanonicalJson())));
@@ -62,6 +86,11 @@ public sealed record RestorePlan
             if (Difference is not null)
             {
                 json.WriteString("difference", Difference);
+            }
+
+            if (FillsEmpty)
+            {
+                json.WriteBoolean("fillsEmpty", FillsEmpty);
             }
 
             json.WriteNumber("formatVersion", FormatVersion);
@@ -101,6 +130,13 @@ public sealed record RestorePlan
                 "make the plan again", exception);
         }
     }
+
+    /// <summary>The digest of changes, as <see cref="Difference"/> takes it.</summary>
+    internal static string DigestOf(IEnumerable<string> changes) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(changes.Select(change => change + "\n")))));
+
+    /// <summary>True for the plan's hash, or for enough of its beginning.</summary>
+    public bool IsConfirmedBy(string? hash) => hash is { Length: >= DigitsThatConfirm } && Hash.StartsWith(hash, StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Refuses to go on where the plan is not the one that was approved.</summary>
     /// <exception cref="EngineException"><c>plan-changed</c>.</exception>

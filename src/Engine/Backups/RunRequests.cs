@@ -31,6 +31,11 @@ public sealed record PointInTimeDrillRequest(string Source, DateTimeOffset? Mome
 /// <param name="Decision">What to do with the difference, where that is decided beforehand; null to wait for a person.</param>
 public sealed record TableRescueRequest(string Source, string Table, DateTimeOffset? Moment, string? RestorePoint, string? Decision = null);
 
+/// <summary>Who asks for a restore.</summary>
+/// <param name="Name">For the audit.</param>
+/// <param name="MayWriteOver">Whether also over something that lives: an admin, or somebody at the console's own machine who confirmed the plan's hash.</param>
+public sealed record RestoreAsker(string Name, bool MayWriteOver);
+
 /// <summary>
 /// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
 /// at once, writes the request with its audit event, and hands it over.
@@ -166,12 +171,19 @@ public sealed class RunRequests(
 
     /// <summary>Asks for a restore exactly as planned.</summary>
     /// <param name="confirmedHash">The hash of the plan that the person saw.</param>
-    /// <exception cref="EngineException">Code <c>plan-changed</c>: it is not the hash of that plan.</exception>
-    public Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, string actor, CancellationToken cancellationToken)
+    /// <param name="asker">Who confirmed it.</param>
+    /// <exception cref="EngineException"><c>plan-changed</c>: it is not the hash of that plan; <c>role-missing</c>: it writes over something that lives, and the asker may not.</exception>
+    public Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, RestoreAsker asker, CancellationToken cancellationToken)
     {
         plan.RequireHash(confirmedHash);
+        if (plan.WritesOver && !asker.MayWriteOver)
+        {
+            throw new EngineException("role-missing", ErrorKind.Denied, $"this restore writes over what lives in {plan.Target}, which only an admin may ask for",
+                "Ask an admin, or restore into something new. Nothing was changed.");
+        }
+
         RefuseOwnSecrets(RestoreTarget.Parse(plan.Target, "/"));
-        return RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), actor, null, cancellationToken);
+        return RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), asker.Name, null, cancellationToken);
     }
 
     /// <summary>Hands a written run over. It exists already: where the job queue cannot be reached now, the reconciler hands it over within a minute.</summary>

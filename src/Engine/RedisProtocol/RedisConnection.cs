@@ -121,8 +121,12 @@ public sealed class RedisConnection : IAsyncDisposable
     {
         try
         {
-            await _stream.WriteAsync(_out.WrittenMemory, cancellationToken);
-            await _stream.FlushAsync(cancellationToken);
+            await PatientlyAsync(async token =>
+            {
+                await _stream.WriteAsync(_out.WrittenMemory, token);
+                await _stream.FlushAsync(token);
+                return 0;
+            }, cancellationToken);
             _out.ResetWrittenCount();
         }
         catch (Exception exception) when (RedisFault.Recognises(exception))
@@ -170,7 +174,7 @@ public sealed class RedisConnection : IAsyncDisposable
 
         try
         {
-            return await _stream.ReadAsync(into, cancellationToken);
+            return await PatientlyAsync(token => _stream.ReadAsync(into, token), cancellationToken);
         }
         catch (Exception exception) when (RedisFault.Recognises(exception))
         {
@@ -238,7 +242,7 @@ public sealed class RedisConnection : IAsyncDisposable
         int read;
         try
         {
-            read = await _stream.ReadAsync(_buffer.AsMemory(_end), cancellationToken);
+            read = await PatientlyAsync(token => _stream.ReadAsync(_buffer.AsMemory(_end), token), cancellationToken);
         }
         catch (Exception exception) when (RedisFault.Recognises(exception))
         {
@@ -246,6 +250,22 @@ public sealed class RedisConnection : IAsyncDisposable
         }
 
         _end += read > 0 ? read : throw Ended();
+    }
+
+    /// <summary>A host that vanished, or a process that stands still, closes nothing: without an end of patience it would be waited for for ever.</summary>
+    private async ValueTask<int> PatientlyAsync(Func<CancellationToken, ValueTask<int>> act, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(Endpoint.IdlePatience);
+        try
+        {
+            return await act(patience.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new EngineException("redis-stalled", ErrorKind.Unavailable, $"{Endpoint.Address} has neither sent nor taken anything for {Endpoint.IdlePatience.TotalSeconds:0} s",
+                "Look whether the server still answers (redis-cli PING) and whether its host is reachable; then do it again.") { IsTransient = true };
+        }
     }
 
     private EngineException Ended() => !_hasHeard && !Endpoint.Tls && !Endpoint.IsSocket

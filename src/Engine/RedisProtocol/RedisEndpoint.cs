@@ -22,6 +22,9 @@ public sealed record RedisEndpoint(string Host, int Port)
     /// <summary>How long connecting and signing in may take.</summary>
     internal TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(15);
 
+    /// <summary>How long the server may take for nothing at all. Long enough for what keeps it busy: the emptying of a large one, or its fork.</summary>
+    internal TimeSpan IdlePatience { get; init; } = TimeSpan.FromMinutes(5);
+
     /// <summary>True for a unix socket.</summary>
     public bool IsSocket => Host.StartsWith('/');
 

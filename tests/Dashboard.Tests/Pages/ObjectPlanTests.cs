@@ -64,6 +64,7 @@ public sealed class ObjectPlanTests : ControlTests
             Target = "vcluster:host-ns/tenant-a?kubeconfig=/k",
             Artifacts = [],
             Notes = [],
+            Difference = objects.Any(one => one.Action == ObjectAction.Change) ? "00" : null,
         })
         .Add(one => one.Objects, new ObjectRestorePlan("https://127.0.0.1", objects))
         .Add(one => one.Target, "host-ns/tenant-a"));

@@ -154,9 +154,9 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         var backup = await rig.BackupAsync();
         var target = rig.Store("restored");
         var plan = await rig.Requests.PlanRestoreAsync(backup.RestorePoint!, $"dir:{target}", "/", Ct);
-        await Assert.ThrowsAsync<EngineException>(() => rig.Requests.RestoreAsync(plan, plan.Hash.Replace(plan.Hash[0], plan.Hash[0] == 'a' ? 'b' : 'a'), "tester", Ct));
+        await Assert.ThrowsAsync<EngineException>(() => rig.Requests.RestoreAsync(plan, plan.Hash.Replace(plan.Hash[0], plan.Hash[0] == 'a' ? 'b' : 'a'), new RestoreAsker("tester", true), Ct));
 
-        var asked = await rig.Requests.RestoreAsync(plan, plan.Hash, "tester", Ct);
+        var asked = await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("tester", true), Ct);
         await rig.DieInAsync(asked.Id, "restore", () => Task.CompletedTask);
         var ended = await rig.AdvanceAsync(asked.Id);
         Assert.Equal((RunState.Completed, 2), (ended.State, ended.Attempt));

@@ -162,7 +162,7 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
     {
         var backup = await rig.BackupAsync();
         var plan = await rig.Requests.PlanRestoreAsync(backup.RestorePoint!, target, "/", Ct);
-        return (await rig.Requests.RestoreAsync(plan, plan.Hash, "tester", Ct), plan);
+        return (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("tester", true), Ct), plan);
     }
 
     private static async Task<(Run Run, PostgresTarget Target)> AskForDatabaseAsync(BackupRig rig, LabPostgres server)

@@ -35,6 +35,34 @@ public sealed class RestorePlanTests
     }
 
     [Fact]
+    public void WritesOver_is_what_has_a_difference_with_something_that_lives()
+    {
+        var over = s_plan with { Difference = "ab" };
+        Assert.False(s_plan.WritesOver);
+        Assert.True(over.WritesOver);
+        Assert.False((over with { FillsEmpty = true }).WritesOver);
+        Assert.True(RestorePlan.Parse(over.ToCanonicalJson()).WritesOver);
+        Assert.Equal(3, new[] { s_plan, over, over with { FillsEmpty = true } }.Select(plan => plan.Hash).Distinct().Count());
+        Assert.DoesNotContain("fillsEmpty", over.ToCanonicalJson(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void IsConfirmedBy_takes_the_hash_or_its_first_twelve_digits()
+    {
+        Assert.True(s_plan.IsConfirmedBy(s_plan.Hash));
+        Assert.True(s_plan.IsConfirmedBy(s_plan.Hash[..12].ToUpperInvariant()));
+        Assert.All([null, "", s_plan.Hash[..11], s_plan.Hash + "0", (s_plan with { Source = "other" }).Hash], hash => Assert.False(s_plan.IsConfirmedBy(hash)));
+    }
+
+    [Fact]
+    public void NotesToShow_are_bounded_and_count_the_rest()
+    {
+        Assert.Equal(["one"], s_plan.NotesToShow);
+        var many = s_plan with { Notes = [.. Enumerable.Range(0, 1000).Select(i => $"note {i}")] };
+        Assert.Equal(["note 209", "and 790 more; the plan's hash covers each of them"], many.NotesToShow.TakeLast(2));
+    }
+
+    [Fact]
     public void RequireHash_another_hash_is_refused() =>
         Assert.Equal("plan-changed", Assert.Throws<EngineException>(() => s_plan.RequireHash(new string('0', 64))).Code);
 

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -20,6 +21,25 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
 
             Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
         }
+    }
+
+    [Fact]
+    public async Task Restore_over_what_lives_is_refused_to_who_may_only_restore_beside_it()
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var point = (await rig.BackupAsync()).RestorePoint!;
+        var beside = await rig.Requests.PlanRestoreAsync(point, $"dir:{rig.Store("restored")}", "/", BackupRig.Ct);
+        var over = beside with { Difference = "ab" };
+        var (operatorOnly, admin) = (new RestoreAsker("operator", MayWriteOver: false), new RestoreAsker("admin", MayWriteOver: true));
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Requests.RestoreAsync(over, over.Hash, operatorOnly, BackupRig.Ct));
+
+        Assert.Equal(("role-missing", ErrorKind.Denied), (refused.Code, refused.Kind));
+        Assert.Empty(await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Restore, null, 5, BackupRig.Ct));
+        var asked = await rig.Requests.RestoreAsync(over, over.Hash, admin, BackupRig.Ct);
+        Assert.Equal("admin", asked.RequestedBy);
+        await rig.Runs.CancelAsync(asked.Id, "admin", BackupRig.Ct);
+        Assert.Equal("operator", (await rig.Requests.RestoreAsync(beside, beside.Hash, operatorOnly, BackupRig.Ct)).RequestedBy);
     }
 
     [Fact]

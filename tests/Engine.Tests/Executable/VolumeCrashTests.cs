@@ -46,7 +46,8 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
                 Write(volume, i, "encrypted by somebody");
             }
 
-            (await RunAsync(configuration, "restore", point, "--to", $"dir:{volume}?inPlace=true&verify=true", "--no-wait")).AssertDone();
+            var place = $"dir:{volume}?inPlace=true&verify=true";
+            (await RunAsync(configuration, "restore", point, "--to", place, "--no-wait", "--confirm", await HashAsync(configuration, point, place))).AssertDone();
             await UntilAsync(() => Directory.EnumerateDirectories(volume, ".drconsole-before-*").Any(folder => File.Exists(Path.Combine(folder, "journal"))));
             await second.KillAsync();
         }
@@ -56,10 +57,47 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         await UntilAsync(async () => (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0] is { State: RunState.Completed });
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal($"content {i}", File.ReadAllText(FileOf(volume, i))));
         Assert.False(Directory.Exists(Path.Combine(volume, ".drconsole-partial")));
-        (await RunAsync(configuration, "restore", point, "--to", $"dir:{volume}?undo=true")).AssertDone();
+        var undo = $"dir:{volume}?undo=true";
+        (await RunAsync(configuration, "restore", point, "--to", undo, "--confirm", await HashAsync(configuration, point, undo))).AssertDone();
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal("encrypted by somebody", File.ReadAllText(FileOf(volume, i))));
         Assert.Equal(0, (await third.StopAsync()).Code);
         estate.AssertNothingRuns();
+    }
+
+    [Fact]
+    public async Task Restore_over_what_lives_ends_with_exit_code_2_until_its_plan_is_confirmed()
+    {
+        await using var estate = await ConsoleEstate.CreateAsync(lab, seed);
+        var (volume, configuration) = (estate.Combine("volume"), await ConfigureAsync(estate));
+        // This test is not about the freeze.
+        await File.WriteAllTextAsync(estate.Combine("once"), "", Ct);
+        Write(volume, 1, "content");
+        var point = (await RunAsync(configuration, "backup", Uploads, "--json")).AssertDone().Json.GetProperty("restorePointId").GetString()!;
+        Write(volume, 1, "newer, and longer");
+        var place = $"dir:{volume}?inPlace=true";
+
+        var unconfirmed = await RunAsync(configuration, "restore", point, "--to", place);
+        Assert.Equal((2, ""), (unconfirmed.Code, unconfirmed.Output));
+        Assert.Contains("note: ~ dir-1/file-1", unconfirmed.Error, StringComparison.Ordinal);
+        var hash = HashIn(unconfirmed);
+        Assert.Equal(2, (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..11])).Code);
+        Assert.Equal(2, (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", new string('0', 64))).Code);
+        Assert.Equal("newer, and longer", await File.ReadAllTextAsync(FileOf(volume, 1), Ct));
+
+        (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..12])).AssertDone();
+        Assert.Equal("content", await File.ReadAllTextAsync(FileOf(volume, 1), Ct));
+        (await RunAsync(configuration, "restore", point, "--to", $"dir:{estate.Combine("beside")}")).AssertDone();
+        Assert.Equal("content", await File.ReadAllTextAsync(FileOf(estate.Combine("beside"), 1), Ct));
+    }
+
+    private static async Task<string> HashAsync(string configuration, string point, string target) => HashIn(await RunAsync(configuration, "restore", point, "--to", target));
+
+    private static string HashIn(CommandResult unconfirmed)
+    {
+        Assert.Equal(2, unconfirmed.Code);
+        var hash = System.Text.RegularExpressions.Regex.Match(unconfirmed.Error, "--confirm ([0-9a-f]{64})");
+        Assert.True(hash.Success, unconfirmed.Error);
+        return hash.Groups[1].Value;
     }
 
     private static async Task<string> ConfigureAsync(ConsoleEstate estate)

@@ -77,20 +77,11 @@ public partial class ClaimPage : LivePage
     }
 
     /// <param name="part">The folder or file to restore; empty for everything.</param>
-    private Task RestoreAsync(string? part) => ActAsync(async (actor, token) =>
+    private Task RestoreAsync(string? part) => AskRestoreAsync(async (request, _) =>
     {
-        if (await RestoreDialog.ShowAsync(Dialogs, _point!, null, _verdict, part: part, claim: _claim) is not { } plan)
+        if (await RestoreDialog.ShowAsync(Dialogs, _point!, null, _verdict, part: part, claim: _claim) is { } plan)
         {
-            return;
+            Navigation.NavigateTo(RunTexts.Href((await request(Requests, plan)).Id));
         }
-
-        if (plan.Difference is not null)
-        {
-            // What lives there is changed: an operator alone may only restore beside it.
-            await AdministerAsync(async (admin, _) => Navigation.NavigateTo(RunTexts.Href((await Requests.RestoreAsync(plan, plan.Hash, admin, token)).Id)));
-            return;
-        }
-
-        Navigation.NavigateTo(RunTexts.Href((await Requests.RestoreAsync(plan, plan.Hash, actor, token)).Id));
     });
 }

@@ -35,8 +35,7 @@ public partial class ObjectPlanView
 
     private int Effects => Objects?.Objects.Count(one => one.IsEffect) ?? 1;
 
-    /// <summary>Where something that lives there is changed or replaced.</summary>
-    private bool NeedsAdmin => Objects is null || Objects.Count(ObjectAction.Change) > 0;
+    private bool NeedsAdmin => Plan.WritesOver;
 
     private string ActionText => Objects is null ? Figures.Format(ClusterTexts.RunInPlace, Target) : Figures.Format(ClusterTexts.RunObjects, Effects, Target);
 

@@ -118,11 +118,5 @@ public partial class ObjectRestorePage : LivePage
         }
     }
 
-    private Task RunAsync(RestorePlan plan)
-    {
-        // What lives there is changed or replaced: an operator alone may only create beside it.
-        return _objects is { } objects && objects.Count(ObjectAction.Change) == 0 ? ActAsync(StartAsync) : AdministerAsync(StartAsync);
-
-        async Task StartAsync(string actor, CancellationToken token) => Navigation.NavigateTo(RunTexts.Href((await Requests.RestoreAsync(plan, plan.Hash, actor, token)).Id));
-    }
+    private Task RunAsync(RestorePlan plan) => AskRestoreAsync(async (request, _) => Navigation.NavigateTo(RunTexts.Href((await request(Requests, plan)).Id)));
 }

@@ -63,6 +63,9 @@ internal static class DownloadEndpoint
         }
         catch (EngineException fault) when (!context.Response.HasStarted)
         {
+            // The file's length and name are none of the sentence's, which would be cut or saved as the file.
+            context.Response.ContentLength = null;
+            context.Response.Headers.Remove(HeaderNames.ContentDisposition);
             return Results.Text(fault.ToText(), statusCode: fault.Kind == ErrorKind.NotFound ? StatusCodes.Status404NotFound : StatusCodes.Status409Conflict);
         }
         catch (EngineException)

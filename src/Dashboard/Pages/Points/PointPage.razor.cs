@@ -174,7 +174,7 @@ public partial class PointPage : LivePage
     }
 
     /// <param name="part">Of a volume: the folder or file to restore; empty for everything.</param>
-    private Task RestoreAsync(string? part) => ActAsync(async (actor, token) =>
+    private Task RestoreAsync(string? part) => AskRestoreAsync(async (request, _) =>
     {
         var source = Estate.Sources.FirstOrDefault(one => one.Name == _point!.Source);
         var asked = await RestoreDialog.ShowAsync(Dialogs, _point!, source, Verdict, part: part);
@@ -183,14 +183,7 @@ public partial class PointPage : LivePage
             return;
         }
 
-        if (asked.Difference is not null)
-        {
-            // What lives there is changed: an operator alone may only restore beside it.
-            await AdministerAsync(async (admin, _) => Navigation.NavigateTo(RunTexts.Href((await Requests.RestoreAsync(asked, asked.Hash, admin, token)).Id)));
-            return;
-        }
-
-        var run = await Requests.RestoreAsync(asked, asked.Hash, actor, token);
+        var run = await request(Requests, asked);
         Navigation.NavigateTo(RunTexts.Href(run.Id));
     });
 }

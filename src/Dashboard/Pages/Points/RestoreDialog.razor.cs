@@ -150,11 +150,12 @@ public partial class RestoreDialog
                 RestoreInto.InPlace => VolumeTexts.ConfirmPlace,
                 RestoreInto.Folder => PageTexts.ConfirmFolder,
                 RestoreInto.DataDirectory => WindowTexts.ConfirmCluster,
-                RestoreInto.RedisServer => PageTexts.ConfirmRedis,
+                RestoreInto.RedisServer => plan.WritesOver ? PageTexts.ConfirmRedisOver : PageTexts.ConfirmRedis,
                 _ => PageTexts.ConfirmDatabase,
             } },
             { dialog => dialog.Word, _form.Name },
             { dialog => dialog.ActionText, Figures.Format(PageTexts.ConfirmAction, _form.Name) },
+            { dialog => dialog.IsDestructive, plan.WritesOver },
             { dialog => dialog.Facts, Facts(plan) },
         };
         var shown = await Dialogs.ShowAsync<TypedConfirmation>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
@@ -165,7 +166,7 @@ public partial class RestoreDialog
     [
         new NamedFact(PageTexts.FactTarget, plan.Target),
         new NamedFact(PageTexts.Artifacts, Figures.List(plan.Artifacts.Select(artifact => $"{artifact.Name} {Figures.Bytes(artifact.Bytes)}"))),
-        .. plan.Notes.Select(note => new NamedFact(PageTexts.PlanNote, note)),
+        .. plan.NotesToShow.Select(note => new NamedFact(PageTexts.PlanNote, note)),
         new NamedFact(PageTexts.FactPlanHash, plan.Hash[..16]),
     ];
 

@@ -190,7 +190,7 @@ public partial class SourcePage : LivePage
     private void AskFor(DateTimeOffset? moment) => Navigation.NavigateTo(
         Navigation.GetUriWithQueryParameter("at", moment?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture)), replace: true);
 
-    private Task PlanAsync(DateTimeOffset moment) => ActAsync(async (actor, token) =>
+    private Task PlanAsync(DateTimeOffset moment) => AskRestoreAsync(async (request, token) =>
     {
         if (_window!.Reach(moment).Base is not { } basis)
         {
@@ -201,7 +201,7 @@ public partial class SourcePage : LivePage
         var verdict = Proven.Contains(basis.Id.Value) ? Status.Proven : Status.Unproven;
         if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source, verdict, moment) is { } plan)
         {
-            var run = await Requests.RestoreAsync(plan, plan.Hash, actor, token);
+            var run = await request(Requests, plan);
             Navigation.NavigateTo(RunTexts.Href(run.Id));
         }
     });

@@ -42,6 +42,14 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         }
 
         var endangered = await InPlaceRestore.EndangeredAsync(access, new StoredObjects(repository, manifest), cancellationToken);
+        IReadOnlyList<string> notes =
+        [
+            $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
+            "everything that was changed in it since is gone from it; the former store stays beside the new one, as etcd.before-…, until somebody removes it",
+            .. endangered.Select(claim => claim.Volume.Length == 0
+                ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
+                : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
+        ];
         return new RestorePlan
         {
             FormatVersion = RestorePlan.CurrentVersion,
@@ -51,14 +59,9 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             Kind = Kind,
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => one.Name == VClusterArtifacts.Etcd).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
-            Notes =
-            [
-                $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
-                "everything that was changed in it since is gone from it; the former store stays beside the new one, as etcd.before-…, until somebody removes it",
-                .. endangered.Select(claim => claim.Volume.Length == 0
-                    ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
-                    : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
-            ],
+            Notes = notes,
+            // The whole store is exchanged, whatever is in it.
+            Difference = RestorePlan.DigestOf(notes),
         };
     }
 

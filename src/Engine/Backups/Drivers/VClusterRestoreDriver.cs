@@ -50,6 +50,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
             Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. Lines(objects)],
+            Difference = objects.Count(ObjectAction.Change) > 0 ? objects.Hash : null,
         };
 
     /// <inheritdoc/>

@@ -9,12 +9,21 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 /// </summary>
 internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
 {
+    /// <summary>More than that nobody has read before confirming them.</summary>
+    internal const int MostOverwritten = 1000;
+
+    private const int NamesInFault = 20;
+    private const string Overwritten = "~ ";
     private readonly RedisKeyPattern _pattern = new(target.Keys!);
     private readonly HashSet<(int Database, UInt128 Key)> _there = [];
     private readonly List<string> _different = [];
+    private long _differing;
 
     /// <summary>Keys that are there with the same content.</summary>
     public int Same => _there.Count;
+
+    /// <summary>Digest of the keys that are overwritten; null where none is.</summary>
+    public string? Difference => _different.Count == 0 ? null : RestorePlan.DigestOf(_different);
 
     public bool IsWanted(int database, byte[] key) => (target.Database is null || target.Database == database) && _pattern.Matches(key);
 
@@ -22,13 +31,18 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
     public bool IsThere(StoredKey key) => _there.Contains((key.Database, ValueDigest.Of(key.Key)));
 
     /// <summary>True where no key would be overwritten but those that a plan's notes name.</summary>
-    public bool AreWithin(IReadOnlyList<string> notes) => _different.All(name => notes.Any(note =>
-        $"{note}, ".Contains($": {name}, ", StringComparison.Ordinal) || $"{note}, ".Contains($", {name}, ", StringComparison.Ordinal)));
+    public bool AreWithin(IReadOnlyList<string> notes)
+    {
+        var named = notes.ToHashSet(StringComparer.Ordinal);
+        return _different.All(name => named.Contains(Overwritten + name));
+    }
 
-    /// <summary>Looks at both and says what would be done; changes nothing.</summary>
-    /// <param name="isResumed">True while executing: that nothing is left to do is no fault then.</param>
-    /// <exception cref="EngineException"><c>redis-keys-missing</c>: none matches; <c>redis-keys-exist</c>: some are there with other content, and replacing was not chosen.</exception>
-    public async Task<IReadOnlyList<string>> NotesAsync(RedisConnection server, int names, CancellationToken cancellationToken, bool isResumed = false)
+    /// <summary>Looks at both and says what would be done, with a note for each key that is overwritten; changes nothing.</summary>
+    /// <exception cref="EngineException">
+    /// <c>redis-keys-missing</c>: none matches; <c>redis-keys-exist</c>: some are there with other content, and replacing was not chosen;
+    /// <c>redis-keys-many</c>: more would be overwritten than a person looks through.
+    /// </exception>
+    public async Task<IReadOnlyList<string>> ReadAsync(RedisConnection server, CancellationToken cancellationToken)
     {
         long wanted = 0;
         await foreach (var batch in snapshot.ReadAsync(IsWanted, null, cancellationToken))
@@ -43,24 +57,25 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
         }
 
         _different.Sort(StringComparer.Ordinal);
-        if (_different.Count > 0 && !target.Replace)
+        if (_differing > 0 && !target.Replace)
         {
             throw new EngineException("redis-keys-exist", ErrorKind.Conflict,
-                string.Create(CultureInfo.InvariantCulture, $"{_different.Count} keys are there with other content: {string.Join(", ", _different.Take(names))}{(_different.Count > names ? " …" : "")}; nothing was changed"),
+                string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are there with other content: {string.Join(", ", _different.Take(NamesInFault))}{(_differing > NamesInFault ? " …" : "")}; nothing was changed"),
                 "add replace=true to overwrite them, or name other keys");
         }
 
-        var notes = new List<string> { string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {wanted - Same - _different.Count} are missing on the server, {Same} are there with the same content and are left") };
-        if (_different.Count > 0)
+        if (_differing > MostOverwritten)
         {
-            notes.Add(Different());
+            throw new EngineException("redis-keys-many", ErrorKind.Input,
+                string.Create(CultureInfo.InvariantCulture, $"{_differing} keys would be overwritten, and no more than {MostOverwritten} are at once; nothing was changed"),
+                "name fewer keys with a narrower pattern, or restore in place with redisdata:/path while the server is stopped");
         }
 
-        return isResumed ? [] : notes;
+        var counts = string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {wanted - Same - _differing} are missing on the server, {Same} are there with the same content and are left");
+        return _differing == 0
+            ? [counts]
+            : [counts, string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are overwritten, and what they hold now is lost:"), .. _different.Select(name => Overwritten + name)];
     }
-
-    /// <summary>All names, so that the plan's hash covers each key that is overwritten.</summary>
-    private string Different() => string.Create(CultureInfo.InvariantCulture, $"{_different.Count} keys are overwritten, and what they hold now is lost: {string.Join(", ", _different)}");
 
     private async Task CompareAsync(RedisConnection server, IReadOnlyList<StoredKey> batch, CancellationToken cancellationToken)
     {
@@ -89,7 +104,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
                 {
                     _there.Add((key.Database, ValueDigest.Of(key.Key)));
                 }
-                else
+                else if (++_differing <= MostOverwritten)
                 {
                     _different.Add(string.Create(CultureInfo.InvariantCulture, $"db{key.Database}:{KeyText.Of(key.Key)}"));
                 }

@@ -44,11 +44,11 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             notes.Add($"the users of the source are not made: they lie in the restore point as {RedisBackup.UsersArtifact}");
         }
 
-        return LogicalRestore.Plan(manifest, target, PlanKind, notes);
+        return LogicalRestore.Plan(manifest, target, PlanKind, notes) with { Difference = DifferenceOf(target) };
     }
 
     /// <summary>Executes a plan that was confirmed.</summary>
-    /// <exception cref="EngineException"><c>plan-changed</c>, <c>server-running</c>, <c>directory-full</c>, <c>directory-not-writable</c>; the directory is as it was then.</exception>
+    /// <exception cref="EngineException"><c>plan-changed</c>, <c>target-changed</c>, <c>server-running</c>, <c>directory-full</c>, <c>directory-not-writable</c>; the directory is as it was then.</exception>
     public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -66,6 +66,8 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         {
             if (!File.Exists(places.Complete))
             {
+                // Nothing has been moved yet: what is there is what will be moved aside.
+                RequireAsPlanned(work.Plan, target);
                 await PrepareAsync(work, target, places, cancellationToken);
             }
 
@@ -124,6 +126,25 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         return PutBack(target, places) is { } left
             ? $"what was in {target.Path} before an interrupted attempt could not be put back in all, since something of the same name is there; it stays in {left}"
             : $"put {target.Path} back as it was before an interrupted attempt";
+    }
+
+    /// <summary>Every file that will be moved aside, as it is now; null where there is none.</summary>
+    private static string? DifferenceOf(RedisDirectoryTarget target)
+    {
+        var old = Names(target).Select(name => Path.Combine(target.Path, name)).Where(Path.Exists)
+            .SelectMany(path => Directory.Exists(path) ? Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Prepend(path) : [path])
+            .Select(path => new FileInfo(path)).ToList();
+        return old.Count == 0 ? null : RestorePlan.DigestOf(old.Select(file => string.Create(CultureInfo.InvariantCulture,
+            $"{file.FullName}\0{(file.Exists ? file.Length : -1)}\0{(file.Exists ? file.LastWriteTimeUtc.Ticks : 0)}")));
+    }
+
+    private static void RequireAsPlanned(RestorePlan plan, RedisDirectoryTarget target)
+    {
+        if (DifferenceOf(target) != plan.Difference)
+        {
+            throw new EngineException("target-changed", ErrorKind.Conflict, $"the files of the server in {target.Path} are not those that the plan saw",
+                "Look at the plan again and confirm it as it is now. Nothing was changed.");
+        }
     }
 
     private static string[] Names(RedisDirectoryTarget target) => [target.DumpName, target.AppendDirectory, target.AppendName];

@@ -19,13 +19,12 @@ public sealed class RedisRestore(TimeProvider time)
     /// <summary>The kind of its plans.</summary>
     public const string PlanKind = "redis";
 
-    private const int NamesInNotes = 20;
     private const string MarkPrefix = "drconsole:restoring:";
     private const string FinishedPrefix = "drconsole:restored:";
     private const string FinishedSeconds = "3600";
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
-    /// <exception cref="EngineException"><c>redis-not-empty</c>, <c>redis-keys-exist</c>, <c>redis-keys-missing</c>, <c>redis-read-only</c>, <c>redis-cluster</c>; or what the server says.</exception>
+    /// <exception cref="EngineException"><c>redis-not-empty</c>, <c>redis-keys-exist</c>, <c>redis-keys-many</c>, <c>redis-keys-missing</c>, <c>redis-read-only</c>, <c>redis-cluster</c>; or what the server says.</exception>
     public static async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RedisTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
@@ -33,10 +32,14 @@ public sealed class RedisRestore(TimeProvider time)
         var facts = await snapshot.ReadFactsAsync(cancellationToken);
         await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
         var info = await RequireReadyAsync(server, cancellationToken);
-        var notes = target.Keys is null
-            ? await PlanAllAsync(server, info, facts, target, cancellationToken)
-            : await new KeyConflicts(snapshot, target).NotesAsync(server, NamesInNotes, cancellationToken);
-        return LogicalRestore.Plan(manifest, target, PlanKind, notes);
+        if (target.Keys is null)
+        {
+            return LogicalRestore.Plan(manifest, target, PlanKind, await PlanAllAsync(server, info, facts, target, cancellationToken));
+        }
+
+        var conflicts = new KeyConflicts(snapshot, target);
+        var notes = await conflicts.ReadAsync(server, cancellationToken);
+        return LogicalRestore.Plan(manifest, target, PlanKind, notes) with { Difference = conflicts.Difference };
     }
 
     /// <summary>Executes a plan that was confirmed.</summary>
@@ -216,10 +219,10 @@ public sealed class RedisRestore(TimeProvider time)
         await RequireReadyAsync(server, cancellationToken);
         // What the plan showed must still be what is there: nothing is overwritten that nobody saw.
         var conflicts = new KeyConflicts(snapshot, target);
-        var notes = await conflicts.NotesAsync(server, NamesInNotes, cancellationToken, isResumed: true);
+        var notes = await conflicts.ReadAsync(server, cancellationToken);
         if (!conflicts.AreWithin(work.Plan.Notes))
         {
-            throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {string.Join("; ", notes)}", "look at the plan again and confirm it as it is now");
+            throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {notes[0]}", "look at the plan again and confirm it as it is now");
         }
 
         var restorer = new KeyRestorer(server, time, target.Replace);

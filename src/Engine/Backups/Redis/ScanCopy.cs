@@ -56,8 +56,9 @@ internal sealed class ScanCopy(RedisConnection connection, RedisServerInfo info,
             await _pipe.Writer.WriteAsync(trailer, cancellationToken);
             await _pipe.Writer.CompleteAsync();
         }
-        catch (Exception exception) when (exception is EngineException or OperationCanceledException)
+        catch (Exception exception)
         {
+            // The edge of this task: whatever it is, the reader must get it, or wait for ever.
             await _pipe.Writer.CompleteAsync(exception);
         }
     }
@@ -111,10 +112,11 @@ internal sealed class ScanCopy(RedisConnection connection, RedisServerInfo info,
                     }
 
                     Key(key, value.Bytes, lives.Integer >= 0 ? at.AddMilliseconds(lives.Integer) : null);
+                    // Of large values a whole round would lie in memory before the reader could hold it up.
+                    await _pipe.Writer.FlushAsync(cancellationToken);
                 }
             }
 
-            await _pipe.Writer.FlushAsync(cancellationToken);
             var took = time.GetElapsedTime(began);
             await Task.Delay(took < s_longestRest ? took : s_longestRest, time, cancellationToken);
         }

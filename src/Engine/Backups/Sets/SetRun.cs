@@ -33,10 +33,12 @@ public sealed class SetRun(
     {
         var settings = estate.WorkspaceNamed(context.Request<SetRequest>().Workspace);
         var sources = estate.Sources.Where(source => source.Workspace == settings.Name).ToList();
-        await WaitAsync(context, "backups of the workspace that are still open", async () => !await _parts.AreBusyAsync(context.Run.Id, sources, context.Cancellation));
         var hold = new ApplicationHold(settings, registry, time);
+        // Before anything is waited for: an application that an interrupted attempt left held still stands still until then.
+        var wasHeld = hold.IsConfigured && await LetGoOnAsync(context, hold);
+        await WaitAsync(context, "backups of the workspace that are still open", async () => !await _parts.AreBusyAsync(context.Run.Id, sources, context.Cancellation));
         var captured = hold.IsConfigured
-            ? await CaptureHeldAsync(context, hold, settings, sources)
+            ? await CaptureHeldAsync(context, hold, settings, sources, wasHeld)
             : await context.StepAsync(CaptureStep, async _ => new Captured(await BeginAsync(context, sources), null, null, null));
         await context.StepAsync("wait for the parts", async _ =>
         {
@@ -71,15 +73,21 @@ public sealed class SetRun(
         }
     }
 
-    private async Task<Captured> CaptureHeldAsync(RunContext context, ApplicationHold hold, WorkspaceSettings settings, IReadOnlyList<Source> sources)
+    /// <returns>True where an interrupted attempt may have left the application held still.</returns>
+    private async Task<bool> LetGoOnAsync(RunContext context, ApplicationHold hold)
     {
-        var wasHeld = await IsPerhapsHeldAsync(context);
-        if (wasHeld)
+        if (!await IsPerhapsHeldAsync(context))
         {
-            context.Warn("hold", "an interrupted attempt may have left the application held still; letting it go on");
-            await hold.EndAsync(context.Warn);
+            return false;
         }
 
+        context.Warn("hold", "an interrupted attempt may have left the application held still; letting it go on");
+        await hold.EndAsync(context.Warn);
+        return true;
+    }
+
+    private async Task<Captured> CaptureHeldAsync(RunContext context, ApplicationHold hold, WorkspaceSettings settings, IReadOnlyList<Source> sources, bool wasHeld)
+    {
         try
         {
             var since = await context.StepAsync(HoldStep, async _ =>

@@ -200,10 +200,16 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         _ => Path.GetFileName(place.Path),
     };
 
-    /// <summary>The console's own folders: a tier in a volume would back itself up, more at each turn.</summary>
-    private IEnumerable<string> OwnFolders(string path) =>
-        estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>().Append(data.Root)
-            .Where(own => own.StartsWith(path.TrimEnd('/') + '/', StringComparison.Ordinal));
+    /// <summary>
+    /// The console's own folders: a tier in a volume would back itself up, more at each turn. By where they really are, in the
+    /// names by which the volume is walked: both may be configured through symbolic links.
+    /// </summary>
+    private IEnumerable<string> OwnFolders(string path)
+    {
+        var (root, real) = (path.TrimEnd('/'), VolumePlace.RealPath(path).TrimEnd('/'));
+        return estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>().Append(data.Root).Select(VolumePlace.RealPath)
+            .Where(own => own.StartsWith(real + '/', StringComparison.Ordinal)).Select(own => root + own[real.Length..]);
+    }
 
     private void RequireNode(Source source, VolumeSettings settings)
     {

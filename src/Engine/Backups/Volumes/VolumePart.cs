@@ -58,6 +58,8 @@ internal sealed record VolumePart(StoredArtifact Artifact, string? Part, string?
             return new VolumePart(artifact, null, null, artifact.Items ?? 0, contentBytes);
         }
 
+        // As the tree writes it: a person may have escaped more.
+        part = PathText.Of(PathText.Parse(part));
         var (items, bytes, isFile) = (0L, 0L, false);
         await foreach (var entry in repository.ListTreeAsync(manifest, artifact.Name, part, recursive: true, cancellationToken))
         {
@@ -66,6 +68,13 @@ internal sealed record VolumePart(StoredArtifact Artifact, string? Part, string?
             isFile |= entry.Path == part;
         }
 
-        return new VolumePart(artifact, part, isFile ? part[(part.LastIndexOf('/') + 1)..] : null, items, bytes);
+        return new VolumePart(artifact, part, isFile ? NameOf(part[(part.LastIndexOf('/') + 1)..]) : null, items, bytes);
+    }
+
+    /// <summary>The file's own name, which the text of a tree's path writes with escapes. One that is no UTF-8 no path of .NET can hold: it keeps its escapes.</summary>
+    private static string NameOf(string escaped)
+    {
+        var name = PathText.Parse(escaped);
+        return System.Text.Unicode.Utf8.IsValid(name) ? System.Text.Encoding.UTF8.GetString(name) : escaped;
     }
 }

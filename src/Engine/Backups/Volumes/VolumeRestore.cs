@@ -12,13 +12,13 @@ public sealed class VolumeRestore(TimeProvider time)
     internal async Task<RestoreOutcome> WriteNewAsync(RestoreWork work, DirectoryTarget target, VolumePart part, CancellationToken cancellationToken)
     {
         ArtifactRestore.RequireNew(target);
-        RequireSpace(target, part);
         var began = time.GetTimestamp();
         var staging = ArtifactRestore.StagingOf(target, work.Operation);
         try
         {
-            // What a killed attempt of the same operation left is not trusted.
+            // What a killed attempt of the same operation left is not trusted, and is none of the space that others use.
             ArtifactRestore.Remove(staging);
+            RequireSpace(target, part);
             Directory.CreateDirectory(staging, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             var result = await WriteAsync(work, part, staging, cancellationToken);
             if (Directory.Exists(target.Path))

@@ -51,7 +51,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         notes.Add(directory.InPlace
             ? $"What is replaced or deleted is kept in {directory.Path}/.drconsole-before-…; undo=true brings it back until somebody writes there. Stop what uses the volume first."
             : $"{directory.Path} is a mount point: files appear in it one by one, and are taken away again where the restore is cancelled.");
-        return Plan(manifest, directory, part, notes) with { Difference = difference.Digest };
+        return Plan(manifest, directory, part, notes) with { Difference = difference.Digest, FillsEmpty = !directory.InPlace };
     }
 
     /// <inheritdoc/>

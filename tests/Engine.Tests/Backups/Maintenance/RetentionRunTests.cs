@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
@@ -80,7 +81,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         var (first, _) = (await rig.BackupAsync(), await rig.BackupAsync());
         await EndValidationsAsync(rig);
         var plan = await rig.Requests.PlanRestoreAsync(first.RestorePoint!, $"dir:{rig.Store("restored")}", "/", Ct);
-        var restore = await rig.Requests.RestoreAsync(plan, plan.Hash, "tester", Ct);
+        var restore = await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("tester", true), Ct);
 
         await RetainAsync(rig, TimeSpan.FromHours(3));
         Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);

@@ -212,6 +212,69 @@ public sealed class RedisInPlaceTests
     }
 
     [Fact]
+    public async Task Plan_that_writes_over_keys_or_files_says_so_and_one_that_does_not_does_not()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 10);
+        var backup = await rig.CaptureAsync(server.Backup);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        await server.RunAsync(Ct, "SET", "session:3", "spoilt");
+        await server.RunAsync(Ct, "DEL", "session:1");
+
+        Assert.False((await PlanKeysAsync("session:1")).WritesOver);
+        var over = await PlanKeysAsync("session:*");
+        Assert.True(over.WritesOver);
+        Assert.Contains("~ db0:session:3", over.Notes);
+        Assert.Single(over.Notes, note => note.StartsWith('~'));
+
+        await server.StopAsync(Ct);
+        Assert.True((await PlanFolderAsync(server.DataFolder)).WritesOver);
+        Assert.False((await PlanFolderAsync(Directory.CreateDirectory(rig.Folder.Combine("fresh")).FullName)).WritesOver);
+
+        Task<RestorePlan> PlanKeysAsync(string keys) => RedisRestore.PlanAsync(rig.Repository, manifest, Target(server, keys, replace: true), Ct);
+
+        Task<RestorePlan> PlanFolderAsync(string folder) => RedisDirectoryRestore.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(folder), Ct);
+    }
+
+    [Fact]
+    public async Task Restore_in_place_moves_nothing_that_the_plan_did_not_see()
+    {
+        await using var rig = await CreateAsync();
+        var (server, driver, work) = await StoppedAsync(rig);
+        await server.StartAsync(Ct);
+        await server.RunAsync(Ct, "SET", "written", "after the plan");
+        var wanted = await DigestAsync(server);
+        await server.StopAsync(Ct);
+
+        Assert.Equal("target-changed", (await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(work, Ct))).Code);
+
+        Assert.Empty(Directory.GetDirectories(server.DataFolder, "*drconsole-*"));
+        await server.StartAsync(Ct);
+        Assert.Equal(wanted, await DigestAsync(server));
+    }
+
+    [Fact]
+    public async Task Restore_over_more_keys_than_a_person_looks_through_is_refused()
+    {
+        await using var rig = await CreateAsync();
+        const int Keys = KeyConflicts.MostOverwritten + 1;
+        var server = await rig.StartAsync(sessions: 1);
+        await SetAllAsync("before");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await SetAllAsync("after");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "many:*", replace: true)));
+        Assert.Equal("redis-keys-many", fault.Code);
+        Assert.Contains($"{Keys} keys", fault.Message, StringComparison.Ordinal);
+
+        await server.RunAsync(Ct, "SET", "many:1", "before");
+        await rig.RestoreAsync(backup.BackupId, Target(server, "many:*", replace: true));
+        Assert.Equal("before", (await server.RunAsync(Ct, "GET", $"many:{Keys}")).Text);
+
+        Task SetAllAsync(string value) => server.RunAsync(Ct, "EVAL", $"for i = 1, {Keys} do redis.call('SET', 'many:' .. i, '{value}') end", "0");
+    }
+
+    [Fact]
     public async Task Server_that_holds_functions_only_is_not_empty()
     {
         await using var rig = await CreateAsync();

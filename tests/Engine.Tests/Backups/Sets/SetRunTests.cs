@@ -98,6 +98,30 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Application_held_by_a_process_that_died_goes_on_before_open_backups_are_waited_for()
+    {
+        await using var rig = await RigAsync(TimeSpan.FromMinutes(5));
+        var asked = await rig.Rig.Requests.RequestAsync(RunKinds.RecoverySet, rig.Workspace, null, new SetRequest(rig.Workspace), "tester", null, Ct);
+        await rig.Rig.DieInAsync(asked.Id, "hold the application", () =>
+        {
+            File.AppendAllText(rig.HookFile, "held\n");
+            return Task.CompletedTask;
+        });
+        var open = await rig.Rig.Requests.BackupAsync(rig.Rig.Source.Name, "tester", Ct);
+        rig.Rig.OnHandOver = child => rig.Rig.AdvanceAsync(child);
+        var second = rig.Rig.AdvanceAsync(asked.Id);
+        while (rig.Hooks().Count < 2)
+        {
+            await Task.Delay(50, Ct);
+        }
+
+        Assert.Equal(["held", "goes on"], rig.Hooks());
+        await rig.Rig.AdvanceAsync(open.Id);
+        Assert.True(Result(await second).IsComplete);
+        Assert.Equal(["held", "goes on", "held", "goes on"], rig.Hooks());
+    }
+
+    [Fact]
     public async Task Cancelled_after_its_process_died_it_lets_the_application_go_on()
     {
         await using var rig = await RigAsync(TimeSpan.FromMinutes(5));

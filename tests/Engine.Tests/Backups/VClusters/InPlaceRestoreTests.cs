@@ -43,6 +43,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
         Assert.Contains(plan.Notes, note => note.Contains("pv-newer", StringComparison.Ordinal) && note.Contains("Retain", StringComparison.Ordinal));
+        Assert.True(plan.WritesOver);
         var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test"), Ct);
         TestContext.Current.SendDiagnosticMessage(string.Join(", ", outcome.Phases!.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s")));
         Assert.Equal(["protect", "unpack", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));

@@ -41,6 +41,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         Assert.True(driver.Takes(target, captured.Manifest));
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
         Assert.Equal(plan.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
+        Assert.False(plan.WritesOver);
         using var api = KubernetesLab.Api(cluster);
         try
         {
@@ -51,6 +52,12 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             var done = await notes.ReadAsync(operation, Ct);
             Assert.NotEmpty(done);
             Assert.NotNull(await api.FindAsync("/api/v1/namespaces/team-driven/configmaps/app-0", Ct));
+
+            // Over what somebody changed since it is another matter than beside it.
+            await api.PatchAsync("/api/v1/namespaces/team-driven/configmaps/app-0", System.Text.Json.Nodes.JsonNode.Parse("""{"data":{"LOG_LEVEL":"trace"}}""")!.AsObject(), Ct);
+            var over = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse(target.ToText() + "&existing=change", "/"), Ct);
+            Assert.True(over.WritesOver);
+            await api.PatchAsync("/api/v1/namespaces/team-driven/configmaps/app-0", System.Text.Json.Nodes.JsonNode.Parse("""{"data":{"LOG_LEVEL":"info"}}""")!.AsObject(), Ct);
 
             // Its run died before it could say so: the record leads it to the same end, and nothing is made twice.
             await driver.ExecuteAsync(work, Ct);

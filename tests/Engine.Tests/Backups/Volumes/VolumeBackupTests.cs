@@ -150,6 +150,22 @@ public sealed class VolumeBackupTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Consoles_own_folders_are_left_out_by_whatever_names_they_are_reached()
+    {
+        await using var rig = new VolumeRig(catalog);
+        // The tier lies in the volume; both are configured by links.
+        Directory.CreateDirectory(Path.Combine(rig.Volume, "tier"));
+        Directory.CreateSymbolicLink(rig.Combine("hot"), Path.Combine(rig.Volume, "tier"));
+        Directory.CreateSymbolicLink(rig.Combine("link"), rig.Folder.Path);
+        rig.Write("a", "content");
+        rig.Settings = new VolumeSettings(Path.Combine(rig.Combine("link"), "volume"));
+
+        await rig.BackupAsync();
+
+        Assert.Equal(1, (await rig.FactsAsync(await rig.BackupAsync())).Files);
+    }
+
+    [Fact]
     public async Task Volume_of_a_node_is_read_by_its_agent_alone()
     {
         await using var rig = new VolumeRig(catalog);

@@ -34,6 +34,7 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
 
         var plan = await rig.RestoreAsync($"dir:{rig.Volume}?inPlace=true&delete=true");
 
+        Assert.True(plan.WritesOver);
         Assert.Contains("+ documents/lost.txt", plan.Notes);
         Assert.Contains("~ photos/2024/a.jpg", plan.Notes);
         Assert.Contains("- intruder", plan.Notes);
@@ -43,6 +44,7 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
 
         var undo = await rig.RestoreAsync($"dir:{rig.Volume}?undo=true");
         Assert.Contains("takes back the restore", undo.Notes[0], StringComparison.Ordinal);
+        Assert.True(undo.WritesOver);
         Assert.Equal(damaged, Show(rig.Volume));
         Assert.Equal(times, Directory.GetLastWriteTimeUtc(Path.Combine(rig.Volume, "photos")));
         Assert.Equal("nothing-to-undo", (await Assert.ThrowsAsync<EngineException>(() => rig.PlanAsync($"dir:{rig.Volume}?undo=true"))).Code);
@@ -136,6 +138,20 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
         await rig.Restores.SettleAsync(plan, work.Operation, Ct);
         Assert.Equal([.. Original.Append("lost+found/").Order(StringComparer.Ordinal)], Show(mount));
         Assert.Empty(Directory.GetFileSystemEntries(mount, ".drconsole*"));
+    }
+
+    [Theory]
+    [InlineData(@"a\b.txt", @"a\\b.txt")]
+    [InlineData("line\nend", @"line\x0aend")]
+    public async Task File_whose_name_is_written_with_escapes_gets_its_own_name_back(string name, string part)
+    {
+        await using var rig = new VolumeRig(catalog);
+        rig.Write(name, "strange");
+        await rig.BackupAsync();
+
+        Assert.False((await rig.RestoreAsync($"dir:{rig.Combine("file")}?part={Uri.EscapeDataString(part)}")).WritesOver);
+
+        Assert.Equal([$"{name}=strange"], Show(rig.Combine("file")));
     }
 
     [Fact]
