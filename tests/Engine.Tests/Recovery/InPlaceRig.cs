@@ -15,6 +15,7 @@ using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
@@ -53,7 +54,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var freeze = new VolumeFreeze(new FreezeLedger(_folder.Combine("freezes"), registry), registry, catalog.Pool, Estate, time);
         _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None), new VClusterDriver(new VClusterBackup(time))]);
         _restores = new RestoreDrivers([
-            new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time)]);
+            new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new RefusingDriver(new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time), this)]);
         Requests = new RunRequests(Runs, Points, access, _drivers, _restores, this, Estate, data, NullLogger<RunRequests>.Instance);
         var checks = new OperatorChecks(new HttpClient(), registry);
         var controls = new ServiceControls(registry);
@@ -83,6 +84,9 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
 
     /// <summary>Lets an action fail, or something happen beside it.</summary>
     public Func<IRecoveryAction, IRecoveryAction> Wrap { get; set; } = action => action;
+
+    /// <summary>True for restore points that the volumes' driver finds unfit to be put back in place.</summary>
+    public Func<Manifest, bool> Refuses { get; set; } = _ => false;
 
     public ProtectedEstate Estate { get; }
 
@@ -191,5 +195,26 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     {
         Tiers.Dispose();
         await _folder.DisposeAsync();
+    }
+
+    private sealed class RefusingDriver(IInPlaceDriver inner, InPlaceRig rig) : IInPlaceDriver
+    {
+        public string PlanKind => inner.PlanKind;
+
+        public bool Takes(RestoreTarget target, Manifest manifest) => inner.Takes(target, manifest);
+
+        public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) => rig.Refuses(manifest)
+            ? throw new EngineException(InPlacePlans.UnfitCode, ErrorKind.Unsupported, "the test finds it unfit")
+            : inner.PlanAsync(repository, manifest, target, cancellationToken);
+
+        public Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken) => inner.ExecuteAsync(work, cancellationToken);
+
+        public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => inner.FindFinishedAsync(work, cancellationToken);
+
+        public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => inner.AbandonAsync(plan, operation, cancellationToken);
+
+        public Task<InPlaceFinding> CheckAsync(RestoreWork work, CancellationToken cancellationToken) => inner.CheckAsync(work, cancellationToken);
+
+        public Task<string?> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => inner.TakeBackAsync(plan, operation, cancellationToken);
     }
 }

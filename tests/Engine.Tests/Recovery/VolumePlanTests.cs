@@ -138,6 +138,24 @@ public sealed class VolumePlanTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task A_restore_point_that_the_driver_cannot_put_back_is_passed_over_for_an_older_one()
+    {
+        await using var rig = await FilledAsync();
+        await rig.BackUpAsync();
+        var points = await rig.Points.ListAsync(rig.Source.Name, 10, Ct);
+        rig.Refuses = manifest => manifest.Id.Value == points[0].Id;
+
+        var plan = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct);
+
+        Assert.Equal(points[1].Id, plan.Basis.RestorePoint);
+        Assert.Contains(plan.Notes, note => note.Contains("the test finds it unfit", StringComparison.Ordinal));
+        rig.Refuses = _ => true;
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct));
+        Assert.Equal("no-valid-backup", fault.Code);
+        Assert.Equal(2, fault.Message.Split("the test finds it unfit").Length - 1);
+    }
+
+    [Fact]
     public async Task What_keeps_a_volume_from_being_recovered_in_place_is_said_when_the_plan_is_made()
     {
         await using (var unmounted = await FilledAsync())

@@ -16,6 +16,9 @@ public sealed record InPlaceRecovery(RecoveryTarget Target, RecoveryBasis Basis,
 /// <summary>Makes the part of a recovery plan that a restore driver carries out: of volumes and virtual clusters.</summary>
 public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess access)
 {
+    /// <summary>What a driver says of a restore point that it cannot put back in place, as of a cluster's without a snapshot of etcd.</summary>
+    public const string UnfitCode = "restore-target-unsupported";
+
     /// <summary>Says before a restore point is looked for what keeps a source from being recovered in place.</summary>
     /// <exception cref="EngineException"><c>recovery-not-configured</c>.</exception>
     public static void Require(Source source)

@@ -43,10 +43,7 @@ public sealed class PlanMaker(
 
         // What no WAL follows is backed up as it is: what was deleted or spoilt is so in every restore point after the first evidence.
         var before = request.Moment ?? (request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null);
-        var chosen = await choice.ChooseAsync(source, template.MaximumPointAgeHours is { } hours ? TimeSpan.FromHours(hours) : null, before, cancellationToken);
-        var (target, basis, loss, notes) = postgres is null
-            ? await inPlace.MakeAsync(source, template, chosen, request, cancellationToken)
-            : await BasisAsync(source, postgres, chosen, before, request, cancellationToken);
+        var (chosen, (target, basis, loss, notes)) = await ChooseAsync(source, postgres, template, before, request, cancellationToken);
         return new RecoveryPlan
         {
             Template = version.Plan,
@@ -68,6 +65,28 @@ public sealed class PlanMaker(
             Class = source.Class,
             RpoSeconds = estate.ClassOf(source).Rpo.TotalSeconds,
         };
+    }
+
+    /// <summary>The newest point that does; one that the driver finds unfit to be put back in place is passed over like any other.</summary>
+    private async Task<(ChosenPoint Chosen, InPlaceRecovery Made)> ChooseAsync(
+        Source source, RecoveryTarget? postgres, PlanTemplate template, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
+    {
+        TimeSpan? oldest = template.MaximumPointAgeHours is { } hours ? TimeSpan.FromHours(hours) : null;
+        var unfit = new Dictionary<string, string>();
+        while (true)
+        {
+            var chosen = await choice.ChooseAsync(source, oldest, before, unfit, cancellationToken);
+            try
+            {
+                return (chosen, postgres is null
+                    ? await inPlace.MakeAsync(source, template, chosen, request, cancellationToken)
+                    : await BasisAsync(source, postgres, chosen, before, request, cancellationToken));
+            }
+            catch (EngineException fault) when (fault.Code == InPlacePlans.UnfitCode)
+            {
+                unfit.Add(chosen.Point.Id, fault.Message);
+            }
+        }
     }
 
     private static void RequireKind(Source source, PlanTemplate template)

@@ -31,11 +31,14 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
     /// <param name="source">The source.</param>
     /// <param name="oldest">The plan's limit; null: any age does.</param>
     /// <param name="before">The first evidence of damage; null where there is none.</param>
+    /// <param name="unfit">Points that a driver has looked at and cannot restore from, with the reason.</param>
     /// <param name="cancellationToken">Ends the search.</param>
     /// <exception cref="EngineException"><c>no-valid-backup</c>, with the reason of each candidate.</exception>
-    public async Task<ChosenPoint> ChooseAsync(Source source, TimeSpan? oldest, DateTimeOffset? before, CancellationToken cancellationToken)
+    public async Task<ChosenPoint> ChooseAsync(
+        Source source, TimeSpan? oldest, DateTimeOffset? before, IReadOnlyDictionary<string, string> unfit, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(unfit);
         var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => point.Strategy == StrategyFor(source.Kind)).ToList();
         var ids = all.Select(point => point.Id).ToArray();
         var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
@@ -44,7 +47,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
         foreach (var point in all)
         {
             var validation = validations.GetValueOrDefault(point.Id);
-            if (ReasonAgainst(point, oldest, before, validation, tiers[point.Id]) is not { } reason)
+            if ((unfit.GetValueOrDefault(point.Id) ?? ReasonAgainst(point, oldest, before, validation, tiers[point.Id])) is not { } reason)
             {
                 return new ChosenPoint(point, validation is { Passed: true } ? validation.ValidatedAt : null, refused);
             }
