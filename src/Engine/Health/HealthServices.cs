@@ -22,6 +22,7 @@ internal static class HealthServices
         services.AddSingleton<IncidentFeed>();
         services.AddSingleton<FreezeWatch>();
         services.AddSingleton<MaintenanceWindows>();
+        services.AddSingleton<PromiseWatch>();
         return services;
     }
 }

@@ -15,7 +15,6 @@ internal static class NotificationServices
         services.AddSingleton<NotificationSender>();
         services.AddSingleton<NotificationStore>();
         services.AddSingleton<NotificationDesk>();
-        services.AddSingleton<PromiseWatch>();
         return services;
     }
 }

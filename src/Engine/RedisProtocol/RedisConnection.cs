@@ -4,7 +4,7 @@ using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
-using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.RedisProtocol;
 

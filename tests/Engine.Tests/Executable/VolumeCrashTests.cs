@@ -54,7 +54,12 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
 
         await using var third = await ServeAsync(configuration);
         await using var after = estate.OpenCatalog();
-        await UntilAsync(async () => (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0] is { State: RunState.Completed });
+        await UntilAsync(async () =>
+        {
+            var restore = (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0];
+            Assert.True(restore.IsOpen || restore.State == RunState.Completed, restore.ErrorJson);
+            return restore.State == RunState.Completed;
+        });
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal($"content {i}", File.ReadAllText(FileOf(volume, i))));
         Assert.False(Directory.Exists(Path.Combine(volume, ".drconsole-partial")));
         var undo = $"dir:{volume}?undo=true";

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Strategies;

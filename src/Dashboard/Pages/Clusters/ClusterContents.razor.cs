@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Microsoft.AspNetCore.Components;
 using Microsoft.JSInterop;

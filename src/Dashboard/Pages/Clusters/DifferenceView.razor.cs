@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;

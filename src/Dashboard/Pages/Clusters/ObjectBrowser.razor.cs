@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;

@@ -31,6 +31,11 @@ internal sealed class UndoFolder : IDisposable
     /// <summary>True where the intent is written down: from then on something may have been changed.</summary>
     public bool HasJournal => Posix.TryStatAt(_handle, Posix.ToPath(JournalName)) is not null;
 
+    /// <summary>Where such folders seem to be in a directory, whoever made them.</summary>
+    public static IEnumerable<string> In(string directory) => Directory.Exists(directory)
+        ? Directory.EnumerateFileSystemEntries(directory, Encoding.ASCII.GetString(Repository.Trees.RestoreTarget.KeptPrefix) + "*")
+        : [];
+
     /// <summary>Opens one, or gives null where there is none.</summary>
     /// <exception cref="EngineException"><c>undo-untrusted</c>.</exception>
     public static UndoFolder? TryOpen(string path)

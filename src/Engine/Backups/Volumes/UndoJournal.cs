@@ -90,6 +90,12 @@ internal sealed record UndoJournal(UndoHeader Header, IReadOnlyList<UndoEntry> E
         using var cursor = live.Cursor();
         var entries = new List<UndoEntry>(changes.Count);
         var touched = new Dictionary<string, UndoEntry>(StringComparer.Ordinal);
+        if (Describe(cursor, "", UndoEntry.Touched) is { Was: UndoEntry.Directory } itself)
+        {
+            // The folder of this journal is made in it, whatever else is done.
+            touched[""] = itself;
+        }
+
         foreach (var change in changes.Where(change => change.Kind != RestoreChangeKind.Blocked))
         {
             entries.Add(Describe(cursor, change.Path, change.Kind.ToString()));

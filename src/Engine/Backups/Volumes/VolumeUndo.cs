@@ -84,7 +84,7 @@ internal sealed class VolumeUndo : IDisposable
     {
         VolumeUndo? newest = null;
         EngineException? untrusted = null;
-        foreach (var folder in FoldersIn(directory))
+        foreach (var folder in UndoFolder.In(directory))
         {
             try
             {
@@ -109,7 +109,7 @@ internal sealed class VolumeUndo : IDisposable
     /// <summary>True while the directory keeps the way back that bears a digest.</summary>
     public static bool IsKept(string directory, string digest)
     {
-        foreach (var folder in FoldersIn(directory))
+        foreach (var folder in UndoFolder.In(directory))
         {
             try
             {
@@ -127,10 +127,6 @@ internal sealed class VolumeUndo : IDisposable
 
         return false;
     }
-
-    private static IEnumerable<string> FoldersIn(string directory) => Directory.Exists(directory)
-        ? Directory.EnumerateFileSystemEntries(directory, Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + "*")
-        : [];
 
     /// <summary>Writes the journal, durable before anything is changed; an attempt that died before that left nothing that counts.</summary>
     public static VolumeUndo Begin(string folder, UndoHeader header, IReadOnlyList<RestoreChange> changes)
@@ -212,19 +208,13 @@ internal sealed class VolumeUndo : IDisposable
             }
         }
 
-        foreach (var entry in Entries.Where(entry => entry.Change == UndoEntry.Touched).Reverse())
-        {
-            var (directory, name) = _liveCursor.Find(PathText.Parse(entry.Path));
-            if (Posix.TryStatAt(directory, name) is { Kind: TreeNodeKind.Directory })
-            {
-                using var item = Posix.OpenItemAt(directory, name);
-                Posix.SetTimeOf(Posix.LiveName(item), new FileTime(entry.Seconds, entry.Nanoseconds));
-            }
-        }
-
+        var touched = Entries.Where(entry => entry.Change == UndoEntry.Touched).Reverse().ToList();
+        touched.ForEach(SetTime);
         if (left.Count == 0)
         {
             BackupRepository.RemoveTree(Folder);
+            // Its going has moved the time of the directory that it was in.
+            touched.Where(entry => entry.Path.Length == 0).ToList().ForEach(SetTime);
         }
 
         return left;
@@ -335,6 +325,16 @@ internal sealed class VolumeUndo : IDisposable
         {
             // Its directory is yet to be made.
             return false;
+        }
+    }
+
+    private void SetTime(UndoEntry entry)
+    {
+        var (directory, name) = _liveCursor.Find(PathText.Parse(entry.Path));
+        if (Posix.TryStatAt(directory, name) is { Kind: TreeNodeKind.Directory })
+        {
+            using var item = Posix.OpenItemAt(directory, name);
+            Posix.SetTimeOf(Posix.LiveName(item), new FileTime(entry.Seconds, entry.Nanoseconds));
         }
     }
 

@@ -6,6 +6,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.Notifications.Channels;
 

@@ -2,6 +2,7 @@ using System.Net.Sockets;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Trust;
 using MailKit;
 using MailKit.Net.Smtp;
 using MailKit.Security;

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.Servers.Kubernetes;
 

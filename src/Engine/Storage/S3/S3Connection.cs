@@ -4,7 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Amazon;
 using Amazon.Runtime;
 using Amazon.S3;
-using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.Storage.S3;
 

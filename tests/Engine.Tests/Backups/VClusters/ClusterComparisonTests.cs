@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
+using Hexabase.DrConsole.Engine.Backups;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 

@@ -7,6 +7,7 @@ using Grpc.Core;
 using Grpc.Net.Client;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
 

@@ -6,7 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
-namespace Hexabase.DrConsole.Engine.Notifications;
+namespace Hexabase.DrConsole.Engine.Health;
 
 /// <summary>
 /// Tells when a promise of a class is not kept any more, and when it is again: a source's RPO, and the age of a workspace's keys. That

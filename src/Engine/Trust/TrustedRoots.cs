@@ -1,7 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 
-namespace Hexabase.DrConsole.Engine.Servers;
+namespace Hexabase.DrConsole.Engine.Trust;
 
 /// <summary>Trust in the authorities that an operator names, instead of the system's. They are asked nothing about revocation: such authorities rarely answer.</summary>
 internal static class TrustedRoots

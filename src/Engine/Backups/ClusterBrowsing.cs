@@ -1,12 +1,14 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Npgsql;
 
-namespace Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
+namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>Looks into restore points of virtual clusters, and into the clusters as they are now.</summary>
 public sealed class ClusterBrowsing(RestorePointCatalog points, RestorePointAccess access, ProtectedEstate estate, NpgsqlDataSource catalog, TimeProvider time)
