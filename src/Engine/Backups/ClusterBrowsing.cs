@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
@@ -6,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Backups;
@@ -17,21 +17,27 @@ public sealed class ClusterBrowsing(RestorePointCatalog points, RestorePointAcce
     /// <exception cref="EngineException">It is none of a virtual cluster, has expired, or no tier answers.</exception>
     public async Task<StoredCluster> OpenAsync(string restorePoint, CancellationToken cancellationToken)
     {
-        var point = await points.ResolveAsync(restorePoint, cancellationToken);
-        if (point.Kind != VClusterBackup.Kind)
-        {
-            throw new EngineException("restore-point-no-vcluster", ErrorKind.Input, $"restore point {point.PointId.Short} is of kind {point.Kind} and has no Kubernetes objects", "Choose one of a virtual cluster.");
-        }
-
-        var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
+        var (tier, repository, manifest) = await OpenRepositoryAsync(restorePoint, cancellationToken);
         try
         {
-            return await StoredCluster.ReadAsync(tier.Name, repository, await repository.ReadManifestAsync(point.PointId, cancellationToken), cancellationToken);
+            return await StoredCluster.ReadAsync(tier, repository, manifest, cancellationToken);
         }
         catch
         {
             await repository.DisposeAsync();
             throw;
+        }
+    }
+
+    /// <summary>What a restore point says it holds; its objects are not read.</summary>
+    /// <returns>The tier that it was read from, and the inventory.</returns>
+    /// <exception cref="EngineException">As <see cref="OpenAsync"/>.</exception>
+    public async Task<(string Tier, ClusterInventory Inventory)> ReadInventoryAsync(string restorePoint, CancellationToken cancellationToken)
+    {
+        var (tier, repository, manifest) = await OpenRepositoryAsync(restorePoint, cancellationToken);
+        await using (repository)
+        {
+            return (tier, await ClusterInventory.ReadAsync(repository, manifest, cancellationToken));
         }
     }
 
@@ -46,7 +52,7 @@ public sealed class ClusterBrowsing(RestorePointCatalog points, RestorePointAcce
 
     /// <summary>An object's document as YAML; the values of a Secret are masked.</summary>
     public static async Task<string> DocumentAsync(IClusterContent content, CapturedObject one, CancellationToken cancellationToken) =>
-        ObjectYaml.Write(Masked(await DocumentOfAsync(content, one, cancellationToken)));
+        ObjectYaml.Write(SecretValues.Masked(await DocumentOfAsync(content, one, cancellationToken)));
 
     /// <summary>
     /// A Secret's document with its values. Who asked for it is in the audit before it is read: what is not on record is not shown.
@@ -67,36 +73,24 @@ public sealed class ClusterBrowsing(RestorePointCatalog points, RestorePointAcce
         return ObjectYaml.Write(await DocumentOfAsync(cluster, one, cancellationToken));
     }
 
-    /// <summary>The document with the length of each value in a Secret instead of the value; other kinds as they are.</summary>
-    internal static JsonObject Masked(JsonObject document)
+    private async Task<(string Tier, BackupRepository Repository, Manifest Manifest)> OpenRepositoryAsync(string restorePoint, CancellationToken cancellationToken)
     {
-        if (KubeObjectKey.Of(document) is not { Kind: "Secret", Group: "" })
+        var point = await points.ResolveAsync(restorePoint, cancellationToken);
+        if (point.Kind != VClusterBackup.Kind)
         {
-            return document;
+            throw new EngineException("restore-point-no-vcluster", ErrorKind.Input, $"restore point {point.PointId.Short} is of kind {point.Kind} and has no Kubernetes objects", "Choose one of a virtual cluster.");
         }
 
-        var masked = document.DeepClone().AsObject();
-        foreach (var field in (string[])["data", "stringData"])
+        var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
+        try
         {
-            foreach (var (key, value) in (document[field] as JsonObject)?.ToList() ?? [])
-            {
-                masked[field]![key] = $"(hidden, {LengthOf(value, isEncoded: field == "data")} bytes)";
-            }
+            return (tier.Name, repository, await repository.ReadManifestAsync(point.PointId, cancellationToken));
         }
-
-        // kubectl apply keeps the whole object in an annotation.
-        foreach (var key in (masked["metadata"]?["annotations"] as JsonObject)?.Select(pair => pair.Key).Where(key => key.Contains("last-applied", StringComparison.Ordinal)).ToList() ?? [])
+        catch
         {
-            masked["metadata"]!["annotations"]![key] = "(hidden)";
+            await repository.DisposeAsync();
+            throw;
         }
-
-        return masked;
-    }
-
-    private static int LengthOf(JsonNode? value, bool isEncoded)
-    {
-        var text = value?.GetValue<string>() ?? "";
-        return isEncoded && Convert.TryFromBase64String(text, new byte[text.Length], out var length) ? length : Encoding.UTF8.GetByteCount(text);
     }
 
     private static async Task<JsonObject> DocumentOfAsync(IClusterContent content, CapturedObject one, CancellationToken cancellationToken) =>

@@ -91,13 +91,18 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
             ChangesExisting = existing == "change",
         };
         var store = options.GetValueOrDefault("store");
+        if (store is "")
+        {
+            faults.Add("store= is empty; it names the directory of the cluster's volume");
+        }
+
         if (store is not null && (!selection.IsWholeCluster || map.Count > 0))
         {
             faults.Add("store= puts the whole cluster back in place; namespaces, kinds, names and map do not go with it");
         }
 
         return new VClusterTarget(
-            place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null ? null : Path.GetFullPath(store, baseFolder), selection);
+            place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null or "" ? null : Path.GetFullPath(store, baseFolder), selection);
 
         string[] List(string name) => options.GetValueOrDefault(name, "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
     }

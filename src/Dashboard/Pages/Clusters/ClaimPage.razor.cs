@@ -67,8 +67,8 @@ public partial class ClaimPage : LivePage
         if (_claim is null)
         {
             // What a restore point holds never changes.
-            await using var cluster = await Browsing.OpenAsync(point.Id, cancellationToken);
-            _claim = cluster.Inventory.Volumes?.FirstOrDefault(one => one.Artifact == Artifact)
+            var (_, inventory) = await Browsing.ReadInventoryAsync(point.Id, cancellationToken);
+            _claim = inventory.Volumes?.FirstOrDefault(one => one.Artifact == Artifact)
                 ?? throw new EngineException("volume-missing", ErrorKind.NotFound, $"restore point {point.PointId.Short} holds no files named {Artifact}", "Choose one on its page.");
         }
 

@@ -47,8 +47,7 @@ public partial class ClusterContents : IAsyncDisposable
         (_shown, _inventory, _fault) = (Point.Id, null, null);
         try
         {
-            await using var cluster = await Browsing.OpenAsync(Point.Id, _left.Token);
-            (_inventory, _tier) = (cluster.Inventory, cluster.Tier);
+            (_tier, _inventory) = await Browsing.ReadInventoryAsync(Point.Id, _left.Token);
         }
         catch (Exception gone) when (gone is OperationCanceledException or JSDisconnectedException or ObjectDisposedException)
         {

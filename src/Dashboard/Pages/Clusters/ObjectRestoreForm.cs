@@ -47,7 +47,8 @@ internal sealed class ObjectRestoreForm
         Add("server", Server);
         if (IsInPlace)
         {
-            Add("store", Store);
+            // Also where it is empty: without it, something else would be planned.
+            options.Add($"store={Uri.EscapeDataString(Store.Trim())}");
         }
         else
         {

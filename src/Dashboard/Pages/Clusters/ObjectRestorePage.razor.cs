@@ -26,6 +26,9 @@ public partial class ObjectRestorePage : LivePage
     private Exception? _planFault;
     private bool _isPlanning;
 
+    /// <summary>The target of the plan that is shown; the form may have been changed since.</summary>
+    private string _planned = "";
+
     /// <summary>The restore point's id, or the beginning of it.</summary>
     [Parameter]
     public string Id { get; set; } = "";
@@ -90,7 +93,7 @@ public partial class ObjectRestorePage : LivePage
 
     private async Task PlanAsync()
     {
-        (_isPlanning, _planFault, _plan, _objects) = (true, null, null, null);
+        (_isPlanning, _planFault, _plan, _objects, _planned) = (true, null, null, null, _form.Word);
         await TryPlanAsync();
         _isPlanning = false;
     }

@@ -1,7 +1,8 @@
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
-using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 
@@ -46,7 +47,7 @@ public sealed class ClusterComparisonTests
         var secret = JsonNode.Parse("""
             {"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"k\":\"c2VjcmV0\"}}","note":"x"}},"data":{"k":"c2VjcmV0","bad":"not base64!"},"stringData":{"s":"word"}}
             """)!.AsObject();
-        var text = ClusterBrowsing.Masked(secret).ToJsonString();
+        var text = SecretValues.Masked(secret).ToJsonString();
         Assert.Contains("(hidden, 6 bytes)", text, StringComparison.Ordinal);
         Assert.Contains("(hidden, 11 bytes)", text, StringComparison.Ordinal);
         Assert.Contains("(hidden, 4 bytes)", text, StringComparison.Ordinal);
@@ -55,7 +56,25 @@ public sealed class ClusterComparisonTests
         Assert.DoesNotContain("word", text, StringComparison.Ordinal);
 
         var other = JsonNode.Parse("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"k":"v"}}""")!.AsObject();
-        Assert.Same(other, ClusterBrowsing.Masked(other));
+        Assert.Same(other, SecretValues.Masked(other));
+    }
+
+    [Fact]
+    public async Task Secret_that_one_side_lacks_shows_no_copy_of_its_values_either()
+    {
+        var secret = JsonNode.Parse("""
+            {"apiVersion":"v1","kind":"Secret","metadata":{"name":"a","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"{\"data\":{\"k\":\"c2VjcmV0\"}}"}},"data":{"k":"c2VjcmV0"}}
+            """)!.AsObject();
+        var bare = JsonNode.Parse("""{"apiVersion":"v1","kind":"Secret","metadata":{"name":"a"}}""")!.AsObject();
+        var (one, missing) = (new Content([One("v1", "Secret", "a")]) { Document = secret }, new Content([]));
+        foreach (var fields in (IReadOnlyList<FieldDifference>[])[
+            await ClusterComparison.FieldsAsync(one, missing, ClusterComparison.Between(one, missing).Changes[0], TestContext.Current.CancellationToken),
+            await ClusterComparison.FieldsAsync(missing, one, ClusterComparison.Between(missing, one).Changes[0], TestContext.Current.CancellationToken),
+            ObjectDifference.Between(bare, secret), ObjectDifference.Between(secret, bare)])
+        {
+            Assert.Contains(fields, field => (field.Before ?? field.After) == SecretValues.Hidden);
+            Assert.All(fields, field => Assert.DoesNotContain("c2VjcmV0", field.Before + field.After, StringComparison.Ordinal));
+        }
     }
 
     private static CapturedObject One(string apiVersion, string kind, string name, string digest = "00") => new(apiVersion, kind, "shop", name, "uid", "resources.yaml", 0, 1, digest, false);
@@ -66,6 +85,8 @@ public sealed class ClusterComparisonTests
 
         public IReadOnlyList<UnreadPart> Unread { get; init; } = [];
 
-        public Task<JsonObject?> ReadAsync(CapturedObject one, CancellationToken cancellationToken) => Task.FromResult<JsonObject?>(null);
+        public JsonObject? Document { get; init; }
+
+        public Task<JsonObject?> ReadAsync(CapturedObject one, CancellationToken cancellationToken) => Task.FromResult(Document);
     }
 }

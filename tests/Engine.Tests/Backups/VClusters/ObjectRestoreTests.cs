@@ -68,7 +68,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
             [new FieldDifference("data.EXTRA", "\"1\"", null), new FieldDifference("data.LOG_LEVEL", "\"trace\"", "\"info\"")],
             plan.Objects.Single(one => one.Target.Kind == "ConfigMap").Differences);
         Assert.Equal(
-            [new FieldDifference("data.password", ObjectDifference.Hidden, ObjectDifference.Hidden)],
+            [new FieldDifference("data.password", SecretValues.Hidden, SecretValues.Hidden)],
             plan.Objects.Single(one => one.Target.Kind == "Secret").Differences);
 
         var journal = new MemoryJournal();

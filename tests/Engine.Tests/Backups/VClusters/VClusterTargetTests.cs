@@ -16,6 +16,13 @@ public sealed class VClusterTargetTests
     }
 
     [Fact]
+    public void Place_without_a_directory_is_no_restore_of_objects()
+    {
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a/a?kubeconfig=/k&store=", "/"));
+        Assert.Contains("store= is empty", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Every_mistake_is_told_at_once()
     {
         var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop&store=/s&names=n&colour=red", "/"));

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 
@@ -11,9 +12,6 @@ public sealed record FieldDifference(string Path, string? Before, string? After)
 /// <summary>Compares two cleaned objects field by field.</summary>
 public static class ObjectDifference
 {
-    /// <summary>What a page shows in place of a Secret's value.</summary>
-    public const string Hidden = "(hidden)";
-
     private const int LongestValue = 500;
 
     /// <summary>Every field that differs, in the order of the paths. Values of Secrets are never in it.</summary>
@@ -23,7 +21,7 @@ public static class ObjectDifference
         ArgumentNullException.ThrowIfNull(before);
         ArgumentNullException.ThrowIfNull(after);
         var found = new List<FieldDifference>();
-        Compare("", Comparable(before), Comparable(after), after["kind"]?.GetValue<string>() == "Secret", found);
+        Compare("", Comparable(before), Comparable(after), SecretValues.Has(before) || SecretValues.Has(after), found);
         return found;
     }
 
@@ -69,8 +67,7 @@ public static class ObjectDifference
             default:
                 if (!JsonNode.DeepEquals(before, after))
                 {
-                    var isHidden = hides && (path.StartsWith("data", StringComparison.Ordinal) || path.StartsWith("stringData", StringComparison.Ordinal) || path.Contains("last-applied", StringComparison.Ordinal));
-                    found.Add(new FieldDifference(path, Text(before, isHidden), Text(after, isHidden)));
+                    found.Add(new FieldDifference(path, Text(path, before, hides), Text(path, after, hides)));
                 }
 
                 break;
@@ -79,14 +76,15 @@ public static class ObjectDifference
 
     private static string Quoted(string key) => key.Contains('.', StringComparison.Ordinal) ? $"\"{key}\"" : key;
 
-    private static string? Text(JsonNode? value, bool isHidden)
+    private static string? Text(string path, JsonNode? value, bool hides)
     {
         if (value is null)
         {
             return null;
         }
 
-        var text = isHidden ? Hidden : value.ToJsonString();
+        var shown = hides ? SecretValues.MaskedAt(path, value) : value;
+        var text = shown is JsonValue && shown.ToString() == SecretValues.Hidden ? SecretValues.Hidden : shown.ToJsonString();
         return text.Length <= LongestValue ? text : text[..LongestValue] + "…";
     }
 }
