@@ -168,19 +168,14 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         return (await Runs.FindAsync(id, Ct))!;
     }
 
-    public Task PersonAsync(string name, string role) => _catalog.Pool.Command(
-        "INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', $2, 'command line') ON CONFLICT DO NOTHING", name, role).RunAsync(Ct);
+    public Task PersonAsync(string name, string role) => _catalog.PersonAsync(name, role);
 
     /// <summary>Ends the run's lease and the process's part in it, as a kill would: nothing more is written.</summary>
-    public async Task DieAsync(RunId run)
-    {
-        await _catalog.Pool.Command("UPDATE run SET fence = fence + 1 WHERE id = $1", run.Value).RunAsync(Ct);
-        throw new LeaseLostException(run);
-    }
+    public Task DieAsync(RunId run) => _catalog.DieAsync(run);
 
-    public Task ExpireLeaseAsync(RunId id) => _catalog.Pool.Command("UPDATE run SET lease_until = NULL WHERE id = $1", id.Value).RunAsync(Ct);
+    public Task ExpireLeaseAsync(RunId id) => _catalog.ExpireLeaseAsync(id);
 
-    public async Task<string> LogAsync(RunId run) => string.Join('\n', (await Runs.EventsAsync(run, 0, 1000, Ct)).Select(line => $"{line.Phase}: {line.Text}"));
+    public Task<string> LogAsync(RunId run) => Runs.LogAsync(run);
 
     /// <summary>How the source's plan stands, looked at now.</summary>
     public async Task<ReadinessRow> ReadinessOfAsync(string plan)

@@ -296,24 +296,19 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     }
 
     /// <summary>An account, as an admin makes it.</summary>
-    public Task PersonAsync(string name, string role) => _catalog.Pool.Command(
-        "INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', $2, 'command line') ON CONFLICT DO NOTHING", name, role).RunAsync(Ct);
+    public Task PersonAsync(string name, string role) => _catalog.PersonAsync(name, role);
 
     /// <summary>Ends the run's lease and the process's part in it, as a kill would: nothing more is written.</summary>
-    public async Task DieAsync(RunId run)
-    {
-        await _catalog.Pool.Command("UPDATE run SET fence = fence + 1 WHERE id = $1", run.Value).RunAsync(Ct);
-        throw new LeaseLostException(run);
-    }
+    public Task DieAsync(RunId run) => _catalog.DieAsync(run);
 
     /// <summary>Lets the lease of a run that its process died with run out.</summary>
-    public Task ExpireLeaseAsync(RunId id) => _catalog.Pool.Command("UPDATE run SET lease_until = NULL WHERE id = $1", id.Value).RunAsync(Ct);
+    public Task ExpireLeaseAsync(RunId id) => _catalog.ExpireLeaseAsync(id);
 
     public async Task<IReadOnlyList<StepState>> StatesAsync(RunId run) => [.. (await Catalog.StepsAsync(run, Ct)).Select(step => step.State)];
 
     public async Task<RecoveryOutcome?> OutcomeAsync(RunId run) => (await Catalog.FindAsync(run, Ct))!.Outcome;
 
-    public async Task<string> LogAsync(RunId run) => string.Join('\n', (await Runs.EventsAsync(run, 0, 1000, Ct)).Select(line => $"{line.Phase}: {line.Text}"));
+    public Task<string> LogAsync(RunId run) => Runs.LogAsync(run);
 
     /// <summary>What people are told of a run, oldest first.</summary>
     public Task<IReadOnlyList<Notification>> ToldAsync(RunId run) => _catalog.Pool.Command(

@@ -15,9 +15,9 @@ public sealed class PruneTests : IAsyncDisposable
 
     public PruneTests() => _store = new CrashStore(time: _time);
 
-    public ValueTask DisposeAsync() => _store.DisposeAsync();
-
     private RepositoryOptions Options => Cheap with { Time = _time };
+
+    public ValueTask DisposeAsync() => _store.DisposeAsync();
 
     [Fact]
     public async Task Prune_marks_first_and_deletes_after_the_grace_period()

@@ -23,6 +23,7 @@ public partial class ObjectBrowser : IAsyncDisposable
     private IReadOnlyList<string> _namespaces = [];
     private IReadOnlyList<(string Name, int Count)> _kinds = [];
     private List<CapturedObject> _rows = [];
+    private (string?, string?, string?)? _shown;
     private CapturedObject? _chosen;
     private string? _document;
     private bool _isRevealed;
@@ -86,12 +87,7 @@ public partial class ObjectBrowser : IAsyncDisposable
                 _cluster = cluster;
             }
 
-            // A tenant's own namespaces first; what is the whole cluster's is mostly its server's.
-            _rows =
-            [
-                .. _cluster.Objects.Where(IsShown).OrderBy(one => one.Namespace.Length == 0).ThenBy(one => one.Namespace, StringComparer.Ordinal)
-                    .ThenBy(one => one.Kind, StringComparer.Ordinal).ThenBy(one => one.Name, StringComparer.Ordinal),
-            ];
+            ShowRows(_cluster);
             await ChooseAsync(_cluster);
         }
         catch (Exception gone) when (gone is OperationCanceledException or JSDisconnectedException or ObjectDisposedException)
@@ -111,6 +107,24 @@ public partial class ObjectBrowser : IAsyncDisposable
         (string.IsNullOrEmpty(Namespace) || one.Namespace == (Namespace == OfCluster ? "" : Namespace))
         && (string.IsNullOrEmpty(Kind) || ClusterAddress.KindOf(one.Key) == Kind)
         && (string.IsNullOrEmpty(Find) || one.Name.Contains(Find, StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>The page around it is drawn anew now and then; thousands of objects are not sorted for that.</summary>
+    private void ShowRows(StoredCluster cluster)
+    {
+        var wanted = (Namespace, Kind, Find);
+        if (_shown == wanted)
+        {
+            return;
+        }
+
+        _shown = wanted;
+        // A tenant's own namespaces first; what is the whole cluster's is mostly its server's.
+        _rows =
+        [
+            .. cluster.Objects.Where(IsShown).OrderBy(one => one.Namespace.Length == 0).ThenBy(one => one.Namespace, StringComparer.Ordinal)
+                .ThenBy(one => one.Kind, StringComparer.Ordinal).ThenBy(one => one.Name, StringComparer.Ordinal),
+        ];
+    }
 
     private async Task ChooseAsync(StoredCluster cluster)
     {
