@@ -58,6 +58,10 @@ public sealed partial class TextTests
             .Where(page => page.Lines.Any(line => line.StartsWith("<PageFault", StringComparison.Ordinal))).ToList();
         Assert.NotEmpty(pages);
         Assert.All(pages, page => Assert.DoesNotContain(page.Lines, line => line.StartsWith("<PageHeader", StringComparison.Ordinal) || line.StartsWith("<h1", StringComparison.Ordinal)));
+        // A page may be drawn between two parts of one reading, when it has the first and PageFault still reads.
+        Assert.All(pages, page => Assert.All(
+            page.Lines.SkipWhile(line => !line.StartsWith("<PageFault", StringComparison.Ordinal)).Where(line => line.StartsWith("@if (", StringComparison.Ordinal) || line.StartsWith("else if (", StringComparison.Ordinal)),
+            line => Assert.Contains("(ReadAt is not null", line, StringComparison.Ordinal)));
     }
 
     [Theory]

@@ -43,7 +43,9 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         {
             await transaction.Command(
                 """
-                UPDATE wal_receiver SET system_identifier = $2, timeline = $3, server_lsn = $4, confirmed_lsn = $5, measured_at = $6, notices = $7, message = NULL,
+                UPDATE wal_receiver SET
+                  confirmed_lsn = CASE WHEN $5::pg_lsn IS NULL AND system_identifier = $2 THEN confirmed_lsn ELSE $5 END,
+                  system_identifier = $2, timeline = $3, server_lsn = $4, measured_at = $6, notices = $7, message = NULL,
                   state_since = CASE WHEN state = 'streaming' THEN state_since ELSE clock_timestamp() END, state = 'streaming'
                 WHERE source = $1
                 """, lease.Source, WalCatalog.Text(report.SystemIdentifier), (long)report.Timeline, Number(report.ServerLsn), Number(report.ConfirmedLsn), report.MeasuredAt,

@@ -93,15 +93,12 @@ public sealed class WalFaultTests(CatalogServer catalog)
         await rig.WaitDurableAsync(far, Limit, "hot");
         var down = (await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single(tier => tier.Tier == "warm");
         Assert.True(down is { State: "down", Message: not null, LagBytes: > 0, LagSeconds: > 0 }, down.ToString());
-        // Two tiers are asked for: the server keeps what only one holds.
-        var receiver = (await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single();
-        Assert.True((ulong)receiver.ConfirmedLsn!.Value < far);
-        await using (var connection = await rig.OpenAsync())
-        await using (var command = new Npgsql.NpgsqlCommand($"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{rig.Slot}'", connection))
-        {
-            Assert.True(Lsn.Parse((string)(await command.ExecuteScalarAsync(Ct))!).Value <= (ulong)receiver.ConfirmedLsn.Value);
-        }
-
+        await AssertServerKeepsWhatOneTierHoldsAsync(rig, far);
+        // A session that begins without the tier knows of its own accord nothing of what the server was told before.
+        await rig.StopReceiverAsync();
+        rig.StartReceiver();
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit, "hot");
+        await AssertServerKeepsWhatOneTierHoldsAsync(rig, far);
         rig.BringBack("warm");
         await rig.StopWritingAsync();
         await rig.WaitDurableAsync(rig.Heartbeats.Last().Lsn, Limit);
@@ -240,6 +237,16 @@ public sealed class WalFaultTests(CatalogServer catalog)
     }
 
     /// <summary>Ends segments early; the server fills the rest of each with zeros.</summary>
+    /// <summary>Two tiers are asked for, so the server is told of no more than both hold, and the catalog says what it was told.</summary>
+    private static async Task AssertServerKeepsWhatOneTierHoldsAsync(WalRig rig, ulong far)
+    {
+        await using var connection = await rig.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand($"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{rig.Slot}'", connection);
+        var kept = Lsn.Parse((string)(await command.ExecuteScalarAsync(Ct))!).Value;
+        var told = (ulong)(await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single().ConfirmedLsn!.Value;
+        Assert.True(kept <= told && told < far, $"the server keeps WAL from {new Lsn(kept)}, was told of {new Lsn(told)}, and stands beyond {new Lsn(far)}");
+    }
+
     private static async Task FillSegmentsAsync(WalRig rig, int segments)
     {
         for (var segment = 0; segment < segments; segment++)

@@ -41,11 +41,12 @@ public sealed record WalTierReport(
 /// <param name="Timeline">The timeline that streams.</param>
 /// <param name="ServerLsn">The server's end of WAL.</param>
 /// <param name="MeasuredAt">When that was.</param>
-/// <param name="ConfirmedLsn">What the server was told is safe: durable in as many tiers as the class asks for.</param>
+/// <param name="ConfirmedLsn">What the server was told is safe: durable in as many tiers as the class asks for. Null where fewer have
+/// answered in this session; then what it was told before still holds.</param>
 /// <param name="Notices">What is worth telling, each a sentence.</param>
 /// <param name="Tiers">All tiers.</param>
 public sealed record WalReport(
-    ulong SystemIdentifier, uint Timeline, Lsn ServerLsn, DateTimeOffset MeasuredAt, Lsn ConfirmedLsn, IReadOnlyList<string> Notices, IReadOnlyList<WalTierReport> Tiers);
+    ulong SystemIdentifier, uint Timeline, Lsn ServerLsn, DateTimeOffset MeasuredAt, Lsn? ConfirmedLsn, IReadOnlyList<string> Notices, IReadOnlyList<WalTierReport> Tiers);
 
 /// <summary>WAL that is stored nowhere and cannot be had any more.</summary>
 /// <param name="SystemIdentifier">The cluster.</param>

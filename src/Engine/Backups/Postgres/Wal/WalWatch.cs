@@ -126,7 +126,7 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
     }
 
     private WalReport Report() => new(
-        session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, new Lsn(session.DurableIn(options.RequiredTiers)), _notices,
+        session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, session.DurableIn(options.RequiredTiers) is > 0 and var safe ? new Lsn(safe) : null, _notices,
         [.. session.Tiers.Select(tier => tier.Report(Lag))]);
 
     private IEnumerable<string> SlotNotices(WalSourceState state)
