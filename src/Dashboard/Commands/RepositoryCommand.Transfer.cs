@@ -20,9 +20,10 @@ internal static partial class RepositoryCommand
         var excludeFile = new Option<string[]>("--exclude-file") { Description = "a file with one such pattern a line; may be given again", HelpName = "FILE" };
         var oneFileSystem = new Option<bool>("--one-file-system") { Description = "leave out what is mounted below a PATH" };
         var excludeCaches = new Option<bool>("--exclude-caches") { Description = "leave out what directories with a CACHEDIR.TAG hold" };
+        var compression = new Option<Compression>("--compression") { Description = "balanced (zstd 3) or fast (zstd 1)", HelpName = "HOW" };
         var command = new Command("backup", "back up directories and files; prints the restore point's id")
         {
-            paths, options.Store, options.KeyFile, source, exclude, excludeFile, oneFileSystem, excludeCaches, options.Json, options.SessionLife,
+            paths, options.Store, options.KeyFile, source, exclude, excludeFile, oneFileSystem, excludeCaches, compression, options.Json, options.SessionLife,
         };
         command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
         {
@@ -36,7 +37,7 @@ internal static partial class RepositoryCommand
                 SkipCacheDirectories = parsed.GetValue(excludeCaches),
             };
             var manifest = await WithProgressAsync(
-                progress => BackUpAsync(repository, full, parsed.GetValue(source) ?? full[0], tree, progress, stopping));
+                progress => BackUpAsync(repository, full, parsed.GetValue(source) ?? full[0], parsed.GetValue(compression), tree, progress, stopping));
             foreach (var warning in manifest.Artifacts.SelectMany(artifact => artifact.Warnings))
             {
                 await Console.Error.WriteLineAsync($"drconsole: {warning}");
@@ -68,7 +69,7 @@ internal static partial class RepositoryCommand
     }
 
     private static async Task<Manifest> BackUpAsync(
-        BackupRepository repository, List<string> paths, string source, TreeOptions tree, IProgress<TransferProgress> progress, CancellationToken ct)
+        BackupRepository repository, List<string> paths, string source, Compression compression, TreeOptions tree, IProgress<TransferProgress> progress, CancellationToken ct)
     {
         var parent = (await repository.ListAsync(ct)).Points.LastOrDefault(point => point.Source == source && point.Kind == FilesKind);
         var description = new BackupDescription
@@ -78,6 +79,7 @@ internal static partial class RepositoryCommand
             HostName = Environment.MachineName,
             ToolVersions = new Dictionary<string, string> { ["drconsole"] = typeof(RepositoryCommand).Assembly.GetName().Version?.ToString(3) ?? "" },
             Parent = parent?.Id,
+            Compression = compression,
         };
         await using var session = await repository.BeginAsync(description, ct);
         foreach (var path in paths)

@@ -132,6 +132,7 @@ public sealed class BackupRun(
             Workspace = source.Workspace,
             Class = source.Class,
             HostName = Environment.MachineName,
+            Compression = estate.ClassOf(source).Compression,
             // Before the snapshot is taken: the content is never older than the time that an RPO is counted from.
             CreatedAt = time.GetUtcNow(),
         },

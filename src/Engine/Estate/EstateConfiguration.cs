@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.Extensions.Configuration;
 
@@ -58,7 +59,7 @@ public static partial class EstateConfiguration
         var classes = new Dictionary<string, ProtectionClass>(ProtectionClass.Defaults);
         foreach (var entry in reader.Items("Classes"))
         {
-            entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays", "DrillDays", "Encryption");
+            entry.AllowOnly("Rto", "Rpo", "Retention", "Tiers", "MinimumTiers", "ProofDays", "DrillDays", "Encryption", "Compression");
             var basis = classes.GetValueOrDefault(entry.Key, classes["standard"]);
             var ladder = entry.Section("Retention");
             var encryption = entry.Section("Encryption");
@@ -85,7 +86,10 @@ public static partial class EstateConfiguration
                 entry.Number("MinimumTiers", basis.MinimumTiers, 1, 10),
                 entry.Number("ProofDays", basis.ProofDays, 1, 3650),
                 encryption.Number("RotationDays", basis.RotationDays, 0, 3650),
-                entry.Number("DrillDays", basis.DrillDays, 0, 3650));
+                entry.Number("DrillDays", basis.DrillDays, 0, 3650))
+            {
+                Compression = entry.Choice<Compression>("Compression", basis.Compression) ?? basis.Compression,
+            };
             if (classes[entry.Key].Retention.KeepsNothing)
             {
                 entry.Problem("Retention", "keeps nothing; give at least one of Hourly, Daily, Weekly, Monthly, Yearly a number above 0");

@@ -27,6 +27,9 @@ public sealed record BackupDescription
     /// <summary>A restore point of the same source; files that did not change since are taken over from it.</summary>
     public RestorePointId? Parent { get; init; }
 
+    /// <summary>How hard what is new is compressed.</summary>
+    public Compression Compression { get; init; }
+
     /// <summary>When the backup began; the repository's clock where null.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
 }

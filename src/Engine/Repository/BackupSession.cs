@@ -41,7 +41,7 @@ public sealed class BackupSession : IAsyncDisposable
 
     internal static async Task<BackupSession> BeginAsync(RepositoryParts parts, BackupDescription description, CancellationToken ct)
     {
-        var blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store);
+        var blobs = new BlobWriter(parts.Keys, parts.Index.Index, parts.Store, compression: description.Compression);
         return new BackupSession(parts, description, blobs, await WriterSession.BeginAsync(parts, blobs, SessionRecord.Backup, ct));
     }
 

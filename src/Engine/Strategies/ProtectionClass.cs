@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Repository;
+
 namespace Hexabase.DrConsole.Engine.Strategies;
 
 /// <summary>How many restore points of each rung a class keeps.</summary>
@@ -39,6 +41,9 @@ public sealed record ProtectionClass(
 
     /// <summary>What platforms of this kind ask for.</summary>
     public const int DefaultRotationDays = 90;
+
+    /// <summary>How hard new content of its sources is compressed.</summary>
+    public Compression Compression { get; init; }
 
     /// <summary>How long a proof of this class holds.</summary>
     public TimeSpan ProofLifetime => TimeSpan.FromDays(ProofDays);

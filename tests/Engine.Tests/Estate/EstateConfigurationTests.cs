@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
 using Microsoft.Extensions.Configuration;
 
 namespace Hexabase.DrConsole.Engine.Tests.Estate;
@@ -211,6 +212,19 @@ public sealed class EstateConfigurationTests : IDisposable
         var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "Classes": { "critical": { "Retention": { "Hourly": 0, "Daily": 0, "Weekly": 0, "Monthly": 0, "Yearly": 0 } } } } }"""), null));
         Assert.Contains("DrConsole:Classes:critical:Retention: keeps nothing", fault.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("", Compression.Balanced)]
+    [InlineData("\"Compression\": \"fast\"", Compression.Fast)]
+    public void Read_how_a_class_compresses(string said, Compression expected) =>
+        Assert.Equal(expected, EstateConfiguration.Read(Load($$"""{ "DrConsole": { "Classes": { "critical": { {{said}} } } } }"""), null).Classes["critical"].Compression);
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("best")]
+    public void Read_a_compression_that_is_none_is_refused(string said) => Assert.Contains(
+        $"DrConsole:Classes:critical:Compression: '{said}' is not one of balanced, fast",
+        Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load($$"""{ "DrConsole": { "Classes": { "critical": { "Compression": "{{said}}" } } } }"""), null)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Read_warns_of_days_that_a_ladder_never_reaches_and_of_a_ladder_that_outlives_all_tiers()

@@ -56,6 +56,32 @@ public sealed class StreamBackupTests
     }
 
     [Fact]
+    public async Task Compression_of_a_backup_changes_what_is_stored_and_nothing_that_is_read()
+    {
+        // Words, which level 3 finds more repetitions in than level 1.
+        var random = new Random(7);
+        var words = Enumerable.Range(0, 3000).Select(_ => Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(random.Next(2, 6)))).ToArray();
+        var content = System.Text.Encoding.UTF8.GetBytes(string.Join(' ', Enumerable.Range(0, 900_000).Select(_ => words[(int)(words.Length * Math.Pow(random.NextDouble(), 3))])));
+        var stored = new Dictionary<Compression, long>();
+        foreach (var compression in Enum.GetValues<Compression>())
+        {
+            var store = new CrashStore();
+            await using var repository = await InitializeAsync(store);
+            await using (var session = await repository.BeginAsync(Describe() with { Compression = compression }, Ct))
+            {
+                await session.WriteStreamAsync("dump", "test", new MemoryStream(content), null, Ct);
+                stored[compression] = (await session.CommitAsync(null, null, Ct)).StoredBytes;
+            }
+
+            AssertSame(content, await repository.ReadAsync((await repository.ListAsync(Ct)).Points.Single()));
+            // The id is the content's: what one made, the other finds.
+            Assert.Equal(0, (await repository.BackupAsync(content)).StoredBytes);
+        }
+
+        Assert.True(stored[Compression.Balanced] < stored[Compression.Fast] && stored[Compression.Fast] < content.Length, string.Join(", ", stored));
+    }
+
+    [Fact]
     public async Task Dispose_without_commit_shows_no_restore_point_and_its_chunks_are_used_again()
     {
         var store = new CrashStore();

@@ -51,10 +51,10 @@ internal static class BlobCodec
     public const int Overhead = BodyAt + Payload.HeaderLength + TagLength;
 
     /// <summary>Compresses and encrypts into a pooled buffer.</summary>
-    public static PooledBytes Seal(KeyRing keys, ObjectType type, ChunkId id, ReadOnlySpan<byte> plain)
+    public static PooledBytes Seal(KeyRing keys, ObjectType type, ChunkId id, ReadOnlySpan<byte> plain, Compression compression = Compression.Balanced)
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BodyAt + Payload.Bound(plain.Length) + TagLength);
-        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
+        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt), compression);
         BinaryPrimitives.WriteUInt32LittleEndian(buffer, keys.Epoch);
         RandomNumberGenerator.Fill(buffer.AsSpan(NonceAt, BodyAt - NonceAt));
 

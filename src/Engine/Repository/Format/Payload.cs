@@ -17,12 +17,12 @@ internal static class Payload
     public static int Bound(int length) => HeaderLength + ZstdCodec.Bound(length);
 
     /// <summary>Writes the payload and returns its length. Kept as it is where zstd saves under 3 %.</summary>
-    public static int Encode(ReadOnlySpan<byte> plain, Span<byte> destination)
+    public static int Encode(ReadOnlySpan<byte> plain, Span<byte> destination, Compression compression = Compression.Balanced)
     {
         BinaryPrimitives.WriteUInt32LittleEndian(destination[1..], (uint)plain.Length);
         if (plain.Length > 0)
         {
-            var packed = ZstdCodec.Compress(plain, destination[HeaderLength..]);
+            var packed = ZstdCodec.Compress(plain, destination[HeaderLength..], compression);
             if (packed <= plain.Length - (plain.Length * 3L / 100) - 1)
             {
                 destination[0] = Zstd;

@@ -21,7 +21,7 @@ internal sealed class StoredTally
 /// Turns plaintext into stored blobs: identity, known already?, compress, encrypt, append to a pack, upload full packs in
 /// the background. Called from as many threads as there are workers; only so many packs are on their way at a time.
 /// </summary>
-internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore store, int parallelUploads = 2) : IAsyncDisposable
+internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore store, int parallelUploads = 2, Compression compression = Compression.Balanced) : IAsyncDisposable
 {
     private readonly Lock _lock = new();
     private readonly ChunkIndex _fresh = new();
@@ -92,7 +92,7 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
             var isStored = false;
             try
             {
-                using var blob = BlobCodec.Seal(keys, type, id, plain.Span);
+                using var blob = BlobCodec.Seal(keys, type, id, plain.Span, compression);
                 await AppendAsync(claim, id, type, blob.Memory, plain.Length, tally, ct);
                 isStored = true;
             }
