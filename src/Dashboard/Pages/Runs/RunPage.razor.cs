@@ -66,7 +66,7 @@ public partial class RunPage : LivePage
                 new Figure(run.IsOpen ? PageTexts.FigureRunning : PageTexts.FigureTook, took is { } known ? Figures.Duration(known) : PageTexts.NotMeasured,
                     run.EndedAt is { } ended ? Figures.Format(PageTexts.EndedAt, Figures.Moment(ended, Time)) : PageTexts.StillRunning),
                 new Figure(PageTexts.FigureBytes, progress is null ? PageTexts.NotMeasured : Figures.Bytes(progress.BytesDone),
-                    progress is null ? PageTexts.NothingReported : Figures.Format(PageTexts.BytesIn, progress.Phase, Figures.Moment(progress.At, Time))),
+                    progress is null ? run.IsOpen ? PageTexts.NothingReported : PageTexts.NoBytesCounted : Figures.Format(PageTexts.BytesIn, progress.Phase, Figures.Moment(progress.At, Time))),
             ];
         }
     }
