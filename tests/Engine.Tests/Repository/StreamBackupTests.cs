@@ -35,6 +35,23 @@ public sealed class StreamBackupTests
     }
 
     [Fact]
+    public async Task ReadStreamRange_any_part_is_what_the_whole_has_there()
+    {
+        var content = Noise(30_000_000);
+        await using var repository = await InitializeAsync(new CrashStore());
+        var manifest = await repository.BackupAsync(content);
+        foreach (var (offset, length) in ((int, int)[])[(0, 0), (0, 1), (0, content.Length), (content.Length, 0), (content.Length - 1, 1), (7_654_321, 9_000_000), (12_345_678, 100)])
+        {
+            AssertSame(content[offset..(offset + length)], await repository.ReadStreamRangeAsync(manifest, "dump", offset, length, Ct));
+        }
+
+        foreach (var (offset, length) in ((long, int)[])[(-1, 1), (0, -1), (content.Length, 1), (long.MaxValue, 1)])
+        {
+            Assert.Equal("content-range", (await Assert.ThrowsAsync<EngineException>(() => repository.ReadStreamRangeAsync(manifest, "dump", offset, length, Ct))).Code);
+        }
+    }
+
+    [Fact]
     public async Task WriteStream_same_content_again_stores_nothing_new()
     {
         var store = new CrashStore();

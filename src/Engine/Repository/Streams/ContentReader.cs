@@ -181,6 +181,81 @@ internal sealed class ContentReader(BlobReader blobs, BytesIdentity identity, in
         }
     }
 
+    /// <summary>Gives the bytes of a part to <paramref name="sink"/>, in order; only the lists and chunks that hold some of it are read.</summary>
+    /// <param name="root">Where the content begins.</param>
+    /// <param name="type">The type of its chunks.</param>
+    /// <param name="offset">The part's first byte.</param>
+    /// <param name="length">How many bytes it has.</param>
+    /// <param name="sink">Gets the bytes.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <exception cref="EngineException">Kind Damaged where one of them is missing or damaged; <c>content-range</c> where the content ends before the part.</exception>
+    public async Task ReadRangeAsync(ContentRoot root, ObjectType type, long offset, long length, Func<ReadOnlyMemory<byte>, ValueTask> sink, CancellationToken ct)
+    {
+        if (offset < 0 || length < 0 || offset > root.Length - length)
+        {
+            throw new EngineException(
+                "content-range", ErrorKind.Damaged, $"content has {root.Length} bytes, and {length} from {offset} on are asked for", "run 'drconsole repository check'");
+        }
+
+        var end = offset + length;
+        await foreach (var (begin, stretch) in OverlappingAsync(root, 0, offset, end, ct))
+        {
+            using var bytes = await ReadStretchAsync(stretch, type, null, ct);
+            if (bytes.Length != stretch.Length)
+            {
+                throw new EngineException(
+                    "content-length", ErrorKind.Damaged, $"a chunk has {bytes.Length} bytes where {stretch.Length} were stored", "run 'drconsole repository check'");
+            }
+
+            var from = (int)Math.Max(0, offset - begin);
+            await sink(bytes.Memory[from..(int)Math.Min(bytes.Length, end - begin)]);
+        }
+    }
+
+    /// <summary>What holds bytes of a part, each with where it begins. A row says how much content is below it, so that what is beside the part is passed over.</summary>
+    private async IAsyncEnumerable<(long Begin, Stretch Stretch)> OverlappingAsync(
+        ContentRoot root, long begin, long offset, long end, [EnumeratorCancellation] CancellationToken ct)
+    {
+        if (root.Depth is 0 or PageList.Depth)
+        {
+            await foreach (var stretch in StretchesAsync(root, ct))
+            {
+                if (begin < end && begin + stretch.Length > offset)
+                {
+                    yield return (begin, stretch);
+                }
+
+                begin += stretch.Length;
+            }
+
+            yield break;
+        }
+
+        if (root.Depth is < 0 or > MaxDepth)
+        {
+            throw new EngineException("content-depth", ErrorKind.Unsupported, $"content of depth {root.Depth} is not known", "use a newer release of drconsole");
+        }
+
+        ChunkRef[] rows;
+        using (var bytes = await blobs.ReadAsync(root.Id!.Value, ObjectType.ChunkList, ct))
+        {
+            rows = ChunkList.Decode(bytes.Span);
+        }
+
+        foreach (var row in rows)
+        {
+            if (begin < end && begin + row.Length > offset)
+            {
+                await foreach (var found in OverlappingAsync(new ContentRoot(root.Depth - 1, row.Id, row.Length), begin, offset, end, ct))
+                {
+                    yield return found;
+                }
+            }
+
+            begin += row.Length;
+        }
+    }
+
     private static void Copy(Stretch stretch, ChunkId source, ReadOnlySpan<byte> chunk, Span<byte> to)
     {
         foreach (var run in stretch.Runs)
