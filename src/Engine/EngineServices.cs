@@ -115,6 +115,7 @@ public static class EngineServices
         services.AddSingleton<ObjectRestoreCatalog>();
         services.AddSingleton<InPlaceRestore>();
         services.AddSingleton<IRestoreDriver, VClusterInPlaceDriver>();
+        services.AddSingleton<ClaimDataRestore>();
         services.AddSingleton<VClusterRestoreDriver>();
         services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VClusterRestoreDriver>());
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
@@ -123,7 +124,8 @@ public static class EngineServices
         services.AddSingleton<IRestoreDriver, RedisRestoreDriver>();
         services.AddSingleton<RedisDirectoryRestore>();
         services.AddSingleton<IRestoreDriver, RedisDirectoryRestoreDriver>();
-        services.AddSingleton<IRestoreDriver, VolumeRestoreDriver>();
+        services.AddSingleton<VolumeRestoreDriver>();
+        services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VolumeRestoreDriver>());
         services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();
     }
 

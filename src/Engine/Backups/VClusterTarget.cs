@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Estate;
 
@@ -15,10 +16,16 @@ namespace Hexabase.DrConsole.Engine.Backups;
 public sealed record VClusterTarget(string Namespace, string Name, string Kubeconfig, Uri? Server, string? Store, RestoreSelection Selection) : RestoreTarget
 {
     internal const string Shape = "vcluster:namespace/name?kubeconfig=F";
-    private static readonly string[] s_options = ["kubeconfig", "server", "store", "namespaces", "kinds", "names", "map", "existing"];
+    private static readonly string[] s_options = 
+    [
+        "kubeconfig", "server", "store", "namespaces", "kinds", "names", "excludeNamespaces", "excludeKinds", "labels", "cluster", "nodePorts", "map", "existing", "volumes",
+    ];
+
+    /// <summary>Below which directory the volumes of its claims are, as this machine sees it: then their data is restored with the objects; null where it is not.</summary>
+    public string? Volumes { get; init; }
 
     /// <summary>How the cluster is reached.</summary>
-    public VClusterSettings Settings => new(Namespace, Kubeconfig, false) { Name = Name, Server = Server, DataDirectory = Store, RunsCommands = false };
+    public VClusterSettings Settings => new(Namespace, Kubeconfig, false) { Name = Name, Server = Server, DataDirectory = Store, VolumesDirectory = Volumes, RunsCommands = false };
 
     /// <inheritdoc/>
     public override string ToText()
@@ -29,8 +36,14 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
         Add("namespaces", Joined(Selection.Namespaces));
         Add("kinds", Joined(Selection.Kinds));
         Add("names", Joined(Selection.Names));
+        Add("excludeNamespaces", Joined(Selection.ExcludedNamespaces));
+        Add("excludeKinds", Joined(Selection.ExcludedKinds));
+        Add("labels", Selection.Labels);
+        Add("cluster", Selection.ClusterScoped switch { null => null, true => "with", false => "without" });
+        Add("nodePorts", Selection.KeepsNodePorts ? "keep" : null);
         Add("map", Joined(Selection.NamespaceMap.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}:{pair.Value}")));
         Add("existing", Selection.ChangesExisting ? "change" : null);
+        Add("volumes", Volumes);
         return $"vcluster:{Namespace}/{Name}?{string.Join('&', options)}";
 
         void Add(string name, string? value)
@@ -67,10 +80,13 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
             faults.Add($"server {address} is not an address; use https://host:port");
         }
 
-        var existing = options.GetValueOrDefault("existing", "leave");
-        if (existing is not ("leave" or "change"))
+        var existing = Word("existing", "leave", "change");
+        var cluster = Word("cluster", "", "with", "without");
+        var ports = Word("nodePorts", "choose", "keep");
+        var labels = options.GetValueOrDefault("labels") is { Length: > 0 } selector ? selector : null;
+        if (labels is not null && LabelSelector.Parse(labels, out var fault) is null)
         {
-            faults.Add($"option existing is {existing}, not leave or change");
+            faults.Add($"labels has {fault}, which is no label selector; use key=value, key!=value, key in (a,b), key notin (a,b), key or !key, with commas between");
         }
 
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
@@ -87,6 +103,11 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
             Namespaces = List("namespaces"),
             Kinds = List("kinds"),
             Names = List("names"),
+            ExcludedNamespaces = List("excludeNamespaces"),
+            ExcludedKinds = List("excludeKinds"),
+            Labels = labels,
+            ClusterScoped = cluster is "with" or "without" ? cluster == "with" : null,
+            KeepsNodePorts = ports == "keep",
             NamespaceMap = map,
             ChangesExisting = existing == "change",
         };
@@ -96,13 +117,33 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
             faults.Add("store= is empty; it names the directory of the cluster's volume");
         }
 
+        var volumes = options.GetValueOrDefault("volumes");
+        if (volumes is "" || (volumes is not null && store is not null))
+        {
+            faults.Add("volumes= names the directory below which the volumes of claims are, for a restore of objects");
+        }
+
         if (store is not null && (!selection.IsWholeCluster || map.Count > 0))
         {
-            faults.Add("store= puts the whole cluster back in place; namespaces, kinds, names and map do not go with it");
+            faults.Add("store= puts the whole cluster back in place; no filter and no map goes with it");
         }
 
         return new VClusterTarget(
-            place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null or "" ? null : Path.GetFullPath(store, baseFolder), selection);
+            place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null or "" ? null : Path.GetFullPath(store, baseFolder), selection)
+        {
+            Volumes = volumes is null or "" ? null : Path.GetFullPath(volumes, baseFolder),
+        };
+
+        string Word(string name, params string[] known)
+        {
+            var word = options.GetValueOrDefault(name, known[0]);
+            if (!known.Contains(word))
+            {
+                faults.Add($"option {name} is {word}, not {string.Join(" or ", known.Where(one => one.Length > 0))}");
+            }
+
+            return word;
+        }
 
         string[] List(string name) => options.GetValueOrDefault(name, "").Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
     }

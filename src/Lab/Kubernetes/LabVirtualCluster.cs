@@ -149,6 +149,20 @@ public sealed class LabVirtualCluster
         return directory;
     }
 
+    /// <summary>Takes a claim away with its twin and volume; the directory stays.</summary>
+    public async Task RemoveClaimAsync(KubeApi api, string ns, string name, CancellationToken cancellationToken)
+    {
+        foreach (var (server, path) in new[]
+        {
+            (_host, $"/api/v1/namespaces/{Namespace}/persistentvolumeclaims/{name}-x-{ns}-x-{Name}"), (_host, $"/api/v1/persistentvolumes/pv-{Name}-{ns}-{name}"),
+            (api, $"/api/v1/namespaces/{ns}/persistentvolumeclaims/{name}"),
+        })
+        {
+            await server.DeleteAsync(path, null, cancellationToken).ConfigureAwait(false);
+            await server.PatchAsync(path, new JsonObject { ["metadata"] = new JsonObject { ["finalizers"] = null } }, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
     /// <summary>Starts or stops the processes as the StatefulSet says, and says so in its status.</summary>
     internal async Task FollowAsync(CancellationToken cancellationToken)
     {

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
@@ -35,7 +36,12 @@ public partial class ObjectPlanView
 
     private int Effects => Objects?.Objects.Count(one => one.IsEffect) ?? 1;
 
+    private bool HasEffect => Effects > 0 || NeedsAdmin;
+
     private bool NeedsAdmin => Plan.WritesOver;
+
+    /// <summary>Of a restore of objects, each of which has a row, what is said of the claims' data; else all of them.</summary>
+    private IEnumerable<string> ShownNotes => Plan.NotesToShow.Where(note => Objects is null || note.StartsWith(ClaimDataRestore.Note, StringComparison.Ordinal));
 
     private string ActionText => Objects is null ? Figures.Format(ClusterTexts.RunInPlace, Target) : Figures.Format(ClusterTexts.RunObjects, Effects, Target);
 

@@ -25,9 +25,23 @@ internal sealed class ObjectRestoreForm
 
     public string Names { get; set; } = "";
 
+    public string ExcludedNamespaces { get; set; } = "";
+
+    public string ExcludedKinds { get; set; } = "";
+
+    public string Labels { get; set; } = "";
+
+    public bool KeepsNodePorts { get; set; }
+
     public string Map { get; set; } = "";
 
     public bool ChangesExisting { get; set; }
+
+    /// <summary>True to restore the data of the claims with them.</summary>
+    public bool RestoresData { get; set; }
+
+    /// <summary>Below which directory the volumes of the claims are.</summary>
+    public string Volumes { get; set; } = "";
 
     /// <summary>What has to be typed to confirm.</summary>
     public string Word => $"{HostNamespace.Trim()}/{Name.Trim()}";
@@ -37,6 +51,7 @@ internal sealed class ObjectRestoreForm
     {
         (HostNamespace, Name, Kubeconfig) = (settings.Namespace, settings.Name ?? cluster ?? "", settings.Kubeconfig);
         (Server, Store) = (settings.Server?.OriginalString ?? "", settings.DataDirectory ?? "");
+        Volumes = settings.VolumesDirectory ?? "";
     }
 
     /// <summary>The target's URL, as on the command line.</summary>
@@ -55,8 +70,17 @@ internal sealed class ObjectRestoreForm
             Add("namespaces", Namespaces);
             Add("kinds", Kinds);
             Add("names", Names);
+            Add("excludeNamespaces", ExcludedNamespaces);
+            Add("excludeKinds", ExcludedKinds);
+            Add("labels", Labels);
+            Add("nodePorts", KeepsNodePorts ? "keep" : "");
             Add("map", Map);
             Add("existing", ChangesExisting ? "change" : "");
+            if (RestoresData)
+            {
+                // Also where it is empty: without it, the data would stay out without a word.
+                options.Add($"volumes={Uri.EscapeDataString(Volumes.Trim())}");
+            }
         }
 
         return $"vcluster:{Uri.EscapeDataString(HostNamespace.Trim())}/{Uri.EscapeDataString(Name.Trim())}?{string.Join('&', options)}";

@@ -29,8 +29,7 @@ public sealed class ObjectPlans(RestorePointCatalog points, RestorePointAccess a
                 throw new EngineException("restore-target-unsupported", ErrorKind.Input, "this is no target for a restore of Kubernetes objects", $"Use {VClusterTarget.Shape}, without store=, and a restore point of a virtual cluster.");
             }
 
-            var objects = await driver.PlanObjectsAsync(repository, manifest, cluster, cancellationToken);
-            return new PlannedObjects(VClusterRestoreDriver.Of(objects, manifest, cluster), objects);
+            return await driver.PlanInFullAsync(repository, manifest, cluster, cancellationToken);
         }
     }
 }

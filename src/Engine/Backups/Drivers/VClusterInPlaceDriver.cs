@@ -11,6 +11,9 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     /// <summary>The kind of its plans.</summary>
     public const string Kind = "vcluster-in-place";
 
+    private const string LivingNote = "living cluster: ";
+    private const int NamedObjects = 100;
+
     /// <inheritdoc/>
     public string PlanKind => Kind;
 
@@ -42,6 +45,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         }
 
         var endangered = await InPlaceRestore.EndangeredAsync(access, new StoredObjects(repository, manifest), cancellationToken);
+        var living = await LivingState.ReadAsync(repository, manifest, cluster, time, cancellationToken);
         IReadOnlyList<string> notes =
         [
             $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
@@ -49,6 +53,8 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             .. endangered.Select(claim => claim.Volume.Length == 0
                 ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
                 : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
+            .. Lines(living),
+            LivingNote + living.Digest,
         ];
         return new RestorePlan
         {
@@ -60,7 +66,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => one.Name == VClusterArtifacts.Etcd).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
             Notes = notes,
-            // The whole store is exchanged, whatever is in it.
+            // The whole store is exchanged; the living cluster's digest among the notes covers all that is in it.
             Difference = RestorePlan.DigestOf(notes),
         };
     }
@@ -74,15 +80,57 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         var target = (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/");
         try
         {
-            var (phases, warnings) = await restore.ExecuteAsync(work.Repository, work.Manifest, target, work.Operation, work.Log, cancellationToken);
+            var (phases, warnings) = await restore.ExecuteAsync(
+                work.Repository, work.Manifest, target, work.Operation, () => RequireSameAsync(work, target, cancellationToken), work.Log, cancellationToken);
             return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases };
         }
         catch (Exception fault) when (IsOfTheWork(fault))
         {
             // A cluster that was stopped must not stay so, and a store that is not the planned one must not stay in its place.
-            work.Log?.Invoke("restore", $"{fault.Message}; {await UndoAsync(target, work.Operation)}");
+            var undone = await UndoAsync(target, work.Operation);
+            work.Log?.Invoke("restore", $"{fault.Message}; {undone}");
             throw;
         }
+    }
+
+    /// <summary>What a person must see of the living cluster: what is lost in it first.</summary>
+    private static IEnumerable<string> Lines(LivingState living)
+    {
+        if (living.Digest == LivingState.Unknown)
+        {
+            return [$"its API server does not answer: what was changed in it since is not known, and is not looked at again before it is stopped ({living.Unread[0]})"];
+        }
+
+        var ordered = living.Differences.OrderBy(line => line.StartsWith("will be gone", StringComparison.Ordinal) ? 0 : line.StartsWith("becomes", StringComparison.Ordinal) ? 1 : 2).ToList();
+        return
+        [
+            ordered.Count == 0 ? "the living cluster has what the restore point has" : $"{Counted.Of(ordered.Count, "object", "differs", "differ")} in the living cluster from the restore point",
+            .. ordered.Take(NamedObjects),
+            .. ordered.Count > NamedObjects ? [$"and {ordered.Count - NamedObjects} more"] : Array.Empty<string>(),
+            .. living.Unread.Select(part => $"not compared: {part}"),
+        ];
+    }
+
+    /// <summary>What was changed in the cluster since the plan was looked at would be lost, and nobody has confirmed that.</summary>
+    private async Task RequireSameAsync(RestoreWork work, VClusterTarget target, CancellationToken cancellationToken)
+    {
+        var confirmed = work.Plan.Notes.FirstOrDefault(note => note.StartsWith(LivingNote, StringComparison.Ordinal))?[LivingNote.Length..];
+        if (confirmed is LivingState.Unknown)
+        {
+            return;
+        }
+
+        var now = await LivingState.ReadAsync(work.Repository, work.Manifest, target, time, cancellationToken);
+        if (now.Digest == confirmed)
+        {
+            return;
+        }
+
+        var named = now.Differences.Except(work.Plan.Notes).Take(5).ToList();
+        throw new EngineException(
+            "target-drifted", ErrorKind.Conflict,
+            $"{target.Namespace}/{target.Name} is no longer as the plan saw it: {(now.Digest == LivingState.Unknown ? now.Unread[0] : named.Count > 0 ? string.Join(", ", named) : "objects that differed were changed again")}",
+            "nothing was stopped; make the plan again, look at it and confirm it as it is now. Where something writes into the cluster all the time, stop that first");
     }
 
     /// <summary>A store that cannot be read or written fails the run as much as a cluster that does not answer; a cancel does not, the run may go on.</summary>

@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 /// Objects of a restore point into a running virtual cluster. The plan is made again before the first effect and must be the
 /// one that was confirmed; from then on the record beside the restore point and the notes in the catalog carry it.
 /// </summary>
-public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePointCatalog points, RestorePointAccess access, TimeProvider time) : IRestoreDriver
+public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePointCatalog points, RestorePointAccess access, ClaimDataRestore data, TimeProvider time) : IRestoreDriver
 {
     /// <summary>The kind of its plans.</summary>
     public const string Kind = "vcluster-objects";
@@ -26,20 +26,22 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     /// <inheritdoc/>
     public bool Takes(RestoreTarget target, Manifest manifest) => target is VClusterTarget { Store: null } && manifest is { Kind: VClusterBackup.Kind };
 
-    /// <summary>What a restore would do, object by object.</summary>
-    public async Task<ObjectRestorePlan> PlanObjectsAsync(BackupRepository repository, Manifest manifest, VClusterTarget target, CancellationToken cancellationToken)
+    /// <summary>What a restore would do: what is confirmed, and every object of it.</summary>
+    public async Task<PlannedObjects> PlanInFullAsync(BackupRepository repository, Manifest manifest, VClusterTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
-        using var api = await OpenAsync(target, cancellationToken);
-        return await new RestorePlanner(api).PlanAsync(new StoredObjects(repository, manifest), target.Selection, cancellationToken);
+        using var cluster = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken);
+        using var api = await cluster.OpenVirtualAsync(target.Settings, time, cancellationToken);
+        var objects = await new RestorePlanner(api).PlanAsync(new StoredObjects(repository, manifest), target.Selection, cancellationToken);
+        return new PlannedObjects(Of(objects, await data.PlanAsync(repository, manifest, target, objects, cluster, cancellationToken), manifest, target), objects);
     }
 
     /// <inheritdoc/>
     public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>
-        Of(await PlanObjectsAsync(repository, manifest, (VClusterTarget)target, cancellationToken), manifest, (VClusterTarget)target);
+        (await PlanInFullAsync(repository, manifest, (VClusterTarget)target, cancellationToken)).Plan;
 
-    /// <summary>The plan that a person confirms, of the plan object by object.</summary>
-    internal static RestorePlan Of(ObjectRestorePlan objects, Manifest manifest, VClusterTarget target) =>
+    /// <summary>The plan that a person confirms, of the plan object by object and what is said of the claims' data.</summary>
+    internal static RestorePlan Of(ObjectRestorePlan objects, IReadOnlyList<string> claims, Manifest manifest, VClusterTarget target) =>
         new()
         {
             FormatVersion = RestorePlan.CurrentVersion,
@@ -49,8 +51,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Kind = Kind,
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
-            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. Lines(objects)],
-            Difference = objects.Count(ObjectAction.Change) > 0 ? objects.Hash : null,
+            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. Lines(objects), .. claims],
+            Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims) ? RestorePlan.DigestOf([objects.Hash, .. claims]) : null,
         };
 
     /// <inheritdoc/>
@@ -78,13 +80,20 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         ObjectRestoreResult result;
         try
         {
+            // Before the objects: whatever uses a volume begins with its data.
+            await data.ExecuteAsync(work, cancellationToken);
             result = await restore.ExecuteAsync(plan, plan.Hash, work.Progress, cancellationToken);
         }
-        catch (EngineException fault) when (fault.Code == "target-drifted")
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Conflict)
         {
             // Half a restore into a target that somebody else changes is nobody's plan.
             var (_, left) = await restore.UndoAsync(plan, cancellationToken);
             work.Log?.Invoke("restore", left.Count == 0 ? "what was done has been taken back" : $"not taken back: {string.Join("; ", left)}");
+            foreach (var line in await data.TakeBackAsync(work.Plan, work.Operation, cancellationToken))
+            {
+                work.Log?.Invoke("restore", line);
+            }
+
             throw;
         }
 
@@ -103,6 +112,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
         var journal = new Journal(notes, operation);
         var done = await journal.ReadAsync(cancellationToken);
+        // Reads no tier, so that it does not wait for one.
+        var brought = await data.TakeBackAsync(plan, operation, cancellationToken);
         var (_, repository) = await access.OpenAsync(await points.ResolveAsync(plan.RestorePointId, cancellationToken), null, cancellationToken);
         await using (repository)
         {
@@ -110,14 +121,16 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             if (await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) is not { } record)
             {
                 // It is written before the first effect.
-                return done.Count == 0 ? null : $"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay";
+                return done.Count == 0 ? Told(null) : Told($"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay");
             }
 
             using var api = await OpenAsync(target, cancellationToken);
             var (taken, left) = await new ObjectRestore(api, journal, time).UndoAsync(record, cancellationToken);
-            return taken + left.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back")
-                + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}");
+            return Told(taken + left.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back")
+                + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}"));
         }
+
+        string? Told(string? objects) => string.Join("; ", brought.Prepend(objects).OfType<string>()) is { Length: > 0 } text ? text : null;
     }
 
     private static string ApprovedHash(RestorePlan plan) =>

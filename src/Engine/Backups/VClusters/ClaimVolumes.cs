@@ -95,7 +95,7 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
     }
 
     /// <summary>Finds the directory of a claim's volume, or says why there is none to read.</summary>
-    private async Task<(string Volume, string? Path, string Problem)> FindAsync(JsonObject claim, CancellationToken cancellationToken)
+    public async Task<(string Volume, string? Path, string Problem)> FindAsync(JsonObject claim, CancellationToken cancellationToken)
     {
         if (claim["spec"]?["volumeName"]?.GetValue<string>() is not { Length: > 0 } volume)
         {

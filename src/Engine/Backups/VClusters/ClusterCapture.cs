@@ -25,10 +25,21 @@ internal sealed class CapturedKind(KubeResource resource) : IDisposable
     /// <summary>Names of the custom kinds that this one defines, where it is the kind of definitions.</summary>
     public List<string> Defines { get; } = [];
 
+    /// <summary>Services with a selector, by namespace and name, where it is the kind of Services.</summary>
+    public List<(string Namespace, string Name)> Selecting { get; } = [];
+
+    /// <summary>Which objects count at all; null for all of them.</summary>
+    public Func<JsonObject, bool>? Counts { get; set; }
+
     public void Add(IReadOnlyList<JsonObject> page)
     {
         foreach (var value in page)
         {
+            if (Counts?.Invoke(value) == false)
+            {
+                continue;
+            }
+
             Listed++;
             var metadata = value["metadata"] as JsonObject ?? [];
             var uid = metadata["uid"]?.GetValue<string>() ?? "";
@@ -38,10 +49,20 @@ internal sealed class CapturedKind(KubeResource resource) : IDisposable
             {
                 Defines.Add(key.Name);
             }
+            else if (key is { Group: "", Kind: "Service" } && value["spec"]?["selector"] is JsonObject { Count: > 0 })
+            {
+                Selecting.Add((key.Namespace, key.Name));
+            }
 
+            var (isFinished, ports) = (ObjectRules.IsFinished(value), ObjectCleaning.AssignedPorts(value));
             var document = Encoding.UTF8.GetBytes(ObjectYaml.Write(ObjectCleaning.Clean(value)));
-            _objects.Add(new CapturedObject(
-                Resource.ApiVersion, Resource.Kind, key.Namespace, key.Name, uid, "", Spool.Length, document.Length, Convert.ToHexStringLower(SHA256.HashData(document).AsSpan(0, 8)), isTerminating));
+            _objects.Add(new CapturedObject(Resource.ApiVersion, Resource.Kind, key.Namespace, key.Name, uid, "", Spool.Length, document.Length, DigestOf(document), isTerminating)
+            {
+                IsFinished = isFinished,
+                AssignedPorts = ports,
+                IsMadeAnew = ObjectRules.NeverRestored(value, wasTerminating: false) is not null,
+                SteadyDigest = SteadyDigestOf(value),
+            });
             Spool.Append(document);
         }
     }
@@ -51,6 +72,7 @@ internal sealed class CapturedKind(KubeResource resource) : IDisposable
         Spool.Clear();
         _objects.Clear();
         Defines.Clear();
+        Selecting.Clear();
         Listed = 0;
     }
 
@@ -62,6 +84,22 @@ internal sealed class CapturedKind(KubeResource resource) : IDisposable
     }
 
     public void Dispose() => Spool.Dispose();
+
+    private static string DigestOf(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes).AsSpan(0, 8));
+
+    /// <summary>Autoscalers write the number of replicas, and the deployment controller counts its revisions, whatever people do.</summary>
+    private static string? SteadyDigestOf(JsonObject cleaned)
+    {
+        if (cleaned["spec"] is not JsonObject spec || !spec.ContainsKey("replicas"))
+        {
+            return null;
+        }
+
+        var steady = cleaned.DeepClone().AsObject();
+        steady["spec"]!.AsObject().Remove("replicas");
+        (steady["metadata"]?["annotations"] as JsonObject)?.Remove("deployment.kubernetes.io/revision");
+        return DigestOf(Encoding.UTF8.GetBytes(steady.ToJsonString()));
+    }
 }
 
 /// <summary>Lists everything that a cluster has, all kinds at the same time within the server's budget.</summary>
@@ -95,16 +133,21 @@ internal sealed class ClusterCapture : IDisposable
     public static async Task<ClusterCapture> ReadAsync(KubeApi api, string? ns, Action<int>? listed, CancellationToken cancellationToken)
     {
         var catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "list", "get", "create", "delete").ConfigureAwait(false);
-        var kinds = catalogue.Resources.Where(resource => ObjectRules.NotCaptured(resource) is null && (ns is null || resource.IsNamespaced)).Select(resource => new CapturedKind(resource)).ToList();
+        var kinds = catalogue.Resources.Where(resource => ObjectRules.NotCaptured(resource.Name) is null && (ns is null || resource.IsNamespaced)).Select(resource => new CapturedKind(resource)).ToList();
         var count = 0;
         try
         {
             // The longest lists first, by what is usual: one that begins last would be waited for alone.
-            var order = kinds.OrderBy(kind => kind.Resource.Name is "configmaps" or "secrets" or "pods" or "serviceaccounts" or "replicasets.apps" ? 0 : 1);
-            await Parallel.ForEachAsync(order, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (kind, token) =>
+            var order = kinds.OrderBy(kind => kind.Resource.Name is "configmaps" or "secrets" or "pods" or "serviceaccounts" or "replicasets.apps" ? 0 : 1).ToLookup(kind => IsOfServices(kind.Resource));
+            await ReadAllAsync(order[false]).ConfigureAwait(false);
+            // The Services say which of them are a person's own.
+            var selecting = kinds.SelectMany(kind => kind.Selecting).ToHashSet();
+            foreach (var kind in order[true])
             {
-                await ReadAsync(api, kind, ns, added => listed?.Invoke(Interlocked.Add(ref count, added)), token).ConfigureAwait(false);
-            }).ConfigureAwait(false);
+                kind.Counts = value => ObjectRules.IsOwnEndpoints(value, selecting);
+            }
+
+            await ReadAllAsync(order[true]).ConfigureAwait(false);
             return new ClusterCapture(catalogue, kinds);
         }
         catch
@@ -112,7 +155,13 @@ internal sealed class ClusterCapture : IDisposable
             kinds.ForEach(kind => kind.Dispose());
             throw;
         }
+
+        Task ReadAllAsync(IEnumerable<CapturedKind> some) => Parallel.ForEachAsync(
+            some, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken },
+            (kind, token) => new ValueTask(ReadAsync(api, kind, ns, added => listed?.Invoke(Interlocked.Add(ref count, added)), token)));
     }
+
+    private static bool IsOfServices(KubeResource resource) => resource.Name is "endpoints" or "endpointslices.discovery.k8s.io";
 
     /// <summary>Sentences for everything that is not as it should be, each naming what.</summary>
     public IEnumerable<string> Warnings()
@@ -139,7 +188,7 @@ internal sealed class ClusterCapture : IDisposable
         {
             var kind = _kinds.FirstOrDefault(one => one.Resource == resource);
             return new KindCount(
-                resource.Name, resource.ApiVersion, resource.Kind, resource.IsNamespaced, kind?.Listed ?? 0, kind?.Objects.Count ?? 0, ObjectRules.NotCaptured(resource), kind?.Problem);
+                resource.Name, resource.ApiVersion, resource.Kind, resource.IsNamespaced, kind?.Listed ?? 0, kind?.Objects.Count ?? 0, ObjectRules.NotCaptured(resource.Name), kind?.Problem);
         }),
     ];
 

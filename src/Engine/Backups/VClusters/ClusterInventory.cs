@@ -66,6 +66,21 @@ public sealed record CapturedObject(
     /// <summary>What tells it from others.</summary>
     [JsonIgnore]
     public KubeObjectKey Key => new(KubeObjectKey.GroupOf(ApiVersion), Kind, Namespace, Name);
+
+    /// <summary>True for a Pod or Job that had come to its end: made anew it would run again.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsFinished { get; init; }
+
+    /// <summary>Of a Service: the node ports that its server chose, by <c>port/protocol</c>; the document has only those that were asked for.</summary>
+    public IReadOnlyDictionary<string, int>? AssignedPorts { get; init; }
+
+    /// <summary>As it was listed: true where a controller or the server itself makes it anew. No restore point holds it.</summary>
+    [JsonIgnore]
+    public bool IsMadeAnew { get; init; }
+
+    /// <summary>As it was listed: the digest without what an autoscaler writes, where it may write there. No restore point holds it.</summary>
+    [JsonIgnore]
+    public string? SteadyDigest { get; init; }
 }
 
 /// <summary>What became of one kind.</summary>
@@ -73,7 +88,7 @@ public sealed record CapturedObject(
 /// <param name="ApiVersion">The version that it was read in.</param>
 /// <param name="Kind">For example <c>Ingress</c>.</param>
 /// <param name="IsNamespaced">False for objects of the whole cluster.</param>
-/// <param name="Listed">Objects that the server listed.</param>
+/// <param name="Listed">Objects that the server listed; of Endpoints and their slices only those that no controller manages.</param>
 /// <param name="Captured">Objects in the restore point.</param>
 /// <param name="LeftOut">Why it was not listed at all, where that is by rule.</param>
 /// <param name="Problem">Why it could not be listed, where that failed.</param>

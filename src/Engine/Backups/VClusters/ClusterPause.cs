@@ -64,6 +64,10 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         return true;
     }
 
+    /// <summary>True where a pause of this purpose has begun: it is stopped, or is about to.</summary>
+    public async Task<bool> IsHeldAsync(string purpose, CancellationToken cancellationToken) =>
+        (await ReadAsync(cancellationToken).ConfigureAwait(false))["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose;
+
     /// <summary>Waits until nothing of it runs.</summary>
     /// <returns>False where something still did after three minutes.</returns>
     public Task<bool> WaitStoppedAsync(CancellationToken cancellationToken) => WaitAsync(value => IsStoppedAsync(value, cancellationToken), cancellationToken);

@@ -1,8 +1,6 @@
-using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
-using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -68,7 +66,7 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
         }
         finally
         {
-            await RemoveAsync(lab, cluster, api);
+            await cluster.RemoveClaimAsync(api, Namespace, _claim, CancellationToken.None);
         }
     }
 
@@ -100,7 +98,7 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
         }
         finally
         {
-            await RemoveAsync(lab, cluster, api);
+            await cluster.RemoveClaimAsync(api, Namespace, _claim, CancellationToken.None);
         }
     }
 
@@ -131,20 +129,5 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
         Assert.True(driver.Takes(target, manifest));
         var plan = await driver.PlanAsync(repository, manifest, target, Ct);
         await driver.ExecuteAsync(new RestoreWork(repository, manifest, plan, plan.Hash, $"R-{Guid.NewGuid():n}"), Ct);
-    }
-
-    /// <summary>The lab is shared: what a claim leaves would be in other tests' restore points.</summary>
-    private async Task RemoveAsync(LabKubernetes lab, LabVirtualCluster cluster, KubeApi api)
-    {
-        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
-        foreach (var (server, path) in new[]
-        {
-            (host, $"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/{_claim}-x-{Namespace}-x-{cluster.Name}"), (host, $"/api/v1/persistentvolumes/pv-{cluster.Name}-{Namespace}-{_claim}"),
-            (api, $"/api/v1/namespaces/{Namespace}/persistentvolumeclaims/{_claim}"),
-        })
-        {
-            await server.DeleteAsync(path, null, CancellationToken.None);
-            await server.PatchAsync(path, (JsonObject)JsonNode.Parse("""{"metadata":{"finalizers":null}}""")!, CancellationToken.None);
-        }
     }
 }

@@ -20,6 +20,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
 {
     private const string ConfigMap = "/api/v1/namespaces/team-0000/configmaps/app-0";
+    private const string Database = $"/apis/{ClusterPopulation.Group}/v1/namespaces/team-0000/databases/db-000";
     private const string Gone = "/api/v1/namespaces/team-0001/secrets/app-1";
     private readonly TemporaryFolder _folder = new();
 
@@ -46,9 +47,18 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
         Assert.Contains(plan.Notes, note => note.Contains("pv-newer", StringComparison.Ordinal) && note.Contains("Retain", StringComparison.Ordinal));
         Assert.True(plan.WritesOver);
+        Assert.Contains("comes back: Secret team-0001/app-1", plan.Notes);
+        Assert.Contains("becomes what it was: ConfigMap team-0000/app-0", plan.Notes);
+        using (var api = KubernetesLab.Api(cluster))
+        {
+            // What controllers and autoscalers write all the time stops nothing.
+            Assert.True((await api.PatchAsync(Database + "/status", Json("""{"status":{"phase":"Ready"}}"""), Ct)).IsSuccess);
+            Assert.True((await api.PatchAsync(Database, Json("""{"spec":{"replicas":7}}"""), Ct)).IsSuccess);
+        }
+
         var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test"), Ct);
         TestContext.Current.SendDiagnosticMessage(string.Join(", ", outcome.Phases!.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s")));
-        Assert.Equal(["protect", "unpack", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));
+        Assert.Equal(["unpack", "compare", "protect", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));
 
         using var restored = KubernetesLab.Api(cluster);
         Assert.Equal(uid, Uid(await restored.GetAsync(Gone, Ct)));
@@ -81,6 +91,41 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         {
             await host.DeleteAsync(path, null, Ct);
             await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), Ct);
+        }
+    }
+
+    [Fact]
+    public async Task Cluster_that_changed_after_the_plan_is_not_stopped_and_what_changed_is_named()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
+        var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+        using var api = KubernetesLab.Api(cluster);
+        const string Late = "/api/v1/namespaces/team-0002/configmaps";
+        Assert.True((await api.CreateAsync(Late, Json("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"late"}}"""), false, Ct)).IsSuccess);
+        try
+        {
+            var (uid, stores) = (Uid(await api.GetAsync(ConfigMap, Ct)), Directory.GetDirectories(cluster.DataDirectory, "etcd*"));
+            var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-2 of a test"), Ct));
+            Assert.Equal("target-drifted", fault.Code);
+            Assert.Contains("ConfigMap team-0002/late", fault.Message, StringComparison.Ordinal);
+            Assert.True(cluster.ControlPlane.IsRunning);
+            Assert.Equal(uid, Uid(await api.GetAsync(ConfigMap, Ct)));
+            Assert.Equal(stores, Directory.GetDirectories(cluster.DataDirectory, "etcd*"));
+
+            // As it is now it can be confirmed, and says what would be lost.
+            var again = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            Assert.Contains("will be gone: ConfigMap team-0002/late", again.Notes);
+            Assert.NotEqual(plan.Hash, again.Hash);
+            Assert.Equal(again.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
+        }
+        finally
+        {
+            await api.DeleteAsync(Late + "/late", null, Ct);
         }
     }
 

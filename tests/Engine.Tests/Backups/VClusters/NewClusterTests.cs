@@ -38,7 +38,7 @@ public sealed class NewClusterTests(KubernetesLab kubernetes) : IDisposable
 
         var plan = await new RestorePlanner(api).PlanAsync(stored, new RestoreSelection(), Ct);
         Assert.Equal(0, plan.Count(ObjectAction.Refuse) + plan.Count(ObjectAction.Conflict) + plan.Count(ObjectAction.Change));
-        var result = await new ObjectRestore(api, new Journal(), TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+        var result = await new ObjectRestore(api, new MemoryJournal(), TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
         Assert.Empty(result.Failed);
         Assert.Equal(plan.Count(ObjectAction.Create), result.Created);
 
@@ -58,23 +58,4 @@ public sealed class NewClusterTests(KubernetesLab kubernetes) : IDisposable
     }
 
     public void Dispose() => _folder.Dispose();
-
-    private sealed class Journal : IObjectJournal
-    {
-        private readonly Dictionary<int, AppliedObject> _notes = [];
-
-        public Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<AppliedObject>>([.. _notes.Values]);
-
-        public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken)
-        {
-            _notes[applied.Position] = applied;
-            return Task.CompletedTask;
-        }
-
-        public Task ForgetAsync(int position, CancellationToken cancellationToken)
-        {
-            _notes.Remove(position);
-            return Task.CompletedTask;
-        }
-    }
 }

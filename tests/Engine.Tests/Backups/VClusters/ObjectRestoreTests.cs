@@ -223,30 +223,4 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
     private static string Uid(JsonObject value) => value["metadata"]!["uid"]!.GetValue<string>();
 
     private static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
-
-    private sealed class MemoryJournal : IObjectJournal
-    {
-        public Dictionary<int, AppliedObject> Notes { get; } = [];
-
-        public int DiesAt { get; set; } = int.MaxValue;
-
-        public Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<AppliedObject>>([.. Notes.Values]);
-
-        public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken)
-        {
-            if (Notes.Count == DiesAt)
-            {
-                throw new IOException("the process died here");
-            }
-
-            Notes[applied.Position] = applied;
-            return Task.CompletedTask;
-        }
-
-        public Task ForgetAsync(int position, CancellationToken cancellationToken)
-        {
-            Notes.Remove(position);
-            return Task.CompletedTask;
-        }
-    }
 }

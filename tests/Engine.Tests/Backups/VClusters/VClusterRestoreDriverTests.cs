@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -18,6 +19,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, CatalogServer catalog) : IDisposable
 {
     private readonly TemporaryFolder _folder = new();
+    private TierRepositories? _tiers;
 
     [Fact]
     public async Task Confirmed_plan_runs_once_and_its_record_carries_it_through_a_second_attempt()
@@ -32,11 +34,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
                 Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null },
             },
             repository, null, null, Ct);
-        var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
-        using var tiers = new TierRepositories(estate, TimeProvider.System);
-        var points = new RestorePointCatalog(catalog.Pool);
-        var notes = new ObjectRestoreCatalog(catalog.Pool);
-        var driver = new VClusterRestoreDriver(notes, points, new RestorePointAccess(points, tiers), TimeProvider.System);
+        var (notes, driver) = Driver();
         var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={ClusterPopulation.NamespaceOf(3)}&map={ClusterPopulation.NamespaceOf(3)}:team-driven", "/");
         Assert.True(driver.Takes(target, captured.Manifest));
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
@@ -86,5 +84,85 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         }
     }
 
-    public void Dispose() => _folder.Dispose();
+    [Fact]
+    public async Task Namespace_comes_back_with_the_data_of_its_claims_or_with_neither()
+    {
+        const string Namespace = "team-0002";
+        const string ConfigMap = $"/api/v1/namespaces/{Namespace}/configmaps/app-0";
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        using var api = KubernetesLab.Api(cluster);
+        var claim = $"c{Guid.NewGuid():n}"[..12];
+        var directory = await cluster.AddClaimAsync(api, Namespace, claim, Ct);
+        try
+        {
+            await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+            var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+                new VClusterBackupRequest
+                {
+                    Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
+                    Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null, VolumesDirectory = cluster.VolumesDirectory },
+                },
+                repository, null, null, Ct);
+            var file = Path.Combine(directory, "files", "03.txt");
+            await File.WriteAllTextAsync(file, "encrypted by somebody", Ct);
+            Assert.True((await api.DeleteAsync(ConfigMap, null, Ct)).IsSuccess);
+            var (notes, driver) = Driver();
+            var text = $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={Namespace}&kinds=ConfigMap,PersistentVolumeClaim&volumes={cluster.VolumesDirectory}";
+
+            // Data that is there is left alone like objects that are there, unless that is asked for.
+            var careful = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse(text, "/"), Ct);
+            Assert.False(careful.WritesOver);
+            Assert.Contains(careful.Notes, note => note.StartsWith($"data of claim {Namespace}/{claim}", StringComparison.Ordinal) && note.Contains("left alone", StringComparison.Ordinal));
+
+            var target = RestoreTarget.Parse(text + "&existing=change", "/");
+            var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            Assert.True(plan.WritesOver);
+            Assert.Contains(plan.Notes, note => note.EndsWith("~ files/03.txt", StringComparison.Ordinal));
+
+            // Written to since the plan: neither data nor objects.
+            await File.WriteAllTextAsync(Path.Combine(directory, "files", "late.txt"), "late", Ct);
+            var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(Work(plan, "R-1"), Ct));
+            Assert.Equal("target-changed", fault.Code);
+            Assert.Equal("encrypted by somebody", await File.ReadAllTextAsync(file, Ct));
+            Assert.Null(await api.FindAsync(ConfigMap, Ct));
+
+            plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            var operation = $"R-2 of {Guid.NewGuid()}";
+            Assert.Empty((await driver.ExecuteAsync(Work(plan, operation), Ct)).Warnings);
+            Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(file, Ct));
+            Assert.False(File.Exists(Path.Combine(directory, "files", "late.txt")));
+            Assert.NotNull(await api.FindAsync(ConfigMap, Ct));
+            Assert.NotEmpty(await notes.ReadAsync(operation, Ct));
+
+            // Its run died before it could say so: the volume is found finished, and nothing is done twice.
+            await driver.ExecuteAsync(Work(plan, operation), Ct);
+            Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(file, Ct));
+
+            // A claim that has no volume yet cannot have its data.
+            var mapped = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse($"{text}&map={Namespace}:team-0003", "/"), Ct);
+            Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: has no volume", StringComparison.Ordinal));
+
+            RestoreWork Work(RestorePlan confirmed, string name) => new(repository, captured.Manifest, confirmed, confirmed.Hash, name);
+        }
+        finally
+        {
+            await cluster.RemoveClaimAsync(api, Namespace, claim, Ct);
+        }
+    }
+
+    public void Dispose()
+    {
+        _tiers?.Dispose();
+        _folder.Dispose();
+    }
+
+    private (ObjectRestoreCatalog Notes, VClusterRestoreDriver Driver) Driver()
+    {
+        var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
+        _tiers = new TierRepositories(estate, TimeProvider.System);
+        var (points, notes) = (new RestorePointCatalog(catalog.Pool), new ObjectRestoreCatalog(catalog.Pool));
+        var volumes = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), estate, DataFolder.Open(_folder.Combine("data")), TimeProvider.System);
+        return (notes, new VClusterRestoreDriver(notes, points, new RestorePointAccess(points, _tiers), new ClaimDataRestore(volumes), TimeProvider.System));
+    }
 }

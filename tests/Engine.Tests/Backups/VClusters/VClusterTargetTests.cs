@@ -7,6 +7,8 @@ public sealed class VClusterTargetTests
     [Theory]
     [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost")]
     [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&server=https%3A%2F%2F127.0.0.1%3A6443&namespaces=shop%2Cbilling&kinds=ConfigMap%2CDeployment.apps&names=web&map=billing%3Ab2%2Cshop%3As2&existing=change")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&namespaces=team-%2A&excludeNamespaces=team-b&excludeKinds=Secret&labels=app%20in%20%28a%2Cb%29%2C%21old&cluster=without&nodePorts=keep")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&namespaces=shop&existing=change&volumes=%2Fsrv%2Fstorage")]
     [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&store=%2Fsrv%2Fdata-a-0")]
     public void Target_reads_back_as_it_was_written(string text)
     {
@@ -25,9 +27,9 @@ public sealed class VClusterTargetTests
     [Fact]
     public void Every_mistake_is_told_at_once()
     {
-        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop&store=/s&names=n&colour=red", "/"));
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop&store=/s&names=n&colour=red&labels=a b&cluster=maybe2&nodePorts=some", "/"));
         Assert.Equal("restore-target-invalid", fault.Code);
-        foreach (var part in (string[])["NAMESPACE/NAME", "kubeconfig=", "ftp://x", "maybe", "map shop", "store=", "colour"])
+        foreach (var part in (string[])["NAMESPACE/NAME", "kubeconfig=", "ftp://x", "maybe", "map shop", "store=", "colour", "a b", "maybe2", "some"])
         {
             Assert.Contains(part, fault.Message, StringComparison.Ordinal);
         }

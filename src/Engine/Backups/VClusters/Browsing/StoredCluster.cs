@@ -36,6 +36,8 @@ public sealed class StoredCluster : IClusterContent, IAsyncDisposable
     [
         .. (Inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => UnreadGroup(KubeObjectKey.GroupOf(group.Key), group.Value)),
         .. Inventory.Kinds.Where(kind => kind.Problem is not null).Select(kind => new UnreadPart(KubeObjectKey.GroupOf(kind.ApiVersion), kind.Kind, kind.Problem!)),
+        // What the build that made it left out, and this one does not.
+        .. Inventory.Kinds.Where(kind => kind.LeftOut is not null && ObjectRules.NotCaptured(kind.Name) is null).Select(kind => new UnreadPart(KubeObjectKey.GroupOf(kind.ApiVersion), kind.Kind, kind.LeftOut!)),
     ];
 
     private UnreadPart UnreadGroup(string group, string why) =>
@@ -53,6 +55,10 @@ public sealed class StoredCluster : IClusterContent, IAsyncDisposable
         var stored = new StoredObjects(repository, manifest);
         return new StoredCluster(tier, repository, manifest, inventory, stored, await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false));
     }
+
+    /// <summary>The same over a repository that stays its owner's: the result is not disposed.</summary>
+    internal static Task<StoredCluster> LookAsync(BackupRepository repository, Manifest manifest, CancellationToken cancellationToken) =>
+        ReadAsync("", repository, manifest, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<JsonObject?> ReadAsync(CapturedObject one, CancellationToken cancellationToken) =>

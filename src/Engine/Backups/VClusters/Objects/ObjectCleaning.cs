@@ -27,7 +27,14 @@ public static class ObjectCleaning
         "autoscaling.alpha.kubernetes.io/conditions", "autoscaling.alpha.kubernetes.io/current-metrics",
     ];
 
-    private static readonly string[] s_jobLabels = ["controller-uid", "batch.kubernetes.io/controller-uid"];
+    /// <summary>Of a Service's ports by <see cref="PortsOf"/>: the one that asks for its health.</summary>
+    internal const string HealthPort = "healthCheckNodePort";
+
+    /// <summary>Says who leads at this instant, in kinds that older controllers elect by.</summary>
+    private const string Leader = "control-plane.alpha.kubernetes.io/leader";
+
+    /// <summary>Labels of a Job's Pods that hold its identity.</summary>
+    internal static readonly string[] JobLabels = ["controller-uid", "batch.kubernetes.io/controller-uid"];
 
     /// <summary>Cleans an object in place and returns it.</summary>
     public static JsonObject Clean(JsonObject value)
@@ -42,12 +49,60 @@ public static class ObjectCleaning
                 metadata.Remove(key);
             }
 
+            (metadata["annotations"] as JsonObject)?.Remove(Leader);
             RemoveIfEmpty(metadata, "annotations");
             RemoveIfEmpty(metadata, "labels");
         }
 
         return value;
     }
+
+    /// <summary>The node ports of a Service as its server has it that nobody asked for, by <c>port/protocol</c>; null where there are none.</summary>
+    internal static IReadOnlyDictionary<string, int>? AssignedPorts(JsonObject service)
+    {
+        if (service["spec"] is not JsonObject || KubeObjectKey.Of(service) is not { Kind: "Service", Group: "" })
+        {
+            return null;
+        }
+
+        var all = PortsOf(service);
+        var asked = PortsOf(Cleaned(service));
+        var assigned = all.Where(port => !asked.ContainsKey(port.Key)).ToDictionary();
+        return assigned.Count > 0 ? assigned : null;
+
+        static JsonObject Cleaned(JsonObject value)
+        {
+            var copy = value.DeepClone().AsObject();
+            CleanService(copy);
+            return copy;
+        }
+    }
+
+    /// <summary>All node ports of a Service.</summary>
+    internal static Dictionary<string, int> PortsOf(JsonObject service)
+    {
+        var found = new Dictionary<string, int>(StringComparer.Ordinal);
+        foreach (var port in (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>())
+        {
+            if (port["nodePort"]?.GetValue<int>() is { } number and > 0)
+            {
+                found[PortName(port)] = number;
+            }
+        }
+
+        if (service["spec"]?[HealthPort]?.GetValue<int>() is { } health and > 0)
+        {
+            found[HealthPort] = health;
+        }
+
+        return found;
+    }
+
+    /// <summary>What tells a port of a Service from the others.</summary>
+    internal static string PortName(JsonObject port) => $"{port["port"]}/{port["protocol"]?.ToString() ?? "TCP"}";
+
+    /// <summary>Whether an account's list names a token that a controller made for it.</summary>
+    internal static bool IsTokenOf(string account, JsonNode? entry) => entry?["name"]?.GetValue<string>().StartsWith($"{account}-token-", StringComparison.Ordinal) == true;
 
     private static void CleanKind(JsonObject value)
     {
@@ -148,7 +203,7 @@ public static class ObjectCleaning
 
         foreach (var labels in new[] { spec["selector"]?["matchLabels"] as JsonObject, spec["template"]?["metadata"]?["labels"] as JsonObject, value["metadata"]?["labels"] as JsonObject })
         {
-            foreach (var label in s_jobLabels)
+            foreach (var label in JobLabels)
             {
                 labels?.Remove(label);
             }
@@ -183,7 +238,7 @@ public static class ObjectCleaning
     private static void CleanServiceAccount(JsonObject value)
     {
         var name = value["metadata"]?["name"]?.GetValue<string>();
-        RemoveWhere(value, "secrets", entry => entry?["name"]?.GetValue<string>().StartsWith($"{name}-token-", StringComparison.Ordinal) == true);
+        RemoveWhere(value, "secrets", entry => IsTokenOf(name ?? "", entry));
     }
 
     private static void RemoveWhere(JsonObject value, string key, Func<JsonNode?, bool> isGone)

@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 
@@ -12,8 +11,6 @@ public static partial class ObjectRules
         ["events"] = "tells what happened, not what is wanted",
         ["events.events.k8s.io"] = "tells what happened, not what is wanted",
         ["leases.coordination.k8s.io"] = "says who leads at this instant",
-        ["endpoints"] = "is made anew from Services and Pods",
-        ["endpointslices.discovery.k8s.io"] = "is made anew from Services and Pods",
         ["componentstatuses"] = "is a view of the server's own state",
     };
 
@@ -28,16 +25,14 @@ public static partial class ObjectRules
     };
 
     /// <summary>Why a kind is not captured, or null.</summary>
-    public static string? NotCaptured(KubeResource resource)
-    {
-        ArgumentNullException.ThrowIfNull(resource);
-        return s_notCaptured.GetValueOrDefault(resource.Name);
-    }
+    /// <param name="resource">As kubectl names it: <c>events</c>, <c>leases.coordination.k8s.io</c>.</param>
+    public static string? NotCaptured(string resource) => s_notCaptured.GetValueOrDefault(resource);
 
     /// <summary>Why a captured object is never put back, or null.</summary>
     /// <param name="value">The cleaned object.</param>
     /// <param name="wasTerminating">True where it was being deleted when it was captured.</param>
-    public static string? NeverRestored(JsonObject value, bool wasTerminating)
+    /// <param name="wasFinished">True where it was a Pod or Job that had come to its end.</param>
+    public static string? NeverRestored(JsonObject value, bool wasTerminating, bool wasFinished = false)
     {
         var key = KubeObjectKey.Of(value);
         var kind = key.Kind + (key.Group.Length > 0 ? "." + key.Group : "");
@@ -46,8 +41,14 @@ public static partial class ObjectRules
             return "was being deleted when it was captured";
         }
 
+        if (wasFinished)
+        {
+            return "had come to its end when it was captured; made anew, it would run again";
+        }
+
         return s_neverRestored.GetValueOrDefault(kind) ?? kind switch
         {
+            "PersistentVolume" when value["metadata"]?["labels"]?["vcluster.loft.sh/fake-pv"] is not null => "is made anew by the syncer for its claim",
             "Pod" or "ReplicaSet.apps" or "Job.batch" when HasController(value) => "is made anew by its owner",
             "Pod" when value["metadata"]?["annotations"]?["kubernetes.io/config.mirror"] is not null => "mirrors a file of its node",
             "Service" when key is { Namespace: "default", Name: "kubernetes" } => "is the API server's own",
@@ -60,6 +61,38 @@ public static partial class ObjectRules
             _ when value["metadata"]?["labels"]?["kubernetes.io/bootstrapping"] is not null => "is made by every API server",
             _ => null,
         };
+    }
+
+    /// <summary>Whether an object as its server has it is a Pod or Job that has come to its end.</summary>
+    public static bool IsFinished(JsonObject value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        return KubeObjectKey.Of(value) switch
+        {
+            { Kind: "Pod", Group: "" } => value["status"]?["phase"]?.GetValue<string>() is "Succeeded" or "Failed",
+            { Kind: "Job", Group: "batch" } => (value["status"]?["conditions"] as JsonArray ?? []).OfType<JsonObject>()
+                .Any(one => one["type"]?.GetValue<string>() is "Complete" or "Failed" && one["status"]?.GetValue<string>() == "True"),
+            _ => false,
+        };
+    }
+
+    /// <summary>
+    /// Whether Endpoints or a slice of them are a person's own. Those of a Service with a selector, and slices that a controller manages,
+    /// are made anew from Pods.
+    /// </summary>
+    /// <param name="value">The object as its server has it.</param>
+    /// <param name="selecting">Services with a selector, by namespace and name.</param>
+    public static bool IsOwnEndpoints(JsonObject value, IReadOnlySet<(string Namespace, string Name)> selecting)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        ArgumentNullException.ThrowIfNull(selecting);
+        var key = KubeObjectKey.Of(value);
+        var (labels, annotations) = (value["metadata"]?["labels"], value["metadata"]?["annotations"]);
+        return key is not { Namespace: "default", Name: "kubernetes" }
+            && (key.Kind == "EndpointSlice"
+                ? labels?["endpointslice.kubernetes.io/managed-by"]?.GetValue<string>().EndsWith("controller.k8s.io", StringComparison.Ordinal) != true
+                : !selecting.Contains((key.Namespace, key.Name)) && annotations?["endpoints.kubernetes.io/last-change-trigger-time"] is null
+                    && annotations?["control-plane.alpha.kubernetes.io/leader"] is null);
     }
 
     private static bool HasController(JsonObject value) =>

@@ -56,14 +56,16 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
     /// <param name="manifest">The restore point.</param>
     /// <param name="target">The cluster, with the directory of its volume.</param>
     /// <param name="operation">Names the run.</param>
+    /// <param name="compare">Looks once more at the living cluster, right before the first effect on it, and throws where it is not what was confirmed.</param>
     /// <param name="log">Told a phase and a line of text.</param>
     /// <param name="cancellationToken">Ends it before the directories are exchanged; afterwards it is brought to its end.</param>
     /// <exception cref="EngineException"><c>store-missing</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
     public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings)> ExecuteAsync(
-        BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Action<string, string>? log, CancellationToken cancellationToken)
+        BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Func<Task> compare, Action<string, string>? log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(repository);
         ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(compare);
         var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
         var stored = new StoredObjects(repository, manifest);
         using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
@@ -74,8 +76,14 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         {
             if (!Directory.Exists(places.Former))
             {
-                await PhaseAsync("protect", () => ProtectAsync(access, stored, operation, log, cancellationToken)).ConfigureAwait(false);
                 await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
+                if (!await pause.IsHeldAsync(operation, cancellationToken).ConfigureAwait(false))
+                {
+                    // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
+                    await PhaseAsync("compare", compare).ConfigureAwait(false);
+                }
+
+                await PhaseAsync("protect", () => ProtectAsync(access, stored, operation, log, cancellationToken)).ConfigureAwait(false);
             }
 
             await ExchangeAsync().ConfigureAwait(false);

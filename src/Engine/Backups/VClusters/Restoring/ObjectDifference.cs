@@ -25,6 +25,42 @@ public static class ObjectDifference
         return found;
     }
 
+    /// <summary>The paths of fields that were sent and are not in what came back: a schema prunes what it does not know without a word.</summary>
+    internal static IReadOnlyList<string> Lost(JsonObject sent, JsonObject answered)
+    {
+        var lost = new List<string>();
+        Lose("", sent, answered, lost);
+        return lost;
+    }
+
+    private static void Lose(string path, JsonNode? sent, JsonNode? answered, List<string> lost)
+    {
+        switch (sent, answered)
+        {
+            case (null or JsonObject { Count: 0 } or JsonArray { Count: 0 }, _):
+            // What a server leaves out when it has its default.
+            case (JsonValue, null) when sent!.ToJsonString() is "false" or "0" or "\"\"":
+                break;
+            case (_, null):
+                lost.Add(path);
+                break;
+            case (JsonObject one, JsonObject other):
+                foreach (var (key, value) in one)
+                {
+                    Lose(path.Length == 0 ? Quoted(key) : $"{path}.{Quoted(key)}", value, other[key], lost);
+                }
+
+                break;
+            case (JsonArray one, JsonArray other) when one.Count == other.Count:
+                for (var at = 0; at < one.Count; at++)
+                {
+                    Lose($"{path}[{at}]", one[at], other[at], lost);
+                }
+
+                break;
+        }
+    }
+
     /// <summary>An object without what differs from cluster to cluster by nature.</summary>
     internal static JsonObject Comparable(JsonObject value)
     {

@@ -143,10 +143,9 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             return null;
         }
 
-        var cleaned = ObjectCleaning.Clean(live.DeepClone().AsObject());
         var isOurs = one.Action == ObjectAction.Create
-            ? ObjectDifference.Between(cleaned, ObjectBodies.ForCreate(document)).Count == 0
-            : ObjectRestorePlan.DigestOf(cleaned) is var digest && digest != one.LiveDigest && digest == one.Digest;
+            ? ObjectBodies.IsAsCreated(document, live)
+            : ObjectRestorePlan.DigestOf(ObjectCleaning.Clean(live.DeepClone().AsObject())) is var digest && digest != one.LiveDigest && digest == one.Digest;
         return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
     }
 
@@ -258,8 +257,7 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             throw Drifted(one);
         }
 
-        var body = ObjectBodies.ForCreate(one.Document!);
-        if (ObjectDifference.Between(ObjectCleaning.Clean(live.DeepClone().AsObject()), body).Count == 0)
+        if (ObjectBodies.IsAsCreated(one.Document!, live))
         {
             return live["metadata"]!["uid"]!.GetValue<string>();
         }
@@ -267,11 +265,30 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
         // The service account "default" is made with its namespace: what was stored for it is merged into that.
         if (one.Target is { Kind: "ServiceAccount", Group: "", Name: "default" })
         {
-            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
-            return answer.IsSuccess ? live["metadata"]!["uid"]!.GetValue<string>() : throw Drifted(one);
+            return await MergeAsync(one, path, live, cancellationToken).ConfigureAwait(false);
         }
 
         throw Drifted(one);
+    }
+
+    /// <summary>Its controllers note a token in it at the same time: what they write in between is read again.</summary>
+    private async Task<string> MergeAsync(PlannedObject one, string path, JsonObject live, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            if (answer.IsSuccess)
+            {
+                return live["metadata"]!["uid"]!.GetValue<string>();
+            }
+
+            if (answer.Status != 409 || attempt == 20)
+            {
+                throw Drifted(one);
+            }
+
+            live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
+        }
     }
 
     private static EngineException Drifted(PlannedObject one) => new(

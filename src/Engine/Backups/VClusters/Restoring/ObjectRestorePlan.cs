@@ -44,6 +44,10 @@ public sealed record PlannedObject(
     [JsonIgnore]
     internal JsonObject? Live { get; init; }
 
+    /// <summary>True where the document follows what was found in the target: another version, a claim without its volume.</summary>
+    [JsonIgnore]
+    internal bool IsAdjusted { get; init; }
+
     /// <summary>True where something will be done.</summary>
     [JsonIgnore]
     public bool IsEffect => Action is ObjectAction.Create or ObjectAction.Change;

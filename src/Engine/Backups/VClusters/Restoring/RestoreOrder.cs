@@ -11,9 +11,10 @@ public static class RestoreOrder
     private static readonly Dictionary<string, int> s_ranks = Ranks(
     [
         "CustomResourceDefinition.apiextensions.k8s.io", "Namespace", "PriorityClass.scheduling.k8s.io", "StorageClass.storage.k8s.io", "CSIDriver.storage.k8s.io",
-        "RuntimeClass.node.k8s.io", "PodSecurityPolicy.policy", "IngressClass.networking.k8s.io", "ClusterRole.rbac.authorization.k8s.io", "Role.rbac.authorization.k8s.io",
+        "RuntimeClass.node.k8s.io", "VolumeSnapshotClass.snapshot.storage.k8s.io", "VolumeSnapshotContent.snapshot.storage.k8s.io", "VolumeSnapshot.snapshot.storage.k8s.io",
+        "PodSecurityPolicy.policy", "IngressClass.networking.k8s.io", "ClusterRole.rbac.authorization.k8s.io", "Role.rbac.authorization.k8s.io",
         "ServiceAccount", "ClusterRoleBinding.rbac.authorization.k8s.io", "RoleBinding.rbac.authorization.k8s.io", "Secret", "ConfigMap", "LimitRange", "PersistentVolume",
-        "PersistentVolumeClaim", "NetworkPolicy.networking.k8s.io", "Service",
+        "PersistentVolumeClaim", "NetworkPolicy.networking.k8s.io", "Endpoints", "EndpointSlice.discovery.k8s.io", "Service",
     ], 10);
 
     private static readonly Dictionary<string, int> s_late = Ranks(

@@ -34,47 +34,63 @@ public sealed class RestorePlanner(KubeApi api)
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(selection);
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
-        var taken = index.Where(selection.Takes).ToList();
-        if (taken.Count == 0)
+        var chosen = (await stored.ReadEachAsync(index.Where(selection.Takes), cancellationToken).ConfigureAwait(false)).Where(one => one.Document is null || selection.TakesLabels(one.Document)).ToList();
+        if (chosen.Count == 0)
         {
             throw new EngineException("selection-empty", ErrorKind.Input, "no object of the restore point is selected", "look at its namespaces and kinds, and select some");
         }
 
         var catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
-        var documents = await stored.ReadAsync(WithDefinitions(index, taken, catalogue), cancellationToken).ConfigureAwait(false);
-        var defined = documents.Where(one => one.Object.Kind == "CustomResourceDefinition").Select(one => DefinedBy(one.Document)).ToHashSet();
-        var created = documents.Where(one => one.Object.Key is { Kind: "Namespace", Group: "" }).Select(one => selection.TargetOf(one.Object.Key).Name).ToHashSet(StringComparer.Ordinal);
-        _isWide = documents.Select(one => one.Object.Namespace).Distinct().Count() > FewNamespaces;
-        var scope = new Scope(catalogue, selection, defined, created);
-        var planned = new PlannedObject[documents.Count];
-        await Parallel.ForAsync(0, documents.Count, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (at, token) =>
-            planned[at] = await PlanAsync(documents[at].Object, documents[at].Document, scope, token).ConfigureAwait(false)).ConfigureAwait(false);
+        var along = await new RestoreCompanions(stored, index, selection, catalogue, FindLiveAsync).FindAsync(chosen, cancellationToken).ConfigureAwait(false);
+        var scope = Scope.Of(catalogue, selection, [.. chosen, .. along], along);
+        _isWide = scope.Documents.Select(one => one.Object.Namespace).Distinct().Count() > FewNamespaces;
+        var planned = new PlannedObject[scope.Documents.Count];
+        await Parallel.ForAsync(0, planned.Length, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (at, token) =>
+            planned[at] = await PlanAsync(scope.Documents[at], scope, token).ConfigureAwait(false)).ConfigureAwait(false);
         return new ObjectRestorePlan(api.Address, [.. planned.OrderBy(one => RestoreOrder.RankOf(one.Target)).ThenBy(one => one.Target.ToString(), StringComparer.Ordinal)]);
     }
 
-    private sealed record Scope(KubeCatalogue Catalogue, RestoreSelection Selection, HashSet<(string Group, string Kind)> Defined, HashSet<string> CreatedNamespaces);
-
-    /// <summary>A custom resource without its definition is nothing: the restore point's comes along where the target has none.</summary>
-    private static IEnumerable<CapturedObject> WithDefinitions(IReadOnlyList<CapturedObject> index, List<CapturedObject> taken, KubeCatalogue catalogue)
+    /// <summary>
+    /// What each object is planned within: kinds that are defined, namespaces of the target and persistent volumes that are restored too,
+    /// and what nobody chose.
+    /// </summary>
+    private sealed record Scope(
+        KubeCatalogue Catalogue, RestoreSelection Selection, IReadOnlyList<StoredDocument> Documents, HashSet<(string Group, string Kind)> Defined, HashSet<string> Namespaces, HashSet<string> Volumes,
+        HashSet<KubeObjectKey> Along)
     {
-        var missing = taken.Where(one => catalogue.Serving(one.ApiVersion, one.Kind) is null).Select(one => one.Key.Group).ToHashSet(StringComparer.Ordinal);
-        return taken.Concat(index.Where(one => one.Kind == "CustomResourceDefinition" && missing.Contains(one.Name[(one.Name.IndexOf('.', StringComparison.Ordinal) + 1)..]))).Distinct();
+        public static Scope Of(KubeCatalogue catalogue, RestoreSelection selection, IReadOnlyList<StoredDocument> documents, IReadOnlyList<StoredDocument> along)
+        {
+            var restored = documents.Where(one => one.Document is { } document && ObjectRules.NeverRestored(document, one.Object.IsTerminating, one.Object.IsFinished) is null).ToList();
+            return new Scope(
+                catalogue, selection, documents,
+                restored.Where(one => one.Object.Kind == "CustomResourceDefinition").Select(one => DefinedBy(one.Document!)).ToHashSet(),
+                restored.Where(one => one.Object.Key is { Kind: "Namespace", Group: "" }).Select(one => selection.TargetOf(one.Object.Key).Name).ToHashSet(StringComparer.Ordinal),
+                restored.Where(one => one.Object.Key is { Kind: "PersistentVolume", Group: "" } && !ClaimBinding.WentWithItsClaim(one.Document!)).Select(one => one.Object.Name).ToHashSet(StringComparer.Ordinal),
+                along.Select(one => one.Object.Key).ToHashSet());
+        }
     }
 
     private static (string Group, string Kind) DefinedBy(JsonObject definition) =>
         (definition["spec"]?["group"]?.GetValue<string>() ?? "", definition["spec"]?["names"]?["kind"]?.GetValue<string>() ?? "");
 
-    private async Task<PlannedObject> PlanAsync(CapturedObject one, JsonObject document, Scope scope, CancellationToken cancellationToken)
+    private async Task<PlannedObject> PlanAsync(StoredDocument stored, Scope scope, CancellationToken cancellationToken)
     {
+        var one = stored.Object;
         var target = scope.Selection.TargetOf(one.Key);
-        ObjectBodies.Map(document, target, scope.Selection);
+        if (stored.Document is not { } document)
+        {
+            // Others are restored all the same; who confirms the plan sees what is lost.
+            return new PlannedObject(one.Key, target, ObjectAction.Refuse, $"cannot be read from the restore point: {stored.Fault!.Message}", [], one.Digest, null);
+        }
+
+        ObjectBodies.Map(document, one, target, scope.Selection);
         if (IsScratch && document["spec"]?["conversion"] is not null)
         {
             document["spec"]!["conversion"] = new JsonObject { ["strategy"] = "None" };
         }
 
         var plan = new PlannedObject(one.Key, target, ObjectAction.Leave, null, [], ObjectRestorePlan.DigestOf(document), null) { Document = document };
-        if (ObjectRules.NeverRestored(document, one.IsTerminating) is { } reason)
+        if (ObjectRules.NeverRestored(document, one.IsTerminating, one.IsFinished) is { } reason)
         {
             return plan with { Reason = reason };
         }
@@ -91,21 +107,44 @@ public sealed class RestorePlanner(KubeApi api)
                 : plan with { Action = ObjectAction.Refuse, Reason = WithoutKind };
         }
 
-        document["apiVersion"] = resource.ApiVersion;
+        if (resource.ApiVersion != one.ApiVersion)
+        {
+            document["apiVersion"] = resource.ApiVersion;
+            plan = plan with { IsAdjusted = true };
+        }
+
         var live = await FindLiveAsync(resource, target, cancellationToken).ConfigureAwait(false);
         return live is null
-            ? await PlanCreateAsync(plan, resource, document, scope, cancellationToken).ConfigureAwait(false)
+            ? await PlanCreateAsync(plan, resource, scope, cancellationToken).ConfigureAwait(false)
             : await PlanExistingAsync(plan, resource, live, scope, cancellationToken).ConfigureAwait(false);
     }
 
-    private async Task<PlannedObject> PlanCreateAsync(PlannedObject plan, KubeResource resource, JsonObject document, Scope scope, CancellationToken cancellationToken)
+    private async Task<PlannedObject> PlanCreateAsync(PlannedObject plan, KubeResource resource, Scope scope, CancellationToken cancellationToken)
     {
+        var (document, isOtherVersion) = (plan.Document!, plan.IsAdjusted);
+        var notes = new List<string>();
+        if (scope.Along.Contains(plan.Source))
+        {
+            notes.Add("comes along: what is restored needs it");
+        }
+
+        if (!IsScratch && plan.Target is { Kind: "PersistentVolume", Group: "" } && ClaimBinding.WentWithItsClaim(document))
+        {
+            return plan with { Reason = "its storage was made for its claim and went with it; the claim gets a new one" };
+        }
+
+        if (!IsScratch && plan.Target is { Kind: "PersistentVolumeClaim", Group: "" } && await ClaimBinding.WhyNewAsync(document, scope.Volumes, FindLiveAsync, cancellationToken).ConfigureAwait(false) is { } why)
+        {
+            document["spec"]!.AsObject().Remove("volumeName");
+            plan = plan with { Digest = ObjectRestorePlan.DigestOf(document), IsAdjusted = true };
+            notes.Add($"gets a new volume: {why}");
+        }
+
         var body = ObjectBodies.ForCreate(document);
         var path = resource.PathOf(plan.Target.Namespace);
-        string? note = null;
         if (resource.IsNamespaced && await FindLiveAsync(new KubeResource("", "v1", "namespaces", "Namespace", false), new KubeObjectKey("", "Namespace", "", plan.Target.Namespace), cancellationToken).ConfigureAwait(false) is null)
         {
-            if (!scope.CreatedNamespaces.Contains(plan.Target.Namespace))
+            if (!scope.Namespaces.Contains(plan.Target.Namespace))
             {
                 return plan with { Action = ObjectAction.Refuse, Reason = $"namespace {plan.Target.Namespace} is not there, and it is not among what is restored" };
             }
@@ -113,13 +152,20 @@ public sealed class RestorePlanner(KubeApi api)
             // Its own namespace does not exist yet: the server judges the object as if it went to another one.
             body["metadata"]!["namespace"] = "default";
             path = resource.PathOf("default");
-            note = "checked by the server as if in namespace default, since its own is created first";
+            notes.Add("checked by the server as if in namespace default, since its own is created first");
         }
 
         var answer = await api.CreateAsync(path, body, isDryRun: true, cancellationToken).ConfigureAwait(false);
+        var lost = answer is { IsSuccess: true, Body: { } taken } ? ObjectDifference.Lost(body, taken) : [];
+        if (lost.Count > 0 && isOtherVersion)
+        {
+            return plan with { Action = ObjectAction.Conflict, Reason = $"the target serves it as {resource.ApiVersion} only, which would drop {string.Join(", ", lost.Take(5))}" };
+        }
+
+        notes.AddRange(lost.Count == 0 ? [] : [$"the server would drop {string.Join(", ", lost.Take(5))}"]);
         return answer switch
         {
-            { IsSuccess: true } or { Reason: "AlreadyExists" } => plan with { Action = ObjectAction.Create, Reason = note },
+            { IsSuccess: true } or { Reason: "AlreadyExists" } => plan with { Action = ObjectAction.Create, Reason = notes.Count == 0 ? null : string.Join("; ", notes) },
             _ => plan with { Action = ObjectAction.Refuse, Reason = Refusal(answer) },
         };
     }
@@ -127,6 +173,11 @@ public sealed class RestorePlanner(KubeApi api)
     private async Task<PlannedObject> PlanExistingAsync(PlannedObject plan, KubeResource resource, JsonObject live, Scope scope, CancellationToken cancellationToken)
     {
         var cleaned = ObjectCleaning.Clean(live.DeepClone().AsObject());
+        if (!IsScratch && ClaimBinding.TakesOver(plan.Document!, live))
+        {
+            plan = plan with { Digest = ObjectRestorePlan.DigestOf(plan.Document!), IsAdjusted = true };
+        }
+
         var found = plan with { Live = cleaned, LiveDigest = ObjectRestorePlan.DigestOf(cleaned) };
         if (live["metadata"]?["deletionTimestamp"] is not null)
         {
@@ -169,61 +220,5 @@ public sealed class RestorePlanner(KubeApi api)
             var found = await KubeListing.AllAsync(api, kind, null, ns.Length > 0 ? ns : null, cancellationToken).ConfigureAwait(false);
             return found.ToDictionary(value => (value["metadata"]!["namespace"]?.GetValue<string>() ?? "", value["metadata"]!["name"]!.GetValue<string>()));
         }
-    }
-}
-
-/// <summary>What is sent to a server for an object.</summary>
-internal static class ObjectBodies
-{
-    /// <summary>Gives a document its name and namespace in the target.</summary>
-    internal static void Map(JsonObject document, KubeObjectKey target, RestoreSelection selection)
-    {
-        document["metadata"]!["name"] = target.Name;
-        if (target.Namespace.Length > 0)
-        {
-            document["metadata"]!["namespace"] = target.Namespace;
-        }
-
-        // Rights name the namespaces of those who have them.
-        foreach (var subject in (document["subjects"] as JsonArray ?? []).OfType<JsonObject>())
-        {
-            if (subject["namespace"]?.GetValue<string>() is { } ns && selection.NamespaceMap.TryGetValue(ns, out var mapped))
-            {
-                subject["namespace"] = mapped;
-            }
-        }
-    }
-
-    /// <summary>Without owners: one with another cluster's identity is accepted and collected as garbage at once. They follow as a patch.</summary>
-    internal static JsonObject ForCreate(JsonObject document)
-    {
-        var body = document.DeepClone().AsObject();
-        (body["metadata"] as JsonObject)?.Remove("ownerReferences");
-        return body;
-    }
-
-    /// <summary>The stored content over the one that is there, with what only the server assigns, and owners as they are.</summary>
-    internal static JsonObject ForChange(JsonObject document, JsonObject live)
-    {
-        var body = ForCreate(document);
-        var metadata = body["metadata"]!.AsObject();
-        metadata["resourceVersion"] = live["metadata"]!["resourceVersion"]!.DeepClone();
-        if (live["metadata"]!["ownerReferences"] is { } owners)
-        {
-            metadata["ownerReferences"] = owners.DeepClone();
-        }
-
-        if (body["spec"] is JsonObject spec && live["spec"] is JsonObject there)
-        {
-            foreach (var key in (string[])["clusterIP", "clusterIPs", "volumeName", "nodeName"])
-            {
-                if (!spec.ContainsKey(key) && there[key] is { } assigned)
-                {
-                    spec[key] = assigned.DeepClone();
-                }
-            }
-        }
-
-        return body;
     }
 }

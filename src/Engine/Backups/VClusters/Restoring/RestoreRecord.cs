@@ -29,6 +29,8 @@ internal static class RestoreRecord
                 ["digest"] = one.Digest,
                 ["liveDigest"] = one.LiveDigest,
                 ["before"] = one.Action == ObjectAction.Change ? one.Live!.DeepClone() : null,
+                // What the target's state has led to cannot be found again later.
+                ["document"] = one is { IsEffect: true, IsAdjusted: true } ? one.Document!.DeepClone() : null,
             });
         }
 
@@ -51,18 +53,20 @@ internal static class RestoreRecord
             row.GetProperty("reason").GetString(), [], row.GetProperty("digest").GetString()!, row.GetProperty("liveDigest").GetString())
         {
             Live = row.GetProperty("before").Deserialize<JsonObject>(),
+            // Records of older builds have none.
+            Document = row.TryGetProperty("document", out var adjusted) ? adjusted.Deserialize<JsonObject>() : null,
         }).ToList();
-        var wanted = rows.Where(row => row.IsEffect).ToDictionary(row => row.Source);
+        var wanted = rows.Where(row => row is { IsEffect: true, Document: null }).ToDictionary(row => row.Source);
         var stored = new StoredObjects(repository, manifest);
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
-        var documents = (await stored.ReadAsync(index.Where(one => wanted.ContainsKey(one.Key)), cancellationToken).ConfigureAwait(false)).ToDictionary(one => one.Object.Key, one => one.Document);
-        return new ObjectRestorePlan(found.Content.GetProperty("cluster").GetString()!, [.. rows.Select(row => row.IsEffect ? row with { Document = Mapped(documents[row.Source], row.Target, selection) } : row)]);
+        var documents = (await stored.ReadAsync(index.Where(one => wanted.ContainsKey(one.Key)), cancellationToken).ConfigureAwait(false)).ToDictionary(one => one.Object.Key);
+        return new ObjectRestorePlan(found.Content.GetProperty("cluster").GetString()!, [.. rows.Select(row => wanted.ContainsKey(row.Source) ? row with { Document = Mapped(documents[row.Source], row.Target, selection) } : row)]);
     }
 
-    private static JsonObject Mapped(JsonObject document, KubeObjectKey target, RestoreSelection selection)
+    private static JsonObject Mapped((CapturedObject Object, JsonObject Document) one, KubeObjectKey target, RestoreSelection selection)
     {
-        ObjectBodies.Map(document, target, selection);
-        return document;
+        ObjectBodies.Map(one.Document, one.Object, target, selection);
+        return one.Document;
     }
 
     /// <summary>The same for the same operation: a second attempt finds the first one's.</summary>

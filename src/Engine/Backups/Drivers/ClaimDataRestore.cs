@@ -1,0 +1,124 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.Drivers;
+
+/// <summary>
+/// The data of claims as a part of a restore of objects: each volume is brought to the state of the restore point by its difference,
+/// before the objects, and back to what it was with them. Only volumes that the host's claims are bound to already: one that its
+/// provisioner makes when a Pod asks for it is not there before the objects are.
+/// </summary>
+public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
+{
+    /// <summary>Begins every line of a plan that is about the data of a claim.</summary>
+    public const string Note = "data of claim ";
+
+    private const string Bound = "volume: ";
+
+    /// <summary>What the plan says of the data of the claims that it restores; empty where nobody asked for it.</summary>
+    internal async Task<IReadOnlyList<string>> PlanAsync(
+        BackupRepository repository, Manifest manifest, VClusterTarget target, ObjectRestorePlan objects, VClusterAccess access, CancellationToken cancellationToken)
+    {
+        if (target.Volumes is null)
+        {
+            return [];
+        }
+
+        var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken);
+        var captured = (inventory.Volumes ?? []).ToDictionary(volume => new KubeObjectKey("", "PersistentVolumeClaim", volume.Namespace, volume.Claim));
+        var hosts = await VolumeRetention.ClaimsAsync(access, cancellationToken);
+        var notes = new List<string>();
+        foreach (var claim in objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }))
+        {
+            var name = $"{Note}{claim.Target.Namespace}/{claim.Target.Name}: ";
+            if (!captured.ContainsKey(claim.Source))
+            {
+                notes.Add(name + "is not in the restore point");
+                continue;
+            }
+
+            var host = hosts.Find(one => IsTwin(one, claim.Target));
+            var (_, path, problem) = host is null ? ("", null, "has no volume on the host yet; restore it by itself once it is bound") : await new ClaimVolumes(access, target.Settings).FindAsync(host, cancellationToken);
+            if (path is null)
+            {
+                notes.Add(name + problem);
+                continue;
+            }
+
+            notes.AddRange(await PlanAsync(repository, manifest, claim, path, name, target.Selection.ChangesExisting, cancellationToken));
+        }
+
+        return notes;
+    }
+
+    /// <summary>Brings the volumes of a confirmed plan to the state of the restore point; what an interrupted attempt finished is left.</summary>
+    /// <exception cref="EngineException">What the volumes' driver says: a volume was changed since it was looked at, and the like. Those before it stay, and can be taken back.</exception>
+    internal async Task ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
+    {
+        foreach (var part in PartsOf(work.Plan))
+        {
+            var one = work with { Plan = part, ConfirmedHash = part.Hash };
+            if (await volumes.FindFinishedAsync(one, cancellationToken) is null)
+            {
+                await volumes.ExecuteAsync(one, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Brings every volume back to what it was.</summary>
+    /// <returns>What was found, a sentence for each volume that had been changed or could not be brought back.</returns>
+    internal async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        var found = new List<string>();
+        foreach (var part in PartsOf(plan))
+        {
+            try
+            {
+                if (await volumes.TakeBackAsync(part, operation, cancellationToken) is { } text)
+                {
+                    found.Add(text);
+                }
+            }
+            catch (EngineException fault)
+            {
+                // The others are brought back all the same.
+                found.Add(fault.Message);
+            }
+        }
+
+        return found;
+    }
+
+    /// <summary>True where it writes into a volume.</summary>
+    internal static bool WritesAny(IReadOnlyList<string> notes) => notes.Any(note => note.StartsWith(Bound, StringComparison.Ordinal));
+
+    private async Task<IReadOnlyList<string>> PlanAsync(
+        BackupRepository repository, Manifest manifest, PlannedObject claim, string path, string name, bool changesExisting, CancellationToken cancellationToken)
+    {
+        var place = new DirectoryTarget(path) { InPlace = true, Delete = true, Part = $"{claim.Source.Namespace}/{claim.Source.Name}" };
+        if (!changesExisting && Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) != "lost+found"))
+        {
+            return [$"{name}{path} holds something and is left alone; existing objects and their data are changed only where that is asked for"];
+        }
+
+        var plan = await volumes.PlanAsync(repository, manifest, place, cancellationToken);
+        return [$"{name}in {path}, with what is replaced kept aside; stop what uses it first", .. plan.Notes.Select(note => name + note), $"{Bound}{plan.Difference} {place.ToText()}"];
+    }
+
+    /// <summary>The plans of the volumes, as the notes of the whole plan hold them: its hash covers them.</summary>
+    private static IEnumerable<RestorePlan> PartsOf(RestorePlan plan) =>
+        from note in plan.Notes
+        where note.StartsWith(Bound, StringComparison.Ordinal)
+        let parts = note[Bound.Length..].Split(' ', 2)
+        select plan with { Kind = VolumeDriver.ManifestKind, Target = parts[1], Difference = parts[0], Notes = [], Artifacts = [] };
+
+    private static bool IsTwin(JsonObject host, KubeObjectKey claim)
+    {
+        var annotations = host["metadata"]?["annotations"];
+        return annotations?["vcluster.loft.sh/object-namespace"]?.GetValue<string>() == claim.Namespace && annotations?["vcluster.loft.sh/object-name"]?.GetValue<string>() == claim.Name;
+    }
+}

@@ -1,0 +1,71 @@
+using System.Security.Cryptography;
+using System.Text;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
+using Hexabase.DrConsole.Engine.Repository;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+
+/// <summary>
+/// A living virtual cluster as a restore in place finds it: what would be gone from it, and by what it is known again. Only what
+/// somebody wants is compared: not status, times and whatever else a server assigns, not what controllers make anew, not how many
+/// replicas an autoscaler asks for at this instant.
+/// </summary>
+/// <param name="Digest">64 hex digits; <see cref="Unknown"/> where its API server does not answer.</param>
+/// <param name="Differences">A line for each object that differs from the restore point.</param>
+/// <param name="Unread">Kinds that could not be compared, each with the reason.</param>
+internal sealed record LivingState(string Digest, IReadOnlyList<string> Differences, IReadOnlyList<string> Unread)
+{
+    /// <summary>In place of the digest of a cluster that does not answer: nobody can say what it has.</summary>
+    public const string Unknown = "unknown";
+
+    /// <summary>Reads the living cluster and compares it with a restore point.</summary>
+    /// <exception cref="EngineException">What it refuses; that it does not answer is an answer.</exception>
+    public static async Task<LivingState> ReadAsync(BackupRepository repository, Manifest manifest, VClusterTarget target, TimeProvider time, CancellationToken cancellationToken)
+    {
+        LiveCluster live;
+        try
+        {
+            live = await LiveCluster.ReadAsync(target.Settings, time, null, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EngineException fault) when (fault.IsTransient)
+        {
+            return new LivingState(Unknown, [], [fault.Message]);
+        }
+
+        using (live)
+        {
+            var stored = await StoredCluster.LookAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
+            var difference = ClusterComparison.Between(stored, live);
+            return new LivingState(
+                DigestOf(live),
+                [.. difference.Changes.Where(change => change.Second is not { IsMadeAnew: true } && !s_comeAndGo.Contains(change.Key.Kind)).Select(Line)],
+                [.. difference.Unread.Select(part => $"{part.Name}: {part.Why}").Distinct()]);
+        }
+    }
+
+    /// <summary>Kinds whose objects are made and removed by controllers: one that only the restore point has says nothing of what anybody wants.</summary>
+    private static readonly string[] s_comeAndGo = ["Pod", "ReplicaSet", "ControllerRevision"];
+
+    private static string DigestOf(LiveCluster live)
+    {
+        var text = new StringBuilder("living-cluster-1\n");
+        foreach (var one in live.Objects.Where(one => !one.IsMadeAnew).OrderBy(one => one.Key.ToString(), StringComparer.Ordinal))
+        {
+            text.AppendJoin('\t', one.Key, one.SteadyDigest ?? one.Digest, one.IsTerminating).Append('\n');
+        }
+
+        foreach (var name in live.Unread.Select(part => part.Name).Order(StringComparer.Ordinal))
+        {
+            text.Append("unread\t").Append(name).Append('\n');
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+    }
+
+    private static string Line(ObjectChange change) => change.Kind switch
+    {
+        ObjectChangeKind.OnlyFirst => $"comes back: {change.Key}",
+        ObjectChangeKind.OnlySecond => $"will be gone: {change.Key}",
+        _ => $"becomes what it was: {change.Key}",
+    };
+}

@@ -1,0 +1,165 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+
+/// <summary>What is sent to a server for an object.</summary>
+internal static class ObjectBodies
+{
+    private const string AccountUser = "system:serviceaccount:";
+    private const string AccountGroup = "system:serviceaccounts:";
+    private static readonly string[] s_assigned = ["clusterIP", "clusterIPs", "volumeName", "nodeName"];
+
+    /// <summary>Gives a document its name and namespace in the target, and the node ports that it shall keep.</summary>
+    internal static void Map(JsonObject document, CapturedObject one, KubeObjectKey target, RestoreSelection selection)
+    {
+        document["metadata"]!["name"] = target.Name;
+        if (target.Namespace.Length > 0)
+        {
+            document["metadata"]!["namespace"] = target.Namespace;
+        }
+
+        // Rights name the namespaces of those who have them, and a volume that of its claim.
+        foreach (var subject in (document["subjects"] as JsonArray ?? []).OfType<JsonObject>())
+        {
+            MapSubject(subject, selection);
+        }
+
+        if (one.Key is { Kind: "PersistentVolume", Group: "" } && document["spec"]?["claimRef"] is JsonObject claim)
+        {
+            MapNamespace(claim, selection);
+        }
+
+        if (selection.KeepsNodePorts && one.AssignedPorts is { } ports)
+        {
+            KeepPorts(document, ports);
+        }
+    }
+
+    /// <summary>Without owners: one with another cluster's identity is accepted and collected as garbage at once. They follow as a patch.</summary>
+    internal static JsonObject ForCreate(JsonObject document)
+    {
+        var body = document.DeepClone().AsObject();
+        (body["metadata"] as JsonObject)?.Remove("ownerReferences");
+        return body;
+    }
+
+    /// <summary>True where the one that is there is what this document was created as; a claim may have been bound since.</summary>
+    internal static bool IsAsCreated(JsonObject document, JsonObject live)
+    {
+        var body = ForCreate(document);
+        ClaimBinding.TakesOver(body, live);
+        return ObjectDifference.Between(ObjectCleaning.Clean(live.DeepClone().AsObject()), body).Count == 0;
+    }
+
+    /// <summary>The stored content over the one that is there, with what only the server assigns, and owners as they are.</summary>
+    internal static JsonObject ForChange(JsonObject document, JsonObject live)
+    {
+        var body = ForCreate(document);
+        var metadata = body["metadata"]!.AsObject();
+        metadata["resourceVersion"] = live["metadata"]!["resourceVersion"]!.DeepClone();
+        if (live["metadata"]!["ownerReferences"] is { } owners)
+        {
+            metadata["ownerReferences"] = owners.DeepClone();
+        }
+
+        if (body["spec"] is JsonObject spec && live["spec"] is JsonObject there && spec["type"]?.ToString() != "ExternalName")
+        {
+            foreach (var key in s_assigned)
+            {
+                KeepMember(spec, there, key);
+            }
+        }
+
+        switch (KubeObjectKey.Of(document))
+        {
+            case { Kind: "Service", Group: "" } when (body["spec"]?["type"]?.GetValue<string>() is "NodePort" or "LoadBalancer"):
+                KeepPorts(body, ObjectCleaning.AssignedPorts(live) ?? new Dictionary<string, int>());
+                break;
+            case { Kind: "ServiceAccount", Group: "" }:
+                KeepTokens(body, live, metadata["name"]!.GetValue<string>());
+                break;
+            case { Kind: "Job", Group: "batch" } when body["spec"] is JsonObject job && live["spec"] is JsonObject running:
+                KeepSelector(job, running);
+                break;
+        }
+
+        return body;
+    }
+
+    private static void KeepMember(JsonObject body, JsonObject live, string key)
+    {
+        if (!body.ContainsKey(key) && live[key] is { } assigned)
+        {
+            body[key] = assigned.DeepClone();
+        }
+    }
+
+    private static void MapSubject(JsonObject subject, RestoreSelection selection)
+    {
+        MapNamespace(subject, selection);
+        var name = subject["name"]?.GetValue<string>() ?? "";
+        foreach (var prefix in (string[])[AccountUser, AccountGroup])
+        {
+            // Service accounts are also users and groups by a name that holds their namespace.
+            if (name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..].Split(':') is [var ns, ..] parts && selection.NamespaceMap.TryGetValue(ns, out var mapped))
+            {
+                subject["name"] = prefix + string.Join(':', parts.Skip(1).Prepend(mapped));
+            }
+        }
+    }
+
+    private static void MapNamespace(JsonObject reference, RestoreSelection selection)
+    {
+        if (reference["namespace"]?.GetValue<string>() is { } ns && selection.NamespaceMap.TryGetValue(ns, out var mapped))
+        {
+            reference["namespace"] = mapped;
+        }
+    }
+
+    /// <summary>Gives ports that ask for none the node port that they had.</summary>
+    private static void KeepPorts(JsonObject service, IReadOnlyDictionary<string, int> had)
+    {
+        foreach (var port in (service["spec"]?["ports"] as JsonArray ?? []).OfType<JsonObject>())
+        {
+            if (!port.ContainsKey("nodePort") && had.TryGetValue(ObjectCleaning.PortName(port), out var number))
+            {
+                port["nodePort"] = number;
+            }
+        }
+
+        if (service["spec"] is JsonObject spec && !spec.ContainsKey(ObjectCleaning.HealthPort) && spec["type"]?.ToString() == "LoadBalancer" && had.TryGetValue(ObjectCleaning.HealthPort, out var health))
+        {
+            spec[ObjectCleaning.HealthPort] = health;
+        }
+    }
+
+    /// <summary>Tokens that a controller made for an account and noted in it: without the note it would make another one.</summary>
+    private static void KeepTokens(JsonObject body, JsonObject live, string name)
+    {
+        var tokens = (live["secrets"] as JsonArray ?? []).OfType<JsonObject>().Where(entry => ObjectCleaning.IsTokenOf(name, entry)).ToList();
+        if (tokens.Count == 0)
+        {
+            return;
+        }
+
+        body["secrets"] = new JsonArray([.. (body["secrets"] as JsonArray ?? []).Concat(tokens).Select(entry => entry?.DeepClone())]);
+    }
+
+    /// <summary>A Job's selector and the label behind it are its server's, and can never be changed.</summary>
+    private static void KeepSelector(JsonObject job, JsonObject running)
+    {
+        KeepMember(job, running, "selector");
+        if (running["template"]?["metadata"]?["labels"] is JsonObject labels && job["template"]?["metadata"] is JsonObject template)
+        {
+            var own = template["labels"] as JsonObject ?? [];
+            foreach (var label in ObjectCleaning.JobLabels)
+            {
+                KeepMember(own, labels, label);
+            }
+
+            template["labels"] = own.Parent is null ? own : own.DeepClone();
+        }
+    }
+}
