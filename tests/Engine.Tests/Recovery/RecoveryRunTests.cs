@@ -189,6 +189,9 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         // Each of these may be done once only; the others do no harm when done again.
         Assert.Equal(1, effects.Count(name => name == IsolateCorruptedData.ActionName));
         Assert.Equal(1, effects.Count(name => name == RestoreFromBackup.ActionName));
+        // What the dead process had measured is not lost with it.
+        var restored = (await rig.Catalog.StepsAsync(run, Ct)).Single(step => step.Action == RestoreFromBackup.ActionName).Effect!.Value.GetProperty("data");
+        Assert.Equal(["unpack", "replay", "verify"], restored.GetProperty("phases").EnumerateArray().Select(phase => phase.GetProperty("name").GetString()).Except(["fetch"]));
 
         Task Die(string where) => deaths.Add(where) ? throw new LeaseLostException(run) : Task.CompletedTask;
     }

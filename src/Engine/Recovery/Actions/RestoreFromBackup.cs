@@ -59,7 +59,10 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         }
 
         TakePlace(context);
-        return Task.FromResult<EffectProbe>(new EffectProbe.Done(new StepEffect("an interrupted attempt had recovered it", ActionContext.Data(new RestoredCluster([], null)))));
+        var measured = PhysicalRestore.MeasuredBy(context.Target.DataDirectory, context.Operation);
+        return Task.FromResult<EffectProbe>(new EffectProbe.Done(new StepEffect(
+            "an interrupted attempt had recovered it",
+            ActionContext.Data(new RestoredCluster(measured?.Phases ?? [], measured?.LastTransaction, measured?.ReplayedUntil)))));
     }
 
     public Task<StepVerification> VerifyAsync(ActionContext context) => Task.FromResult(

@@ -66,7 +66,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         var facts = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
         var work = new RecoveryWork(repository, manifest, facts, target, FolderOf(target, operation), NameOf(operation), registry, time, servers: servers);
         var result = await work.RunAsync(progress, log, cancellationToken);
-        await PublishAsync(work, target, facts, plan, operation, servers.User, log, cancellationToken);
+        await PublishAsync(work, target, facts, plan, operation, result, servers.User, log, cancellationToken);
         return result;
     }
 
@@ -121,17 +121,21 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     }
 
     /// <summary>The file by which a published directory says whose it is.</summary>
-    internal static byte[] MarkerOf(string operation, string restorePoint, PgDataTarget target, string planHash) => JsonSerializer.SerializeToUtf8Bytes(new Dictionary<string, string>
-    {
-        ["operation"] = operation, ["restorePoint"] = restorePoint, ["moment"] = target.MomentText, ["planHash"] = planHash,
-    });
+    /// <param name="result">What was measured, for whoever takes a killed attempt up; null where that is kept elsewhere.</param>
+    internal static byte[] MarkerOf(string operation, string restorePoint, PgDataTarget target, string planHash, PhysicalRestoreResult? result = null) =>
+        JsonSerializer.SerializeToUtf8Bytes(new PublishedMarker(operation, restorePoint, target.MomentText, planHash, result), JsonSerializerOptions.Web);
+
+    /// <summary>What an attempt of the operation measured that had published the directory; null where it did not, or wrote nothing of it.</summary>
+    public static PhysicalRestoreResult? MeasuredBy(string directory, string operation) => IsMarked(directory, operation)
+        ? JsonSerializer.Deserialize<PublishedMarker>(File.ReadAllBytes(Path.Combine(directory, Marker)), JsonSerializerOptions.Web)!.Result
+        : null;
 
     private async Task PublishAsync(
-        RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, ServerUser owner, Action<string, string>? log,
+        RecoveryWork work, PgDataTarget target, ClusterFacts facts, RestorePlan plan, string operation, PhysicalRestoreResult result, ServerUser owner, Action<string, string>? log,
         CancellationToken cancellationToken)
     {
         RecoveredConfiguration.Write(work.Data, facts, $"restore point {plan.RestorePointId}, {target.MomentText}", target.Port, owner);
-        var marker = MarkerOf(operation, plan.RestorePointId, target, plan.Hash);
+        var marker = MarkerOf(operation, plan.RestorePointId, target, plan.Hash, result);
         LocalFolder.WritePrivateFile(Path.Combine(work.Data, Marker), marker, owner);
         if (facts.Tablespaces.Count > 0)
         {
@@ -222,4 +226,6 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
     private static string FolderOf(PgDataTarget target, string operation) => $"{target.Path}.{NameOf(operation)}";
 
     internal static string NameOf(string operation) => "restoring-" + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..12];
+
+    private sealed record PublishedMarker(string Operation, string RestorePoint, string Moment, string PlanHash, PhysicalRestoreResult? Result);
 }
