@@ -83,6 +83,7 @@ public static class EngineServices
         services.AddSingleton<WalReceivers>();
         services.AddHealth();
         services.AddSingleton(ValidationOptionsFor(setup));
+        services.AddSingleton<ScratchProofs>();
         services.AddSingleton(provider => new RestorePointValidation(ValidationOptionsFor(setup), setup.Registry, provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, SetRun>();
@@ -124,6 +125,7 @@ public static class EngineServices
         services.AddSingleton<IRestoreDriver, RedisRestoreDriver>();
         services.AddSingleton<RedisDirectoryRestore>();
         services.AddSingleton<IRestoreDriver, RedisDirectoryRestoreDriver>();
+        services.AddSingleton<IRestoreDriver, RedisInPlaceDriver>();
         services.AddSingleton<VolumeRestoreDriver>();
         services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VolumeRestoreDriver>());
         services.AddSingleton<IRestoreDriver, ArtifactRestoreDriver>();

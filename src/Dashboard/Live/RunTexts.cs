@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
@@ -40,12 +41,12 @@ internal static class RunTexts
     {
         var kind when RunKinds.IsOfTier(kind) => Figures.Format(PageTexts.RunSourceTier, run.Source),
         var kind when RunKinds.IsOfWorkspace(kind) => Figures.Format(PageTexts.RunSourceWorkspace, run.Source),
-        _ => run.Source,
+        _ => SeveralPlans.WorkspaceOf(run.Source) is { } workspace ? Figures.Format(PageTexts.RunSourceWorkspace, workspace) : run.Source,
     };
 
-    /// <summary>The page of what the run serves; null for a workspace, which has none.</summary>
+    /// <summary>The page of what the run serves; null for a workspace or several sources, which have none.</summary>
     public static string? ServesHref(Run run) =>
-        RunKinds.IsOfTier(run.Kind) ? TierSight.HrefOf(run.Source) : RunKinds.IsOfWorkspace(run.Kind) ? null : SourceRows.Href(run.Source);
+        RunKinds.IsOfTier(run.Kind) ? TierSight.HrefOf(run.Source) : RunKinds.IsOfWorkspace(run.Kind) || run.Source.Contains(' ', StringComparison.Ordinal) ? null : SourceRows.Href(run.Source);
 
     /// <summary>The state; a validation that found a fault is shown by what it found.</summary>
     public static Status StatusOf(Run run) => run.State switch

@@ -77,7 +77,7 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
         var done = steps.Count(step => step.State is StepState.Done or StepState.Skipped);
         var current = steps.FirstOrDefault(step => step.State is not (StepState.Done or StepState.Skipped));
         return new RunBannerModel(
-            Figures.Format(RecoveryTexts.BannerRecovering, run.Source), Figures.Format(RecoveryTexts.BannerStep, Math.Min(done + 1, steps.Count), steps.Count, current?.Name ?? ""), null,
+            Figures.Format(RecoveryTexts.BannerRecovering, RunTexts.Serves(run)), Figures.Format(RecoveryTexts.BannerStep, Math.Min(done + 1, steps.Count), steps.Count, current?.Name ?? ""), null,
             run.State == RunState.Waiting ? RecoveryTexts.BannerNeeds : null, RunTexts.Href(run.Id), steps.Count == 0 ? null : (double)done / steps.Count);
     }
 

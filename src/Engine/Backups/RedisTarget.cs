@@ -111,7 +111,13 @@ public sealed record RedisDirectoryTarget(
     string Path, string DumpName = RedisDirectoryTarget.DefaultDump, string AppendDirectory = RedisDirectoryTarget.DefaultAppendDirectory, string AppendName = RedisDirectoryTarget.DefaultAppend) : RestoreTarget
 {
     internal const string DefaultDump = "dump.rdb", DefaultAppendDirectory = "appendonlydir", DefaultAppend = "appendonly.aof";
-    private static readonly string[] s_known = ["dump", "appendDir", "append"];
+    private static readonly string[] s_known = ["dump", "appendDir", "append", "exchange"];
+
+    /// <summary>
+    /// True: the plan is made while the server may still run, and the files that it will have written until it is stopped are moved aside
+    /// whatever they are. Else those are moved that the plan saw, and no others.
+    /// </summary>
+    public bool Exchange { get; init; }
 
     /// <inheritdoc/>
     public override string ToText()
@@ -120,6 +126,11 @@ public sealed record RedisDirectoryTarget(
         Add("append", AppendName, DefaultAppend);
         Add("appendDir", AppendDirectory, DefaultAppendDirectory);
         Add("dump", DumpName, DefaultDump);
+        if (Exchange)
+        {
+            options.Add("exchange=true");
+        }
+
         return $"redisdata:{Uri.EscapeDataString(Path).Replace("%2F", "/", StringComparison.Ordinal)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
 
         void Add(string name, string value, string usual)
@@ -144,7 +155,7 @@ public sealed record RedisDirectoryTarget(
         var options = ReadOptions(parts.Length == 2 ? parts[1] : "", s_known, faults);
         return new RedisDirectoryTarget(
             System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.Length > 0 ? path : ".", baseFolder)),
-            Name("dump", DefaultDump), Name("appendDir", DefaultAppendDirectory), Name("append", DefaultAppend));
+            Name("dump", DefaultDump), Name("appendDir", DefaultAppendDirectory), Name("append", DefaultAppend)) { Exchange = Flag(options, "exchange", faults) };
 
         string Name(string option, string usual)
         {

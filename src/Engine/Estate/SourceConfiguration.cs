@@ -55,11 +55,16 @@ internal static partial class SourceConfiguration
             return source;
         }
 
+        if (source is { Kind: not SourceKind.Postgres, Recovery.Service.Driver: ServiceDriver.PgCtl })
+        {
+            entry.Section("Recovery").Section("Service").Problem("Driver", $"pg_ctl stops and starts PostgreSQL, and {source.Name} is none; use systemd or command");
+        }
+
         var settings = entry.Section(wanted);
         return source.Kind switch
         {
             SourceKind.Postgres => source with { Postgres = ReadPostgres(settings, source.Name, warnings) },
-            SourceKind.Redis => source with { Redis = ReadRedis(settings) },
+            SourceKind.Redis => source with { Redis = ReadRedis(settings, source.Name, warnings) },
             SourceKind.Volume => source with { Volume = VolumeConfiguration.Read(settings) },
             _ => source with { VCluster = VClusterConfiguration.Read(settings) },
         };
@@ -169,14 +174,23 @@ internal static partial class SourceConfiguration
         }
     }
 
-    private static RedisSettings ReadRedis(ConfigurationReader settings)
+    private static RedisSettings ReadRedis(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Username", "PasswordFile", "Tls", "CaFile");
+        settings.AllowOnly("Host", "Port", "Username", "PasswordFile", "Tls", "CaFile", "DataDirectory", "DumpFile", "AppendDirectory", "AppendFile");
         var redis = new RedisSettings(settings.RequiredText("Host"), settings.Number("Port", 6379, 1, 65535), Secret(settings), settings.Flag("Tls", false))
         {
             Username = settings.Text("Username"),
             CaFile = settings.FilePath("CaFile"),
+            DataDirectory = settings.FilePath("DataDirectory") is { } directory ? Path.TrimEndingDirectorySeparator(directory) : null,
+            DumpFile = NameIn(settings, "DumpFile"),
+            AppendDirectory = NameIn(settings, "AppendDirectory"),
+            AppendFile = NameIn(settings, "AppendFile"),
         };
+        if (redis.DataDirectory is { } data && !Directory.Exists(data))
+        {
+            warnings.Add($"{source}: its data directory {data} is not there, or this process may not see it; nothing can be recovered there");
+        }
+
         if (redis.Username is not null && redis.PasswordFile is null)
         {
             settings.Problem("PasswordFile", "is missing; a user signs in with a password");
@@ -192,6 +206,18 @@ internal static partial class SourceConfiguration
         }
 
         return redis;
+    }
+
+    /// <summary>The name of something in the server's data directory.</summary>
+    private static string? NameIn(ConfigurationReader settings, string key)
+    {
+        var name = settings.Text(key);
+        if (name is not null && (name is "" or "." or ".." || name.Contains('/', StringComparison.Ordinal)))
+        {
+            settings.Problem(key, $"'{name}' is no name of a file in the data directory");
+        }
+
+        return name;
     }
 
     private static string? Secret(ConfigurationReader settings)

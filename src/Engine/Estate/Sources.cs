@@ -99,6 +99,21 @@ public sealed record RedisSettings(string Host, int Port, string? PasswordFile, 
 
     /// <summary>A file of PEM certificates, one of which must have signed the server's; null for those that this machine trusts.</summary>
     public string? CaFile { get; init; }
+
+    /// <summary>
+    /// The server's data directory (its <c>dir</c>) where this process can write it: a recovery in place exchanges the files in it while
+    /// the server is stopped. Null where it cannot be reached.
+    /// </summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>The server's <c>dbfilename</c>; null for its default.</summary>
+    public string? DumpFile { get; init; }
+
+    /// <summary>The server's <c>appenddirname</c>; null for its default.</summary>
+    public string? AppendDirectory { get; init; }
+
+    /// <summary>The server's <c>appendfilename</c>; null for its default.</summary>
+    public string? AppendFile { get; init; }
 }
 
 /// <summary>A virtual cluster source's settings.</summary>

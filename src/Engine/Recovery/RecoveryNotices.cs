@@ -102,7 +102,7 @@ internal static class RecoveryNotices
             Kind = disaster,
             Run = run.ToString(),
             Incident = incident is { } number ? new IncidentId(number).ToString() : null,
-            Sources = [source],
+            Sources = plan?.Sources ?? [source],
         }, plan?.Steps.ToDictionary(step => step.Position, step => step.Name) ?? new Dictionary<int, string>());
     }
 

@@ -17,7 +17,7 @@ public sealed record RecoveryProposal(
 /// Makes a plan for each source of a confirmed incident as soon as it is confirmed, so that a person who comes finds it ready.
 /// Nothing is carried out: that takes a person who asks and others who approve. A console that is cut off proposes nothing.
 /// </summary>
-public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, ProtectedEstate estate, TimeProvider time)
+public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, SeveralPlans several, ProtectedEstate estate, TimeProvider time)
 {
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
 
@@ -43,6 +43,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
             {
                 made += await ProposeAsync(incident, source, cancellationToken);
             }
+
+            made += await ProposeTogetherAsync(incident, known, cancellationToken);
         }
 
         return made;
@@ -72,27 +74,71 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
                 refusal = fault.ToText();
             }
 
-            made += await SaveAsync(incident, source, version, plan, refusal, cancellationToken);
+            made += await SaveAsync(incident, source.Name, version, plan, refusal, cancellationToken);
+        }
+
+        return made;
+    }
+
+    /// <summary>One recovery for all sources of the incident that a plan recovers together, where there are at least two.</summary>
+    private async Task<int> ProposeTogetherAsync(Incident incident, HashSet<string> known, CancellationToken cancellationToken)
+    {
+        var disaster = incident.Kind.ToName();
+        var made = 0;
+        foreach (var version in await library.ListAsync(cancellationToken))
+        {
+            if (library.TryRead(version).Template is not { Covers: PlanCover.Sources } template || !template.Disasters.Contains(disaster))
+            {
+                continue;
+            }
+
+            var sources = estate.Sources.Where(source => incident.Sources.Contains(source.Name) && template.MayHold(source)).Select(source => source.Name).ToList();
+            var subject = SeveralPlans.SubjectOf(sources);
+            if (sources.Count < 2 || known.Contains(subject))
+            {
+                continue;
+            }
+
+            RecoveryPlan? plan = null;
+            string? refusal = null;
+            try
+            {
+                plan = (await several.MakeAsync(version, template, new SeveralRequest(disaster, [])
+                {
+                    Sources = sources,
+                    Incident = incident.Id.Value,
+                    FirstEvidence = incident.FirstEvidenceAt,
+                    IsSketch = true,
+                }, cancellationToken)).Require();
+            }
+            catch (EngineException fault)
+            {
+                refusal = fault.ToText();
+            }
+
+            // An incident grows: what was proposed for fewer of its sources is out of date.
+            await catalog.Command("DELETE FROM recovery_proposal WHERE incident = $1 AND plan = $2 AND source <> $3", incident.Id.Value, version.Plan, subject).RunAsync(cancellationToken);
+            made += await SaveAsync(incident, subject, version, plan, refusal, cancellationToken);
         }
 
         return made;
     }
 
     /// <summary>Writes a proposal down; people hear of it when it is new, or when what could not be done can be now, or the other way round.</summary>
-    private async Task<int> SaveAsync(Incident incident, Source source, PlanVersion version, RecoveryPlan? plan, string? refusal, CancellationToken cancellationToken)
+    private async Task<int> SaveAsync(Incident incident, string source, PlanVersion version, RecoveryPlan? plan, string? refusal, CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var known = await transaction.Command(
-            "SELECT refusal IS NOT NULL FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source.Name, version.Plan)
+            "SELECT refusal IS NOT NULL FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source, version.Plan)
             .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
         var made = await transaction.Command(
             $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
                 + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
-                incident.Id.Value, source.Name, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+                incident.Id.Value, source, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
         if (known is null || (bool)known != (refusal is not null))
         {
-            await RecoveryNotices.ProposedAsync(transaction, incident, source.Name, plan, $"{version.Plan} v{version.Version}", refusal);
+            await RecoveryNotices.ProposedAsync(transaction, incident, source, plan, $"{version.Plan} v{version.Version}", refusal);
         }
 
         await transaction.CommitAsync(cancellationToken);

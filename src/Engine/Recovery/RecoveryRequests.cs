@@ -13,7 +13,7 @@ namespace Hexabase.DrConsole.Engine.Recovery;
 /// The door through which people, the API and the command line work with recoveries: make a plan, ask for it to be carried out,
 /// pause, resume, decide, end. Each act is one transaction with its audit event.
 /// </summary>
-public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary library, PlanMaker maker, RecoveryCatalog recoveries, HandOver handOver)
+public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary library, PlanMaker maker, SeveralPlans several, RecoveryCatalog recoveries, HandOver handOver)
 {
     private const int ShortestReason = 8;
 
@@ -27,6 +27,15 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         var version = await library.NewestAsync(plan, cancellationToken)
             ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
         return await maker.MakeAsync(version, library.Read(version), request, cancellationToken);
+    }
+
+    /// <summary>Makes a plan for several sources, or says what stands against each; nothing is changed.</summary>
+    /// <exception cref="EngineException"><c>plan-unknown</c>, and as <see cref="SeveralPlans.MakeAsync"/>.</exception>
+    public async Task<SeveralDraft> PlanAsync(string plan, SeveralRequest request, CancellationToken cancellationToken)
+    {
+        var version = await library.NewestAsync(plan, cancellationToken)
+            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
+        return await several.MakeAsync(version, library.Read(version), request, cancellationToken);
     }
 
     /// <summary>Asks for a plan to be carried out. It waits at its gate until others approve it.</summary>
@@ -50,15 +59,16 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         try
         {
             await RequireIncidentAsync(transaction, plan, cancellationToken);
+            await RequireNoOtherAsync(transaction, plan, cancellationToken);
             var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
-            await EndDrillsAsync(transaction, plan.Source, cancellationToken);
+            await EndDrillsAsync(transaction, [plan.Source, .. plan.Sources], cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             await handOver(run.Id, cancellationToken);
             return run;
         }
         catch (PostgresException fault) when (fault is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "run_one_recovery_at_a_time" })
         {
-            throw new EngineException("recovery-already-open", ErrorKind.Conflict, $"a recovery of {plan.Source} has not ended", "wait for it or end it; it is on the Runs page", fault);
+            throw new EngineException(OpenCode, ErrorKind.Conflict, $"a recovery of {plan.Source} has not ended", "wait for it or end it; it is on the Runs page", fault);
         }
     }
 
@@ -80,7 +90,9 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     public async Task DecideAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
     {
         RequireReason(reason);
-        var step = (await recoveries.StepsAsync(run, cancellationToken)).FirstOrDefault(one => one.State is StepState.Running or StepState.Acted or StepState.Failed or StepState.VerificationFailed)
+        var steps = await recoveries.StepsAsync(run, cancellationToken);
+        // What failed is what it waits for; beside it another may have been interrupted.
+        var step = steps.FirstOrDefault(one => one.State is StepState.Failed or StepState.VerificationFailed) ?? steps.FirstOrDefault(one => one.State is StepState.Running or StepState.Acted)
             ?? throw Refused("no step of it waits for a decision");
         var decision = JsonSerializer.Serialize(new StepDecision(step.Position, choice, reason.Trim(), actor), JsonSerializerOptions.Web);
         await ActAsync(run, actor, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}", reason, (transaction, row) =>
@@ -112,17 +124,39 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     private static async Task RequireIncidentAsync(NpgsqlTransaction transaction, RecoveryPlan plan, CancellationToken cancellationToken)
     {
         if (plan.Incident is { } incident
-            && await transaction.Command("SELECT 'open' FROM incident WHERE id = $1 AND state <> 'resolved' AND $2 = ANY (sources)", incident, plan.Source)
+            && await transaction.Command("SELECT 'open' FROM incident WHERE id = $1 AND state <> 'resolved' AND $2 && sources", incident, plan.Sources.ToArray())
                 .FirstAsync(row => row.GetString(0), cancellationToken) is null)
         {
             throw new EngineException("incident-not-open", ErrorKind.Conflict, $"I-{incident} is no open incident of {plan.Source}", "make the plan from the incident's page, or without an incident");
         }
     }
 
-    /// <summary>What is broken comes before what is practised: a drill of that source would take the machine from it.</summary>
-    private static async Task EndDrillsAsync(NpgsqlTransaction transaction, string source, CancellationToken cancellationToken)
+    /// <summary>Two recoveries of one source, by itself or as a part, would undo each other.</summary>
+    private static async Task RequireNoOtherAsync(NpgsqlTransaction transaction, RecoveryPlan plan, CancellationToken cancellationToken)
     {
-        var open = await transaction.Command("SELECT id FROM run WHERE source = $1 AND kind = $2 AND state IN ('queued', 'running', 'waiting')", source, RunKinds.Drill)
+        // The index knows only the names of runs. Whoever asks at the same time waits until this one is written.
+        await transaction.Command("SELECT pg_advisory_xact_lock(hashtext('recovery requests'))").RunAsync(cancellationToken);
+        var other = await transaction.Command(
+            """
+            SELECT r.id, coalesce(p.source, r.source) FROM run r LEFT JOIN recovery_part p ON p.run_id = r.id
+            WHERE r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') AND coalesce(p.source, r.source) = ANY ($1) LIMIT 1
+            """, plan.Sources.ToArray(), RunKinds.Recovery).FirstAsync(row => Tuple.Create(new RunId(row.GetInt64(0)), row.GetString(1)), cancellationToken);
+        if (other is not null)
+        {
+            throw new EngineException(OpenCode, ErrorKind.Conflict, $"a recovery of {other.Item2} has not ended: {other.Item1}", "wait for it or end it; it is on the Runs page");
+        }
+    }
+
+    private const string OpenCode = "recovery-already-open";
+
+    /// <summary>What is broken comes before what is practised: a drill of that source would take the machine from it.</summary>
+    private static async Task EndDrillsAsync(NpgsqlTransaction transaction, string[] sources, CancellationToken cancellationToken)
+    {
+        var open = await transaction.Command(
+            """
+            SELECT r.id FROM run r LEFT JOIN recovery_part p ON p.run_id = r.id
+            WHERE (r.source = ANY ($1) OR p.source = ANY ($1)) AND r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') GROUP BY r.id
+            """, sources, RunKinds.Drill)
             .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
         foreach (var drill in open)
         {
@@ -138,11 +172,16 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         await transaction.Command(
             "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             run.Id.Value, plan.Template, plan.TemplateVersion, plan.Hash, plan.Source, plan.Disaster, plan.Incident, plan.IsDrill).RunAsync(cancellationToken);
+        foreach (var part in plan.Several?.Parts ?? [])
+        {
+            await transaction.Command("INSERT INTO recovery_part (run_id, source, restore_point) VALUES ($1, $2, $3)", run.Id.Value, part.Source, part.Basis.RestorePoint).RunAsync(cancellationToken);
+        }
+
         foreach (var step in plan.Steps)
         {
             await transaction.Command(
-                "INSERT INTO recovery_step (run_id, position, name, action, state, reason) VALUES ($1, $2, $3, $4, $5, $6)",
-                run.Id.Value, step.Position, step.Name, step.Action, RecoveryNames.Of(step.NotExercised is null ? StepState.Pending : StepState.Skipped), step.NotExercised)
+                "INSERT INTO recovery_step (run_id, position, name, action, state, reason, part) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                run.Id.Value, step.Position, step.Name, step.Action, RecoveryNames.Of(step.NotExercised is null ? StepState.Pending : StepState.Skipped), step.NotExercised, step.Part)
                 .RunAsync(cancellationToken);
         }
 

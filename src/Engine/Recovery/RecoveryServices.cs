@@ -25,12 +25,15 @@ internal static class RecoveryServices
         services.AddSingleton<IRecoveryAction, RestartServices>();
         services.AddSingleton<IRecoveryAction, RestoreInPlace>();
         services.AddSingleton<IRecoveryAction, SwitchTraffic>();
+        services.AddSingleton<IRecoveryAction, HoldApplication>();
+        services.AddSingleton<IRecoveryAction, ReleaseApplication>();
         services.AddSingleton<RecoveryActions>();
         services.AddSingleton<PlanLibrary>();
         services.AddSingleton<PointChoice>();
         services.AddSingleton<StepDurations>();
         services.AddSingleton<InPlacePlans>();
         services.AddSingleton<PlanMaker>();
+        services.AddSingleton<SeveralPlans>();
         services.AddSingleton<RecoveryCatalog>();
         services.AddSingleton<ApprovalCatalog>();
         services.AddSingleton<ApprovalDesk>();

@@ -34,13 +34,14 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     private readonly RestoreDrivers _restores;
     private readonly List<IRecoveryAction> _actions;
     private readonly DrillPlans _drillPlans;
+    private readonly ProcessRegistry _registry;
 
     /// <param name="source">Given the name and the folder of the rig.</param>
     /// <param name="processes">Has the programs that drivers start.</param>
     public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null)
     {
         _catalog = catalog;
-        var registry = processes ?? _folder.Registry;
+        var registry = _registry = processes ?? _folder.Registry;
         var time = TimeProvider.System;
         LocalFolder.WritePrivateFile(_folder.Combine("key"), "a passphrase of the test"u8);
         var data = DataFolder.Open(_folder.Combine("data"));
@@ -63,22 +64,29 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
             new StopDatabaseService(controls), new IsolateCorruptedData(),
             new RestoreFromBackup(Points, access, new PostgresRestores(new LogicalRestore(registry, time), new PhysicalRestore(registry, time)), time),
             new VerifyDataIntegrity(Points, access, registry, time), new RestartServices(controls, checks, time), new SwitchTraffic(registry),
-            new RestoreInPlace(Points, access, _restores, checks),
+            new HoldApplication(registry, time), new ReleaseApplication(registry, time),
+            new RestoreInPlace(Points, access, _restores, checks, new ScratchProofs(Scratch, registry, time)),
         ];
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(catalog.Pool, all);
         var maker = new PlanMaker(
             Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access));
         Catalog = new RecoveryCatalog(catalog.Pool);
-        Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, Catalog, TriggerAsync);
+        var several = new SeveralPlans(Estate, maker, new SetCatalog(catalog.Pool), all, new StepDurations(catalog.Pool));
+        Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(catalog.Pool);
-        Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, Estate, time);
+        Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, several, Estate, time);
         Readiness = new ReadinessCatalog(catalog.Pool, time);
-        PlanReadiness = new PlanReadiness(Library, maker, Estate, Readiness, time);
-        _drillPlans = new DrillPlans(maker, all, Points, access, new ValidationOptions { ScratchRoot = _folder.Combine("s") });
+        PlanReadiness = new PlanReadiness(Library, maker, several, new SetCatalog(catalog.Pool), Estate, Readiness, time);
+        _drillPlans = new DrillPlans(maker, all, Estate, Points, access, Scratch);
         Drills = new DrillRequests(
             catalog.Pool, Library, _drillPlans, new PlanDrillCatalog(catalog.Pool), Estate, TriggerAsync, time, NullLogger<DrillRequests>.Instance);
     }
+
+    /// <summary>Where its drills work.</summary>
+    public ValidationOptions Scratch => new() { ScratchRoot = _folder.Combine("s"), ProtectedPaths = [_folder.Combine("key"), _folder.Combine("data")] };
+
+    public PlanDrillCatalog DrillCatalog => new(_catalog.Pool);
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -163,6 +171,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
             new BackupRun(
                 Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, TimeProvider.System),
+            new DrillRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, DrillCatalog, _drillPlans, Scratch, _registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;
@@ -174,6 +183,9 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     public Task DieAsync(RunId run) => _catalog.DieAsync(run);
 
     public Task ExpireLeaseAsync(RunId id) => _catalog.ExpireLeaseAsync(id);
+
+    /// <summary>Lets a drill look as one of an older build does, which restored nothing.</summary>
+    public Task ForgetRestoreAsync(RunId run) => _catalog.Pool.Command("UPDATE recovery_step SET state = 'skipped' WHERE run_id = $1", run.Value).RunAsync(Ct);
 
     public Task<string> LogAsync(RunId run) => Runs.LogAsync(run);
 

@@ -94,7 +94,8 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         [
             new StopDatabaseService(controls), new IsolateCorruptedData(), new RestoreFromBackup(Points, Access, restores, TimeProvider.System),
             new VerifyDataIntegrity(Points, Access, _folder.Registry, TimeProvider.System),
-            new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks), new SwitchTraffic(_folder.Registry),
+            new HoldApplication(_folder.Registry, TimeProvider.System), new ReleaseApplication(_folder.Registry, TimeProvider.System),
+            new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks, new ScratchProofs(Scratch, _folder.Registry, TimeProvider.System)), new SwitchTraffic(_folder.Registry),
         ]);
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(_catalog.Pool, all);
@@ -104,15 +105,16 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         var maker = new PlanMaker(
             Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
             new InPlacePlans(TestDrivers.Of(restores), Access));
-        Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, Catalog, TriggerAsync);
+        var several = new SeveralPlans(Estate, maker, new SetCatalog(_catalog.Pool), all, new StepDurations(_catalog.Pool));
+        Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
         Durations = new StepDurations(_catalog.Pool);
         DrillCatalog = new PlanDrillCatalog(_catalog.Pool);
-        DrillPlans = new DrillPlans(maker, all, Points, Access, Scratch);
+        DrillPlans = new DrillPlans(maker, all, Estate, Points, Access, Scratch);
         Drills = new DrillRequests(_catalog.Pool, Library, DrillPlans, DrillCatalog, Estate, TriggerAsync, TimeProvider.System, NullLogger<DrillRequests>.Instance);
         Readiness = new ReadinessCatalog(_catalog.Pool, TimeProvider.System);
-        PlanReadiness = new PlanReadiness(Library, maker, Estate, Readiness, TimeProvider.System);
-        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, Estate, TimeProvider.System);
+        PlanReadiness = new PlanReadiness(Library, maker, several, new SetCatalog(_catalog.Pool), Estate, Readiness, TimeProvider.System);
+        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, several, Estate, TimeProvider.System);
     }
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;

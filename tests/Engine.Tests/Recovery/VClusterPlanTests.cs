@@ -30,6 +30,13 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         await MakeNamespaceAsync(cluster);
         var before = await IdentitiesAsync(cluster);
         await rig.BackUpAsync();
+
+        // A drill restores it into an empty cluster, which is gone afterwards.
+        var drilled = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
+        Assert.True(drilled.State == RunState.Completed, $"{drilled.ErrorJson}\n{await rig.LogAsync(drilled.Id)}");
+        Assert.True((await rig.DrillCatalog.FindAsync(drilled.Id, Ct)) is { Passed: true, Cleanup.IsProven: true });
+        Assert.Contains("equal field by field", Assert.Single(await rig.Catalog.StepsAsync(drilled.Id, Ct)).Verification, StringComparison.Ordinal);
+        Assert.Equal(before, await IdentitiesAsync(cluster));
         var incident = await rig.ConfirmIncidentAsync(Disaster, TimeProvider.System.GetUtcNow());
         await DeleteNamespaceAsync(cluster);
         await rig.Proposals.ProposeAsync(Ct);

@@ -28,9 +28,7 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         await rig.PersonAsync("olga", "Operator");
         await rig.PersonAsync("paul", "Approver");
         var unproven = await rig.ReadinessOfAsync(Plan);
-        Assert.Equal((ReadinessState.NotVerified, ReadinessCause.NotDrillable), (unproven.State, Assert.Single(unproven.Reasons).Cause));
-        Assert.Equal("drill-not-possible", (await Assert.ThrowsAsync<EngineException>(() => rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct))).Code);
-        Assert.All((await rig.Drills.DueAsync(Ct)).Where(due => due.Version.Plan == Plan), due => Assert.Null(due.DueAt));
+        Assert.Equal((ReadinessState.NotVerified, ReadinessCause.NoDrill), (unproven.State, Assert.Single(unproven.Reasons).Cause));
 
         var original = Show(VolumeOf(rig));
         var incident = await rig.ConfirmIncidentAsync(Disaster, TimeProvider.System.GetUtcNow());
@@ -59,6 +57,49 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         var proven = await rig.ReadinessOfAsync(Plan);
         Assert.True(proven.State == ReadinessState.Verified, string.Join("; ", proven.Reasons));
         Assert.True((await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct)).Steps[0].MeasuredFrom > 0);
+    }
+
+    [Fact]
+    public async Task A_drill_restores_the_volume_into_scratch_and_proves_the_plan_while_the_living_one_stays_as_it_is()
+    {
+        await using var rig = await FilledAsync();
+        await rig.PersonAsync("olga", "Operator");
+        await rig.PersonAsync("paul", "Approver");
+        Damage(rig);
+        var damaged = Digest(VolumeOf(rig));
+
+        var ended = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(ended.Id)}");
+        var drill = (await rig.DrillCatalog.FindAsync(ended.Id, Ct))!;
+        Assert.True(drill is { Passed: true, HasRestored: true, Cleanup.IsProven: true, Seconds: > 0 });
+        var step = Assert.Single(await rig.Catalog.StepsAsync(ended.Id, Ct));
+        Assert.Contains("are equal in content", step.Verification, StringComparison.Ordinal);
+        Assert.Contains("restore ", step.EffectText, StringComparison.Ordinal);
+        Assert.Equal(damaged, Digest(VolumeOf(rig)));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+        var proven = await rig.ReadinessOfAsync(Plan);
+        Assert.True(proven.State == ReadinessState.Verified, string.Join("; ", proven.Reasons));
+        Assert.True((await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct)).Steps[0].MeasuredFrom > 0);
+
+        // One that came to its end without restoring anything, as older builds allowed, is none.
+        await rig.ForgetRestoreAsync(ended.Id);
+        Assert.False((await rig.DrillCatalog.FindAsync(ended.Id, Ct))!.Passed);
+        Assert.Equal(ReadinessCause.NoDrill, Assert.Single((await rig.ReadinessOfAsync(Plan)).Reasons).Cause);
+    }
+
+    [Fact]
+    public async Task A_drill_whose_restore_fails_leaves_nothing_and_proves_nothing()
+    {
+        await using var rig = await FilledAsync();
+        rig.Wrap = inner => inner.Name == RestoreInPlace.ActionName ? new FailingAction(inner, Fault.Act) : inner;
+
+        var ended = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.True((await rig.DrillCatalog.FindAsync(ended.Id, Ct)) is { Passed: false, Cleanup.IsProven: true });
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+        Assert.Equal(ReadinessCause.DrillFailed, (await rig.ReadinessOfAsync(Plan)).Reasons[^1].Cause);
     }
 
     [Theory]

@@ -22,7 +22,7 @@ public partial class PlanPreview
 
     private IReadOnlyList<Figure> Strip =>
     [
-        new Figure(RecoveryTexts.PreviewBasis, SourceRows.Short(Plan.Basis.RestorePoint),
+        Plan.Several is { } scope ? RecoveryFigures.OfScope(scope) : new Figure(RecoveryTexts.PreviewBasis, SourceRows.Short(Plan.Basis.RestorePoint),
             Plan.Basis.ProvenAt is { } proven ? Figures.Format(RecoveryTexts.PreviewProven, Figures.Moment(proven, Time)) : RecoveryTexts.PreviewUnproven),
         new Figure(RecoveryTexts.PreviewMoment, RecoveryWords.Moment(Plan.Basis, Time), Figures.Moment(Plan.Basis.CreatedAt, Time)),
         new Figure(RecoveryTexts.PreviewLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(Plan.Loss.From, Time)), Plan.Loss.Method),

@@ -10,6 +10,11 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <summary>The strip of figures on the page of a recovery.</summary>
 internal static class RecoveryFigures
 {
+    /// <summary>Which set a recovery of several goes to, and how far its parts are apart.</summary>
+    public static Figure OfScope(RecoveryScope scope) => new(
+        scope.Set is null ? RecoveryTexts.PartsTitle : RecoveryTexts.FigureSet, scope.Set is { } set ? Figures.Count(set) : Figures.Count(scope.Parts.Count),
+        Figures.Format(RecoveryTexts.FigureParts, scope.Parts.Count, Figures.Duration(TimeSpan.FromSeconds(scope.Parts.Max(part => part.BehindSeconds)))));
+
     public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
     {
         var plan = RecoveryRequest.PlanOf(run);
@@ -23,7 +28,7 @@ internal static class RecoveryFigures
             new Figure(Figures.Format(left < TimeSpan.Zero ? RecoveryTexts.FigureOver : RecoveryTexts.FigureLeft, Figures.Target(rto)), Figures.Duration(left.Duration()),
                 Figures.Format(RecoveryTexts.PreviewMeasured, plan.Steps.Count(step => step.MeasuredFrom > 0), plan.Steps.Count)),
             new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method),
-            new Figure(RecoveryTexts.FigurePoint, SourceRows.Short(plan.Basis.RestorePoint), RecoveryWords.Moment(plan.Basis, time)),
+            plan.Several is { } scope ? OfScope(scope) : new Figure(RecoveryTexts.FigurePoint, SourceRows.Short(plan.Basis.RestorePoint), RecoveryWords.Moment(plan.Basis, time)),
             new Figure(RecoveryTexts.FigurePlan, $"v{plan.TemplateVersion}", RecoveryWords.Hash(plan.Hash, 3)),
         ];
     }

@@ -99,7 +99,7 @@ public partial class RecoveryPanel
             }
 
             var now = Time.GetUtcNow();
-            var left = _plan.Steps.Sum(step => _steps.First(row => row.Position == step.Position) switch
+            var left = PlanStages.SecondsOf(_plan, step => _steps.First(row => row.Position == step.Position) switch
             {
                 { State: StepState.Pending } => step.EstimateSeconds,
                 { State: StepState.Running or StepState.Acted, StartedAt: { } began } => Math.Max(0, step.EstimateSeconds - (now - began).TotalSeconds),

@@ -46,7 +46,7 @@ public partial class StepTimeline
         get
         {
             // What has ended is drawn by what was measured: guesses that lie hours beyond it would hide it.
-            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(Plan.Steps.Where(step => step.NotExercised is null).Sum(step => step.EstimateSeconds)) }.Max() : Now;
+            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(PlanStages.SecondsOf(Plan, step => step.NotExercised is null ? step.EstimateSeconds : 0)) }.Max() : Now;
             var span = end - Left;
             return Deadline > end && Deadline - Left < span * 3 ? Deadline + (span * 0.1) : end + (span * 0.1) + TimeSpan.FromSeconds(1);
         }
@@ -85,14 +85,14 @@ public partial class StepTimeline
             return Share(began);
         }
 
-        var before = Plan.Steps.Where(one => one.Position < step.Position && one.NotExercised is null).Aggregate(Begin, (at, one) =>
-        {
-            var row = RowOf(one);
-            var end = row.EndedAt ?? (row.StartedAt ?? at) + TimeSpan.FromSeconds(one.EstimateSeconds);
-            return end > at ? end : at;
-        });
+        var before = PlanStages.Of(Plan).TakeWhile(stage => !stage.Contains(step)).Aggregate(
+            Begin, (at, stage) => stage.Where(one => one.NotExercised is null).Select(one => EndOf(one, at)).Append(at).Max());
         return Share(IsOpen && before < Now ? Now : before);
     }
+
+    /// <summary>When a step ended, or is expected to that begins then.</summary>
+    private DateTimeOffset EndOf(PlannedStep step, DateTimeOffset at) =>
+        RowOf(step) is var row && row.EndedAt is { } ended ? ended : (row.StartedAt ?? at) + TimeSpan.FromSeconds(step.EstimateSeconds);
 
     private DateTimeOffset End(RecoveryStepRow row) => row.EndedAt ?? Now;
 

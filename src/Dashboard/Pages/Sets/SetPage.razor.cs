@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Sets;
@@ -24,6 +25,9 @@ public partial class SetPage : LivePage
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
 
+    [Inject]
+    private PlanLibrary Library { get; set; } = default!;
+
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(SetTexts.Title, SetWords.Page), new Crumb(_set!.Workspace, $"{SetWords.Page}?workspace={Uri.EscapeDataString(_set.Workspace)}"), new Crumb(Number.ToString(CultureInfo.InvariantCulture))];
 
@@ -40,6 +44,14 @@ public partial class SetPage : LivePage
 
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken) => _set = await Sets.FindAsync(Number, cancellationToken);
+
+    private const string RecoveryPlanName = "workspace-recovery";
+
+    private async Task<SeveralRequest> RequestAsync(IReadOnlyCollection<string> leaveOut, CancellationToken cancellationToken)
+    {
+        var version = await Library.NewestAsync(RecoveryPlanName, cancellationToken);
+        return new SeveralRequest(version is null ? "" : Library.Read(version).Disasters[0], leaveOut) { Set = Number };
+    }
 
     private string Behind(SetPartRow part) => part.SnapshotAt == _set!.MomentAt ? SetTexts.Newest : Figures.Duration(_set.MomentAt!.Value - part.SnapshotAt!.Value);
 

@@ -36,7 +36,7 @@ public sealed class RedisDirectoryRestoreDriver(RedisDirectoryRestore restore) :
     public string PlanKind => RedisDirectoryRestore.PlanKind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget;
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget { Exchange: false };
 
     /// <inheritdoc/>
     public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>

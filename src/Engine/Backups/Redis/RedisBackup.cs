@@ -112,11 +112,11 @@ public sealed class RedisBackup(TimeProvider time)
             Contents = [new ContentCount("databases", facts.Databases.Count), new ContentCount("keys", facts.Keys), new ContentCount("expiring keys", facts.Expiring)],
         };
 
-    internal static RedisEndpoint EndpointOf(Estate.Source source)
-    {
-        var settings = source.Redis!;
-        return new RedisEndpoint(settings.Host, settings.Port) { Username = settings.Username, PasswordFile = settings.PasswordFile, Tls = settings.Tls, CaFile = settings.CaFile };
-    }
+    internal static RedisEndpoint EndpointOf(Estate.Source source) => EndpointOf(source.Redis!);
+
+    /// <summary>Where a server with these settings is.</summary>
+    internal static RedisEndpoint EndpointOf(Estate.RedisSettings settings) =>
+        new(settings.Host, settings.Port) { Username = settings.Username, PasswordFile = settings.PasswordFile, Tls = settings.Tls, CaFile = settings.CaFile };
 
     /// <summary>A server that loads its data answers nothing else; it says itself how far it is.</summary>
     private async Task<RedisServerInfo> WaitLoadedAsync(RedisConnection connection, Action<string, string>? log, CancellationToken cancellationToken)

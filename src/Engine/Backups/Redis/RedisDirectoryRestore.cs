@@ -23,7 +23,8 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     /// <summary>The kind of its plans.</summary>
     public const string PlanKind = "redis-directory";
 
-    private const string CompleteName = "complete";
+    /// <summary>The kind of plans that exchange whatever the server has written until it is stopped.</summary>
+    public const string ExchangeKind = "redis-in-place";
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
     /// <exception cref="EngineException"><c>directory-missing</c>, <c>server-running</c>.</exception>
@@ -31,12 +32,17 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(target);
         var facts = await StoredSnapshot.Of(repository, manifest).ReadFactsAsync(cancellationToken);
-        RequireStopped(target);
+        if (!target.Exchange)
+        {
+            RequireStopped(target);
+        }
+
         RequireOfRedis(target);
-        var old = Names(target).Where(name => Path.Exists(Path.Combine(target.Path, name))).ToList();
+        var old = RedisPlaces.NamesIn(target).Where(name => Path.Exists(Path.Combine(target.Path, name))).ToList();
         List<string> notes =
         [
-            old.Count == 0 ? "nothing is there that would be moved aside" : $"{string.Join(", ", old)} are moved aside within the directory, and stay",
+            target.Exchange ? $"{string.Join(", ", RedisPlaces.NamesIn(target))}, as the stopped server leaves them, are moved aside within the directory, and stay"
+                : old.Count == 0 ? "nothing is there that would be moved aside" : $"{string.Join(", ", old)} are moved aside within the directory, and stay",
             $"the snapshot is put there as {target.DumpName} and as the base of append-only files, so that the server finds it with append-only on or off",
         ];
         if (facts.Users is { Count: > 0 })
@@ -44,7 +50,9 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             notes.Add($"the users of the source are not made: they lie in the restore point as {RedisBackup.UsersArtifact}");
         }
 
-        return LogicalRestore.Plan(manifest, target, PlanKind, notes) with { Difference = DifferenceOf(target) };
+        return target.Exchange
+            ? LogicalRestore.Plan(manifest, target, ExchangeKind, notes) with { Difference = RestorePlan.DigestOf(notes) }
+            : LogicalRestore.Plan(manifest, target, PlanKind, notes) with { Difference = DifferenceOf(target) };
     }
 
     /// <summary>Executes a plan that was confirmed.</summary>
@@ -54,7 +62,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         ArgumentNullException.ThrowIfNull(work);
         LogicalRestore.RequireSame(work.Plan, work.ConfirmedHash, work.Manifest);
         var target = (RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/");
-        var places = Places.Of(target, work.Operation);
+        var places = RedisPlaces.Of(target, work.Operation);
         if (FindFinished(work) is { } finished)
         {
             return finished;
@@ -94,7 +102,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     public static RestoreOutcome? FindFinished(RestoreWork work)
     {
         ArgumentNullException.ThrowIfNull(work);
-        var places = Places.Of((RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Operation);
+        var places = RedisPlaces.Of((RedisDirectoryTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Operation);
         if (!places.AreDone)
         {
             return null;
@@ -109,7 +117,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(plan);
         var target = (RedisDirectoryTarget)RestoreTarget.Parse(plan.Target, "/");
-        var places = Places.Of(target, operation);
+        var places = RedisPlaces.Of(target, operation);
         if (places.AreDone)
         {
             // It had finished: a server may run on it by now.
@@ -131,7 +139,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     /// <summary>Every file that will be moved aside, as it is now; null where there is none.</summary>
     private static string? DifferenceOf(RedisDirectoryTarget target)
     {
-        var old = Names(target).Select(name => Path.Combine(target.Path, name)).Where(Path.Exists)
+        var old = RedisPlaces.NamesIn(target).Select(name => Path.Combine(target.Path, name)).Where(Path.Exists)
             .SelectMany(path => Directory.Exists(path) ? Directory.EnumerateFiles(path).Order(StringComparer.Ordinal).Prepend(path) : [path])
             .Select(path => new FileInfo(path)).ToList();
         return old.Count == 0 ? null : RestorePlan.DigestOf(old.Select(file => string.Create(CultureInfo.InvariantCulture,
@@ -140,16 +148,14 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
 
     private static void RequireAsPlanned(RestorePlan plan, RedisDirectoryTarget target)
     {
-        if (DifferenceOf(target) != plan.Difference)
+        if (!target.Exchange && DifferenceOf(target) != plan.Difference)
         {
             throw new EngineException("target-changed", ErrorKind.Conflict, $"the files of the server in {target.Path} are not those that the plan saw",
                 "Look at the plan again and confirm it as it is now. Nothing was changed.");
         }
     }
 
-    private static string[] Names(RedisDirectoryTarget target) => [target.DumpName, target.AppendDirectory, target.AppendName];
-
-    private static async Task PrepareAsync(RestoreWork work, RedisDirectoryTarget target, Places places, CancellationToken cancellationToken)
+    private static async Task PrepareAsync(RestoreWork work, RedisDirectoryTarget target, RedisPlaces places, CancellationToken cancellationToken)
     {
         if (Directory.Exists(places.Staging))
         {
@@ -184,7 +190,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     /// A name that is still in the hidden folder has not been put in its place: what bears it in the directory is the old one.
     /// The log file of servers before Redis 7 has no new one, and goes aside before anything else.
     /// </summary>
-    private static void Swap(RedisDirectoryTarget target, Places places)
+    private static void Swap(RedisDirectoryTarget target, RedisPlaces places)
     {
         if (!Directory.Exists(places.Aside))
         {
@@ -193,7 +199,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             OwnedFolder.Give(places.Aside, OwnerOf(target));
         }
 
-        foreach (var name in Names(target).Reverse())
+        foreach (var name in RedisPlaces.NamesIn(target).Reverse())
         {
             var here = Path.Combine(target.Path, name);
             var fresh = Path.Combine(places.Staging, name);
@@ -218,7 +224,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         LocalFolder.Flush(target.Path);
     }
 
-    private static void RemoveStaging(Places places)
+    private static void RemoveStaging(RedisPlaces places)
     {
         if (Directory.Exists(places.Staging))
         {
@@ -226,7 +232,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
     }
 
-    private static void PutBackAndTell(RestoreWork work, RedisDirectoryTarget target, Places places)
+    private static void PutBackAndTell(RestoreWork work, RedisDirectoryTarget target, RedisPlaces places)
     {
         if (PutBack(target, places) is { } left)
         {
@@ -235,7 +241,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     }
 
     /// <returns>Where some of the old stays that could not be put back; else null.</returns>
-    private static string? PutBack(RedisDirectoryTarget target, Places places)
+    private static string? PutBack(RedisDirectoryTarget target, RedisPlaces places)
     {
         if (!Directory.Exists(places.Staging) || places.AreDone)
         {
@@ -243,7 +249,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
 
         var isComplete = File.Exists(places.Complete);
-        foreach (var name in Names(target))
+        foreach (var name in RedisPlaces.NamesIn(target))
         {
             var here = Path.Combine(target.Path, name);
             var old = Path.Combine(places.Aside, name);
@@ -261,7 +267,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         LocalFolder.Flush(target.Path);
         // The only copy of what was there: it goes only where nothing of it is left in it.
         string? left = null;
-        if (Names(target).Any(name => Path.Exists(Path.Combine(places.Aside, name))))
+        if (RedisPlaces.NamesIn(target).Any(name => Path.Exists(Path.Combine(places.Aside, name))))
         {
             // By another name: aside under its own it would say that the restore is finished.
             left = places.Aside + "-left";
@@ -277,12 +283,10 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         return left;
     }
 
-    private static void RequireStopped(RedisDirectoryTarget target)
+    /// <summary>Refuses to touch the files of a server that runs.</summary>
+    internal static void RequireStopped(RedisDirectoryTarget target)
     {
-        if (!Directory.Exists(target.Path))
-        {
-            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "name the server's data directory (CONFIG GET dir)");
-        }
+        RequireThere(target);
 
         var own = Posix.Stat(Posix.ToPath(target.Path), follow: true);
         foreach (var process in Directory.EnumerateDirectories("/proc"))
@@ -295,9 +299,18 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
     }
 
+    private static void RequireThere(RedisDirectoryTarget target)
+    {
+        if (!Directory.Exists(target.Path))
+        {
+            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "name the server's data directory (CONFIG GET dir)");
+        }
+    }
+
     /// <summary>What is moved aside must be what a Redis wrote: a name in a target is no licence to move anybody's files.</summary>
     private static void RequireOfRedis(RedisDirectoryTarget target)
     {
+        RequireThere(target);
         var append = Path.Combine(target.Path, target.AppendDirectory);
         var isOfRedis = new[] { target.DumpName, target.AppendName }.Select(name => Path.Combine(target.Path, name)).All(IsOfRedis)
             && !File.Exists(append) && (!Directory.Exists(append) || Directory.EnumerateFileSystemEntries(append).All(entry => Path.GetFileName(entry).StartsWith(target.AppendName + ".", StringComparison.Ordinal)));
@@ -353,20 +366,4 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     private static EngineException Fault(RedisDirectoryTarget target, Exception exception) => exception.HResult == 28
         ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left in {target.Path}; what was there is there", "free space", exception)
         : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}; what was there is there", "run the console as a user that may write it", exception);
-
-    /// <summary>Both in the directory itself, so that moving is renaming.</summary>
-    private sealed record Places(string Staging, string Aside)
-    {
-        /// <summary>Says that the new files are whole; it is there until the last of them is in its place.</summary>
-        public string Complete => Path.Combine(Staging, CompleteName);
-
-        /// <summary>What was there is moved aside only while the new files are whole: aside without them, they are in their place.</summary>
-        public bool AreDone => Directory.Exists(Aside) && !File.Exists(Complete);
-
-        public static Places Of(RedisDirectoryTarget target, string operation)
-        {
-            var name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
-            return new Places(Path.Combine(target.Path, $".drconsole-{name}"), Path.Combine(target.Path, $"drconsole-aside-{name}"));
-        }
-    }
 }

@@ -48,8 +48,11 @@ public interface IRecoveryAction
     /// <summary>Why a drill leaves it out, since it could only be done to what lives; null for an action that a drill does.</summary>
     string? NotInDrills => null;
 
+    /// <summary>The same for a drill's target.</summary>
+    string? WhyNotOn(RecoveryTarget scratch) => NotInDrills;
+
     /// <summary>Whether it is for such a target: most act on a PostgreSQL cluster. A plan with an action that is not for its target is not made.</summary>
-    bool ActsOn(RecoveryTarget target) => (target ?? throw new ArgumentNullException(nameof(target))).InPlace is null;
+    bool ActsOn(RecoveryTarget target) => target is { InPlace: null, Application: null, Proof: null };
 
     /// <summary>Exactly what it will do to that target, one line each: what the approver reads, and what the hash covers.</summary>
     /// <exception cref="EngineException">It cannot be done to that target; with what is missing.</exception>
@@ -74,11 +77,11 @@ public interface IRecoveryAction
 }
 
 /// <summary>What an action gets while it works on one step.</summary>
-/// <param name="Plan">The approved plan.</param>
+/// <param name="Plan">The approved plan; of a recovery of several sources as it is for this step's.</param>
 /// <param name="Step">The step.</param>
 /// <param name="Operation">Names the run for ever: <c>R-17 2026-11-24T…</c>.</param>
 /// <param name="Tag">The same, fit for a file's name: <c>r17-20261124101500</c>.</param>
-/// <param name="Snapshots">What was captured before this step and the earlier ones, by action.</param>
+/// <param name="Snapshots">What was captured before this step and the earlier ones of its source, by action.</param>
 /// <param name="Progress">Gets the progress of long work.</param>
 /// <param name="Log">Gets lines for the run's log.</param>
 /// <param name="Cancellation">Set when the step's time is over, somebody cancels, or the process stops.</param>

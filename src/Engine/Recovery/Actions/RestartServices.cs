@@ -1,14 +1,17 @@
 using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.RedisProtocol;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
 /// <summary>
-/// Starts the service as it was started before, and waits behind a health gate: it takes connections, a query answers, and it is
-/// out of recovery; then the operators' HTTP and script checks. Undone by stopping it.
+/// Starts the service as it was started before, and waits behind a health gate: of PostgreSQL a query answers and it is out of
+/// recovery, of Redis it has loaded its data; then the operators' HTTP and script checks. Undone by stopping it.
 /// </summary>
 public sealed class RestartServices(ServiceControls controls, OperatorChecks checks, TimeProvider time) : IRecoveryAction
 {
@@ -22,10 +25,20 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public WayBack WayBack => WayBack.UntilFirstWrite;
 
+    public bool ActsOn(RecoveryTarget target) => target.Service is not null;
+
+    public string? WhyNotOn(RecoveryTarget scratch) =>
+        scratch?.Proof is null ? null : $"{RestoreInPlace.ActionName} starts the scratch server itself, and compares what it holds";
+
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
     [
         $"{controls.For(target).StartText}, with the options that it ran with",
-        string.Create(CultureInfo.InvariantCulture, $"wait until {target.Host}:{target.Port}/{target.Database} answers a query of {target.Username}"),
+        .. target switch
+        {
+            { Host: "" } => Array.Empty<string>(),
+            { Redis: not null } => [string.Create(CultureInfo.InvariantCulture, $"wait until {target.Host}:{target.Port} answers and has loaded its data")],
+            _ => [string.Create(CultureInfo.InvariantCulture, $"wait until {target.Host}:{target.Port}/{target.Database} answers a query of {target.Username}")],
+        },
         .. target.Checks.Where(check => check.Sql is null).Select(check => $"check '{check.Name}': {OperatorChecks.Text(check)}"),
     ];
 
@@ -88,7 +101,24 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
         }
     }
 
-    private static async Task<string> AnswerAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    private static Task<string> AnswerAsync(RecoveryTarget target, CancellationToken cancellationToken) => target switch
+    {
+        { Host: "" } => Task.FromResult("the service runs"),
+        { Redis: { } redis } => AnswerOfRedisAsync(redis, cancellationToken),
+        _ => AnswerOfPostgresAsync(target, cancellationToken),
+    };
+
+    private static async Task<string> AnswerOfRedisAsync(RedisSettings redis, CancellationToken cancellationToken)
+    {
+        var endpoint = RedisBackup.EndpointOf(redis);
+        await using var connection = await RedisConnection.OpenAsync(endpoint, cancellationToken);
+        var info = await RedisServerInfo.ReadAsync(connection, cancellationToken);
+        return info.IsLoading
+            ? throw new EngineException("service-loading", ErrorKind.Unavailable, $"{endpoint.Address} is loading its data, {info.Text("loading_loaded_perc")} % done", "wait for it")
+            : string.Create(CultureInfo.InvariantCulture, $"{endpoint.Address} answers with {info.Keys} keys; those whose time was over are gone");
+    }
+
+    private static async Task<string> AnswerOfPostgresAsync(RecoveryTarget target, CancellationToken cancellationToken)
     {
         var source = new PostgresSource { Host = target.Host, Port = target.Port, Database = target.Database, Username = target.Username, PasswordFile = target.PasswordFile };
         await using var connection = await source.OpenAsync(cancellationToken);

@@ -5,16 +5,19 @@ using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Validation;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
 /// <summary>
-/// Restores a volume or a virtual cluster over what is there, by its restore driver: exactly the driver's plan that was approved,
-/// under the run's name, by which the driver knows its half-made work again. Verified and undone as the driver does it.
+/// Restores a volume, a virtual cluster or a stopped Redis over what is there, by its restore driver: exactly the driver's plan that was approved,
+/// under the run's name, by which the driver knows its half-made work again. Verified and undone as the driver does it. In a drill
+/// the restore point is restored into a scratch place and compared there.
 /// </summary>
-public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, OperatorChecks checks) : IRecoveryAction
+public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, OperatorChecks checks, ScratchProofs proofs) : IRecoveryAction
 {
     public const string ActionName = "restore_in_place";
 
@@ -27,31 +30,43 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
 
     public WayBack WayBack => WayBack.UntilFirstWrite;
 
-    public string? NotInDrills => "it would restore over what lives, and there are no scratch places for it";
-
-    public bool ActsOn(RecoveryTarget target) => target.InPlace is not null;
+    public bool ActsOn(RecoveryTarget target) => target.InPlace is not null || target.Proof is not null;
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters)
     {
+        if (target.Proof is { } scratch)
+        {
+            return [$"restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) into {scratch.Place} below {scratch.Root}, and compare its content with the facts of the backup"];
+        }
+
         var plan = target.InPlace!.Plan;
         return
         [
             $"restore point {new RestorePointId(basis.RestorePoint).Short} (content {basis.ManifestHash[..12]}) to {plan.Target}, by the restore plan {plan.Hash[..12]}",
             .. plan.Notes.Take(NotesShown),
             .. plan.Notes.Count > NotesShown ? [$"and {Counted.Of(plan.Notes.Count - NotesShown, "line")} more; the hash covers each of them"] : Array.Empty<string>(),
-            .. target.Checks.Select(check => $"check '{check.Name}': {OperatorChecks.Text(check)}"),
+            .. ChecksOf(target).Select(check => $"check '{check.Name}': {OperatorChecks.Text(check)}"),
         ];
     }
 
-    public Task<JsonElement> CaptureAsync(ActionContext context) => Task.FromResult(ActionContext.Data(new { place = PlanOf(context).Target, operation = context.Operation }));
+    public Task<JsonElement> CaptureAsync(ActionContext context) =>
+        Task.FromResult(ActionContext.Data(new { place = context.Target.Proof?.Place ?? PlanOf(context).Target, operation = context.Operation }));
 
-    public Task<StepEffect> ActAsync(ActionContext context) => WithAsync(context, async (driver, work) => Effect(await driver.ExecuteAsync(work, context.Cancellation)));
+    public Task<StepEffect> ActAsync(ActionContext context) => context.Target.Proof is not null
+        ? ProveAsync(context)
+        : WithAsync(context, async (driver, work) => Effect(await driver.ExecuteAsync(work, context.Cancellation)));
 
-    public Task<EffectProbe> ProbeAsync(ActionContext context) => WithAsync<EffectProbe>(context, async (driver, work) =>
+    /// <remarks>An interrupted drill begins anew; what its attempt left is removed before.</remarks>
+    public Task<EffectProbe> ProbeAsync(ActionContext context) => context.Target.Proof is not null ? Task.FromResult<EffectProbe>(new EffectProbe.NotDone()) : WithAsync<EffectProbe>(context, async (driver, work) =>
         await driver.FindFinishedAsync(work, context.Cancellation) is { } outcome ? new EffectProbe.Done(Effect(outcome)) : new EffectProbe.NotDone());
 
     public async Task<StepVerification> VerifyAsync(ActionContext context)
     {
+        if (context.Target.Proof is not null)
+        {
+            return context.Effect!.Value.GetProperty("proof").Deserialize<StepVerification>(JsonSerializerOptions.Web)!;
+        }
+
         var finding = await WithAsync(context, (driver, work) => driver.CheckAsync(work, context.Cancellation));
         if (!finding.IsAsPlanned)
         {
@@ -59,7 +74,7 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
         }
 
         var found = new List<string> { finding.Text };
-        foreach (var check in context.Target.Checks)
+        foreach (var check in ChecksOf(context.Target))
         {
             var (passed, text) = await checks.AskAsync(check, context.Target, context.Cancellation);
             if (!passed)
@@ -74,8 +89,12 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
     }
 
     /// <summary>Needs no tier: one that is away must not keep the old state from coming back.</summary>
-    public async Task<string> RollBackAsync(ActionContext context) =>
-        await drivers.InPlaceOf(PlanOf(context)).TakeBackAsync(PlanOf(context), context.Operation, context.Cancellation) ?? "nothing had been changed";
+    public async Task<string> RollBackAsync(ActionContext context) => context.Target.Proof is not null
+        ? "the scratch place is gone with what was in it"
+        : await drivers.InPlaceOf(PlanOf(context)).TakeBackAsync(PlanOf(context), context.Operation, context.Cancellation) ?? "nothing had been changed";
+
+    /// <summary>A service that is started after it is asked then.</summary>
+    private static IReadOnlyList<OperatorCheck> ChecksOf(RecoveryTarget target) => target.Service is null ? target.Checks : [];
 
     private static RestorePlan PlanOf(ActionContext context) => context.Target.InPlace!.Plan;
 
@@ -88,6 +107,30 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
                 .Where(text => text.Length > 0).Concat(outcome.Warnings)),
             ActionContext.Data(new RestoredCluster(phases, null)));
     }
+
+    /// <summary>Below the drill's own folder, so that whoever looks whether anything is left sees it.</summary>
+    private async Task<StepEffect> ProveAsync(ActionContext context)
+    {
+        var point = await points.ResolveAsync(context.Plan.Basis.RestorePoint, context.Cancellation);
+        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+            if (LogicalRestore.HashOf(manifest) != context.Plan.Basis.ManifestHash)
+            {
+                throw new EngineException("restore-point-changed", ErrorKind.Conflict, $"restore point {point.PointId.Short} is not the content that the drill was planned for", "drill it again");
+            }
+
+            context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
+            var proof = await proofs.ProveAsync(repository, manifest, context.Scratch!.FileOf(ProofFolder), context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation);
+            return new StepEffect(
+                string.Join(", ", proof.Phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))),
+                ActionContext.Data(new { phases = proof.Phases, lastTransaction = (string?)null, proof = new StepVerification(proof.Passed, proof.Text) }));
+        }
+    }
+
+    /// <summary>Short: the path of a scratch server's socket has few bytes.</summary>
+    private const string ProofFolder = "p";
 
     private async Task<T> WithAsync<T>(ActionContext context, Func<IInPlaceDriver, RestoreWork, Task<T>> act)
     {

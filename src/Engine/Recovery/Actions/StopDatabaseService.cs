@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 /// <param name="Options">What it was started with.</param>
 public sealed record ServiceSnapshot(bool WasRunning, IReadOnlyList<string> Options);
 
-/// <summary>Stops the database's service, so that nothing writes any more. Undone by starting it again where it ran.</summary>
+/// <summary>Stops the service of a database, or of what uses a volume, so that nothing writes any more. Undone by starting it again where it ran.</summary>
 public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAction
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
@@ -23,6 +23,8 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
     public WayBack WayBack => WayBack.Always;
 
     public string? NotInDrills => "it would stop the living service, and in a scratch folder nothing runs that could be stopped";
+
+    public bool ActsOn(RecoveryTarget target) => target.Service is not null;
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         [controls.For(target).StopText];
@@ -48,10 +50,15 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
             return new StepVerification(false, "the service runs again: something else starts it (a supervisor, an HA layer); stop that first");
         }
 
+        if (context.Target.Host.Length == 0)
+        {
+            return new StepVerification(true, "the service says that it does not run");
+        }
+
         // A server that the driver does not see (in a container, by another spelling of its path) would go on writing.
         return await AnswersAsync(context.Target, context.Cancellation)
             ? new StepVerification(false, $"{context.Target.Host}:{context.Target.Port} still takes connections, so that another server runs there than the one that was stopped")
-            : new StepVerification(true, "no server runs on the data directory, and its address takes no connection");
+            : new StepVerification(true, "the service does not run, and its address takes no connection");
     }
 
     private static async Task<bool> AnswersAsync(RecoveryTarget target, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 
     public string? NotInDrills => "it would lead living clients to a scratch server";
 
-    public bool ActsOn(RecoveryTarget target) => true;
+    public bool ActsOn(RecoveryTarget target) => target.Application is null;
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         target.SwitchTraffic is { } words

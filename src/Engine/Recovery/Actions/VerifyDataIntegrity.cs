@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -27,6 +28,7 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
     [
         $"pg_checksums of every page below {target.DataDirectory}, where the cluster has checksums",
         "pg_amcheck of every table and index of every database, on a server without a network",
+        .. IsAtPoint(basis) ? ["rows and digest of every table that the restore point has facts of, compared on that server"] : Array.Empty<string>(),
         .. target.Checks.Where(check => check.Sql is not null).Select(check => $"check '{check.Name}': {check.Sql}{(check.Expected is { } value ? $" must give {value}" : "")}"),
     ];
 
@@ -34,7 +36,7 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
-        var facts = await ReadFactsAsync(context);
+        var (facts, content) = await ReadFactsAsync(context);
         var binaries = PostgresBinaries.Find(facts.ServerMajor);
         var found = new List<string>();
         var faults = new List<string>();
@@ -43,7 +45,7 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
             await LookAtPagesAsync(context, binaries, found, faults);
         }
 
-        await LookInsideAsync(context, facts, binaries, found, faults);
+        await LookInsideAsync(context, facts, content, binaries, found, faults);
         var text = faults.Count == 0 ? string.Join("; ", found) : string.Join("; ", faults);
         return new StepEffect(text, ActionContext.Data(new StepVerification(faults.Count == 0, text)));
     }
@@ -56,13 +58,19 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
 
     public Task<string> RollBackAsync(ActionContext context) => Task.FromResult("it changed nothing");
 
-    private async Task<ClusterFacts> ReadFactsAsync(ActionContext context)
+    /// <summary>The facts are of the place where a backup's own WAL ends; a moment that was recovered to by further WAL has none.</summary>
+    private static bool IsAtPoint(RecoveryBasis basis) => basis is { Moment: null, ToEnd: false };
+
+    /// <summary>What is known of the cluster, and of the content where it was recovered to; null where nothing is.</summary>
+    private async Task<(ClusterFacts Cluster, ContentFacts? Content)> ReadFactsAsync(ActionContext context)
     {
         var point = await points.ResolveAsync(context.Plan.Basis.RestorePoint, context.Cancellation);
         var (_, repository) = await access.OpenAsync(point, null, context.Cancellation);
         await using (repository)
         {
-            return await ClusterFacts.ReadAsync(repository, await repository.ReadManifestAsync(point.PointId, context.Cancellation), context.Cancellation);
+            var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+            var cluster = await ClusterFacts.ReadAsync(repository, manifest, context.Cancellation);
+            return (cluster, cluster.IsContentAtEnd && IsAtPoint(context.Plan.Basis) ? await LogicalBackup.ReadFactsAsync(repository, manifest, context.Cancellation) : null);
         }
     }
 
@@ -86,7 +94,7 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
         }
     }
 
-    private async Task LookInsideAsync(ActionContext context, ClusterFacts facts, PostgresBinaries binaries, List<string> found, List<string> faults)
+    private async Task LookInsideAsync(ActionContext context, ClusterFacts facts, ContentFacts? content, PostgresBinaries binaries, List<string> found, List<string> faults)
     {
         var name = $"verify-{context.Tag}";
         var folder = $"{context.Target.DataDirectory}.{name}";
@@ -107,6 +115,11 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
                 found.Add("pg_amcheck found nothing");
             }
 
+            if (content is not null && faults.Count == 0)
+            {
+                await CompareAsync(server, content, context, found, faults);
+            }
+
             foreach (var check in context.Target.Checks.Where(check => check.Sql is not null))
             {
                 await AskAsync(server, check, context, found, faults);
@@ -117,6 +130,24 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
         finally
         {
             await RecoveryWork.RemoveAsync(registry, name, folder, CancellationToken.None);
+        }
+    }
+
+    private static async Task CompareAsync(RecoveredServer server, ContentFacts content, ActionContext context, List<string> found, List<string> faults)
+    {
+        context.Log("rows and digests: every table");
+        try
+        {
+            var comparison = await server.CompareAsync(content, context.Cancellation);
+            // pg_amcheck needs its extension, and puts it where it is missing.
+            var different = comparison.Faults.Where(fault => fault is not { Kind: "extension", Name: "amcheck", Outcome: FactOutcome.Extra }).ToList();
+            (different.Count == 0 ? found : faults).Add(different.Count == 0
+                ? string.Create(CultureInfo.InvariantCulture, $"{comparison.EqualCount} compared items are as in the restore point, with {content.Rows} rows in {content.Tables.Count} tables")
+                : $"the content is not the restore point's: {string.Join("; ", different.Take(5).Select(fault => fault.ToText()))}");
+        }
+        catch (Npgsql.PostgresException refusal)
+        {
+            faults.Add($"the content cannot be read: {refusal.MessageText}");
         }
     }
 

@@ -17,7 +17,8 @@ namespace Hexabase.DrConsole.Engine.Recovery.Drills;
 /// what could only be done to what lives. No approval is needed for it, because no path, address or command of the living source
 /// is in it, and <see cref="Require"/> refuses one that has any.
 /// </summary>
-public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, RestorePointCatalog points, RestorePointAccess access, ValidationOptions options)
+public sealed class DrillPlans(
+    PlanMaker maker, RecoveryActions actions, ProtectedEstate estate, RestorePointCatalog points, RestorePointAccess access, ValidationOptions options)
 {
     /// <summary>Stands in a plan's texts for the folder that is made, under a new name, by each attempt.</summary>
     private const string Folder = "drill-RUN";
@@ -33,33 +34,60 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
                 "do not drill it (drillEveryDays 0); validations restore its restore points in scratch");
         }
 
-        var living = await maker.MakeAsync(version, template, new PlanRequest(source, template.Disasters[0]), cancellationToken);
+        var living = await maker.MakeAsync(version, template, new PlanRequest(source, template.Disasters[0], IsSketch: true), cancellationToken);
+        if (living.Target.InPlace is not null)
+        {
+            return await InScratchAsync(living, source, cancellationToken);
+        }
+
         var place = await PlaceAsync(living, cancellationToken);
         var asked = living.Target.Checks.Where(check => check.AsksWhereItIsTold).ToList();
         var target = new RecoveryTarget(
             Path.Combine(options.ScratchRoot, Folder, "data"), Path.Combine(options.ScratchRoot, Folder, "run"), PostgresPort, living.Target.Database, living.Target.Username,
             null, new ServiceSettings(ServiceDriver.PgCtl), asked) { Scratch = place };
-        return new DrillPlan(
-            living with
-            {
-                IsDrill = true,
-                Target = target,
-                // Nothing is left to ask about: what failed is undone, as a recovery would, and then all of it is removed.
-                OnFailure = FailurePolicy.RollBackAll,
-                Steps = [.. living.Steps.Select(step => Practised(step, target, living.Basis))],
-                Notes =
-                [
-                    .. living.Notes,
-                    .. living.Target.Checks.Except(asked).Select(check => $"check '{check.Name}' is not asked in a drill: it would ask the living service ({OperatorChecks.Text(check)})"),
-                ],
-            },
-            FingerprintOf(living.Target));
+        return new DrillPlan(In(living, target, asked), FingerprintOf(living.Target));
     }
 
-    /// <summary>Why no drill can carry a plan out, whose restore could only be done to what lives; null where one can.</summary>
-    public static string? WhyNot(PlanTemplate template) => (template ?? throw new ArgumentNullException(nameof(template))).Steps.Any(step => step.Action == RestoreInPlace.ActionName)
-        ? $"{RestoreInPlace.ActionName} restores over what lives, and there are no scratch places for it"
-        : null;
+    private RecoveryPlan In(RecoveryPlan living, RecoveryTarget target, IReadOnlyList<OperatorCheck> asked) => living with
+    {
+        IsDrill = true,
+        Target = target,
+        // Nothing is left to ask about: what failed is undone, as a recovery would, and then all of it is removed.
+        OnFailure = FailurePolicy.RollBackAll,
+        Steps = [.. living.Steps.Select(step => Practised(step, target, living.Basis))],
+        Notes =
+        [
+            .. living.Notes,
+            .. living.Target.Checks.Except(asked).Select(check => $"check '{check.Name}' is not asked in a drill: it would ask the living service ({OperatorChecks.Text(check)})"),
+        ],
+    };
+
+    /// <summary>What a driver would restore in place is restored whole, into a place where nothing is: longer than a restore of what is lost.</summary>
+    private async Task<DrillPlan> InScratchAsync(RecoveryPlan living, string source, CancellationToken cancellationToken)
+    {
+        DrillSpace.Require(options, (await points.ResolveAsync(living.Basis.RestorePoint, cancellationToken)).Bytes);
+        var place = estate.SourceNamed(source).Kind switch
+        {
+            SourceKind.Redis => "a scratch Redis",
+            SourceKind.VCluster => "an empty scratch cluster",
+            _ => "a scratch folder",
+        };
+        return new DrillPlan(
+            In(living, new RecoveryTarget("", "", 0, "", "", null, null, []) { Proof = new ScratchRestore(options.ScratchRoot, place) }, []), FingerprintOf(living.Target));
+    }
+
+    /// <summary>Why no drill can carry a plan out; null where one can.</summary>
+    public static string? WhyNot(PlanTemplate template) => (template ?? throw new ArgumentNullException(nameof(template))).Covers == PlanCover.Source
+        ? null
+        : "it is for several sources; each of them is drilled by the plans for it alone";
+
+    /// <summary>The same of all that a plan recovers.</summary>
+    public static string FingerprintOf(RecoveryPlan plan)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return plan.Several is not { } scope ? FingerprintOf(plan.Target)
+            : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', scope.Parts.Select(part => $"{part.Source} {FingerprintOf(part.Target)}").Append(JsonSerializer.Serialize(plan.Target, JsonSerializerOptions.Web))))));
+    }
 
     /// <summary>Names how a source is declared to be recovered: what a drill of another declaration proved says nothing about this one.</summary>
     public static string FingerprintOf(RecoveryTarget living)
@@ -87,7 +115,7 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
     /// <summary>Whatever came of it, nothing would be shown.</summary>
     private static void RequireRestore(RecoveryPlan plan)
     {
-        if (!plan.Steps.Any(step => step is { Action: RestoreFromBackup.ActionName, NotExercised: null }))
+        if (!plan.Steps.Any(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, NotExercised: null }))
         {
             throw new EngineException("drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan.Template} restores nothing, so a drill of it shows nothing",
                 $"give it a step of {RestoreFromBackup.ActionName}, or do not drill it (drillEveryDays 0)");
@@ -95,8 +123,8 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
     }
 
     /// <summary>The plan in the folder of one attempt: where it works and whom it asks is decided here, whatever the plan says.</summary>
-    internal static RecoveryPlan In(RecoveryPlan plan, ScratchFolder folder) =>
-        plan with { Target = plan.Target with { DataDirectory = folder.DataFolder, Host = folder.FileOf("run"), Port = PostgresPort } };
+    internal static RecoveryPlan In(RecoveryPlan plan, ScratchFolder folder) => plan.Target.Proof is not null ? plan
+        : plan with { Target = plan.Target with { DataDirectory = folder.DataFolder, Host = folder.FileOf("run"), Port = PostgresPort } };
 
     private const int PostgresPort = 5432;
 
@@ -107,12 +135,13 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
             yield return "it is no drill's plan";
         }
 
-        if (plan.Target.Scratch?.Root != options.ScratchRoot)
+        if ((plan.Target.Scratch?.Root ?? plan.Target.Proof?.Root) != options.ScratchRoot)
         {
             yield return $"its place is not below {options.ScratchRoot}";
         }
 
-        if (plan.Target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, Service: { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null } })
+        if (plan.Target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, InPlace: null, Redis: null, Application: null }
+            || plan.Target.Service is not (null or { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null }) || (plan.Target.Service is null) != (plan.Target.Proof is not null))
         {
             yield return "its target names a service, a password or a traffic switch";
         }
@@ -122,7 +151,7 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
             yield return $"check '{check.Name}' asks the living service";
         }
 
-        foreach (var step in plan.Steps.Where(step => step.NotExercised is null && actions.Named(step.Action).NotInDrills is not null))
+        foreach (var step in plan.Steps.Where(step => step.NotExercised is null && actions.Named(step.Action).WhyNotOn(plan.Target) is not null))
         {
             yield return $"step {step.Name} acts on what lives";
         }
@@ -131,7 +160,7 @@ public sealed class DrillPlans(PlanMaker maker, RecoveryActions actions, Restore
     private PlannedStep Practised(PlannedStep step, RecoveryTarget target, RecoveryBasis basis)
     {
         var action = actions.Named(step.Action);
-        return action.NotInDrills is { } why
+        return action.WhyNotOn(target) is { } why
             ? step with { Does = [$"not exercised in a drill: {why}"], NotExercised = why, NeedsApproval = false }
             : step with { Does = action.Describe(target, basis, step.Parameters), NeedsApproval = false };
     }

@@ -29,8 +29,11 @@ public sealed record PlanDrillRow(
 {
     public RunId Run => Recovery.Run;
 
-    /// <summary>True where every step that a drill does was done and verified, and nothing was left behind.</summary>
-    public bool Passed => Recovery.Outcome == RecoveryOutcome.Completed && Cleanup is { IsProven: true };
+    /// <summary>True where every step that a drill does was done and verified, something was restored, and nothing was left behind.</summary>
+    public bool Passed => Recovery.Outcome == RecoveryOutcome.Completed && HasRestored && Cleanup is { IsProven: true };
+
+    /// <summary>False for one of an older build that came to its end without restoring anything: it shows nothing.</summary>
+    public bool HasRestored { get; init; }
 
     /// <summary>From the first step to the last, measured; null where it has not passed.</summary>
     public double? Seconds { get; init; }
@@ -49,7 +52,8 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
         """
         d.run_id, r.state, r.requested_by, r.created_at, r.ended_at, d.configuration_hash, d.places, d.cleanup::text,
         (SELECT extract(epoch FROM max(s.ended_at) - min(s.started_at))::double precision FROM recovery_step s WHERE s.run_id = d.run_id AND s.state = 'done'),
-        coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = d.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message')
+        coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = d.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message'),
+        EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = d.run_id AND s.state = 'done' AND s.action IN ('restore_from_backup', 'restore_in_place'))
         """;
 
     /// <summary>Newest first; the filters that are null do not filter.</summary>
@@ -137,6 +141,7 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
             row.GetFieldValue<string[]>(First + 6), cleanup)
         {
             Seconds = recovery.Outcome == RecoveryOutcome.Completed ? row.DoubleOrNull(First + 8) : null,
+            HasRestored = row.GetBoolean(First + 10),
             Failure = recovery.Outcome is null or RecoveryOutcome.Completed ? null : row.TextOrNull(First + 9),
         };
     }

@@ -34,13 +34,33 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
     /// <summary>At most this much work is lost: nothing may have been committed in all of that time. Zero where a commit came back that was made after it.</summary>
     public TimeSpan? AtMost => Until is { } until ? until > Restored ? until - Restored : TimeSpan.Zero : null;
 
-    /// <summary>The loss; null where the data was not restored, or not to its end.</summary>
+    /// <summary>The loss; of several sources that of the one that lost most. Null where the data was not restored, or not to its end.</summary>
     /// <param name="plan">The plan that ran.</param>
     /// <param name="steps">Its steps.</param>
     public static MeasuredLoss? Of(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
         ArgumentNullException.ThrowIfNull(plan);
         ArgumentNullException.ThrowIfNull(steps);
+        if (plan.Several is not { } scope)
+        {
+            return OfSource(plan, steps);
+        }
+
+        var losses = scope.Parts.Select(part => OfPart(plan, part, steps)).ToList();
+        // One that nobody knows may be the greatest.
+        return losses.Contains(null) ? null : losses.OrderByDescending(loss => loss!.AtMost ?? TimeSpan.MaxValue).First();
+    }
+
+    /// <summary>The loss of one source of several.</summary>
+    public static MeasuredLoss? OfPart(RecoveryPlan plan, RecoveryPart part, IReadOnlyList<RecoveryStepRow> steps)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        ArgumentNullException.ThrowIfNull(part);
+        return OfSource(plan with { Basis = part.Basis, Loss = part.Loss }, [.. steps.Where(step => step.Part == part.Source)]);
+    }
+
+    private static MeasuredLoss? OfSource(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
+    {
         var restore = steps.LastOrDefault(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, State: StepState.Acted or StepState.Done });
         if (restore is null)
         {
@@ -53,7 +73,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
         // was there then is what the step found: more than when the plan was made, or less.
         var restored = new[] { last, plan.Basis.CreatedAt, cluster?.ReplayedUntil }.Max()!.Value;
         var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan)
-            : restore.Action == RestoreInPlace.ActionName ? (restore.StartedAt, LossEnd.RestoreBegan)
+            : restore.Action == RestoreInPlace.ActionName && !steps.Any(step => step.Action == StopDatabaseService.ActionName) ? (restore.StartedAt, LossEnd.RestoreBegan)
             : UntilOf(plan, steps);
         return new MeasuredLoss(restored, restored == last, until, end);
     }

@@ -103,6 +103,9 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
 
     public string? Error { get; init; }
 
+    /// <summary>In a recovery of several sources: the one that it is about; null for what is about all of them.</summary>
+    public string? Part { get; init; }
+
     /// <summary>Why a person skipped it or marked it done.</summary>
     public string? Reason { get; init; }
 

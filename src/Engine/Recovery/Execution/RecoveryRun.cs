@@ -107,23 +107,25 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             await ApprovalGates.RequireAsync(context, plan, null, (await journal.StepsAsync()).Any(step => step.Attempt > 0), journal);
         }
 
-        foreach (var step in plan.Steps)
+        var stages = new StageWork(plan, journal, work);
+        foreach (var stage in PlanStages.Of(plan))
         {
-            var state = (await journal.StepAsync(step.Position)).State;
-            if (state is StepState.Done or StepState.Skipped)
+            var states = (await journal.StepsAsync()).ToDictionary(row => row.Position, row => row.State);
+            var open = stage.Where(step => states[step.Position] is not (StepState.Done or StepState.Skipped)).ToList();
+            if (open.Count == 0)
             {
                 continue;
             }
 
             await StopIfPausedAsync(journal);
             context.Cancellation.ThrowIfCancellationRequested();
-            if (step.NeedsApproval && state == StepState.Pending && !plan.IsDrill)
+            foreach (var step in open.Where(step => step.NeedsApproval && states[step.Position] == StepState.Pending && !plan.IsDrill))
             {
                 await ApprovalGates.RequireAsync(context, plan, step, hasBegun: false, journal);
             }
 
             await journal.GoOnAsync();
-            if (state is StepState.Failed or StepState.VerificationFailed || !await work.DoAsync(step))
+            if (open.Any(step => states[step.Position] is StepState.Failed or StepState.VerificationFailed) || !await stages.DoAsync(open))
             {
                 return await FailAsync(plan, journal, back);
             }
@@ -186,7 +188,8 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
     }
 
-    private static async Task StopIfPausedAsync(RecoveryJournal journal)
+    /// <exception cref="RunWaitsException">A person paused it.</exception>
+    internal static async Task StopIfPausedAsync(RecoveryJournal journal)
     {
         if (await journal.ReadAsync() is { PauseBy: { } who } row)
         {

@@ -21,8 +21,14 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     /// <summary>In a drill: the folder that everything happens in.</summary>
     public ScratchFolder? Scratch { get; init; }
 
+    /// <summary>Set where a step beside has failed: what is being done is broken off, to be undone.</summary>
+    public CancellationToken Halt { get; init; }
+
+    /// <summary>The same, broken off where a token says so.</summary>
+    public StepWork HaltedBy(CancellationToken halt) => new(actions, plan, journal, time) { Scratch = Scratch, Halt = halt };
+
     /// <summary>Brings a step that has not failed to its end.</summary>
-    /// <returns>False where it has failed for good; its row says how.</returns>
+    /// <returns>False where it has failed for good, or was broken off; its row says how.</returns>
     /// <exception cref="RunWaitsException">Nobody can know whether it took effect.</exception>
     public async Task<bool> DoAsync(PlannedStep step)
     {
@@ -31,9 +37,14 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         // What fails before the intent is written, or while it is verified, does not count in the journal.
         for (var tries = 1; ; tries++)
         {
+            if (Halt.IsCancellationRequested)
+            {
+                return false;
+            }
+
             var row = await journal.StepAsync(step.Position);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step.TimeoutSeconds), time);
-            using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, Run.Cancellation);
+            using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, Run.Cancellation, Halt);
             try
             {
                 if (row.State != StepState.Acted)
@@ -43,6 +54,11 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
                 }
 
                 return await VerifyAsync(action, step, row, both.Token);
+            }
+            catch (Exception fault) when (Halt.IsCancellationRequested && IsOfTheStep(fault) && !Run.Cancellation.IsCancellationRequested)
+            {
+                Run.Log(step.Name, "broken off, since a step beside it failed");
+                return false;
             }
             catch (OperationCanceledException) when (!Run.Cancellation.IsCancellationRequested)
             {
@@ -64,10 +80,14 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     /// <summary>What an action gets to work with.</summary>
     public async Task<ActionContext> ContextAsync(PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
     {
-        var snapshots = (await journal.StepsAsync()).Where(one => one.Snapshot is not null).GroupBy(one => one.Action)
+        var snapshots = (await journal.StepsAsync()).Where(one => one.Snapshot is not null && one.Part == step.Part).GroupBy(one => one.Action)
             .ToDictionary(group => group.Key, group => group.Last().Snapshot!.Value);
+        // What two parts make at the same time needs two names.
+        var (operation, tag) = (Backups.RestoreRun.OperationOf(Run.Run), Scratch is null ? TagOf(Run.Run) : ShortTagOf(Run.Run));
+        var number = plan.Sources.ToList().IndexOf(step.Part ?? "") + 1;
         return new ActionContext(
-            plan, step, Backups.RestoreRun.OperationOf(Run.Run), Scratch is null ? TagOf(Run.Run) : ShortTagOf(Run.Run), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
+            plan.For(step), step, number == 0 ? operation : string.Create(CultureInfo.InvariantCulture, $"{operation} part {number}"),
+            number == 0 ? tag : string.Create(CultureInfo.InvariantCulture, $"{tag}-p{number}"), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
         {
             Scratch = Scratch,
             Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
@@ -165,7 +185,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
 
         var pause = TimeSpan.FromSeconds(Math.Min(Math.Pow(2, attempt), s_longestPause.TotalSeconds));
         Run.Warn(step.Name, $"try {attempt} of {step.Retries + 1} failed: {error}; again in {pause.TotalSeconds:0} s");
-        await Task.Delay(pause, time, Run.Cancellation);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(Run.Cancellation, Halt);
+        await Task.Delay(pause, time, either.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Run.Cancellation.ThrowIfCancellationRequested();
         return false;
     }
 

@@ -20,27 +20,37 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
     /// <returns>What became of it: rolled back, failed, or no way back.</returns>
     public async Task<RecoveryOutcome> GoAsync(bool onlyTheFailed)
     {
+        // What is before a step that stays rests on it; the other sources of the recovery do not.
+        var stays = new Dictionary<string, RecoveryOutcome>();
         foreach (var row in (await journal.StepsAsync()).Reverse().Where(row => row.MayHaveActed))
         {
-            if (onlyTheFailed && row.State is StepState.Done or StepState.Acted)
+            var step = plan.Steps.Single(one => one.Position == row.Position);
+            if ((onlyTheFailed && row.State is StepState.Done or StepState.Acted) || stays.ContainsKey(step.Part ?? ""))
             {
                 continue;
             }
 
-            var step = plan.Steps.Single(one => one.Position == row.Position);
-            if (step.WayBack == WayBack.None)
+            if (step.Part is null && stays.Count > 0)
+            {
+                Run.Warn(step.Name, $"is not undone, since not all of {string.Join(", ", stays.Keys)} is");
+            }
+            else if (step.WayBack == WayBack.None)
             {
                 Run.Warn(step.Name, "has no way back; it and the steps before it stay as they are");
-                return RecoveryOutcome.FailedNoRollback;
+                stays[step.Part ?? ""] = RecoveryOutcome.FailedNoRollback;
+            }
+            else if (!await UndoAsync(step, row))
+            {
+                stays[step.Part ?? ""] = RecoveryOutcome.RollbackFailed;
             }
 
-            if (!await UndoAsync(step, row))
+            if (stays.ContainsKey(""))
             {
-                return RecoveryOutcome.RollbackFailed;
+                break;
             }
         }
 
-        return RecoveryOutcome.RolledBack;
+        return stays.Count == 0 ? RecoveryOutcome.RolledBack : stays.ContainsValue(RecoveryOutcome.RollbackFailed) ? RecoveryOutcome.RollbackFailed : RecoveryOutcome.FailedNoRollback;
     }
 
     private async Task<bool> UndoAsync(PlannedStep step, RecoveryStepRow row)

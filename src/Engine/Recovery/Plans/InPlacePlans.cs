@@ -13,7 +13,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <summary>What a recovery in place restores, from what, and what that loses.</summary>
 public sealed record InPlaceRecovery(RecoveryTarget Target, RecoveryBasis Basis, LossWindow Loss, IReadOnlyList<string> Notes);
 
-/// <summary>Makes the part of a recovery plan that a restore driver carries out: of volumes and virtual clusters.</summary>
+/// <summary>Makes the part of a recovery plan that a restore driver carries out: of volumes, virtual clusters and Redis.</summary>
 public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess access)
 {
     /// <summary>What a driver says of a restore point that it cannot put back in place, as of a cluster's without a snapshot of etcd.</summary>
@@ -27,9 +27,10 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
         var (reason, hint) = source switch
         {
             { Volume: { Node: { } node } } => ($"its volume is on node {node}, and a plan restores on the console's machine only", "restore it by hand on that node, with dir:/path?inPlace=true"),
-            { Volume: not null } or { VCluster.DataDirectory: not null } => ("", ""),
+            { Volume: not null } or { VCluster.DataDirectory: not null } or { Redis.DataDirectory: not null, Recovery.Service: not null } => ("", ""),
             { VCluster: not null } => ("the directory of its store is not known here", "set VCluster:DataDirectory to its volume as this machine sees it, or restore its objects"),
-            _ => ("no configuration names the directory of its server, which a restore in place needs", "stop the server and restore it by hand, into redisdata:/path"),
+            { Redis.DataDirectory: null } => ("no configuration names the data directory of its server", "set Redis:DataDirectory, and Recovery:Service; or stop the server and restore it by hand, into redisdata:/path"),
+            _ => ("nothing says how its server is stopped and started", "set Recovery:Service of it: a systemd unit, or commands"),
         };
         if (reason.Length > 0)
         {
@@ -51,7 +52,13 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
             var options = InPlaceOptions.Of(source.Kind, template);
-            var (place, target, directory) = source.Volume is { } volume ? OfVolume(volume, manifest, options, request) : await OfClusterAsync(source.VCluster!, repository, manifest, cancellationToken);
+            var (place, target, directory) = source switch
+            {
+                { Volume: { } volume } => OfVolume(volume, manifest, options, request),
+                { Redis: { } redis } => OfRedis(redis),
+                _ => await OfClusterAsync(source.VCluster!, repository, manifest, cancellationToken),
+            };
+            var service = ServiceOf(source, template);
             var plan = await drivers.For(target, manifest).PlanAsync(repository, manifest, target, cancellationToken);
             List<string> notes = [$"read from tier {tier.Name}"];
             if (chosen.ProvenAt is null)
@@ -59,20 +66,45 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
                 notes.Add("no restore of this restore point has been proven yet");
             }
 
-            notes.AddRange(source.Recovery.Checks.Where(check => check.AsksWhereItIsTold)
+            notes.AddRange(source.Recovery.Checks.Where(check => !Suits(source, check))
                 .Select(check => $"check '{check.Name}' is not asked: it asks a database server, and {source.Name} is none"));
-            if (source.Recovery.Service is not null)
+            if (source.Recovery.Service is not null && service is null)
             {
                 notes.Add($"the service that is declared for {source.Name} is not stopped and started by the plan: stop what writes there before");
             }
 
             return new InPlaceRecovery(
                 new RecoveryTarget(
-                    directory, "", 0, "", "", null, null,
-                    [.. source.Recovery.Checks.Where(check => !check.AsksWhereItIsTold)], source.Recovery.SwitchTraffic, source.Recovery.SwitchBack) { InPlace = new PlannedInPlace(place.ToText(), plan) },
+                    directory, source.Redis?.Host ?? "", source.Redis?.Port ?? 0, "", source.Redis?.Username ?? "", source.Redis?.PasswordFile, service,
+                    [.. source.Recovery.Checks.Where(check => Suits(source, check))], source.Recovery.SwitchTraffic, source.Recovery.SwitchBack)
+                {
+                    InPlace = new PlannedInPlace(place.ToText(), plan),
+                    Redis = source.Redis,
+                },
                 new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
                 new LossWindow(point.CreatedAt, request.FirstEvidence, "the restore point's own time: what changed after it is in none"), notes);
         }
+    }
+
+    /// <summary>A Redis has an address for a command's words; a query of SQL is for neither of them.</summary>
+    private static bool Suits(Source source, OperatorCheck check) => source.Redis is null ? !check.AsksWhereItIsTold : check.Sql is null;
+
+    /// <summary>What the plan stops before and starts after; null where it does neither.</summary>
+    private static ServiceSettings? ServiceOf(Source source, PlanTemplate template)
+    {
+        var stops = template.Steps.Any(step => step.Action == StopDatabaseService.ActionName) && template.Steps.Any(step => step.Action == RestartServices.ActionName);
+        return stops ? source.Recovery.Service
+            : source.Redis is null ? null
+            : throw new EngineException("plan-invalid", ErrorKind.Input, $"plan {template.Name} does not stop and start a Redis, whose files cannot be exchanged while it runs",
+                $"save a version with {StopDatabaseService.ActionName} before and {RestartServices.ActionName} after {RestoreInPlace.ActionName}");
+    }
+
+    private static (RestoreTarget Place, RestoreTarget Target, string Directory) OfRedis(RedisSettings settings)
+    {
+        var place = new RedisDirectoryTarget(
+            settings.DataDirectory!, settings.DumpFile ?? RedisDirectoryTarget.DefaultDump, settings.AppendDirectory ?? RedisDirectoryTarget.DefaultAppendDirectory,
+            settings.AppendFile ?? RedisDirectoryTarget.DefaultAppend) { Exchange = true };
+        return (place, place, settings.DataDirectory!);
     }
 
     private static (RestoreTarget Place, RestoreTarget Target, string Directory) OfVolume(VolumeSettings settings, Manifest manifest, InPlaceOptions options, PlanRequest request)
@@ -105,7 +137,8 @@ internal sealed record InPlaceOptions(bool Delete, bool Verify)
                 $"plan {template.Name} has {Counted.Of(steps.Count, $"step")} of {RestoreInPlace.ActionName}", $"a plan for a {template.Kind} has exactly one; save a version that has");
         }
 
-        string[] known = kind == SourceKind.Volume ? ["delete", "verify"] : [];
+        // A plan for parts of several kinds says to one step what is for the volumes among them.
+        string[] known = kind == SourceKind.Volume || template.Covers == PlanCover.Set ? ["delete", "verify"] : [];
         var parameters = step.Parameters ?? new Dictionary<string, string>();
         var unknown = parameters.Where(pair => !known.Contains(pair.Key) || pair.Value is not ("true" or "false")).Select(pair => $"{pair.Key} = {pair.Value}").ToList();
         return unknown.Count == 0

@@ -14,7 +14,11 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <param name="Moment">A moment that a person chose, or null.</param>
 /// <param name="IsSketch">True where nobody will carry it out, but only look whether one can be made: then no contents are compared, which takes as long as reading all of them.</param>
 public sealed record PlanRequest(
-    string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null, bool IsSketch = false);
+    string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null, bool IsSketch = false)
+{
+    /// <summary>This restore point, and its own content without any WAL that follows; null for the newest that does.</summary>
+    public string? ExactPoint { get; init; }
+}
 
 /// <summary>Makes a template's version concrete for one source: chooses the restore point and the moment, and says exactly what each step will do.</summary>
 public sealed class PlanMaker(
@@ -35,15 +39,7 @@ public sealed class PlanMaker(
         ArgumentNullException.ThrowIfNull(request);
         var source = estate.SourceNamed(request.Source);
         RequireKind(source, template);
-        var postgres = source.Postgres is null ? null : TargetOf(source);
-        if (postgres is null)
-        {
-            InPlacePlans.Require(source);
-        }
-
-        // What no WAL follows is backed up as it is: what was deleted or spoilt is so in every restore point after the first evidence.
-        var before = request.Moment ?? (request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null);
-        var (chosen, (target, basis, loss, notes)) = await ChooseAsync(source, postgres, template, before, request, cancellationToken);
+        var (chosen, (target, basis, loss, notes)) = await ChooseAsync(source, template, request, cancellationToken);
         return new RecoveryPlan
         {
             Template = version.Plan,
@@ -67,10 +63,25 @@ public sealed class PlanMaker(
         };
     }
 
-    /// <summary>The newest point that does; one that the driver finds unfit to be put back in place is passed over like any other.</summary>
-    private async Task<(ChosenPoint Chosen, InPlaceRecovery Made)> ChooseAsync(
-        Source source, RecoveryTarget? postgres, PlanTemplate template, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
+    /// <summary>What of a source is recovered from which point: the newest that does; one that the driver finds unfit to be put back in place is passed over like any other.</summary>
+    internal async Task<(ChosenPoint Chosen, InPlaceRecovery Made)> ChooseAsync(Source source, PlanTemplate template, PlanRequest request, CancellationToken cancellationToken)
     {
+        var postgres = source.Postgres is null ? null : TargetOf(source);
+        if (postgres is null)
+        {
+            InPlacePlans.Require(source);
+        }
+
+        // What no WAL follows is backed up as it is: what was deleted or spoilt is so in every restore point after the first evidence.
+        var before = request.Moment ?? (request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null);
+        if (request.ExactPoint is { } exact)
+        {
+            var point = await choice.ExactlyAsync(source, exact, cancellationToken);
+            return (point, postgres is null
+                ? await inPlace.MakeAsync(source, template, point, request, cancellationToken)
+                : await BasisAsync(source, postgres, point, null, request, cancellationToken));
+        }
+
         TimeSpan? oldest = template.MaximumPointAgeHours is { } hours ? TimeSpan.FromHours(hours) : null;
         var unfit = new Dictionary<string, string>();
         while (true)
@@ -136,12 +147,12 @@ public sealed class PlanMaker(
             }
 
             // The last commit BEFORE the moment is wanted; after corruption the evidence itself must not come back.
-            var stretch = estate.WalOf(source) is null ? null
+            var stretch = request.ExactPoint is not null || estate.WalOf(source) is null ? null
                 : (await windows.ReadAsync(source, cancellationToken))?.Stretches.LastOrDefault(one => one.Bases.Any(basis => basis.Id == point.PointId));
             if (stretch is null || stretch.To <= stretch.From)
             {
                 return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
-                    new LossWindow(point.CreatedAt, before, "the restore point's own time: no WAL follows it"), notes);
+                    new LossWindow(point.CreatedAt, before, request.ExactPoint is null ? "the restore point's own time: no WAL follows it" : "the restore point's own time: what was committed after it is left out"), notes);
             }
 
             var moment = before is { } limit && limit < stretch.To ? limit : (DateTimeOffset?)null;

@@ -8,6 +8,8 @@ internal static partial class PlanMistakes
 {
     private const int LongestDay = 24 * 60;
 
+    private const int MostParallel = 16;
+
     public static IEnumerable<string> Of(PlanTemplate plan, IReadOnlyCollection<string> actions)
     {
         if (!Name().IsMatch(plan.Name ?? ""))
@@ -20,9 +22,29 @@ internal static partial class PlanMistakes
             yield return "its title is missing";
         }
 
-        if (!Enum.GetNames<SourceKind>().Contains(plan.Kind, StringComparer.OrdinalIgnoreCase))
+        if (plan.Covers == PlanCover.Set && plan.Kind != PlanTemplate.WorkspaceKind)
+        {
+            yield return $"kind '{plan.Kind}' is not {PlanTemplate.WorkspaceKind}, which a plan for a recovery set has";
+        }
+
+        if (plan.Covers != PlanCover.Set && !Enum.GetNames<SourceKind>().Contains(plan.Kind, StringComparer.OrdinalIgnoreCase))
         {
             yield return $"kind '{plan.Kind}' is none of {string.Join(", ", Enum.GetNames<SourceKind>().Select(kind => kind.ToLowerInvariant()))}";
+        }
+
+        if (plan.Parallel is < 1 or > MostParallel)
+        {
+            yield return $"parallel is {plan.Parallel}; it is from 1 to {MostParallel}, or left out";
+        }
+
+        if (plan.Covers == PlanCover.Source && (plan.Parallel is not null || (plan.Steps ?? []).Any(step => step.Together)))
+        {
+            yield return "parallel and together are for plans that cover a set or several sources";
+        }
+
+        if (plan.Steps is [{ Together: true }, ..])
+        {
+            yield return "its first step has none before it that it could be together with";
         }
 
         if (plan.MaximumPointAgeHours is <= 0)

@@ -35,7 +35,25 @@ public sealed record PlanGate(string Risk, int Approvals = 1, int ApproveWithinM
 /// <param name="Parameters">What the action is told; its documentation names them.</param>
 public sealed record StepTemplate(
     string Name, string Title, string Action, int EstimateSeconds, int TimeoutSeconds, int Retries = 0, bool NeedsApproval = false,
-    IReadOnlyDictionary<string, string>? Parameters = null);
+    IReadOnlyDictionary<string, string>? Parameters = null)
+{
+    /// <summary>In a plan for several sources: true where it is done side by side with the step before it, and not after it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Together { get; init; }
+}
+
+/// <summary>What one recovery by a plan is about.</summary>
+public enum PlanCover
+{
+    /// <summary>One source.</summary>
+    Source,
+
+    /// <summary>The sources of a workspace, to the points of one recovery set.</summary>
+    Set,
+
+    /// <summary>Several sources of one kind, each to its own newest point.</summary>
+    Sources,
+}
 
 /// <summary>
 /// A recovery plan as data: which disaster of which kind of source it answers, and its steps. Made concrete for one source by
@@ -54,6 +72,12 @@ public sealed record PlanTemplate(
     string Name, string Title, IReadOnlyList<string> Disasters, string Kind, double? MaximumPointAgeHours, PlanGate Gate, FailurePolicy OnFailure,
     IReadOnlyList<StepTemplate> Steps, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? DrillEveryDays = null)
 {
+    /// <summary>The kind of plans for a recovery set, whose parts are of several kinds.</summary>
+    public const string WorkspaceKind = "workspace";
+
+    /// <summary>How many steps are done side by side where the plan does not say.</summary>
+    public const int UsualParallel = 2;
+
     private static readonly JsonSerializerOptions s_form = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -63,8 +87,21 @@ public sealed record PlanTemplate(
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.KebabCaseLower) },
     };
 
-    /// <summary>Whether it is for sources of this one's kind.</summary>
-    public bool IsFor(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
+    /// <summary>What one recovery by it is about.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public PlanCover Covers { get; init; }
+
+    /// <summary>In a plan for several sources: how many steps are done side by side at most.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Parallel { get; init; }
+
+    /// <summary>Whether it can be one of several sources that it recovers together.</summary>
+    public bool MayHold(Source source) => Covers == PlanCover.Sources && IsOfKind(source);
+
+    /// <summary>Whether it recovers this source by itself.</summary>
+    public bool IsFor(Source source) => Covers == PlanCover.Source && IsOfKind(source);
+
+    private bool IsOfKind(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The declared sources that it is for.</summary>
     public IEnumerable<Source> SourcesIn(ProtectedEstate estate) => (estate ?? throw new ArgumentNullException(nameof(estate))).Sources.Where(IsFor);

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -39,7 +40,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(unfit);
-        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => point.Strategy == StrategyFor(source.Kind)).ToList();
+        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => IsPutBack(source.Kind, point.Strategy)).ToList();
         var ids = all.Select(point => point.Id).ToArray();
         var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
         var tiers = (await points.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
@@ -62,11 +63,30 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
             "take another plan, or validate an older restore point");
     }
 
+    /// <summary>A restore point that somebody names, where it does.</summary>
+    /// <exception cref="EngineException"><c>point-unfit</c>, with the reason.</exception>
+    public async Task<ChosenPoint> ExactlyAsync(Source source, string restorePoint, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        var point = await points.ResolveAsync(restorePoint, cancellationToken);
+        var validation = await points.LastValidationsOfAsync([point.Id], cancellationToken) is [var last, ..] ? last : null;
+        var reason = IsPutBack(source.Kind, point.Strategy)
+            ? ReasonAgainst(point, null, null, validation, await points.TiersOfAsync([point.Id], cancellationToken))
+            : $"its sort is '{point.Strategy}', and only '{StrategyFor(source.Kind)}' is put back in its place";
+        return reason is null
+            ? new ChosenPoint(point, validation is { Passed: true } ? validation.ValidatedAt : null, [])
+            : throw new EngineException("point-unfit", ErrorKind.Conflict, $"restore point {point.PointId.Short} of {source.Name} does not do: {reason}", "restore it by hand into another place, or take a recovery set that has another");
+    }
+
+    /// <summary>Of Redis every restore point is a snapshot, however it was taken.</summary>
+    private static bool IsPutBack(SourceKind kind, string? strategy) => kind == SourceKind.Redis || StrategyFor(kind) == strategy;
+
     /// <summary>The only sort of restore point that is put back in its place.</summary>
     private static string StrategyFor(SourceKind kind) => kind switch
     {
         SourceKind.Volume => VolumeDriver.FilesStrategy,
         SourceKind.VCluster => VClusterBackup.Strategy,
+        SourceKind.Redis => RedisBackup.Snapshot,
         _ => PhysicalBackup.Strategy,
     };
 

@@ -70,15 +70,32 @@ public sealed record RecoveryTarget(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScratchPlace? Scratch { get; init; }
 
+    /// <summary>In a drill of what a restore driver restores: where the scratch place is made that stands for what lives. Null otherwise, likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ScratchRestore? Proof { get; init; }
+
     /// <summary>Of what a restore driver restores over: what it will do. Null for a PostgreSQL cluster, in whose text it does not appear.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public PlannedInPlace? InPlace { get; init; }
+
+    /// <summary>Of a Redis: how its server is asked whether it is back. Null for every other, likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RedisSettings? Redis { get; init; }
+
+    /// <summary>Of a workspace as a whole: how its application is held still. Null for a source, likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public HeldApplication? Application { get; init; }
 }
 
 /// <summary>A restore in place by a restore driver, as a part of a recovery plan and of what is approved.</summary>
 /// <param name="Place">Where, without the options of one restore: a restore target's text.</param>
 /// <param name="Plan">The driver's own plan; it is executed by exactly this hash.</param>
 public sealed record PlannedInPlace(string Place, RestorePlan Plan);
+
+/// <summary>Where a drill restores what a driver would restore in place: a scratch folder, server or cluster below a folder of its own, which is gone afterwards.</summary>
+/// <param name="Root">The folder of all scratch folders.</param>
+/// <param name="Place">What is made there, in words.</param>
+public sealed record ScratchRestore(string Root, string Place);
 
 /// <summary>Where a drill recovers a cluster: a scratch server in a folder of its own, which is gone afterwards.</summary>
 /// <param name="Root">The folder of all scratch folders.</param>
@@ -99,6 +116,14 @@ public sealed record PlannedStep(
     /// <summary>In a drill: why the step is not done, since it would touch what lives; null for every step that is.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? NotExercised { get; init; }
+
+    /// <summary>In a recovery of several sources: the one that it is about; null for what is about all of them.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Part { get; init; }
+
+    /// <summary>Likewise: steps of one stage are done side by side, and none of the next before all of them are done. Null: one after the other.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Stage { get; init; }
 }
 
 /// <summary>
@@ -162,13 +187,29 @@ public sealed record RecoveryPlan
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? RpoSeconds { get; init; }
 
+    /// <summary>Of a recovery of several sources: which, and how many at once. Null for one source, and not in its text.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public RecoveryScope? Several { get; init; }
+
+    /// <summary>The sources that it recovers.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<string> Sources => Several is { } scope ? [.. scope.Parts.Select(part => part.Source)] : [Source];
+
     /// <summary>SHA-256 of <see cref="ToJson"/>, 64 lower-case hex digits.</summary>
     [JsonIgnore]
     public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToJson())));
 
-    /// <summary>Sum of the steps' estimates.</summary>
+    /// <summary>The steps' estimates, one after the other, and side by side where they are done so.</summary>
     [JsonIgnore]
-    public double EstimateSeconds => Steps.Sum(step => step.EstimateSeconds);
+    public double EstimateSeconds => PlanStages.SecondsOf(this, step => step.EstimateSeconds);
+
+    /// <summary>The plan as a step of it has it: of a recovery of several sources, what it is for that step's.</summary>
+    public RecoveryPlan For(PlannedStep step)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        return Several?.Parts.FirstOrDefault(part => part.Source == step.Part) is not { } part ? this
+            : this with { Source = part.Source, Basis = part.Basis, Loss = part.Loss, Target = part.Target, Class = part.Class, RtoSeconds = part.RtoSeconds, RpoSeconds = part.RpoSeconds };
+    }
 
     /// <summary>The one text form: members in the order of this record, dictionaries by key.</summary>
     public string ToJson() => JsonSerializer.Serialize(this with { Steps = [.. Steps.Select(Ordered)] }, s_form);

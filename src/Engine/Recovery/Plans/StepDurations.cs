@@ -27,7 +27,7 @@ public sealed class StepDurations(NpgsqlDataSource catalog)
                 row_number() OVER (PARTITION BY s.action ORDER BY s.ended_at DESC) AS age
               FROM recovery_step s JOIN recovery r ON r.run_id = s.run_id
               -- A step that was tried again, or waited for a person, measures something else.
-              WHERE r.source = $1 AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
+              WHERE coalesce(s.part, r.source) = $1 AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
             ) recent WHERE age <= $2 GROUP BY action
             """, source, NewestOnly).ListAsync(row => (Action: row.GetString(0), Duration: new MeasuredDuration(row.GetDouble(1), row.GetInt32(2), new RunId(row.GetInt64(3)), row.GetBoolean(4), row.Time(5))), cancellationToken);
         return rows.ToDictionary(row => row.Action, row => row.Duration);

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
@@ -10,7 +11,8 @@ namespace Hexabase.DrConsole.Engine.Recovery.Readiness;
 /// Looks, for each plan of each source, whether it could be carried out now and whether that was shown: a plan is made as for a
 /// recovery, and what it would need is looked for.
 /// </summary>
-public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
+public sealed class PlanReadiness(
+    PlanLibrary library, PlanMaker maker, SeveralPlans several, SetCatalog sets, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
 {
     /// <summary>Looks at all of them, and writes down how they stand.</summary>
     public Task EvaluateAsync(CancellationToken cancellationToken) => EvaluateAsync(only: null, cancellationToken);
@@ -30,6 +32,16 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
                 await EvaluateAsync(version, template, fault, source, cancellationToken);
                 kept.Add((version.Plan, source.Name));
             }
+
+            foreach (var asked in template is null ? [] : await SeveralAsync(template, cancellationToken))
+            {
+                kept.Add((version.Plan, asked.Subject));
+                // What concerns one of the sources concerns the recovery of all of them.
+                if (only is null || asked.Parts.Any(only.Contains))
+                {
+                    await EvaluateAsync(version, template!, asked, cancellationToken);
+                }
+            }
         }
 
         if (only is null)
@@ -37,6 +49,54 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
             await readiness.ForgetOthersAsync(kept, cancellationToken);
         }
     }
+
+    /// <summary>What a plan for several sources would be asked for: each workspace to its newest set, or all sources of its kind.</summary>
+    private async Task<IReadOnlyList<AskedOfSeveral>> SeveralAsync(PlanTemplate template, CancellationToken cancellationToken)
+    {
+        var asked = new List<AskedOfSeveral>();
+        if (template.Covers == PlanCover.Set)
+        {
+            foreach (var workspace in estate.Sources.GroupBy(source => source.Workspace))
+            {
+                if (await sets.ListAsync(workspace.Key, 1, cancellationToken) is [var set])
+                {
+                    asked.Add(new AskedOfSeveral(
+                        SeveralPlans.SubjectOf(workspace.Key), new SeveralRequest(template.Disasters[0], []) { Set = set.RunId, IsSketch = true },
+                        [.. workspace.Select(source => source.Name)], StrictestOf(workspace)));
+                }
+            }
+        }
+
+        var together = estate.Sources.Where(template.MayHold).ToList();
+        if (together.Count > 1)
+        {
+            IReadOnlyList<string> names = [.. together.Select(source => source.Name)];
+            asked.Add(new AskedOfSeveral(SeveralPlans.SubjectOf(names), new SeveralRequest(template.Disasters[0], []) { Sources = names, IsSketch = true }, names, StrictestOf(together)));
+        }
+
+        return asked;
+    }
+
+    private Strategies.ProtectionClass StrictestOf(IEnumerable<Source> sources) => sources.Select(estate.ClassOf).MinBy(one => one.ProofLifetime)!;
+
+    private async Task EvaluateAsync(PlanVersion version, PlanTemplate template, AskedOfSeveral asked, CancellationToken cancellationToken)
+    {
+        RecoveryPlan? plan = null;
+        string? impossible = null;
+        try
+        {
+            plan = (await several.MakeAsync(version, template, asked.Request, cancellationToken)).Require();
+        }
+        catch (EngineException fault)
+        {
+            impossible = fault.ToText();
+        }
+
+        await RecordAsync(version, template, asked.Subject, plan, impossible, asked.Protection, cancellationToken);
+    }
+
+    /// <summary>A recovery of several sources as somebody would ask for it.</summary>
+    private sealed record AskedOfSeveral(string Subject, SeveralRequest Request, IReadOnlyList<string> Parts, Strategies.ProtectionClass Protection);
 
     private async Task<IEnumerable<Source>> KnownOfAsync(string plan, CancellationToken cancellationToken)
     {
@@ -88,16 +148,22 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
             impossible = fault.ToText();
         }
 
-        var last = await readiness.LastAsync(version.Plan, source.Name, cancellationToken);
+        await RecordAsync(version, template, source.Name, plan, impossible, estate.ClassOf(source), cancellationToken);
+    }
+
+    private async Task RecordAsync(
+        PlanVersion version, PlanTemplate template, string subject, RecoveryPlan? plan, string? impossible, Strategies.ProtectionClass protection, CancellationToken cancellationToken)
+    {
+        var last = await readiness.LastAsync(version.Plan, subject, cancellationToken);
         var facts = new ReadinessFacts(
-            version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan.Target), impossible,
-            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, estate.ClassOf(source)))
+            version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan), impossible,
+            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, protection))
         {
             NotDrillable = DrillPlans.WhyNot(template),
         };
         var now = time.GetUtcNow();
         var (state, reasons) = ReadinessJudgement.Judge(facts, now);
-        await readiness.RecordAsync(new ReadinessRow(version.Plan, source.Name, version.Version, state, reasons, last?.Run, now, now), cancellationToken);
+        await readiness.RecordAsync(new ReadinessRow(version.Plan, subject, version.Version, state, reasons, last?.Run, now, now), cancellationToken);
     }
 
     private async Task<IEnumerable<ReadinessReason>> ObstaclesAsync(PlanTemplate template, RecoveryPlan? plan, CancellationToken cancellationToken)
@@ -110,7 +176,8 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
 
         if (plan is not null)
         {
-            obstacles.AddRange(CommandsOf(plan).Where(command => ChildProcess.TryResolve(command.Program) is null)
+            var targets = plan.Several is { } scope ? [.. scope.Parts.Select(part => part.Target)] : new[] { plan.Target };
+            obstacles.AddRange(targets.SelectMany(target => CommandsOf(target, plan)).Where(command => ChildProcess.TryResolve(command.Program) is null)
                 .Select(command => new ReadinessReason(ReadinessCause.CommandMissing, $"{command.For}: {command.Program}")));
         }
 
@@ -118,9 +185,8 @@ public sealed class PlanReadiness(PlanLibrary library, PlanMaker maker, Protecte
     }
 
     /// <summary>The programs of the operators' own that the plan's steps would call.</summary>
-    private static IEnumerable<(string For, string Program)> CommandsOf(RecoveryPlan plan)
+    private static IEnumerable<(string For, string Program)> CommandsOf(RecoveryTarget target, RecoveryPlan plan)
     {
-        var target = plan.Target;
         var service = target.Service;
         foreach (var (name, words) in new[] { ("Service:Start", service?.Start), ("Service:Stop", service?.Stop), ("Service:Status", service?.Status) })
         {

@@ -87,6 +87,9 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
           (SELECT string_agg(s.name, ', ' ORDER BY s.position) FROM recovery_step s WHERE s.run_id = c.run_id AND NOT c.is_drill AND s.reason IS NOT NULL)
         FROM recovery c JOIN run r ON r.id = c.run_id LEFT JOIN plan_drill d ON d.run_id = c.run_id
         WHERE c.plan = $1 AND c.source = $2 AND c.outcome IS NOT NULL AND c.outcome <> 'cancelled' AND r.state NOT IN ('queued', 'running', 'waiting')
+          -- One that came to its end without restoring anything, as older builds allowed, shows nothing.
+          AND NOT (c.is_drill AND c.outcome = 'completed' AND NOT EXISTS (
+            SELECT 1 FROM recovery_step s WHERE s.run_id = c.run_id AND s.state = 'done' AND s.action IN ('restore_from_backup', 'restore_in_place')))
         ORDER BY c.run_id DESC LIMIT 1
         """, plan, source).FirstAsync(MapProof, cancellationToken);
 
@@ -125,7 +128,7 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
 
     /// <summary>A recovery's plan names the living target itself.</summary>
     private static string LivingHash(string request) =>
-        DrillPlans.FingerprintOf(RecoveryRequest.PlanOf(request).Target);
+        DrillPlans.FingerprintOf(RecoveryRequest.PlanOf(request));
 
     private static ReadinessRow Map(NpgsqlDataReader row) => new(
         row.GetString(0), row.GetString(1), row.GetInt32(2), RecoveryNames.Parse<ReadinessState>(row.GetString(3)),

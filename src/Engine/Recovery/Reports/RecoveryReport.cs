@@ -40,6 +40,10 @@ public sealed record RecoveryReport
 
     public required ReportedPlan Plan { get; init; }
 
+    /// <summary>Of a recovery of several sources: each of them; null, and not in the text, for one.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ReportedPart>? Parts { get; init; }
+
     public required ReportedIncident? Incident { get; init; }
 
     public required IReadOnlyList<ReportedGate> Gates { get; init; }
@@ -61,6 +65,12 @@ public sealed record RecoveryReport
 public sealed record ReportedPlan(
     string Name, int Version, string Hash, string Title, string Disaster, string RestorePoint, DateTimeOffset PointCreatedAt, string ManifestHash, DateTimeOffset? Moment,
     DateTimeOffset? ProvenAt, IReadOnlyList<string> Notes);
+
+/// <summary>One source of a recovery of several.</summary>
+/// <param name="BehindSeconds">How much older its content is than the newest part's.</param>
+/// <param name="LostAtMostSeconds">Measured; null where nobody knows.</param>
+/// <param name="LeftOut">Why it was left as it is; null for one that was recovered.</param>
+public sealed record ReportedPart(string Source, string? RestorePoint, DateTimeOffset? PointCreatedAt, double? BehindSeconds, double? LostAtMostSeconds, string? LeftOut);
 
 /// <summary>The incident that it answered.</summary>
 /// <param name="Evidence">The evidence card, as it was when the incident became sure.</param>

@@ -46,6 +46,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             Plan = new ReportedPlan(
                 plan.Template, plan.TemplateVersion, plan.Hash, plan.Title, plan.Disaster, plan.Basis.RestorePoint, plan.Basis.CreatedAt, plan.Basis.ManifestHash, plan.Basis.Moment,
                 plan.Basis.ProvenAt, plan.Notes),
+            Parts = plan.Several is { } scope ? [.. Parts(plan, scope, steps)] : null,
             Incident = plan.Incident is { } incident ? await IncidentAsync(incident, cancellationToken) : null,
             Gates = await GatesAsync(id, cancellationToken),
             Steps = [.. plan.Steps.Select(step => Step(step, steps.First(row => row.Position == step.Position)))],
@@ -66,12 +67,19 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             loss is null ? null : RecoveryNames.Of(loss.End));
     }
 
+    private static IEnumerable<ReportedPart> Parts(RecoveryPlan plan, RecoveryScope scope, IReadOnlyList<RecoveryStepRow> steps) =>
+    [
+        .. scope.Parts.Select(part => new ReportedPart(
+            part.Source, part.Basis.RestorePoint, part.Basis.CreatedAt, part.BehindSeconds, MeasuredLoss.OfPart(plan, part, steps)?.AtMost?.TotalSeconds, null)),
+        .. scope.LeftOut.Select(one => new ReportedPart(one.Source, null, null, null, null, one.Reason)),
+    ];
+
     private static ReportedStep Step(PlannedStep step, RecoveryStepRow row) => new(
         step.Position, step.Name, step.Title, step.Action, RecoveryNames.Of(row.State), step.Does, step.EstimateSeconds, step.MeasuredFrom, row.StartedAt, row.EndedAt,
         row.State == StepState.Done ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row));
 
     private static IReadOnlyList<ReportedPhase> Phases(RecoveryStepRow row) =>
-        row.Action == RestoreFromBackup.ActionName && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+        row.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
             ? [.. (data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)?.Phases ?? []).Select(phase => new ReportedPhase(phase.Name, phase.Seconds))]
             : [];
 

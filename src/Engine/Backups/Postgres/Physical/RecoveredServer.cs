@@ -185,6 +185,18 @@ internal sealed class RecoveredServer : IAsyncDisposable
         return result.ExitCode == 0 ? null : (result.ErrorTail + result.Output).Trim();
     }
 
+    /// <summary>Compares a database with the content facts of the restore point that it was recovered to.</summary>
+    public async Task<FactsComparison> CompareAsync(ContentFacts expected, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(expected);
+        var settings = _cluster.ConnectionString(expected.Database);
+        (settings.Pooling, settings.CommandTimeout) = (false, 0);
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync(cancellationToken);
+        var only = expected.AllTables ? null : expected.Tables.Select(table => table.FullName).ToHashSet(StringComparer.Ordinal);
+        return FactsComparison.Compare(expected, await ContentFactsReader.ReadDatabaseAsync(connection, only, null, cancellationToken, skipUnlogged: true), isReplayed: true);
+    }
+
     /// <summary>One value of a query as the superuser.</summary>
     public async Task<object?> ScalarAsync(string text, CancellationToken cancellationToken, string database = "postgres")
     {
