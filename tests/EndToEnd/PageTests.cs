@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Deque.AxeCore.Playwright;
 using Hexabase.DrConsole.EndToEnd.Support;
 using Microsoft.Playwright;
 
@@ -73,20 +72,6 @@ public sealed partial class PageTests(PublishedConsole console) : ConsoleVisit(c
             "/", "/sources", $"/sources/{PublishedConsole.Source}", "/restore-points", $"/restore-points/{point}", "/retention", "/tiers", "/tiers/hot", "/incidents", "/incidents/maintenance", "/incidents/replay", "/runs", run!, "/audit",
             "/settings", "/settings/recovery-kit", "/approvals", "/plans", "/plans/postgres-corruption", "/drills", "/reports", "/sets", "/settings/notifications",
         ];
-    }
-
-    private static async Task<IEnumerable<string>> FaultsAsync(Visitor visitor)
-    {
-        var result = await visitor.Page.RunAxe();
-        Assert.NotEmpty(result.Passes);
-        return result.Violations.SelectMany(violation => violation.Nodes.Select(node =>
-            $"{new Uri(visitor.Page.Url).AbsolutePath}: {violation.Id} ({violation.Impact}): {violation.Help}: {node.Html}"));
-    }
-
-    private static async Task<IEnumerable<string>> OverflowAsync(Visitor visitor)
-    {
-        var beyond = await visitor.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
-        return beyond > 0 ? [$"{new Uri(visitor.Page.Url).AbsolutePath} is {beyond} px too wide"] : [];
     }
 
     [GeneratedRegex("^R-[0-9]+$")]

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
 
 namespace Hexabase.DrConsole.EndToEnd.Support;
@@ -53,6 +54,22 @@ public abstract partial class ConsoleVisit(PublishedConsole console) : IAsyncDis
         await visitor.Page.GetByRole(AriaRole.Button, new() { Name = "Back up now" }).ClickAsync();
         await Expect(visitor.Page).ToHaveURLAsync(RunAddress());
         await Expect(visitor.Page.GetByRole(AriaRole.Heading, new() { Name = "Backup of orders" })).ToBeVisibleAsync();
+    }
+
+    /// <summary>What stands in the way of people who cannot see or point on the page that is shown.</summary>
+    protected static async Task<IEnumerable<string>> FaultsAsync(Visitor visitor)
+    {
+        var result = await visitor.Page.RunAxe();
+        Assert.NotEmpty(result.Passes);
+        return result.Violations.SelectMany(violation => violation.Nodes.Select(node =>
+            $"{new Uri(visitor.Page.Url).AbsolutePath}: {violation.Id} ({violation.Impact}): {violation.Help}: {node.Html}"));
+    }
+
+    /// <summary>How far the page is wider than its window.</summary>
+    protected static async Task<IEnumerable<string>> OverflowAsync(Visitor visitor)
+    {
+        var beyond = await visitor.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth - document.documentElement.clientWidth");
+        return beyond > 0 ? [$"{new Uri(visitor.Page.Url).AbsolutePath} is {beyond} px too wide"] : [];
     }
 
     [GeneratedRegex(@"/runs/\d+$")]

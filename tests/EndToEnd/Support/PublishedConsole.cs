@@ -25,6 +25,7 @@ public sealed class PublishedConsole : IAsyncLifetime
 
     private readonly Dictionary<string, string> _sessions = [];
     private string? _proven;
+    private ProtectedCluster? _cluster;
     private TestFolder _folder = null!;
     private ConsoleProcess? _process;
     private IPlaywright? _playwright;
@@ -73,6 +74,11 @@ public sealed class PublishedConsole : IAsyncLifetime
             await _process.DisposeAsync();
         }
 
+        if (_cluster is not null)
+        {
+            await _cluster.DisposeAsync();
+        }
+
         if (Lab is not null)
         {
             await Lab.DisposeAsync();
@@ -87,6 +93,22 @@ public sealed class PublishedConsole : IAsyncLifetime
     /// <summary>Starts the console, the first time or again.</summary>
     public async Task StartAsync(CancellationToken cancellationToken) =>
         _process = await ConsoleProcess.ServeAsync(ConfigurationFile, Data, Address, cancellationToken);
+
+    /// <summary>The lab's virtual cluster with a restore point of it, and the console that protects it too; made by the first test that asks, since it takes half a minute.</summary>
+    public async Task<ProtectedCluster> ClusterAsync(CancellationToken cancellationToken)
+    {
+        if (_cluster is null)
+        {
+            _cluster = await ProtectedCluster.StartAsync(new LabFolder(_folder.Combine("lab")), cancellationToken);
+            WriteConfiguration(new LabFolder(_folder.Combine("lab")));
+            await _process!.StopAsync();
+            await StartAsync(cancellationToken);
+            using var report = JsonDocument.Parse(await CommandAsync(cancellationToken, "backup", ProtectedCluster.Source, "--json"));
+            _cluster.Point = report.RootElement.GetProperty("restorePointId").GetString()!;
+        }
+
+        return _cluster;
+    }
 
     /// <summary>Ends the console as a crash would.</summary>
     public Task KillAsync(CancellationToken cancellationToken) => _process!.KillAsync(cancellationToken);
@@ -174,8 +196,8 @@ public sealed class PublishedConsole : IAsyncLifetime
                 Name = "lab",
                 Classes = new { archive = new { Rto = "00:15:00", Rpo = "3650.00:00:00", Tiers = new { hot = 3650, warm = 3650 }, MinimumTiers = 2 } },
                 Tiers = new[] { Tier("hot"), Tier("warm") },
-                Sources = new[]
-                {
+                Sources = (object[])
+                [
                     new
                     {
                         Name = Source,
@@ -184,7 +206,8 @@ public sealed class PublishedConsole : IAsyncLifetime
                         Workspace = "shop",
                         Postgres = new { LabPostgres.Host, Lab.Port, Database = LabPostgres.Orders, Username = LabPostgres.BackupRole, PasswordFile = Lab.BackupPasswordFile, Mode = "logical" },
                     },
-                },
+                    .. _cluster is null ? Array.Empty<object>() : [_cluster.Configuration],
+                ],
             },
         };
         LocalFolder.WritePrivateFile(ConfigurationFile, JsonSerializer.SerializeToUtf8Bytes(configuration));

@@ -11,14 +11,14 @@ namespace Hexabase.DrConsole.EndToEnd.Support;
 
 /// <summary>
 /// One console is visited by all tests, one after the other: an overview is empty only once, and what a damaged tier shows must
-/// not stand in the way of the others. Each test makes for itself what it needs beyond that, so that any may run alone.
+/// not stand in the way of the others, nor a second source, which comes last. Each test makes for itself what it needs beyond that, so that any may run alone.
 /// </summary>
 public sealed class VisitOrder : ITestClassOrderer, ITestMethodOrderer
 {
     private static readonly Type[] s_classes =
     [
         typeof(FirstVisitTests), typeof(BackupTests), typeof(RestoreTests), typeof(SignInTests), typeof(ShellTests), typeof(LanguageTests),
-        typeof(PageTests), typeof(KeepingTests), typeof(CrashTests), typeof(DamageTests),
+        typeof(PageTests), typeof(KeepingTests), typeof(CrashTests), typeof(DamageTests), typeof(ClusterTests),
     ];
 
     public IReadOnlyCollection<TTestClass?> OrderTestClasses<TTestClass>(IReadOnlyCollection<TTestClass?> testClasses)
