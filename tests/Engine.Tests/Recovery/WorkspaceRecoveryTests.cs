@@ -150,5 +150,22 @@ public sealed class WorkspaceRecoveryTests(CatalogServer catalog)
         Assert.Contains(plan.Notes, note => note.StartsWith($"{rig.Cache} is left out and stays as it is", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Workspace_without_commands_for_its_application_is_recovered_by_the_steps_of_its_parts_alone()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog, holds: false);
+        var wanted = await rig.DigestAsync();
+        var set = await rig.TakeSetAsync();
+        await rig.SpoilAsync();
+        var plan = (await rig.DraftAsync(set)).Require();
+        Assert.All(plan.Steps, step => Assert.NotNull(step.Part));
+        Assert.Contains("no command holds the application", plan.Notes[0], StringComparison.Ordinal);
+
+        var ended = await rig.Engine.RecoverAsync(plan);
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.Engine.LogAsync(ended.Id)}");
+        Assert.Equal(wanted, await rig.DigestAsync());
+    }
+
     private static IEnumerable<string> Each(string step, params string[] sources) => sources.Select(source => $"{step}-{source}");
 }

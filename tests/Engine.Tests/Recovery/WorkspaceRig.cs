@@ -43,11 +43,16 @@ internal sealed class WorkspaceRig : IAsyncDisposable
 
     public string RedisFolder => _folder.Combine("redis");
 
+    private string Held => $$"""
+        , "Workspaces": [ { "Name": "{{Workspace}}", "Quiesce": ["/bin/sh", "-c", "echo held >> '{{Hooks}}'"], "Resume": ["/bin/sh", "-c", "echo goes on >> '{{Hooks}}'"] } ]
+        """;
+
     private string Hooks => _folder.Combine("hooks");
 
     /// <summary>Starts and fills everything.</summary>
+    /// <param name="holds">False: no commands hold the application still.</param>
     /// <param name="declaresDirectory">False: no configuration names the data directory of the Redis.</param>
-    public static async Task<WorkspaceRig> StartAsync(CatalogServer catalog, bool declaresDirectory = true)
+    public static async Task<WorkspaceRig> StartAsync(CatalogServer catalog, bool declaresDirectory = true, bool holds = true)
     {
         var rig = new WorkspaceRig();
         await rig._server.StartAsync(Ct);
@@ -69,8 +74,7 @@ internal sealed class WorkspaceRig : IAsyncDisposable
               { "Name": "{{rig.Database}}", "Kind": "postgres", "Class": "standard", "Workspace": "{{rig.Workspace}}",
                 "Postgres": { "Host": "127.0.0.1", "Port": {{rig._server.Port}}, "Database": "postgres", "Username": "postgres", "PasswordFile": "password", "Mode": "physical",
                               "DataDirectory": "{{rig._server.DataFolder}}", "Wal": { "Enabled": "false" } } },
-              { "Name": "{{rig.Uploads}}", "Kind": "volume", "Class": "standard", "Workspace": "{{rig.Workspace}}", "Volume": { "Path": "{{rig.Volume}}" } } ],
-            "Workspaces": [ { "Name": "{{rig.Workspace}}", "Quiesce": ["/bin/sh", "-c", "echo held >> '{{rig.Hooks}}'"], "Resume": ["/bin/sh", "-c", "echo goes on >> '{{rig.Hooks}}'"] } ]
+              { "Name": "{{rig.Uploads}}", "Kind": "volume", "Class": "standard", "Workspace": "{{rig.Workspace}}", "Volume": { "Path": "{{rig.Volume}}" } } ]{{(holds ? rig.Held : "")}}
             """);
         return rig;
     }

@@ -212,7 +212,8 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
         {
             stage += step.Together ? 0 : 1;
             var action = actions.Named(step.Action);
-            if (action.ActsOn(whole))
+            // Without commands that hold the application there is nothing that a step about all of them could act on.
+            if (whole.Application is not null && action.ActsOn(whole))
             {
                 steps.Add(StepOf(step, action, stage, steps.Count + 1, null, whole, parts[0].Basis, known[subject]));
                 continue;
