@@ -37,6 +37,9 @@ public sealed class PublishedConsole : IAsyncLifetime
     /// <summary>The source's server.</summary>
     public LabPostgres Lab { get; private set; } = null!;
 
+    /// <summary>The browser, for visits of another console.</summary>
+    internal IBrowser Browser => _browser!;
+
     /// <summary>What the console printed.</summary>
     public string Output => _process?.Output ?? "";
 

@@ -18,7 +18,7 @@ public sealed class VisitOrder : ITestClassOrderer, ITestMethodOrderer
     private static readonly Type[] s_classes =
     [
         typeof(FirstVisitTests), typeof(BackupTests), typeof(RestoreTests), typeof(SignInTests), typeof(ShellTests), typeof(LanguageTests),
-        typeof(PageTests), typeof(KeepingTests), typeof(CrashTests), typeof(DamageTests), typeof(ClusterTests),
+        typeof(PageTests), typeof(KeepingTests), typeof(PractisingTests), typeof(CrashTests), typeof(DamageTests), typeof(ClusterTests),
     ];
 
     public IReadOnlyCollection<TTestClass?> OrderTestClasses<TTestClass>(IReadOnlyCollection<TTestClass?> testClasses)

@@ -1,0 +1,59 @@
+using Hexabase.DrConsole.EndToEnd.Support;
+using Microsoft.Playwright;
+
+namespace Hexabase.DrConsole.EndToEnd;
+
+/// <summary>Drill a plan and see it end; send a test message and see it arrive, or why it does not.</summary>
+public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(console)
+{
+    [Fact]
+    public async Task Drill_is_started_on_its_page_ends_by_itself_and_proves_the_plan()
+    {
+        await using var small = await SmallConsole.StartAsync(Console.Browser, Cancellation);
+        await small.CommandAsync(Cancellation, "backup", "uploads");
+        var (_, _) = await small.PersonAsync("paul", "Approver", Cancellation);
+        var admin = await small.AdminAsync();
+        await admin.OpenAsync("/drills");
+        var row = admin.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "volume-storage-failure" }).Filter(new() { HasText = "uploads" }).First;
+        await Expect(row).ToContainTextAsync("Never drilled");
+
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Drill now: volume-storage-failure uploads" }).ClickAsync();
+
+        await Expect(admin.Page).ToHaveURLAsync(RunAddress());
+        await admin.ExpectStateAsync("Done");
+        await Expect(admin.Page.GetByText("are equal in content").First).ToBeVisibleAsync();
+        await admin.OpenAsync("/drills");
+        await Expect(row).ToContainTextAsync("Passed");
+        await Expect(row).ToContainTextAsync("Verified");
+        var drills = admin.Page.GetByRole(AriaRole.Group, new() { Name = "Drills of plans" });
+        await Expect(drills.GetByRole(AriaRole.Row).Filter(new() { HasText = "uploads" })).ToContainTextAsync("nothing left");
+        Assert.Empty(admin.Complaints);
+    }
+
+    [Fact]
+    public async Task Test_message_reaches_its_receiver_and_one_that_is_refused_says_why()
+    {
+        await using var small = await SmallConsole.StartAsync(Console.Browser, Cancellation);
+        var admin = await small.AdminAsync();
+        await admin.OpenAsync("/settings/notifications");
+        var channels = admin.Page.Locator(".channels > li");
+        var (pager, gone) = (channels.Filter(new() { HasText = "pager" }), channels.Filter(new() { HasText = "gone" }).Last);
+
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Send a test to pager" }).ClickAsync();
+        await Expect(pager.GetByRole(AriaRole.Status)).ToContainTextAsync("Taken by the receiver after");
+        var body = Assert.Single(small.Received);
+        Assert.Contains("\"test\"", body, StringComparison.Ordinal);
+
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Send a test to gone" }).ClickAsync();
+        await Expect(gone.GetByRole(AriaRole.Status)).ToContainTextAsync("Failed:");
+        await Expect(gone.GetByRole(AriaRole.Status)).ToContainTextAsync("410");
+        var deliveries = admin.Page.Locator("table.deliveries tbody tr");
+        await Expect(deliveries.Filter(new() { HasText = "pager" })).ToContainTextAsync("Delivered");
+        await Expect(deliveries.Filter(new() { HasText = "gone" })).ToContainTextAsync("410");
+
+        await admin.Page.Locator("#filter-channel").SelectOptionAsync("gone");
+        await Expect(deliveries).ToHaveCountAsync(1);
+        await Expect(deliveries.GetByRole(AriaRole.Button)).ToBeVisibleAsync();
+        Assert.Empty(admin.Complaints);
+    }
+}
