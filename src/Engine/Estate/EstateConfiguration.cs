@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.Extensions.Configuration;
 

@@ -1,5 +1,3 @@
-using Hexabase.DrConsole.Engine.Repository;
-
 namespace Hexabase.DrConsole.Engine.Strategies;
 
 /// <summary>How many restore points of each rung a class keeps.</summary>

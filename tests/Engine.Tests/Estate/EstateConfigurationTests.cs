@@ -1,5 +1,4 @@
 using Hexabase.DrConsole.Engine.Estate;
-using Hexabase.DrConsole.Engine.Repository;
 using Microsoft.Extensions.Configuration;
 
 namespace Hexabase.DrConsole.Engine.Tests.Estate;

@@ -1,4 +1,4 @@
-namespace Hexabase.DrConsole.Engine.Repository;
+namespace Hexabase.DrConsole.Engine;
 
 /// <summary>How hard a backup's new chunks are compressed. Readers need not know: a zstd frame opens the same whatever made it.</summary>
 public enum Compression
