@@ -46,7 +46,7 @@ public sealed class ArtifactRestore(TimeProvider time)
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             Remove(staging);
-            throw Fault(target, exception);
+            throw DirectoryFault.Of(target.Path, exception, isInPlace: false);
         }
         catch
         {
@@ -146,10 +146,4 @@ public sealed class ArtifactRestore(TimeProvider time)
     }
 
     internal static void Remove(string folder) => BackupRepository.RemoveTree(folder);
-
-    // ENOSPC as .NET shows it on Linux.
-    internal static EngineException Fault(DirectoryTarget target, Exception exception) => exception.HResult == 28
-        ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left for {target.Path}", "free space, or name another place", exception)
-        : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}",
-            "name a directory below one that you may write", exception);
 }

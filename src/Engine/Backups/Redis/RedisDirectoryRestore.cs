@@ -86,7 +86,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             PutBackAndTell(work, target, places);
-            throw Fault(target, exception);
+            throw DirectoryFault.Of(target.Path, exception, isInPlace: true);
         }
         catch
         {
@@ -287,15 +287,10 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     internal static void RequireStopped(RedisDirectoryTarget target)
     {
         RequireThere(target);
-
-        var own = Posix.Stat(Posix.ToPath(target.Path), follow: true);
-        foreach (var process in Directory.EnumerateDirectories("/proc"))
+        if (DirectoryWorkers.Find(target.Path, name => name.StartsWith("redis", StringComparison.Ordinal) || name.StartsWith("valkey", StringComparison.Ordinal)) is { } pid)
         {
-            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && WorksIn(process, own))
-            {
-                throw new EngineException("server-running", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"a Redis server runs on {target.Path} (process {pid})"),
-                    "stop it first, by the way that it is supervised; nothing was changed");
-            }
+            throw new EngineException("server-running", ErrorKind.Conflict, string.Create(CultureInfo.InvariantCulture, $"a Redis server runs on {target.Path} (process {pid})"),
+                "stop it first, by the way that it is supervised; nothing was changed");
         }
     }
 
@@ -340,30 +335,4 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         var stat = Posix.Stat(Posix.ToPath(target.Path), follow: true);
         return new ServerUser(stat.User.ToString(CultureInfo.InvariantCulture), stat.User, stat.Group, "/");
     }
-
-    /// <summary>By the directory itself and not by its name: a server in a container, or behind another mount, calls it otherwise.</summary>
-    private static bool WorksIn(string process, in FileStat directory)
-    {
-        try
-        {
-            var name = File.ReadAllText(Path.Combine(process, "comm"));
-            if (!name.StartsWith("redis", StringComparison.Ordinal) && !name.StartsWith("valkey", StringComparison.Ordinal))
-            {
-                return false;
-            }
-
-            var works = Posix.Stat(Posix.ToPath(Path.Combine(process, "cwd")), follow: true);
-            return (works.Device, works.Inode) == (directory.Device, directory.Inode);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // It ended meanwhile, or it is another user's: such a one could not write into a directory of ours either.
-            return false;
-        }
-    }
-
-    // ENOSPC as .NET shows it on Linux.
-    private static EngineException Fault(RedisDirectoryTarget target, Exception exception) => exception.HResult == 28
-        ? new EngineException("directory-full", ErrorKind.OutOfSpace, $"no space is left in {target.Path}; what was there is there", "free space", exception)
-        : new EngineException("directory-not-writable", ErrorKind.Denied, $"{target.Path} cannot be written: {exception.Message}; what was there is there", "run the console as a user that may write it", exception);
 }

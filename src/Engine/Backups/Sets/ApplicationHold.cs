@@ -46,22 +46,6 @@ internal sealed class ApplicationHold(WorkspaceSettings settings, ProcessRegistr
         return fault;
     }
 
-    private async Task<string?> FaultOfAsync(IReadOnlyList<string> words, CancellationToken cancellationToken)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(settings.LongestHold);
-        try
-        {
-            var result = await ToolProcess.RunAsync(new ToolCommand(words[0], [.. words.Skip(1)]) { Purpose = string.Join(' ', words) }, registry, patience.Token);
-            return result.ExitCode == 0 ? null : $"{words[0]} ended with {result.ExitCode}{(result.ErrorTail.Length > 0 ? $": {result.ErrorTail.Trim()}" : "")}";
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return $"{words[0]} did not end within {settings.LongestHold:c}";
-        }
-        catch (EngineException missing)
-        {
-            return missing.Message;
-        }
-    }
+    private Task<string?> FaultOfAsync(IReadOnlyList<string> words, CancellationToken cancellationToken) => OperatorCommand.FaultOfAsync(
+        new ToolCommand(words[0], [.. words.Skip(1)]) { Purpose = string.Join(' ', words) }, settings.LongestHold, registry, cancellationToken);
 }

@@ -68,30 +68,11 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
     }
 
     /// <summary>Runs one of the two commands; null where it ended well within its time.</summary>
-    internal async Task<string?> RunAsync(FreezeRecord record, IReadOnlyList<string> words, CancellationToken cancellationToken)
-    {
-        var limit = TimeSpan.FromSeconds(record.TimeoutSeconds);
-        using var timeout = new CancellationTokenSource(limit, registry.Time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
-        var command = new ToolCommand(words[0], [.. words.Skip(1)])
+    internal Task<string?> RunAsync(FreezeRecord record, IReadOnlyList<string> words, CancellationToken cancellationToken) => OperatorCommand.FaultOfAsync(
+        new ToolCommand(words[0], [.. words.Skip(1)])
         {
             Purpose = $"{Path.GetFileName(words[0])} of {record.Source}",
             // In English: what fsfreeze says tells a file system that is frozen already from one that cannot be frozen.
             Environment = new Dictionary<string, string> { ["DRCONSOLE_SOURCE"] = record.Source, ["DRCONSOLE_PATH"] = record.Path, ["LC_ALL"] = "C" },
-        };
-        try
-        {
-            var result = await ToolProcess.RunAsync(command, registry, either.Token);
-            var said = string.Join("; ", (result.ErrorTail + '\n' + result.Output).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).TakeLast(3));
-            return result.ExitCode == 0 ? null : $"{words[0]} ended with {result.ExitCode}{(said.Length > 0 ? ": " + said : "")}";
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return $"{words[0]} did not end within {limit.TotalSeconds:0.#} s and was stopped";
-        }
-        catch (EngineException missing) when (missing.Code == "tool-missing")
-        {
-            return missing.Message;
-        }
-    }
+        }, TimeSpan.FromSeconds(record.TimeoutSeconds), registry, cancellationToken);
 }

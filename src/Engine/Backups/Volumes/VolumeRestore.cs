@@ -35,7 +35,7 @@ public sealed class VolumeRestore(TimeProvider time)
             ArtifactRestore.Remove(staging);
             if (fault is IOException or UnauthorizedAccessException)
             {
-                throw ArtifactRestore.Fault(target, fault);
+                throw DirectoryFault.Of(target.Path, fault, isInPlace: false);
             }
 
             throw;

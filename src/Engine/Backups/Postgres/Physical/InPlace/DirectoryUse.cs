@@ -1,5 +1,3 @@
-using System.Globalization;
-using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
@@ -11,24 +9,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
 internal static class DirectoryUse
 {
     /// <summary>A postmaster or backend in the directory; null for none.</summary>
-    public static int? FindProcess(string directory)
-    {
-        if (PostmasterFile.FindLiving(directory) is { } living)
-        {
-            return living.Process.Pid;
-        }
-
-        var wanted = Posix.Stat(Posix.ToPath(directory), follow: true);
-        foreach (var process in Directory.EnumerateDirectories("/proc"))
-        {
-            if (int.TryParse(Path.GetFileName(process), NumberStyles.None, CultureInfo.InvariantCulture, out var pid) && WorksIn(process, wanted))
-            {
-                return pid;
-            }
-        }
-
-        return null;
-    }
+    public static int? FindProcess(string directory) =>
+        PostmasterFile.FindLiving(directory) is { } living ? living.Process.Pid : DirectoryWorkers.Find(directory, name => name is "postgres" or "postmaster");
 
     /// <summary>Refuses a directory that a server works in.</summary>
     /// <exception cref="EngineException"><c>server-running</c>.</exception>
@@ -38,25 +20,6 @@ internal static class DirectoryUse
         {
             throw new EngineException("server-running", ErrorKind.Conflict, $"a PostgreSQL server runs on {directory} (process {pid})",
                 "stop it first, by the way that it is supervised; nothing was changed");
-        }
-    }
-
-    private static bool WorksIn(string process, FileStat wanted)
-    {
-        try
-        {
-            if (File.ReadAllText(Path.Combine(process, "comm")).Trim() is not ("postgres" or "postmaster"))
-            {
-                return false;
-            }
-
-            var there = Posix.Stat(Posix.ToPath(Path.Combine(process, "cwd")), follow: true);
-            return there.Inode == wanted.Inode && there.Device == wanted.Device;
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            // It ended meanwhile, or it is another user's: such a one could not write into a directory of ours either.
-            return false;
         }
     }
 }
