@@ -49,6 +49,8 @@ public sealed partial class ClusterTests(PublishedConsole console) : ConsoleVisi
         using var api = cluster.Open();
         Assert.True((await api.DeleteAsync(Lost, null, Cancellation)).IsSuccess);
         Assert.True((await api.PatchAsync(ConfigMap, (JsonObject)JsonNode.Parse("""{"data":{"LOG_LEVEL":"trace"}}""")!, Cancellation)).IsSuccess);
+        var password = await Console.AddUserAsync("second", "Approver", Cancellation);
+        var approver = await SignedInAsync("second", password);
         var admin = await AdminAsync();
         await admin.OpenAsync($"/restore-points/{cluster.Point}/difference");
         await admin.Page.GetByLabel("Compare with").SelectOptionAsync(new SelectOptionValue { Label = "The cluster as it is now" });
@@ -69,6 +71,17 @@ public sealed partial class ClusterTests(PublishedConsole console) : ConsoleVisi
         await admin.Page.GetByLabel($"Type {cluster.Word} to go on").FillAsync(cluster.Word);
         await admin.Page.GetByRole(AriaRole.Dialog).GetByRole(AriaRole.Button, new() { Name = $"Restore 2 objects into {cluster.Word}" }).ClickAsync();
         await Expect(admin.Page.GetByRole(AriaRole.Heading, new() { Name = $"Restore of {ProtectedCluster.Source}" })).ToBeVisibleAsync();
+
+        // It changes what lives there: nothing is written before somebody else has approved this very plan.
+        await admin.ExpectStateAsync("Waiting");
+        Assert.Null(await api.FindAsync(Lost, Cancellation));
+        await approver.OpenAsync(new Uri(admin.Page.Url).AbsolutePath);
+        await approver.Page.GetByRole(AriaRole.Link, new() { Name = "Review gate" }).ClickAsync();
+        await Expect(approver.Page.GetByRole(AriaRole.Heading, new() { Name = $"Restore of {ProtectedCluster.Source} over what lives" })).ToBeVisibleAsync();
+        await approver.Page.Locator("textarea[name=reason]").FillAsync("somebody changed these by mistake");
+        await approver.Page.Locator("input[name=password]").FillAsync(password);
+        await approver.Page.GetByRole(AriaRole.Button, new() { Name = "Approve this restore" }).ClickAsync();
+        await Expect(approver.Page.GetByText("Your approval is recorded.")).ToBeVisibleAsync();
         await admin.ExpectStateAsync("Done");
         Assert.NotNull(await api.FindAsync(Lost, Cancellation));
         Assert.Equal("info", (await api.GetAsync(ConfigMap, Cancellation))["data"]!["LOG_LEVEL"]!.GetValue<string>());

@@ -77,20 +77,24 @@ internal sealed class CatalogSession : IAsyncDisposable
         }
     }
 
-    /// <summary>Waits for a run, or executes it; progress and log go to standard error. Ctrl-C cancels the run.</summary>
+    /// <summary>
+    /// Waits for a run, or executes it; progress and log go to standard error. Ctrl-C cancels the run. One that waits for a person
+    /// is waited for only beside a console: without one nobody could answer while this command has the data folder.
+    /// </summary>
+    /// <returns>The run that has ended; or one that waits.</returns>
     public async Task<Run> FinishAsync(RunId id, CancellationToken stopping)
     {
         var store = Get<RunStore>();
         var execution = IsGuest ? Task.CompletedTask : Get<RunExecution>().AdvanceAsync(id, CancellationToken.None);
         Task cancelling = Task.CompletedTask;
-        await using var cancel = stopping.Register(() => cancelling = store.CancelAsync(id, "command line", CancellationToken.None));
+        await using var cancel = stopping.Register(() => cancelling = store.CancelAsync(id, SourceCommands.Actor, CancellationToken.None));
         var report = new RunReport();
         while (true)
         {
             var run = await store.FindAsync(id, CancellationToken.None)
                 ?? throw new EngineException("run-gone", ErrorKind.NotFound, $"{id} is no longer in the catalog");
             report.Show(run, await store.EventsAsync(id, report.LastSeq, 500, CancellationToken.None));
-            if (!run.IsOpen)
+            if (!run.IsOpen || (run.State == RunState.Waiting && !IsGuest && execution.IsCompleted))
             {
                 await execution;
                 return run;

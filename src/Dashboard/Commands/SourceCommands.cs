@@ -16,7 +16,7 @@ namespace Hexabase.DrConsole.Dashboard.Commands;
 /// <summary><c>drconsole backup|validate|restore|drill|rescue|sources|restore-points</c>: the engine from the command line.</summary>
 internal static class SourceCommands
 {
-    internal const string Actor = "command line";
+    internal const string Actor = RestoreAsker.CommandLine;
 
     public static IEnumerable<Command> Create()
     {
@@ -69,7 +69,7 @@ internal static class SourceCommands
     {
         var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
         var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
-        var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives", HelpName = "HASH" };
+        var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives, which then waits until others approve it", HelpName = "HASH" };
         var command = new Command("restore", "restore into a new target, or over what lives in one once its plan is confirmed") { point, target, confirm };
         return OnRun(command, options, noWait,
             async (session, parsed, stopping) =>
@@ -220,9 +220,15 @@ internal static class SourceCommands
         {
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
             var run = await request(session, parsed, stopping);
-            if (!parsed.GetValue(noWait))
+            var isAwaited = !parsed.GetValue(noWait);
+            if (isAwaited)
             {
                 run = await session.FinishAsync(run.Id, stopping);
+                if (run.IsOpen)
+                {
+                    await Console.Error.WriteLineAsync(
+                        $"drconsole: {run.Id} is not done: it waits for a person, and no console runs here that could take an answer\n  → Start one with: drconsole serve. The run goes on there as soon as it is answered.");
+                }
             }
             else if (!session.IsGuest)
             {
@@ -239,7 +245,7 @@ internal static class SourceCommands
                 Console.WriteLine(run.IsOpen ? run.Id.ToString() : text(result));
             }
 
-            return run.IsOpen ? ExitCodes.Done : run.State == RunState.Completed ? exitCode(run) : CatalogSession.ExitCodeOf(run);
+            return run.IsOpen ? isAwaited ? ExitCodes.Failed : ExitCodes.Done : run.State == RunState.Completed ? exitCode(run) : CatalogSession.ExitCodeOf(run);
         }));
         return command;
     }

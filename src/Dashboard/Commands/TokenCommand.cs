@@ -49,7 +49,7 @@ internal static class TokenCommand
                 throw new EngineException("token-name", ErrorKind.Input, $"'{wanted}' is not a token's name", "Use up to 63 lower-case letters, digits, '.', '_' and '-'.");
             }
 
-            var token = await tokens.AddAsync(wanted, parsed.GetValue(role), "command line", stopping)
+            var token = await tokens.AddAsync(wanted, parsed.GetValue(role), SourceCommands.Actor, stopping)
                 ?? throw new EngineException("token-exists", ErrorKind.Conflict, $"there is, or was, a token {wanted}", "Choose another name: the audit names tokens by it.");
             Console.Error.WriteLine($"Made the token {wanted} with the role {parsed.GetValue(role)}. It is shown this once.");
             Console.WriteLine(token);
@@ -65,7 +65,7 @@ internal static class TokenCommand
         command.SetAction((parsed, stopping) => WithTokensAsync(parsed, options, async tokens =>
         {
             var wanted = parsed.GetValue(name)!;
-            if (!await tokens.RevokeAsync(wanted, "command line", stopping))
+            if (!await tokens.RevokeAsync(wanted, SourceCommands.Actor, stopping))
             {
                 throw new EngineException("token-unknown", ErrorKind.NotFound, $"there is no token {wanted} that holds", "List them with: drconsole token list");
             }

@@ -52,7 +52,7 @@ internal static class UserCommand
             }
 
             var (password, isMade) = Password(parsed.GetValue(file));
-            if (!await users.AddAsync(wanted, new PasswordHasher(PasswordCost.Default).Hash(password), parsed.GetValue(role), "command line", stopping))
+            if (!await users.AddAsync(wanted, new PasswordHasher(PasswordCost.Default).Hash(password), parsed.GetValue(role), SourceCommands.Actor, stopping))
             {
                 throw new EngineException("user-exists", ErrorKind.Conflict, $"there is a user {wanted} already", "Change it with: drconsole user set");
             }
@@ -80,7 +80,7 @@ internal static class UserCommand
             bool? disabled = parsed.GetValue(disable) ? true : parsed.GetValue(enable) ? false : null;
             var hash = password is null ? null : new PasswordHasher(PasswordCost.Default).Hash(password);
             var wanted = ConsoleUser.Normalize(parsed.GetValue(name)!);
-            if (!await users.ChangeAsync(wanted, hash, parsed.GetValue(role), disabled, "command line", stopping))
+            if (!await users.ChangeAsync(wanted, hash, parsed.GetValue(role), disabled, SourceCommands.Actor, stopping))
             {
                 throw new EngineException("user-unknown", ErrorKind.NotFound, $"there is no user {wanted}", "List them with: drconsole user list");
             }

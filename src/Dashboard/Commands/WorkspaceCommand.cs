@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Dashboard.Commands;
 /// <summary><c>drconsole workspace list|set|rotate-keys|shred</c>: a tenant's sources together, its keys, and the end of them.</summary>
 internal static class WorkspaceCommand
 {
-    private const string Actor = "command line";
+    private const string Actor = SourceCommands.Actor;
 
     public static Command Create()
     {

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -7,7 +8,15 @@ using Hexabase.DrConsole.Engine.Runs;
 namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>What a restore run is asked for: the plan and the hash of it that a person confirmed.</summary>
-public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash);
+public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
+{
+    /// <summary>The request of a restore's run.</summary>
+    public static RestoreRequest Of(Run run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        return JsonSerializer.Deserialize<RestoreRequest>(run.RequestJson, JsonSerializerOptions.Web)!;
+    }
+}
 
 /// <summary>What a restore run ends with.</summary>
 /// <param name="Target">Where it went.</param>
@@ -28,8 +37,10 @@ public sealed record RestoreRunResult(string Target, string Tier, long Bytes, do
 /// Executes a hashed restore plan as a durable run. The drivers give their target its name only when everything is in it, and
 /// know their own half-made one by the run's name: after a crash the step is simply done again.
 /// </summary>
-public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers) : IRunHandler
+public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, IRestoreGate gate) : IRunHandler
 {
+    private const string Step = "restore";
+
     /// <inheritdoc/>
     public string Kind => RunKinds.Restore;
 
@@ -40,9 +51,14 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     /// <inheritdoc/>
     public async Task<object> ExecuteAsync(RunContext context)
     {
-        var request = context.Request<RestoreRequest>();
+        var request = RestoreRequest.Of(context.Run);
         request.Plan.RequireHash(request.ConfirmedHash);
-        var result = await context.StepAsync("restore", _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
+        if (request.Plan.WritesOver)
+        {
+            await gate.RequireAsync(context, request.Plan, await context.HasBegunAsync(Step));
+        }
+
+        var result = await context.StepAsync(Step, _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
         await SettleAsync(context, request.Plan);
         return result;
     }
@@ -54,7 +70,13 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     /// <inheritdoc/>
     public async Task AbandonAsync(RunContext context)
     {
-        var plan = context.Request<RestoreRequest>().Plan;
+        if (!await context.HasBegunAsync(Step))
+        {
+            // It ended at its gate: the target was never touched, and is none of its business.
+            return;
+        }
+
+        var plan = RestoreRequest.Of(context.Run).Plan;
         var found = await drivers.Of(plan).AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
         if (found is not null)
         {
@@ -80,7 +102,7 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         var (point, tier, repository) = await OpenAsync(context, request);
         await using (repository)
         {
-            context.Log("restore", $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
+            context.Log(Step, $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
             var work = await WorkAsync(context, request, point, repository);
             return Result(request, tier, await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation));
         }

@@ -34,15 +34,19 @@ public sealed record TableRescueRequest(string Source, string Table, DateTimeOff
 /// <summary>Who asks for a restore.</summary>
 /// <param name="Name">For the audit.</param>
 /// <param name="MayWriteOver">Whether also over something that lives: an admin, or somebody at the console's own machine who confirmed the plan's hash.</param>
-public sealed record RestoreAsker(string Name, bool MayWriteOver);
+public sealed record RestoreAsker(string Name, bool MayWriteOver)
+{
+    /// <summary>The name of whoever asks at the console's own machine.</summary>
+    public const string CommandLine = "command line";
+}
 
 /// <summary>
 /// The one door through which pages, the schedule, the API and the command line ask for runs: it checks what can be checked
 /// at once, writes the request with its audit event, and hands it over.
 /// </summary>
 public sealed class RunRequests(
-    RunStore runs, RestorePointCatalog points, RestorePointAccess access, SourceDrivers drivers, RestoreDrivers restores, IRunTrigger trigger, ProtectedEstate estate,
-    DataFolder data, ILogger<RunRequests> log)
+    RunStore runs, RestorePointCatalog points, RestorePointAccess access, SourceDrivers drivers, RestoreDrivers restores, IRestoreGate gate, IRunTrigger trigger,
+    ProtectedEstate estate, DataFolder data, ILogger<RunRequests> log)
 {
     /// <summary>Asks for a backup of a source.</summary>
     /// <param name="parent">The run that it is a part of, or null.</param>
@@ -169,11 +173,11 @@ public sealed class RunRequests(
         return Path.GetFullPath(resolved ?? path).TrimEnd('/');
     }
 
-    /// <summary>Asks for a restore exactly as planned.</summary>
+    /// <summary>Asks for a restore exactly as planned. One that writes over something that lives then waits until others approve it.</summary>
     /// <param name="confirmedHash">The hash of the plan that the person saw.</param>
     /// <param name="asker">Who confirmed it.</param>
-    /// <exception cref="EngineException"><c>plan-changed</c>: it is not the hash of that plan; <c>role-missing</c>: it writes over something that lives, and the asker may not.</exception>
-    public Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, RestoreAsker asker, CancellationToken cancellationToken)
+    /// <exception cref="EngineException"><c>plan-changed</c>: it is not the hash of that plan; <c>role-missing</c>: it writes over something that lives, and the asker may not; <c>approvers-missing</c>: nobody could approve it.</exception>
+    public async Task<Run> RestoreAsync(RestorePlan plan, string confirmedHash, RestoreAsker asker, CancellationToken cancellationToken)
     {
         plan.RequireHash(confirmedHash);
         if (plan.WritesOver && !asker.MayWriteOver)
@@ -183,7 +187,12 @@ public sealed class RunRequests(
         }
 
         RefuseOwnSecrets(RestoreTarget.Parse(plan.Target, "/"));
-        return RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), asker.Name, null, cancellationToken);
+        if (plan.WritesOver)
+        {
+            await gate.RequireApproversAsync(plan, asker.Name, cancellationToken);
+        }
+
+        return await RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), asker.Name, null, cancellationToken);
     }
 
     /// <summary>Hands a written run over. It exists already: where the job queue cannot be reached now, the reconciler hands it over within a minute.</summary>

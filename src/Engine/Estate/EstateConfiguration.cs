@@ -7,7 +7,10 @@ namespace Hexabase.DrConsole.Engine.Estate;
 /// <summary>Turns the configuration's <c>DrConsole</c> section into a checked <see cref="ProtectedEstate"/>.</summary>
 public static partial class EstateConfiguration
 {
-    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Workspaces", "Health", "Notifications"];
+    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Workspaces", "Health", "Notifications", "RestoreApprovals"];
+
+    /// <summary>More different people than that nobody finds at night.</summary>
+    private const int MostRestoreApprovals = 5;
 
     /// <summary>Reads and checks everything; nothing is created or changed.</summary>
     /// <param name="configuration">All providers, a file given by <c>--config</c> among them.</param>
@@ -26,6 +29,12 @@ public static partial class EstateConfiguration
         var workspaces = WorkspaceConfiguration.Read(reader, sources);
         var health = HealthConfiguration.Read(reader);
         var notifications = NotificationConfiguration.Read(reader, sources, warnings);
+        var approvals = reader.Number("RestoreApprovals", ProtectedEstate.UsualRestoreApprovals, 0, MostRestoreApprovals);
+        if (approvals == 0)
+        {
+            warnings.Add("RestoreApprovals is 0: a restore that writes over what lives needs nobody's approval but the word of whoever asks for it");
+        }
+
         ReportRepeats(tiers.Select(tier => tier.Name), "DrConsole:Tiers", "tier", problems);
         TierConfiguration.ReportOverlaps(tiers, problems);
         ReportRepeats(sources.Select(source => source.Name), "DrConsole:Sources", "source", problems);
@@ -38,7 +47,7 @@ public static partial class EstateConfiguration
                 "Correct them and start again; nothing was changed.");
         }
 
-        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications };
+        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications, RestoreApprovals = approvals };
     }
 
     /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>

@@ -19,6 +19,11 @@ public sealed record ProtectedEstate(
     /// <summary>Who hears of what, and how.</summary>
     public NotificationSettings Notifications { get; init; } = NotificationSettings.None;
 
+    internal const int UsualRestoreApprovals = 1;
+
+    /// <summary>How many people, other than the one who asks, approve a restore that writes over what lives; 0 where the configuration wants none.</summary>
+    public int RestoreApprovals { get; init; } = UsualRestoreApprovals;
+
     /// <summary>Workspaces that the configuration says more of than that sources belong to them.</summary>
     public IReadOnlyList<WorkspaceSettings> Workspaces { get; init; } = [];
 

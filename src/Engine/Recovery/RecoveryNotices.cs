@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
@@ -94,8 +95,13 @@ internal static class RecoveryNotices
     private static async Task<(NotificationFacts Facts, IReadOnlyDictionary<int, string> Steps)> FactsAsync(NpgsqlTransaction transaction, RunId run)
     {
         var (request, disaster, source, incident) = (await transaction.Command(
-            "SELECT r.request ->> 'plan', c.disaster, c.source, c.incident FROM run r JOIN recovery c ON c.run_id = r.id WHERE r.id = $1", run.Value)
-            .FirstAsync(row => Tuple.Create(row.TextOrNull(0), row.GetString(1), row.GetString(2), row.LongOrNull(3)), CancellationToken.None))!;
+            "SELECT r.request ->> 'plan', c.disaster, r.source, c.incident FROM run r LEFT JOIN recovery c ON c.run_id = r.id WHERE r.id = $1", run.Value)
+            .FirstAsync(row => Tuple.Create(row.TextOrNull(0), row.TextOrNull(1), row.GetString(2), row.LongOrNull(3)), CancellationToken.None))!;
+        if (disaster is null)
+        {
+            return (OfRestore(request, run, source), new Dictionary<int, string>());
+        }
+
         var plan = Read(request);
         return ((plan is null ? NotificationFacts.None : Of(plan)) with
         {
@@ -106,12 +112,28 @@ internal static class RecoveryNotices
         }, plan?.Steps.ToDictionary(step => step.Position, step => step.Name) ?? new Dictionary<int, string>());
     }
 
+    private static NotificationFacts OfRestore(string? request, RunId run, string source)
+    {
+        var plan = Read(request, RestorePlan.Parse);
+        return new NotificationFacts
+        {
+            Kind = RunKinds.Restore,
+            Run = run.ToString(),
+            Sources = [source],
+            RestorePoint = plan?.RestorePointId[..Math.Min(IdShown, plan.RestorePointId.Length)],
+            Target = plan?.Target,
+        };
+    }
+
+    private static RecoveryPlan? Read(string? request) => Read(request, RecoveryPlan.Parse);
+
     /// <summary>Null where the request was tampered with: the run refuses that by itself, and telling of it must not fail.</summary>
-    private static RecoveryPlan? Read(string? request)
+    private static T? Read<T>(string? request, Func<string, T> parse)
+        where T : class
     {
         try
         {
-            return request is null ? null : RecoveryPlan.Parse(request);
+            return request is null ? null : parse(request);
         }
         catch (EngineException)
         {

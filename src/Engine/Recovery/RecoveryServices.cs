@@ -37,6 +37,7 @@ internal static class RecoveryServices
         services.AddSingleton<RecoveryCatalog>();
         services.AddSingleton<ApprovalCatalog>();
         services.AddSingleton<ApprovalDesk>();
+        services.AddSingleton<IRestoreGate, RestoreGate>();
         services.AddSingleton<HandOver>(provider => provider.GetRequiredService<RunRequests>().HandOverAsync);
         services.AddSingleton<RecoveryRequests>();
         services.AddSingleton<RecoveryProposals>();

@@ -98,6 +98,9 @@ public sealed class RunContext
         return result;
     }
 
+    /// <summary>True where a step's intent is on record: it may have had an effect.</summary>
+    internal async Task<bool> HasBegunAsync(string step) => await FindAsync(step) is not null;
+
     /// <summary>Runs <paramref name="write"/> in one transaction behind the run's fence. Not cancellable: what it records has happened.</summary>
     /// <exception cref="LeaseLostException">The fence is no longer ours; nothing was written.</exception>
     internal Task CommitAsync(Func<NpgsqlTransaction, Task> write) => _hold.CommitAsync(write, CancellationToken.None);

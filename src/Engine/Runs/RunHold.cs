@@ -73,6 +73,7 @@ internal sealed class RunHold
             await transaction.Command(
                 "UPDATE run SET state = $2, result = $3, error = $4, ended_at = clock_timestamp(), lease_owner = NULL, lease_until = NULL WHERE id = $1",
                 Run.Id.Value, RunStore.Text(state), new Jsonb(resultJson), new Jsonb(errorJson)).RunAsync(cancellationToken);
+            await RunStore.CloseGatesAsync(transaction, Run.Id);
             if (state is RunState.Failed or RunState.NeedsDecision && Run.Kind != RunKinds.Recovery)
             {
                 await TellFailedAsync(transaction, errorJson, cancellationToken);

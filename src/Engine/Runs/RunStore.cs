@@ -88,8 +88,9 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             .ListAsync(MapStep, cancellationToken);
 
     /// <summary>
-    /// Asks to stop a run. One that nobody has begun is cancelled at once, a running one when its holder hears of it (within
-    /// seconds); one that was begun and waits for its next attempt is first tidied up by whoever takes it up.
+    /// Asks to stop a run. One that nobody has begun, or that waits and has done nothing, is cancelled at once, a running one when
+    /// its holder hears of it (within seconds); one that was begun and waits for its next attempt is first tidied up by whoever
+    /// takes it up.
     /// </summary>
     /// <returns>False where it has already ended.</returns>
     public async Task<bool> CancelAsync(RunId id, string actor, CancellationToken cancellationToken)
@@ -112,12 +113,14 @@ public sealed class RunStore(NpgsqlDataSource catalog)
     /// <returns>The state that it is in now; null where it had ended, or was asked to before.</returns>
     public static async Task<RunState?> CancelAsync(NpgsqlTransaction transaction, RunId id, string actor, CancellationToken cancellationToken)
     {
+        const string isIdle =
+            "((state = 'queued' AND attempt = 0) OR (state = 'waiting' AND NOT EXISTS (SELECT FROM run_step WHERE run_id = $1) AND NOT EXISTS (SELECT FROM recovery WHERE run_id = $1)))";
         var left = await transaction.Command(
-            """
+            $"""
             UPDATE run SET cancel_by = $2, cancel_at = clock_timestamp(),
-              state = CASE WHEN state = 'queued' AND attempt = 0 THEN 'cancelled' WHEN state = 'waiting' THEN 'queued' ELSE state END,
+              state = CASE WHEN {isIdle} THEN 'cancelled' WHEN state = 'waiting' THEN 'queued' ELSE state END,
               handed_over_at = CASE WHEN state = 'waiting' THEN NULL ELSE handed_over_at END,
-              ended_at = CASE WHEN state = 'queued' AND attempt = 0 THEN clock_timestamp() ELSE ended_at END
+              ended_at = CASE WHEN {isIdle} THEN clock_timestamp() ELSE ended_at END
             WHERE id = $1 AND state IN ('queued', 'running', 'waiting') AND cancel_at IS NULL
             RETURNING state
             """, id.Value, actor).FirstAsync(row => row.GetString(0), cancellationToken);
@@ -129,10 +132,27 @@ public sealed class RunStore(NpgsqlDataSource catalog)
         await transaction.Command(
             "UPDATE recovery c SET outcome = 'cancelled', waits_for = NULL, waits_why = NULL FROM run r WHERE r.id = c.run_id AND r.id = $1 AND r.state = 'cancelled' AND c.outcome IS NULL", id.Value)
             .RunAsync(cancellationToken);
+        if (Parse(left) == RunState.Cancelled)
+        {
+            await CloseGatesAsync(transaction, id);
+        }
+
         await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, Invariant(id.Value)).RunAsync(cancellationToken);
         await AuditLog.AppendAsync(transaction, actor, "run.cancel-requested", id.ToString(), new { }, cancellationToken);
         return Parse(left);
     }
+
+    /// <summary>Gates that nobody will go through any more take no answer. Called in the transaction in which their run ends.</summary>
+    internal static Task CloseGatesAsync(NpgsqlTransaction transaction, RunId id) => transaction.Command(
+        "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the run has ended' WHERE run_id = $1 AND state IN ('open', 'granted')", id.Value)
+        .RunAsync(CancellationToken.None);
+
+    /// <summary>Writes a warning into the log of a run that nobody holds, inside the caller's transaction.</summary>
+    internal static Task SayAsync(NpgsqlTransaction transaction, RunId id, string text, CancellationToken cancellationToken) => transaction.Command(
+        """
+        WITH numbered AS (UPDATE run SET event_seq = event_seq + 1 WHERE id = $1 RETURNING event_seq)
+        INSERT INTO run_event (run_id, seq, at, level, phase, text) SELECT $1, event_seq, clock_timestamp(), 'warning', 'engine', $2 FROM numbered
+        """, id.Value, text).RunAsync(cancellationToken);
 
     /// <summary>
     /// Lets a waiting run go on, inside the transaction of the act that it waited for. One that is still being parked is queued

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
@@ -53,7 +54,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
         Drivers = TestDrivers.Of(new PostgresBackups(Logical, new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
         RestoreDrivers = TestDrivers.Of(restores);
-        Requests = new RunRequests(Runs, Points, Access, Drivers, RestoreDrivers, this, Estate,
+        Gate = new RestoreGate(catalog.Pool, new ApprovalCatalog(catalog.Pool), Estate);
+        Requests = new RunRequests(Runs, Points, Access, Drivers, RestoreDrivers, Gate, this, Estate,
             DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
     }
 
@@ -77,6 +79,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
     public RestorePointAccess Access { get; }
 
     public SourceFreezes Freezes => new(new FreezeCatalog(_catalog.Pool), Points, Tiers);
+
+    public IRestoreGate Gate { get; }
 
     public RunRequests Requests { get; }
 
@@ -115,7 +119,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         [
             new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, TimeProvider.System),
             new SetRun(_catalog.Pool, Runs, Requests, Estate, _folder.Registry, TimeProvider.System),
-            new RestoreRun(Points, Access, RestoreDrivers),
+            new RestoreRun(Points, Access, RestoreDrivers, Gate),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
             new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),

@@ -120,7 +120,7 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
         await File.WriteAllTextAsync(place, "as it was", Ct);
         var (run, _) = await AskAsync(rig, $"dir:{rig.Store("restored")}");
         var driver = new OverwritingDriver(place, () => cancelled ? rig.Runs.CancelAsync(run.Id, "anna", Ct) : throw new EngineException("disk-full", ErrorKind.OutOfSpace, "no space", "free some"));
-        var execution = new RunExecution(catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]))],
+        var execution = new RunExecution(catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]), rig.Gate)],
             new LeaseTimes(TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.2)), TimeProvider.System, NullLogger<RunExecution>.Instance);
 
         await execution.AdvanceAsync(run.Id, Ct);

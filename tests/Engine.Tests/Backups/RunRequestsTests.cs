@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Recovery;
 using Hexabase.DrConsole.Engine.Tests.Support;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
@@ -27,6 +28,7 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
     public async Task Restore_over_what_lives_is_refused_to_who_may_only_restore_beside_it()
     {
         await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        await catalog.PersonAsync("paul", "Approver");
         var point = (await rig.BackupAsync()).RestorePoint!;
         var beside = await rig.Requests.PlanRestoreAsync(point, $"dir:{rig.Store("restored")}", "/", BackupRig.Ct);
         var over = beside with { Difference = "ab" };

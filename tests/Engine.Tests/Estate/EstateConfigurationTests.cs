@@ -24,6 +24,17 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Read_restore_approvals_is_one_unless_said_and_none_is_warned_of()
+    {
+        Assert.Equal(1, EstateConfiguration.Read(Load("{}"), "/srv/data").RestoreApprovals);
+        Assert.Equal(2, EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": 2 } }"""), "/srv/data").RestoreApprovals);
+        var alone = EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": 0 } }"""), "/srv/data");
+        Assert.Equal(0, alone.RestoreApprovals);
+        Assert.Contains(alone.Warnings, warning => warning.Contains("RestoreApprovals", StringComparison.Ordinal));
+        Assert.Contains("RestoreApprovals", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": -1 } }"""), "/srv/data")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_nothing_configured_gives_a_hot_tier_in_the_data_folder()
     {
         var estate = EstateConfiguration.Read(Load("{}"), "/srv/data");

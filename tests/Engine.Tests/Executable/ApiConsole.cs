@@ -28,7 +28,7 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
     {
         Estate = await ConsoleEstate.CreateAsync(lab, seed);
         _console = await Estate.ServeAsync();
-        Address = new Uri(UrlLine().Match(_console.Said).Groups[1].Value);
+        Address = ConsoleBrowser.AddressOf(_console);
         Catalog = Estate.OpenCatalog();
         OperatorToken = (await Estate.RunAsync("token", "add", "ci", "--role", "Operator")).AssertDone().Output.Trim();
         foreach (var role in new[] { "Viewer", "Approver", "Admin" })
@@ -71,15 +71,7 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
     public async Task<(HttpClient Browser, string Password)> AdminAsync(CancellationToken ct)
     {
         var password = (await File.ReadAllTextAsync(PasswordLine().Match(_console.Said).Groups[1].Value, ct)).Trim();
-        var browser = new HttpClient(new HttpClientHandler { CookieContainer = new CookieContainer(), AllowAutoRedirect = false }) { BaseAddress = Address };
-        var html = await browser.GetStringAsync(new Uri("/sign-in", UriKind.Relative), ct);
-        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
-        {
-            ["_handler"] = "sign-in", ["__RequestVerificationToken"] = VerificationToken().Match(html).Groups[1].Value, ["Input.Name"] = "admin", ["Input.Password"] = password,
-        });
-        var answer = await browser.PostAsync(new Uri(WebUtility.HtmlDecode(FormAction().Match(html).Groups[1].Value), UriKind.Relative), form, ct);
-        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
-        return (browser, password);
+        return (await ConsoleBrowser.SignInAsync(Address, "admin", password, ct), password);
     }
 
     /// <summary>A gate that waits, of a run that nobody advances.</summary>
@@ -113,15 +105,6 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
         return problem.GetProperty("code").GetString()!;
     }
 
-    [GeneratedRegex(@"Console: (http://\S+)")]
-    private static partial Regex UrlLine();
-
     [GeneratedRegex(@"its password is in (\S+)")]
     private static partial Regex PasswordLine();
-
-    [GeneratedRegex("name=\"__RequestVerificationToken\" value=\"([^\"]+)\"")]
-    private static partial Regex VerificationToken();
-
-    [GeneratedRegex("<form(?=[^>]*class=\"sign-in\")[^>]* action=\"([^\"]+)\"")]
-    private static partial Regex FormAction();
 }

@@ -114,6 +114,8 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
             DrConsole = new
             {
                 DataDirectory = "data",
+                // These tests are not about approvals.
+                RestoreApprovals = 0,
                 Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
                 Tiers = new[] { new { Name = "hot", Store = new Uri(estate.Store("hot")).AbsoluteUri, KeyFile = estate.Key } },
                 Sources = new[]

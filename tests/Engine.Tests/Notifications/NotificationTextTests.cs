@@ -41,6 +41,20 @@ public sealed partial class NotificationTextTests
     }
 
     [Fact]
+    public void Of_a_restores_gate_says_restore_and_where_it_writes_and_that_it_ends_without_an_answer()
+    {
+        var restore = new NotificationFacts { Kind = "restore", Sources = ["uploads"], Run = "R-5", RestorePoint = "0123456789ab", Target = "dir:/srv/uploads?inPlace=true", Requester = "olga", Needed = 1 };
+
+        var opened = Text(NotificationEvent.GateOpened, "en", restore);
+        Assert.Equal("Approval needed: restore of uploads over what lives (R-5)", opened.Title);
+        Assert.Contains("Written over: dir:/srv/uploads?inPlace=true", opened.Body.Split('\n'));
+        Assert.Contains("nothing was changed, and the run has ended", Text(NotificationEvent.GateExpired, "en", restore).Body, StringComparison.Ordinal);
+        Assert.Equal("却下：uploadsの上書き復元（R-5）", Text(NotificationEvent.GateDeclined, "ja", restore).Title);
+        Assert.Contains("the run waits", Text(NotificationEvent.GateDeclined, "en", Full).Body, StringComparison.Ordinal);
+        Assert.Contains("uploads", Text(NotificationEvent.RunFailed, "en", restore).Title, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Of_a_recovery_that_ended_badly_calls_the_on_call_and_of_a_good_one_does_not()
     {
         var good = Text(NotificationEvent.RecoveryEnded, "en", Full with { Outcome = "completed" }, NotificationSeverity.Info);

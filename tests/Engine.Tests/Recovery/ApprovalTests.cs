@@ -33,7 +33,7 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         await rig.Pool.Command("INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', 'Approver', $2)", puppet, requester).RunAsync(Ct);
         var gate = await OpenAsync(requester: requester);
 
-        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, requester), Ct), gate, "you asked for this recovery");
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, requester), Ct), gate, "you asked for it");
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, puppet), Ct), gate, "made your account");
         Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct)).State);
     }

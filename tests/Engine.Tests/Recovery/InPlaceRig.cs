@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -38,7 +39,8 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
 
     /// <param name="source">Given the name and the folder of the rig.</param>
     /// <param name="processes">Has the programs that drivers start.</param>
-    public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null)
+    /// <param name="approvals">As the configuration's <c>RestoreApprovals</c>.</param>
+    public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null, int approvals = ProtectedEstate.UsualRestoreApprovals)
     {
         _catalog = catalog;
         var registry = _registry = processes ?? _folder.Registry;
@@ -47,16 +49,23 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var data = DataFolder.Open(_folder.Combine("data"));
         Estate = new ProtectedEstate(
             "test", _folder.Path, ProtectionClass.Defaults, [new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null)],
-            [source($"in-place-{Guid.NewGuid():n}", _folder)], []);
+            [source($"in-place-{Guid.NewGuid():n}", _folder)], [])
+        {
+            RestoreApprovals = approvals,
+        };
         Tiers = new TierRepositories(Estate, time);
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);
         var access = new RestorePointAccess(Points, Tiers);
         var freeze = new VolumeFreeze(new FreezeLedger(_folder.Combine("freezes"), registry), registry, catalog.Pool, Estate, time);
-        _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None), new VClusterDriver(new VClusterBackup(time))]);
+        _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None), new VClusterDriver(new VClusterBackup(time)), new RedisDriver(new RedisBackup(time))]);
         _restores = new RestoreDrivers([
-            new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new RefusingDriver(new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time), this)]);
-        Requests = new RunRequests(Runs, Points, access, _drivers, _restores, this, Estate, data, NullLogger<RunRequests>.Instance);
+            new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new RefusingDriver(new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time), this),
+            new RedisRestoreDriver(new RedisRestore(time))]);
+        Gates = new ApprovalCatalog(catalog.Pool);
+        Desk = new ApprovalDesk(catalog.Pool, TriggerAsync);
+        RestoreGate = new RestoreGate(catalog.Pool, Gates, Estate);
+        Requests = new RunRequests(Runs, Points, access, _drivers, _restores, RestoreGate, this, Estate, data, NullLogger<RunRequests>.Instance);
         var checks = new OperatorChecks(new HttpClient(), registry);
         var controls = new ServiceControls(registry);
         _actions =
@@ -107,6 +116,12 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     public RestorePointCatalog Points { get; }
 
     public RunRequests Requests { get; }
+
+    public ApprovalCatalog Gates { get; }
+
+    public ApprovalDesk Desk { get; }
+
+    public RestoreGate RestoreGate { get; }
 
     public PlanLibrary Library { get; }
 
@@ -160,8 +175,8 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
 
     public async Task ApproveAsync(RunId run, string person)
     {
-        var gate = (await new ApprovalCatalog(_catalog.Pool).OfRunAsync(run, Ct))[^1];
-        await new ApprovalDesk(_catalog.Pool, TriggerAsync).ApproveAsync(new GateAnswer(gate.Id, person, gate.SubjectHash, "it is damaged for sure", "INC-1"), Ct);
+        var gate = (await Gates.OfRunAsync(run, Ct))[^1];
+        await Desk.ApproveAsync(new GateAnswer(gate.Id, person, gate.SubjectHash, "it is damaged for sure", "INC-1"), Ct);
     }
 
     public async Task<Run> AdvanceAsync(RunId id)
@@ -172,6 +187,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
                 Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, TimeProvider.System),
             new DrillRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, DrillCatalog, _drillPlans, Scratch, _registry, TimeProvider.System),
+            new RestoreRun(Points, new RestorePointAccess(Points, Tiers), _restores, RestoreGate),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

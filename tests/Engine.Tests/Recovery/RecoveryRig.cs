@@ -87,7 +87,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         var restores = new PostgresRestores(new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
         _drivers = TestDrivers.Of(
             new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
-        Requests = new RunRequests(Runs, Points, Access, _drivers, TestDrivers.Of(restores), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
+        Requests = new RunRequests(Runs, Points, Access, _drivers, TestDrivers.Of(restores), new RestoreGate(_catalog.Pool, new ApprovalCatalog(_catalog.Pool), Estate), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         var controls = new ServiceControls(_folder.Registry);
         var checks = new OperatorChecks(new HttpClient(), _folder.Registry);
         _actions.AddRange(

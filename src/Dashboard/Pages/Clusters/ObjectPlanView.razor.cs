@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
@@ -22,6 +23,10 @@ public partial class ObjectPlanView
     /// <summary>Object by object; null where the whole store is put back.</summary>
     [Parameter]
     public ObjectRestorePlan? Objects { get; set; }
+
+    /// <summary>How many others approve what writes over something that lives.</summary>
+    [Parameter, EditorRequired]
+    public int Approvals { get; set; }
 
     /// <summary>What has to be typed.</summary>
     [Parameter, EditorRequired]
@@ -82,7 +87,7 @@ public partial class ObjectPlanView
             { dialog => dialog.Word, Target },
             { dialog => dialog.ActionText, ActionText },
             { dialog => dialog.IsDestructive, NeedsAdmin },
-            { dialog => dialog.Facts, (IReadOnlyList<NamedFact>)[new NamedFact(PageTexts.FactTarget, Plan.Target), new NamedFact(PageTexts.FactPlanHash, Plan.Hash[..16])] },
+            { dialog => dialog.Facts, (IReadOnlyList<NamedFact>)[new NamedFact(PageTexts.FactTarget, Plan.Target), .. RecoveryWords.ApprovalsOf(Plan, Approvals), new NamedFact(PageTexts.FactPlanHash, Plan.Hash[..16])] },
         };
         var shown = await Dialogs.ShowAsync<TypedConfirmation>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         if (await shown.Result is { Canceled: false })

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
@@ -156,15 +157,18 @@ public partial class RestoreDialog
             { dialog => dialog.Word, _form.Name },
             { dialog => dialog.ActionText, Figures.Format(PageTexts.ConfirmAction, _form.Name) },
             { dialog => dialog.IsDestructive, plan.WritesOver },
-            { dialog => dialog.Facts, Facts(plan) },
+            { dialog => dialog.Facts, Facts(plan, Estate.RestoreApprovals) },
         };
         var shown = await Dialogs.ShowAsync<TypedConfirmation>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         return await shown.Result is { Canceled: false };
     }
 
-    private static IReadOnlyList<NamedFact> Facts(RestorePlan plan) =>
+    /// <summary>What a person confirms.</summary>
+    /// <param name="approvals">How many others approve what writes over something that lives.</param>
+    private static IReadOnlyList<NamedFact> Facts(RestorePlan plan, int approvals) =>
     [
         new NamedFact(PageTexts.FactTarget, plan.Target),
+        .. RecoveryWords.ApprovalsOf(plan, approvals),
         new NamedFact(PageTexts.Artifacts, Figures.List(plan.Artifacts.Select(artifact => $"{artifact.Name} {Figures.Bytes(artifact.Bytes)}"))),
         .. plan.NotesToShow.Select(note => new NamedFact(PageTexts.PlanNote, note)),
         new NamedFact(PageTexts.FactPlanHash, plan.Hash[..16]),

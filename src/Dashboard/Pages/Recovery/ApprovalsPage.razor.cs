@@ -8,7 +8,8 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <summary>A gate in a list.</summary>
 /// <param name="Source">What its run recovers.</param>
 /// <param name="Approved">How many have approved.</param>
-public sealed record GateRow(ApprovalGate Gate, string Source, int Approved);
+/// <param name="IsRestore">True for a restore outside of plans.</param>
+public sealed record GateRow(ApprovalGate Gate, string Source, int Approved, bool IsRestore);
 
 /// <summary>The gates that wait for somebody, the most urgent first, and those that are closed.</summary>
 public partial class ApprovalsPage : LivePage
@@ -37,7 +38,7 @@ public partial class ApprovalsPage : LivePage
         {
             var run = await Runs.FindAsync(gate.Run, cancellationToken);
             var votes = await Gates.VotesAsync(gate.Id, cancellationToken);
-            rows.Add(new GateRow(gate, run?.Source ?? "", votes.Count(vote => vote.Approves)));
+            rows.Add(new GateRow(gate, run?.Source ?? "", votes.Count(vote => vote.Approves), run?.Kind == RunKinds.Restore));
         }
 
         return rows;

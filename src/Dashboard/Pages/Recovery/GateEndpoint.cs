@@ -25,10 +25,11 @@ internal static class GateEndpoint
         endpoints.MapPost("/approvals/{gate:long}/answer", AnswerAsync).RequireAuthorization(Policies.CanView).DisableAntiforgery();
 
     /// <summary>What became of an answer, in the reader's words; null for nothing that this endpoint says.</summary>
-    public static string? TextOf(string? said, IDataProtectionProvider protection) => said switch
+    /// <param name="isRestore">True at the gate of a restore outside of plans, which ends where it is declined.</param>
+    public static string? TextOf(string? said, bool isRestore, IDataProtectionProvider protection) => said switch
     {
         "approve" or "break-glass" => RecoveryTexts.SaidApproved,
-        "decline" => RecoveryTexts.SaidDeclined,
+        "decline" => isRestore ? RecoveryTexts.SaidDeclinedRestore : RecoveryTexts.SaidDeclined,
         "password" => RecoveryTexts.SaidPassword,
         "role" => RecoveryTexts.SaidRole,
         "stale" => RecoveryTexts.SaidStale,

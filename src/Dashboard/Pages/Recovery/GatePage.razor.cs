@@ -1,9 +1,9 @@
-using System.Text.Json;
-using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -26,6 +26,10 @@ public partial class GatePage : LivePage
     private RecoveryRow? _last;
     private PlanDrillRow? _drill;
     private ReadinessRow? _readiness;
+    private RestorePlan? _restore;
+    private RestorePointRow? _point;
+    private ValidationRow? _proof;
+    private long? _incident;
     private IReadOnlyList<ApprovalVote> _votes = [];
     private string? _person;
     private string? _role;
@@ -60,27 +64,26 @@ public partial class GatePage : LivePage
     [Inject]
     private RunStore Runs { get; set; } = default!;
 
+    [Inject]
+    private RestorePointCatalog Points { get; set; } = default!;
+
     [CascadingParameter]
     private Task<AuthenticationState> Person { get; set; } = default!;
 
-    private PlannedStep? Step => _plan!.Steps.FirstOrDefault(step => step.Position == _gate!.Step);
+    private PlannedStep? Step => _plan?.Steps.FirstOrDefault(step => step.Position == _gate!.Step);
+
+    private string Title => Step?.Title ?? _plan?.Title ?? Figures.Format(RecoveryTexts.OverOf, _restore?.Source ?? "");
 
     private int Approved => _votes.Count(vote => vote.Approves);
 
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(RecoveryTexts.NavApprovals, "/approvals"), new Crumb(_gate!.Run.ToString(), RunTexts.Href(_gate.Run)), new Crumb(Figures.Format(RecoveryTexts.GateBeside, _gate.Id))];
 
-    private string Sentence => Step is { } step
-        ? Figures.Format(RecoveryTexts.GateSentenceStep, step.Position, _plan!.Steps.Count, _plan.Source)
-        : Figures.Format(RecoveryTexts.GateSentencePlan, _plan!.Source);
+    private string Sentence => _plan is not { } plan ? RecoveryTexts.GateSentenceRestore
+        : Step is { } step ? Figures.Format(RecoveryTexts.GateSentenceStep, step.Position, plan.Steps.Count, plan.Source)
+        : Figures.Format(RecoveryTexts.GateSentencePlan, plan.Source);
 
-    /// <summary>Why this person cannot answer; null where they can. The desk decides again when the answer comes.</summary>
-    private string? CannotBecause => _role is not (nameof(ConsoleRole.Approver) or nameof(ConsoleRole.Admin)) ? Figures.Format(RecoveryTexts.YouRole, _role ?? "")
-        : _person == _gate!.Requester && _plan!.Incident is null ? RecoveryTexts.YouRequester
-        : _votes.Any(vote => vote.Person == _person) ? RecoveryTexts.YouAnswered
-        : null;
-
-    private string? SaidText => GateEndpoint.TextOf(Said, Protection);
+    private string? SaidText => GateEndpoint.TextOf(Said, _plan is null, Protection);
 
     /// <inheritdoc/>
     protected override bool Concerns(RunId? changed) => changed is null || _gate is null || changed == _gate.Run;
@@ -92,14 +95,28 @@ public partial class GatePage : LivePage
         (_person, _role) = (user.Identity?.Name, user.FindFirst(System.Security.Claims.ClaimTypes.Role)?.Value);
         var gate = await Gates.FindAsync(Number, cancellationToken)
             ?? throw new EngineException("gate-unknown", ErrorKind.NotFound, $"there is no gate G-{Number}", "All gates are on the Approvals page.");
-        var run = await Runs.FindAsync(gate.Run, cancellationToken);
-        _plan = _plan is not null && _gate?.Run == gate.Run ? _plan : RecoveryRequest.PlanOf(run!);
+        var run = (await Runs.FindAsync(gate.Run, cancellationToken))!;
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
+        await (run.Kind == RunKinds.Restore ? ReadRestoreAsync(run, cancellationToken) : ReadPlanAsync(run, cancellationToken));
+        _incident = _plan?.Incident ?? await Gates.IncidentOfAsync(run.Id, cancellationToken);
+        _gate = gate;
+    }
+
+    private async Task ReadRestoreAsync(Run run, CancellationToken cancellationToken)
+    {
+        (_plan, _restore) = (null, RestoreRequest.Of(run).Plan);
+        var point = _restore.RestorePointId;
+        _point = await Points.FindAsync(point, cancellationToken);
+        _proof = await Points.ValidationsAsync(point, cancellationToken) is [var last, ..] ? last : null;
+    }
+
+    private async Task ReadPlanAsync(Run run, CancellationToken cancellationToken)
+    {
+        (_plan, _restore) = (_plan is not null && _gate?.Run == run.Id ? _plan : RecoveryRequest.PlanOf(run), null);
         _last = (await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken))
-            .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != gate.Run && !one.IsDrill && one.Outcome is not null);
+            .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != run.Id && !one.IsDrill && one.Outcome is not null);
         _drill = (await Drills.ListAsync(_plan.Source, _plan.Template, DrillsLookedThrough, cancellationToken)).FirstOrDefault(one => one.Recovery.Outcome is { } outcome and not RecoveryOutcome.Cancelled);
         _readiness = (await Readiness.ListAsync(cancellationToken)).FirstOrDefault(row => row.Plan == _plan.Template && row.Source == _plan.Source);
-        _gate = gate;
     }
 
     private Task ReviewAsync() => ApproverActAsync(async (actor, token) =>

@@ -19,9 +19,5 @@ public partial class GateTable
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
-    private static string Title(GateRow row) => row.Gate.Step is { } step
-        ? Figures.Format(RecoveryTexts.GateStep, row.Gate.Run, row.Source, step)
-        : Figures.Format(RecoveryTexts.GatePlan, row.Gate.Run, row.Source);
-
     private static string Why(ApprovalGate gate) => gate.IsBreakGlass ? RecoveryTexts.BreakGlassDone : gate.ClosedWhy ?? "";
 }

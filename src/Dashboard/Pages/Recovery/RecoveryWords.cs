@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -70,11 +71,21 @@ internal static class RecoveryWords
     {
         GateState.Open => Figures.Format(RecoveryTexts.GateOpen, approved, gate.Needed),
         GateState.Granted => RecoveryTexts.GateGranted,
-        GateState.Used => RecoveryTexts.GateUsed,
+        GateState.Used => gate.Needed == 0 ? RecoveryTexts.GateWaived : RecoveryTexts.GateUsed,
         GateState.Declined => RecoveryTexts.GateDeclined,
         GateState.Expired => RecoveryTexts.GateExpired,
         _ => RecoveryTexts.GateVoid,
     };
+
+    /// <summary>Who else is asked before a restore's first write; nothing where it writes over nothing that lives.</summary>
+    public static IEnumerable<NamedFact> ApprovalsOf(RestorePlan plan, int approvals) => plan.WritesOver
+        ? [new NamedFact(RecoveryTexts.OverApprovals, approvals == 0 ? RecoveryTexts.DecisionWaived : Figures.Format(RecoveryTexts.OverApprovalsNeeded, approvals))]
+        : [];
+
+    /// <summary>What a gate stands before, and whose run it is of.</summary>
+    public static string TitleOf(ApprovalGate gate, string source, bool isRestore) => gate.Step is { } step
+        ? Figures.Format(RecoveryTexts.GateStep, gate.Run, source, step)
+        : Figures.Format(isRestore ? RecoveryTexts.GateRestore : RecoveryTexts.GatePlan, gate.Run, source);
 
     public static Status StatusOf(GateState state) => state switch
     {

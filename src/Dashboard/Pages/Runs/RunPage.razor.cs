@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation.Rescue;
@@ -25,6 +26,7 @@ public partial class RunPage : LivePage
     private IReadOnlyList<RunStep> _steps = [];
     private List<LogLine> _log = [];
     private RescueOffer? _rescue;
+    private ApprovalGate? _gate;
     private bool _isDecided;
 
     /// <summary>The run's number.</summary>
@@ -33,6 +35,9 @@ public partial class RunPage : LivePage
 
     [Inject]
     private RunStore Store { get; set; } = default!;
+
+    [Inject]
+    private ApprovalCatalog Gates { get; set; } = default!;
 
     [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
@@ -118,6 +123,7 @@ public partial class RunPage : LivePage
             _isDecided = JsonSerializer.Deserialize<TableRescueRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Decision is not null || await Rescues.DecisionAsync(Number, cancellationToken) is not null;
         }
 
+        _gate = run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null;
         _run = run;
     }
 

@@ -51,6 +51,7 @@ public partial class SettingsPage : LivePage
         (SettingTexts.SettingData, Data.Root, Files.OriginOf("DrConsole:DataDirectory") is { } from ? Say(from) : SettingTexts.FromCommandLine),
         (SettingTexts.SettingCatalog, Files.OriginOf("ConnectionStrings:Console") is null ? SettingTexts.CatalogPrivate : SettingTexts.CatalogExternal, From("ConnectionStrings:Console")),
         (SettingTexts.SettingSources, Figures.Count(Estate.Sources.Count), From("DrConsole:Sources")),
+        (SettingTexts.SettingRestoreApprovals, Figures.Count(Estate.RestoreApprovals), From("DrConsole:RestoreApprovals")),
     ];
 
     /// <inheritdoc/>

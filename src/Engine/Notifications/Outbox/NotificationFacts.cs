@@ -37,6 +37,9 @@ public sealed record NotificationFacts
     /// <summary>Beginning of the restore point's id.</summary>
     public string? RestorePoint { get; init; }
 
+    /// <summary>Where a restore goes.</summary>
+    public string? Target { get; init; }
+
     public DateTimeOffset? FirstEvidenceAt { get; init; }
 
     public IReadOnlyList<EvidenceFact> Evidence { get; init; } = [];

@@ -73,6 +73,11 @@ internal static class FactLines
             yield return Line(words, "LabelPoint", point);
         }
 
+        if (facts.Target is { } target)
+        {
+            yield return Line(words, "LabelTarget", target);
+        }
+
         if (facts.KeepsUntil is { } kept)
         {
             if (what == NotificationEvent.DrillFailed)

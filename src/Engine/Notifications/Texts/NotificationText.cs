@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Resources;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Notifications.Texts;
 
@@ -28,11 +29,11 @@ public sealed record NotificationText(string Title, string Body, string? Link)
         }
 
         lines.Add($"{words.Say("AsksHead")}");
-        lines.Add(words.Say(AsksOf(notification), values));
+        lines.Add(words.Say(words.KeyOf(AsksOf(notification), notification), values));
         lines.Add("");
         lines.Add(words.Say("Footer", estate, Words.Moment(notification.At)));
         return new NotificationText(
-            words.Say($"Title{notification.Event}", values), string.Join('\n', lines), publicUrl is null ? null : publicUrl.AbsoluteUri.TrimEnd('/') + notification.Page);
+            words.Say(words.KeyOf($"Title{notification.Event}", notification), values), string.Join('\n', lines), publicUrl is null ? null : publicUrl.AbsoluteUri.TrimEnd('/') + notification.Page);
     }
 
     private static string AsksOf(Notification notification) =>
@@ -51,6 +52,10 @@ internal sealed class Words(CultureInfo culture)
         var text = s_texts.GetString(key, culture) ?? throw new System.Diagnostics.UnreachableException($"no text {key}");
         return values.Length == 0 ? text : string.Format(culture, text, values);
     }
+
+    /// <summary>The text of its own that a restore has, where it has one: its gates are a recovery's, but it is none.</summary>
+    public string KeyOf(string key, Notification notification) =>
+        notification.Facts.Kind == RunKinds.Restore && s_texts.GetString(key + "Restore", culture) is not null ? key + "Restore" : key;
 
     /// <summary>The word for a name of the catalog; the name itself where there is no word for it.</summary>
     public string Named(string prefix, string? name) => name is null ? "" : s_texts.GetString(prefix + name, culture) ?? name;

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -39,12 +40,12 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         return granted == 1;
     }, cancellationToken);
 
-    /// <summary>Declines: the run waits, and can be asked for again.</summary>
+    /// <summary>Declines: a plan's run waits, and can be asked for again; a restore ends.</summary>
     /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
     public Task<ApprovalGate> DeclineAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "decline", async (transaction, gate) =>
     {
         await VoteAsync(transaction, answer, "decline", cancellationToken);
-        await ApprovalGates.CloseAsync(transaction, gate, GateState.Declined, $"{answer.Person} declined: {answer.Reason}");
+        await ApprovalGates.CloseAsync(transaction, gate, GateState.Declined, $"{answer.Person} declined: {answer.Reason}", answer.Person);
         return false;
     }, cancellationToken);
 
@@ -54,12 +55,9 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     /// <exception cref="EngineException"><c>approval-refused</c>: no incident is named by the run, among other reasons.</exception>
     public Task<ApprovalGate> BreakGlassAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "break-glass", async (transaction, gate) =>
     {
-        var incident = await transaction.Command(
-            "SELECT 'confirmed' FROM recovery c JOIN incident i ON i.id = c.incident WHERE c.run_id = $1 AND i.state = 'confirmed' AND c.source = ANY (i.sources)", gate.Run.Value)
-            .FirstAsync(row => row.GetString(0), cancellationToken);
-        if (incident is null)
+        if (await ApprovalCatalog.IncidentOfAsync(transaction, gate.Run, cancellationToken) is null)
         {
-            throw Refused("breaking the glass is for declared incidents, and this recovery answers no confirmed incident of its source");
+            throw Refused("breaking the glass is for declared incidents, and this run answers no confirmed incident of its source");
         }
 
         await VoteAsync(transaction, answer, "approve", cancellationToken);
@@ -92,18 +90,18 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         await handOver(run, cancellationToken);
     }
 
-    /// <summary>Closes gates whose time to approve, or to begin, is over. The runs go on waiting.</summary>
+    /// <summary>Closes gates whose time to approve, or to begin, is over. Plans' runs go on waiting; restores end.</summary>
     /// <returns>The gates that expired now.</returns>
     public async Task<IReadOnlyList<ApprovalGate>> ExpireAsync(CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var over = await transaction.Command(
-            $"""
-            SELECT {ApprovalCatalog.Columns} FROM approval_gate
-            WHERE (state = 'open' AND approve_until < clock_timestamp()) OR (state = 'granted' AND granted_at + execute_within < clock_timestamp())
-            FOR UPDATE SKIP LOCKED
-            """).ListAsync(ApprovalCatalog.Map, cancellationToken);
+        const string isOver = "((state = 'open' AND approve_until < clock_timestamp()) OR (state = 'granted' AND granted_at + execute_within < clock_timestamp()))";
+        // The run's row before the gate's, as the runs themselves lock them: the other way round the two would wait for each other.
+        var runs = await transaction.Command($"SELECT id FROM run WHERE id IN (SELECT run_id FROM approval_gate WHERE {isOver}) FOR UPDATE SKIP LOCKED")
+            .ListAsync(row => row.GetInt64(0), cancellationToken);
+        var over = await transaction.Command($"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE run_id = ANY ($1) AND {isOver} ORDER BY id FOR UPDATE SKIP LOCKED", runs.ToArray())
+            .ListAsync(ApprovalCatalog.Map, cancellationToken);
         foreach (var gate in over)
         {
             await ApprovalGates.CloseAsync(transaction, gate, GateState.Expired,
@@ -178,7 +176,9 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         RequireReason(answer.Reason);
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        // Two answers at once stand in line here, so that the second sees what the first has done.
+        // Two answers at once stand in line here, so that the second sees what the first has done. The run's row comes first, as where
+        // the run itself comes to its gate.
+        await transaction.Command("SELECT 1 FROM run WHERE id = (SELECT run_id FROM approval_gate WHERE id = $1) FOR UPDATE", answer.Gate).RunAsync(cancellationToken);
         var gate = await transaction.Command($"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE id = $1 FOR UPDATE", answer.Gate).FirstAsync(ApprovalCatalog.Map, cancellationToken)
             ?? throw Refused("there is no such gate");
         RequireOpen(gate, answer, await NowAsync(transaction, cancellationToken));
@@ -223,20 +223,25 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
     }
 
-    /// <summary>Nobody approves what they asked for, nor what was asked for by whoever made their account.</summary>
+    /// <summary>
+    /// Nobody approves what they asked for, nor what was asked for by whoever made their account. The command line makes most
+    /// accounts, for whomever: of them only those that came after the question are its own.
+    /// </summary>
     private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, ApprovalGate gate, string person, CancellationToken cancellationToken)
     {
         if (person == gate.Requester)
         {
-            throw Refused("you asked for this recovery; somebody else must approve it");
+            throw Refused("you asked for it; somebody else must approve it");
         }
 
         var kin = await transaction.Command(
-            "SELECT 'kin' FROM app_user WHERE name = $1 AND created_by = $2", person, gate.Requester)
+            "SELECT 'kin' FROM app_user WHERE name = $1 AND created_by = $2 AND ($2 <> $3 OR created_at > $4)", person, gate.Requester, RestoreAsker.CommandLine, gate.OpenedAt)
             .FirstAsync(row => row.GetString(0), cancellationToken);
         if (kin is not null)
         {
-            throw Refused($"{gate.Requester}, who asked for this recovery, made your account; somebody independent must approve it");
+            throw Refused(gate.Requester == RestoreAsker.CommandLine
+                ? "your account was made on the command line, where it was asked for, while it waited; somebody independent must approve it"
+                : $"{gate.Requester}, who asked for it, made your account; somebody independent must approve it");
         }
     }
 

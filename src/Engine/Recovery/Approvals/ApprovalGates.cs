@@ -10,6 +10,17 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 
+/// <summary>What a gate stands before.</summary>
+/// <param name="Step">A plan's step; null: all that the run does.</param>
+/// <param name="Hash">Of exactly what will run.</param>
+/// <param name="What">The same in words.</param>
+/// <param name="Rule">How many approve, and for how long that holds.</param>
+internal sealed record GateSubject(int? Step, string Hash, string What, PlanGate Rule);
+
+/// <summary>What a run finds at its gate.</summary>
+/// <param name="Why">Why it may not go on; null where it may.</param>
+internal sealed record GateFinding(ApprovalGate Gate, string? Why);
+
 /// <summary>
 /// The run's side of the gates: it goes through one only while the approvals of exactly what it will do hold, and then uses them
 /// up. Everything else makes it wait; nothing goes on because time passed.
@@ -21,28 +32,38 @@ public static class ApprovalGates
     /// <exception cref="RunWaitsException">It is not open to the run yet.</exception>
     internal static async Task RequireAsync(RunContext context, RecoveryPlan plan, PlannedStep? step, bool hasBegun, RecoveryJournal journal)
     {
-        var subject = SubjectOf(plan, step);
         var what = step is null ? "the plan" : $"step {step.Position}, {step.Name}";
-        string? why = null;
-        await context.CommitAsync(async transaction =>
-        {
-            var gate = await NewestAsync(transaction, context.Run.Id, step?.Position);
-            why = gate?.State switch
-            {
-                GateState.Used when gate.SubjectHash == subject && hasBegun => null,
-                GateState.Used when gate.SubjectHash == subject => await StillHoldsAsync(transaction, gate),
-                GateState.Granted when gate.SubjectHash != subject => await CloseAsync(transaction, gate, GateState.Void, "what will run has changed since it was approved"),
-                GateState.Granted => await UseAsync(transaction, gate),
-                GateState.Open => $"approval of {what}",
-                GateState.Declined or GateState.Expired or GateState.Void => $"{what} is not approved: {gate.ClosedWhy}",
-                _ => await OpenAsync(transaction, context.Run, plan, step, subject, what),
-            };
-        });
-        if (why is not null)
+        if (await PassAsync(context, new GateSubject(step?.Position, SubjectOf(plan, step), what, plan.Gate), hasBegun) is { Why: { } why })
         {
             await journal.WaitAsync(RecoveryWait.Approval, why);
             throw new RunWaitsException(why);
         }
+    }
+
+    /// <summary>Goes through a gate where it is open to the run, and uses its approvals up; opens it where there is none yet.</summary>
+    internal static async Task<GateFinding> PassAsync(RunContext context, GateSubject subject, bool hasBegun)
+    {
+        GateFinding? found = null;
+        await context.CommitAsync(async transaction =>
+        {
+            var gate = await NewestAsync(transaction, context.Run.Id, subject.Step);
+            if (gate is null || (gate.State == GateState.Used && gate.SubjectHash != subject.Hash))
+            {
+                var opened = await OpenAsync(transaction, context.Run, subject);
+                found = new GateFinding(opened, opened.State == GateState.Used ? null : $"approval of {subject.What}");
+                return;
+            }
+
+            found = new GateFinding(gate, gate.State switch
+            {
+                GateState.Used => hasBegun || gate.Needed == 0 ? null : await StillHoldsAsync(transaction, gate),
+                GateState.Granted when gate.SubjectHash != subject.Hash => await CloseAsync(transaction, gate, GateState.Void, "what will run has changed since it was approved"),
+                GateState.Granted => await UseAsync(transaction, gate),
+                GateState.Open => $"approval of {subject.What}",
+                _ => $"{subject.What} is not approved: {gate.ClosedWhy}",
+            });
+        });
+        return found!;
     }
 
     /// <summary>What an approval is bound to: the plan, word for word, and the step.</summary>
@@ -52,19 +73,27 @@ public static class ApprovalGates
         return step is null ? plan.Hash : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes($"{plan.Hash} step {step.Position} {step.Name}")));
     }
 
-    /// <summary>Opens a gate.</summary>
-    internal static async Task<string> OpenAsync(NpgsqlTransaction transaction, Run run, RecoveryPlan plan, PlannedStep? step, string subject, string what)
+    /// <summary>Opens a gate; one that needs nobody is used as it opens, so that people see what went through unapproved.</summary>
+    private static async Task<ApprovalGate> OpenAsync(NpgsqlTransaction transaction, Run run, GateSubject subject)
     {
-        var gate = await transaction.Command(
+        var rule = subject.Rule;
+        var gate = (await transaction.Command(
             $"""
-            INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within)
-            VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7, $8) RETURNING {ApprovalCatalog.Columns}
+            INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within, state, granted_at, closed_at, closed_why)
+            SELECT $1, $2::integer, $3, $4, $5, $6, clock_timestamp() + $7, $8, CASE WHEN free THEN 'used' ELSE 'open' END,
+              CASE WHEN free THEN clock_timestamp() END, CASE WHEN free THEN clock_timestamp() END, CASE WHEN free THEN 'nobody''s approval is asked for by the configuration' END
+            FROM (SELECT $5::integer = 0 AS free) rule RETURNING {ApprovalCatalog.Columns}
             """,
-            run.Id.Value, step?.Position, subject, plan.Gate.Risk, plan.Gate.Approvals, run.RequestedBy,
-            TimeSpan.FromMinutes(plan.Gate.ApproveWithinMinutes), TimeSpan.FromMinutes(plan.Gate.ExecuteWithinMinutes)).FirstAsync(ApprovalCatalog.Map, CancellationToken.None);
-        await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateOpened, gate!, null, null);
-        await AuditLog.AppendAsync(transaction, "engine", "approval.asked", run.Id.ToString(), new { what, subject, plan.Gate.Approvals }, CancellationToken.None);
-        return $"approval of {what}";
+            run.Id.Value, subject.Step, subject.Hash, rule.Risk, rule.Approvals, run.RequestedBy,
+            TimeSpan.FromMinutes(rule.ApproveWithinMinutes), TimeSpan.FromMinutes(rule.ExecuteWithinMinutes)).FirstAsync(ApprovalCatalog.Map, CancellationToken.None))!;
+        if (gate.State == GateState.Open)
+        {
+            await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateOpened, gate, null, null);
+        }
+
+        await AuditLog.AppendAsync(transaction, "engine", gate.State == GateState.Open ? "approval.asked" : "approval.waived", run.Id.ToString(),
+            new { what = subject.What, subject = subject.Hash, rule.Approvals }, CancellationToken.None);
+        return gate;
     }
 
     private static Task<ApprovalGate?> NewestAsync(NpgsqlTransaction transaction, RunId run, int? step) =>
@@ -91,7 +120,9 @@ public static class ApprovalGates
         return holds is not null ? null : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
     }
 
-    internal static async Task<string> CloseAsync(NpgsqlTransaction transaction, ApprovalGate gate, GateState state, string why)
+    /// <summary>Closes a gate that its run did not go through. A plan's run waits on; a restore is over, whoever still wants it plans it anew.</summary>
+    /// <param name="actor">Who declined; else the engine.</param>
+    internal static async Task<string> CloseAsync(NpgsqlTransaction transaction, ApprovalGate gate, GateState state, string why, string actor = "engine")
     {
         await transaction.Command("UPDATE approval_gate SET state = $2, closed_at = clock_timestamp(), closed_why = $3 WHERE id = $1", gate.Id, RecoveryNames.Of(state), why)
             .RunAsync(CancellationToken.None);
@@ -102,6 +133,12 @@ public static class ApprovalGates
             _ => NotificationEvent.GateVoid,
         }, gate, null, why);
         await AuditLog.AppendAsync(transaction, "engine", $"approval.{RecoveryNames.Of(state)}", gate.Run.ToString(), new { gate = gate.Id, why }, CancellationToken.None);
+        if (await transaction.Command("SELECT kind FROM run WHERE id = $1", gate.Run.Value).FirstAsync(row => row.GetString(0), CancellationToken.None) == RunKinds.Restore)
+        {
+            await RunStore.SayAsync(transaction, gate.Run, $"not approved: {why}", CancellationToken.None);
+            await RunStore.CancelAsync(transaction, gate.Run, actor, CancellationToken.None);
+        }
+
         return why;
     }
 }

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
@@ -17,20 +18,20 @@ public enum GateState
     /// <summary>The run went through it.</summary>
     Used,
 
-    /// <summary>Somebody said no. The run waits.</summary>
+    /// <summary>Somebody said no. A plan's run waits, a restore ends; so in the two states below.</summary>
     Declined,
 
-    /// <summary>The time to approve, or to begin after the approval, is over. The run waits.</summary>
+    /// <summary>The time to approve, or to begin after the approval, is over.</summary>
     Expired,
 
-    /// <summary>What was to be approved has changed. The run waits.</summary>
+    /// <summary>What was to be approved has changed, or its run has ended.</summary>
     Void,
 }
 
-/// <summary>A gate before a recovery, or before one of its steps.</summary>
-/// <param name="Step">Null: the whole plan, before its first step.</param>
+/// <summary>A gate before a recovery, or one of its steps, or before a restore over what lives.</summary>
+/// <param name="Step">Null: all that the run does, before its first step.</param>
 /// <param name="SubjectHash">Of exactly what will run.</param>
-/// <param name="Needed">How many different people must approve.</param>
+/// <param name="Needed">How many different people must approve; 0 where the configuration asks for none.</param>
 /// <param name="ApproveUntil">Then it expires.</param>
 /// <param name="ExecuteWithin">How long after the last approval the run may begin.</param>
 public sealed record ApprovalGate(
@@ -55,6 +56,13 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     internal const string Columns =
         "id, run_id, step, subject_hash, risk, needed, requester, state, opened_at, approve_until, execute_within, granted_at, closed_at, closed_why, is_break_glass, review, reviewed_by";
 
+    private const string IncidentOfRun =
+        """
+        SELECT i.id FROM run r LEFT JOIN recovery c ON c.run_id = r.id
+        JOIN incident i ON i.state = 'confirmed' AND r.source = ANY (i.sources) AND (i.id = c.incident OR (c.run_id IS NULL AND r.kind = 'restore'))
+        WHERE r.id = $1 ORDER BY i.id DESC LIMIT 1
+        """;
+
     public Task<ApprovalGate?> FindAsync(long gate, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM approval_gate WHERE id = $1", gate).FirstAsync(Map, cancellationToken);
 
@@ -73,6 +81,21 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<ApprovalVote>> VotesAsync(long gate, CancellationToken cancellationToken) =>
         catalog.Command("SELECT gate, person, vote = 'approve', reason, incident, at FROM approval_vote WHERE gate = $1 ORDER BY at", gate)
             .ListAsync(row => new ApprovalVote(row.GetInt64(0), row.GetString(1), row.GetBoolean(2), row.GetString(3), row.GetString(4), row.Time(5)), cancellationToken);
+
+    /// <summary>How many people could approve what somebody asks for: neither that person, nor made by them.</summary>
+    public async Task<int> CountApproversAsync(string requester, CancellationToken cancellationToken) => await catalog.Command(
+        """
+        SELECT count(*)::integer FROM app_user
+        WHERE NOT disabled AND role IN ('Approver', 'Admin') AND name <> $1 AND (created_by <> $1 OR $1 = $2)
+        """, requester, RestoreAsker.CommandLine).FirstAsync(row => (object)row.GetInt32(0), cancellationToken) as int? ?? 0;
+
+    /// <summary>The confirmed incident that a run answers, in which one approver may go alone: the one that a plan names, or any of a restore's source.</summary>
+    public async Task<long?> IncidentOfAsync(RunId run, CancellationToken cancellationToken) =>
+        await catalog.Command(IncidentOfRun, run.Value).FirstAsync(row => (object)row.GetInt64(0), cancellationToken) as long?;
+
+    /// <summary>The same inside the caller's transaction.</summary>
+    internal static async Task<long?> IncidentOfAsync(NpgsqlTransaction transaction, RunId run, CancellationToken cancellationToken) =>
+        await transaction.Command(IncidentOfRun, run.Value).FirstAsync(row => (object)row.GetInt64(0), cancellationToken) as long?;
 
     internal static ApprovalGate Map(NpgsqlDataReader row) => new(
         row.GetInt64(0), new RunId(row.GetInt64(1)), row.IsDBNull(2) ? null : row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetInt32(5), row.GetString(6),

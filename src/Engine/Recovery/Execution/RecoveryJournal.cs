@@ -98,9 +98,7 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     {
         await transaction.Command("UPDATE recovery SET outcome = $2, waits_for = NULL, waits_why = NULL, decision = NULL WHERE run_id = $1", Run.Value, RecoveryNames.Of(outcome))
             .RunAsync(CancellationToken.None);
-        await transaction.Command(
-            "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the recovery has ended' WHERE run_id = $1 AND state IN ('open', 'granted')", Run.Value)
-            .RunAsync(CancellationToken.None);
+        await RunStore.CloseGatesAsync(transaction, Run);
         if (IsTold)
         {
             await RecoveryNotices.EndedAsync(transaction, Run, outcome, text);

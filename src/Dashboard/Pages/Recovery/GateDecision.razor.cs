@@ -1,0 +1,44 @@
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Microsoft.AspNetCore.Components;
+
+namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
+
+/// <summary>A gate's answers, and the form of this reader's: posted over HTTP, with the password.</summary>
+public partial class GateDecision
+{
+    [Parameter, EditorRequired]
+    public ApprovalGate Gate { get; set; } = default!;
+
+    [Parameter, EditorRequired]
+    public IReadOnlyList<ApprovalVote> Votes { get; set; } = [];
+
+    /// <summary>Who reads the page.</summary>
+    [Parameter]
+    public string? Person { get; set; }
+
+    /// <summary>The name of that person's role.</summary>
+    [Parameter]
+    public string? Role { get; set; }
+
+    /// <summary>The incident that the run answers, in which one may go alone; null where there is none.</summary>
+    [Parameter]
+    public long? Incident { get; set; }
+
+    /// <summary>How many of a plan's steps are approved; null for a restore outside of plans.</summary>
+    [Parameter]
+    public int? Steps { get; set; }
+
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
+    private bool IsOpen => Gate.State == GateState.Open;
+
+    /// <summary>Why this person cannot answer; null where they can. The desk decides again when the answer comes.</summary>
+    private string? CannotBecause => Role is not (nameof(ConsoleRole.Approver) or nameof(ConsoleRole.Admin)) ? Figures.Format(RecoveryTexts.YouRole, Role ?? "")
+        : Person == Gate.Requester && Incident is null ? RecoveryTexts.YouRequester
+        : Votes.Any(vote => vote.Person == Person) ? RecoveryTexts.YouAnswered
+        : null;
+}

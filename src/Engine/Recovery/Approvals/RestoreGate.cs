@@ -1,0 +1,58 @@
+using System.Globalization;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
+
+/// <summary>The gates of recoveries, before a restore outside of a plan that writes over something that lives.</summary>
+public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate) : IRestoreGate
+{
+    /// <summary>As the product's own plans have it.</summary>
+    private PlanGate Rule => new("destructive", estate.RestoreApprovals);
+
+    /// <inheritdoc/>
+    public async Task RequireApproversAsync(RestorePlan plan, string requester, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        var there = await gates.CountApproversAsync(requester, cancellationToken);
+        if (there >= estate.RestoreApprovals || await IsDeclaredAsync(plan.Source, cancellationToken))
+        {
+            return;
+        }
+
+        throw new EngineException("approvers-missing", ErrorKind.Denied,
+            $"this restore writes over what lives in {plan.Target} and needs {Counted.Of(estate.RestoreApprovals, "approval")} by people other than {requester}; there is {(there == 0 ? "nobody" : $"only {there}")}",
+            "Add somebody with: drconsole user add NAME --role Approver; or, where one person runs all of this alone, say so with RestoreApprovals 0 in the configuration. Nothing was changed.");
+    }
+
+    /// <inheritdoc/>
+    public async Task RequireAsync(RunContext context, RestorePlan plan, bool hasBegun)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(plan);
+        var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
+        if (found.Why is { } why)
+        {
+            throw new RunWaitsException(found.Gate.State == GateState.Open ? Waits(found.Gate, why) : why);
+        }
+
+        if (found.Gate.Needed == 0)
+        {
+            context.Warn("approval", "nobody but the one who asked has approved this: RestoreApprovals is 0 in the configuration");
+        }
+    }
+
+    private static string Waits(ApprovalGate gate, string why) => string.Create(CultureInfo.InvariantCulture,
+        $"{why}: {Counted.Of(gate.Needed, "person")} with the role Approver or Admin, not {gate.Requester}, until {gate.ApproveUntil.UtcDateTime:yyyy-MM-dd HH:mm} UTC, on the page /approvals/{gate.Id}");
+
+    /// <summary>In a declared incident one approver may go alone, whoever asked.</summary>
+    private async Task<bool> IsDeclaredAsync(string source, CancellationToken cancellationToken) => await catalog.Command(
+        """
+        SELECT 'yes' FROM incident WHERE state = 'confirmed' AND $1 = ANY (sources)
+          AND EXISTS (SELECT FROM app_user WHERE NOT disabled AND role IN ('Approver', 'Admin')) LIMIT 1
+        """, source).FirstAsync(row => row.GetString(0), cancellationToken) is not null;
+}
