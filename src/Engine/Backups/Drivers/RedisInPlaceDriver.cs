@@ -5,26 +5,13 @@ using Hexabase.DrConsole.Engine.Repository;
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
 /// <summary>A snapshot in the place of whatever a server has written until it was stopped; a recovery plan stops it and starts it again.</summary>
-public sealed class RedisInPlaceDriver(RedisDirectoryRestore restore) : IInPlaceDriver
+public sealed class RedisInPlaceDriver(RedisDirectoryRestore restore) : RedisDirectoryRestoreDriver(restore), IInPlaceDriver
 {
     /// <inheritdoc/>
-    public string PlanKind => RedisDirectoryRestore.ExchangeKind;
+    public override string PlanKind => RedisDirectoryRestore.ExchangeKind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget { Exchange: true };
-
-    /// <inheritdoc/>
-    public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>
-        RedisDirectoryRestore.PlanAsync(repository, manifest, (RedisDirectoryTarget)target, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken) => restore.ExecuteAsync(work, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => Task.FromResult(RedisDirectoryRestore.FindFinished(work));
-
-    /// <inheritdoc/>
-    public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => Task.FromResult(RedisDirectoryRestore.Abandon(plan, operation));
+    public override bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget { Exchange: true };
 
     /// <inheritdoc/>
     /// <remarks>Reads the file that the server will load, key by key, before the server has it.</remarks>

@@ -30,13 +30,13 @@ public sealed class RedisRestoreDriver(RedisRestore restore) : IRestoreDriver
 }
 
 /// <summary>A snapshot into the directory of a Redis that is stopped.</summary>
-public sealed class RedisDirectoryRestoreDriver(RedisDirectoryRestore restore) : IRestoreDriver
+public class RedisDirectoryRestoreDriver(RedisDirectoryRestore restore) : IRestoreDriver
 {
     /// <inheritdoc/>
-    public string PlanKind => RedisDirectoryRestore.PlanKind;
+    public virtual string PlanKind => RedisDirectoryRestore.PlanKind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget { Exchange: false };
+    public virtual bool Takes(RestoreTarget target, Manifest manifest) => target is RedisDirectoryTarget { Exchange: false };
 
     /// <inheritdoc/>
     public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>

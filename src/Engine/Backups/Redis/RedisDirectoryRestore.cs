@@ -224,7 +224,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         LocalFolder.Flush(target.Path);
     }
 
-    private static void RemoveStaging(RedisPlaces places)
+    internal static void RemoveStaging(RedisPlaces places)
     {
         if (Directory.Exists(places.Staging))
         {
@@ -279,6 +279,10 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
 
         LocalFolder.Flush(target.Path);
+        // Everything is back. The mark goes first: new files that are missing beside it would say that they are in their places, and
+        // whoever comes after a crash would take the old ones for them.
+        File.Delete(places.Complete);
+        LocalFolder.Flush(places.Staging);
         RemoveStaging(places);
         return left;
     }

@@ -12,6 +12,8 @@ internal static class RedisTakeBack
     /// <summary>Says in the folder of the old files that all of them have returned.</summary>
     private const string EndedName = "taken-back";
 
+    private const string RecoveredName = "recovered";
+
     /// <returns>What was done, as a line for the log.</returns>
     /// <exception cref="EngineException"><c>server-running</c>; <c>directory-missing</c>.</exception>
     public static string Go(RedisDirectoryTarget target, RedisPlaces places)
@@ -33,11 +35,15 @@ internal static class RedisTakeBack
         var isKept = Directory.Exists(places.Recovered) && WasWrittenTo(target, places);
         if (!isKept && Directory.Exists(places.Recovered))
         {
-            Directory.Delete(places.Recovered, recursive: true);
+            Directory.Move(places.Recovered, Path.Combine(places.Aside, RecoveredName));
         }
 
-        Directory.Delete(places.Aside, recursive: true);
+        // One rename ends it, and what is deleted bears a name that says nothing: half of the folder under its own, without its mark,
+        // would say that the files are still to be returned, and move the old ones away.
+        RedisDirectoryRestore.RemoveStaging(places);
+        Directory.Move(places.Aside, places.Staging);
         LocalFolder.Flush(target.Path);
+        RedisDirectoryRestore.RemoveStaging(places);
         return isKept
             ? $"{target.Path} is as it was before the restore; what a server wrote there since is kept in {places.Recovered}"
             : $"{target.Path} is as it was before the restore";

@@ -100,6 +100,58 @@ public sealed class RedisInPlaceTests
     }
 
     [Fact]
+    public async Task Restore_in_place_that_is_taken_back_keeps_the_old_data_wherever_a_crash_ends_it()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 5);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "newer", "than the backup");
+        var wanted = await DigestAsync(server);
+        await server.StopAsync(Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisInPlaceDriver(new RedisDirectoryRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(server.DataFolder) { Exchange = true }, Ct);
+        await driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-7"), Ct);
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var hidden = Path.Combine(server.DataFolder, ".drconsole-" + aside[(aside.LastIndexOf('-') + 1)..]);
+
+        // Whatever is removed bears the hidden name, and what is left of it says nothing.
+        await driver.TakeBackAsync(plan, "R-7", Ct);
+        Assert.False(Directory.Exists(aside));
+        foreach (var left in new[] { "README", "recovered" })
+        {
+            Directory.CreateDirectory(hidden);
+            await File.WriteAllTextAsync(Path.Combine(hidden, left), "half removed", Ct);
+            await driver.TakeBackAsync(plan, "R-7", Ct);
+            Assert.Empty(Directory.GetDirectories(server.DataFolder, "*drconsole-*"));
+        }
+
+        await server.StartAsync(Ct);
+        Assert.Equal(wanted, await DigestAsync(server));
+    }
+
+    [Fact]
+    public async Task Restore_in_place_that_was_put_back_is_made_anew_by_whoever_finds_half_of_its_files()
+    {
+        await using var rig = await CreateAsync();
+        var (server, driver, work) = await StoppedAsync(rig);
+        var old = await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct);
+        await driver.ExecuteAsync(work, Ct);
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var staging = Directory.CreateDirectory(Path.Combine(server.DataFolder, ".drconsole-" + aside[(aside.LastIndexOf('-') + 1)..])).FullName;
+        await File.WriteAllTextAsync(Path.Combine(staging, "complete"), "x", Ct);
+        Assert.Contains("put", await driver.AbandonAsync(work.Plan, work.Operation, Ct), StringComparison.Ordinal);
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct));
+
+        // The mark goes first: of the rest something is still there.
+        Directory.CreateDirectory(Path.Combine(staging, "appendonlydir"));
+        await driver.ExecuteAsync(work, Ct);
+
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*")), "dump.rdb"), Ct));
+        Assert.NotEqual(old, await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct));
+    }
+
+    [Fact]
     public async Task Old_data_whose_name_is_taken_by_now_stays_aside()
     {
         await using var rig = await CreateAsync();
