@@ -180,11 +180,7 @@ public sealed class PlanMaker(
                         $"save a version without it; {(target.InPlace is null ? RestoreFromBackup.ActionName : RestoreInPlace.ActionName)} restores a {template.Kind}");
                 }
 
-                var parameters = step.Parameters ?? new Dictionary<string, string>();
-                var known = measured.GetValueOrDefault(step.Action);
-                return new PlannedStep(
-                    index + 1, step.Name, step.Title, step.Action, action.Describe(target, basis, parameters), parameters,
-                    known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0, step.TimeoutSeconds, step.Retries, action.Safety, action.WayBack, step.NeedsApproval);
+                return PlannedStep.Of(step, action, index + 1, target, basis, measured);
             }),
         ];
     }

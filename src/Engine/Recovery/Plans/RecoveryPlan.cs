@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -113,6 +114,17 @@ public sealed record PlannedStep(
     int Position, string Name, string Title, string Action, IReadOnlyList<string> Does, IReadOnlyDictionary<string, string> Parameters,
     double EstimateSeconds, int MeasuredFrom, int TimeoutSeconds, int Retries, StepSafety Safety, WayBack WayBack, bool NeedsApproval)
 {
+    /// <summary>A template's step made concrete: what its action does there, and how long it takes by what was measured, else by the author's guess.</summary>
+    internal static PlannedStep Of(
+        StepTemplate step, IRecoveryAction action, int position, RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, MeasuredDuration> measured)
+    {
+        var parameters = step.Parameters ?? new Dictionary<string, string>();
+        var known = measured.GetValueOrDefault(step.Action);
+        return new PlannedStep(
+            position, step.Name, step.Title, step.Action, action.Describe(target, basis, parameters), parameters, known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0,
+            step.TimeoutSeconds, step.Retries, action.Safety, action.WayBack, step.NeedsApproval);
+    }
+
     /// <summary>In a drill: why the step is not done, since it would touch what lives; null for every step that is.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? NotExercised { get; init; }

@@ -215,11 +215,14 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             // Without commands that hold the application there is nothing that a step about all of them could act on.
             if (whole.Application is not null && action.ActsOn(whole))
             {
-                steps.Add(StepOf(step, action, stage, steps.Count + 1, null, whole, parts[0].Basis, known[subject]));
+                steps.Add(PlannedStep.Of(step, action, steps.Count + 1, whole, parts[0].Basis, known[subject]) with { Stage = stage });
                 continue;
             }
 
-            steps.AddRange(parts.Where(part => action.ActsOn(part.Target)).Select((part, index) => StepOf(step, action, stage, steps.Count + 1 + index, part, part.Target, part.Basis, known[part.Source])).ToList());
+            foreach (var part in parts.Where(part => action.ActsOn(part.Target)))
+            {
+                steps.Add(PartStepOf(step, action, steps.Count + 1, part, known[part.Source]) with { Stage = stage });
+            }
         }
 
         return parts.FirstOrDefault(part => !steps.Any(step => step.Part == part.Source && step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName)) is { } forgotten
@@ -227,16 +230,8 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             : steps;
     }
 
-    private static PlannedStep StepOf(
-        StepTemplate step, IRecoveryAction action, int stage, int position, RecoveryPart? part, RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, MeasuredDuration> measured)
-    {
-        var parameters = step.Parameters ?? new Dictionary<string, string>();
-        var known = measured.GetValueOrDefault(step.Action);
-        return new PlannedStep(
-            position, part is null ? step.Name : $"{step.Name}-{part.Source}", part is null ? step.Title : $"{step.Title}: {part.Source}", step.Action,
-            action.Describe(target, basis, parameters), parameters, known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0, step.TimeoutSeconds, step.Retries, action.Safety,
-            action.WayBack, step.NeedsApproval) { Part = part?.Source, Stage = stage };
-    }
+    private static PlannedStep PartStepOf(StepTemplate step, IRecoveryAction action, int position, RecoveryPart part, IReadOnlyDictionary<string, MeasuredDuration> measured) =>
+        PlannedStep.Of(step, action, position, part.Target, part.Basis, measured) with { Name = $"{step.Name}-{part.Source}", Title = $"{step.Title}: {part.Source}", Part = part.Source };
 
     /// <summary>What is to be recovered: its name, its workspaces, and of a set the set itself.</summary>
     private sealed record Wanted(string Subject, string Workspace, SetRow? Set, IReadOnlyList<WantedPart> Parts);
