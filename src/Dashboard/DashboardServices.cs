@@ -25,6 +25,7 @@ public static class DashboardServices
         services.AddTransient<MudLocalizer, DialogWords>();
         services.AddScoped<ShellState>();
         services.AddScoped<PageClock>();
+        services.AddScoped<QueryFilters>();
         services.AddScoped<CircuitLanguage>();
         services.AddScoped<CircuitHandler>(provider => provider.GetRequiredService<CircuitLanguage>());
         return services;

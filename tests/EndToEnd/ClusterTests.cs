@@ -1,12 +1,11 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Hexabase.DrConsole.EndToEnd.Support;
 using Microsoft.Playwright;
 
 namespace Hexabase.DrConsole.EndToEnd;
 
 /// <summary>The ways that people go on the pages of a virtual cluster's restore point.</summary>
-public sealed partial class ClusterTests(PublishedConsole console) : ConsoleVisit(console)
+public sealed class ClusterTests(PublishedConsole console) : ConsoleVisit(console)
 {
     private const string ConfigMap = "/api/v1/namespaces/team-0001/configmaps/app-0";
     private const string Lost = "/api/v1/namespaces/team-0002/configmaps/app-1";
@@ -21,7 +20,6 @@ public sealed partial class ClusterTests(PublishedConsole console) : ConsoleVisi
         await Expect(admin.Page.GetByRole(AriaRole.Heading, new() { Name = "Objects", Level = 1 })).ToBeVisibleAsync();
         var rows = admin.Page.GetByRole(AriaRole.Main).Locator("tbody tr:has(td)");
         await admin.Page.Locator("#object-namespace").SelectOptionAsync("team-0001");
-        await Expect(admin.Page).ToHaveURLAsync(NamespaceInAddress());
         await admin.Page.Locator("#object-kind").SelectOptionAsync("ConfigMap");
         await Expect(rows).ToHaveCountAsync(5);
         await admin.Page.Locator("#object-find").FillAsync("app-");
@@ -104,7 +102,4 @@ public sealed partial class ClusterTests(PublishedConsole console) : ConsoleVisi
 
         Assert.Empty(faults);
     }
-
-    [GeneratedRegex("namespace=team-0001")]
-    private static partial Regex NamespaceInAddress();
 }

@@ -18,6 +18,7 @@ public abstract class ControlTests : BunitContext
         Services.AddMudServices();
         Services.AddSingleton<TimeProvider>(Time);
         Services.AddScoped<PageClock>();
+        Services.AddScoped<QueryFilters>();
         Services.AddScoped<ShellState>();
         Services.AddSingleton(Options.Create(new DashboardOptions { DataProtectionKeysDirectory = "unused", EstateName = "lab" }));
     }

@@ -41,7 +41,7 @@ public partial class DifferencePage : LivePage
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private bool IsConfigured => Estate.Sources.Any(source => source.Name == _point!.Source && source.VCluster is not null);
 
@@ -59,10 +59,10 @@ public partial class DifferencePage : LivePage
         _point = point;
     }
 
-    private void Choose(ChangeEventArgs args) => Navigation.NavigateTo(Navigation.GetUriWithQueryParameters(new Dictionary<string, object?>
+    private void Choose(ChangeEventArgs args) => Filters.Set(new Dictionary<string, object?>
     {
         ["with"] = args.Value as string is { Length: > 0 } value ? value : null,
         ["show"] = null,
         ["object"] = null,
-    }));
+    });
 }

@@ -45,7 +45,7 @@ public partial class DifferenceView : IAsyncDisposable
     private ClusterBrowsing Browsing { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;
@@ -176,9 +176,9 @@ public partial class DifferenceView : IAsyncDisposable
         _ => ClusterTexts.ChangeChanged,
     };
 
-    private string KindHref(ObjectChangeKind? kind) => Navigation.GetUriWithQueryParameters(new Dictionary<string, object?> { ["show"] = kind?.ToString().ToLowerInvariant(), ["object"] = null });
+    private string KindHref(ObjectChangeKind? kind) => Filters.With(new Dictionary<string, object?> { ["show"] = kind?.ToString().ToLowerInvariant(), ["object"] = null });
 
-    private string ObjectHref(ObjectChange one) => Navigation.GetUriWithQueryParameter("object", ClusterAddress.Of(one.Key));
+    private string ObjectHref(ObjectChange one) => Filters.With("object", ClusterAddress.Of(one.Key));
 
-    private void Close() => Navigation.NavigateTo(Navigation.GetUriWithQueryParameter("object", (string?)null));
+    private void Close() => Filters.Set("object", null);
 }

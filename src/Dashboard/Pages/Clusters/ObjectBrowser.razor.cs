@@ -1,5 +1,6 @@
-using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
@@ -57,7 +58,7 @@ public partial class ObjectBrowser : IAsyncDisposable
     private ClusterBrowsing Browsing { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private bool IsMasked => _chosen is { Kind: "Secret", ApiVersion: "v1" } && !_isRevealed;
 
@@ -165,7 +166,7 @@ public partial class ObjectBrowser : IAsyncDisposable
         }
     }
 
-    private string HrefOf(CapturedObject one) => Navigation.GetUriWithQueryParameter("object", ClusterAddress.Of(one.Key));
+    private string HrefOf(CapturedObject one) => Filters.With("object", ClusterAddress.Of(one.Key));
 
-    private void Filter(string name, string? value) => Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name, value is { Length: > 0 } ? value : null));
+    private void Filter(string name, string? value) => Filters.Set(name, value);
 }

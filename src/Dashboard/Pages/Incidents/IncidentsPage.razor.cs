@@ -33,7 +33,7 @@ public partial class IncidentsPage : LivePage
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private bool IsFiltered => !string.IsNullOrEmpty(State) || !string.IsNullOrEmpty(Kind) || !string.IsNullOrEmpty(Source);
 
@@ -54,5 +54,5 @@ public partial class IncidentsPage : LivePage
     protected override IDisposable Hear(Action changed) => News.Subscribe(_ => changed());
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 }

@@ -38,7 +38,7 @@ public partial class ReplayPage : LivePage
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private static string Title => Figures.Format(HealthTexts.ReplayTitle, Figures.Target(Reach));
 
@@ -86,7 +86,7 @@ public partial class ReplayPage : LivePage
 
     private void Set(string name, ChangeEventArgs args)
     {
-        int? value = int.TryParse(args.Value as string, CultureInfo.InvariantCulture, out var number) ? number : null;
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), value));
+        var isNumber = int.TryParse(args.Value as string, CultureInfo.InvariantCulture, out var number);
+        Filters.Set(name.ToLowerInvariant(), isNumber ? number.ToString(CultureInfo.InvariantCulture) : null);
     }
 }

@@ -26,7 +26,7 @@ public partial class PointsPage : LivePage
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private IReadOnlyList<PointRow> Shown =>
         [.. _points!.Where(row => string.IsNullOrEmpty(Proof) || row.Status.ToString().Equals(Proof, StringComparison.OrdinalIgnoreCase))];
@@ -38,5 +38,5 @@ public partial class PointsPage : LivePage
         _points = await Rows.ReadAsync(string.IsNullOrEmpty(Source) ? null : Source, MostRows, cancellationToken);
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 }

@@ -50,7 +50,7 @@ public partial class VolumeFiles : IAsyncDisposable
     private VolumeBrowsing Browsing { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;
@@ -126,10 +126,7 @@ public partial class VolumeFiles : IAsyncDisposable
         }
     }
 
-    private void FindAsync() => Navigation.NavigateTo(Navigation.GetUriWithQueryParameters(new Dictionary<string, object?>
-    {
-        ["find"] = _text.Trim() is { Length: > 0 } text ? text : null,
-    }));
+    private void FindAsync() => Filters.Set("find", _text.Trim());
 
     private string HrefOf(string path) => $"{Home}{(path.Length > 0 ? "?path=" + Uri.EscapeDataString(path) : "")}";
 

@@ -44,6 +44,9 @@ public partial class DrillsPage : LivePage
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
+    [Inject]
+    private QueryFilters Filters { get; set; } = default!;
+
     private IReadOnlyList<PlanDrillRow> Shown =>
     [
         .. _drills.Where(drill => (string.IsNullOrEmpty(Source) || drill.Recovery.Source == Source) && (string.IsNullOrEmpty(Plan) || drill.Recovery.Plan == Plan)
@@ -83,7 +86,7 @@ public partial class DrillsPage : LivePage
     }
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 
     /// <summary>A source's measured drills, oldest first.</summary>
     private sealed record Trend(Source Source, IReadOnlyList<DrillColumn> Columns, string Second, Status? Tone)

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
@@ -24,7 +25,7 @@ public partial class ReportsPage : LivePage
     private RecoveryCatalog Recoveries { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private IReadOnlyList<EndedRecovery> Shown =>
     [
@@ -37,5 +38,5 @@ public partial class ReportsPage : LivePage
     protected override async Task ReadAsync(CancellationToken cancellationToken) => _rows = await Recoveries.EndedAsync(MostRows, cancellationToken);
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 }

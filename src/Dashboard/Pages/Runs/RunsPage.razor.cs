@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
@@ -25,12 +26,12 @@ public partial class RunsPage : LivePage
     private ProtectedEstate Estate { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken) =>
         _runs = await Store.ListAsync(string.IsNullOrEmpty(Source) ? null : Source, string.IsNullOrEmpty(Kind) ? null : Kind, null, MostRows, cancellationToken);
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 }

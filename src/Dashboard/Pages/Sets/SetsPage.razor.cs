@@ -34,6 +34,9 @@ public partial class SetsPage : LivePage
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
+    [Inject]
+    private QueryFilters Filters { get; set; } = default!;
+
     private static IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavSources, "/sources"), new Crumb(SetTexts.Title)];
 
     private IReadOnlyList<string> Workspaces => [.. Estate.Sources.Select(source => source.Workspace).Distinct().Order(StringComparer.Ordinal)];
@@ -52,5 +55,5 @@ public partial class SetsPage : LivePage
         Navigation.NavigateTo(RunTexts.Href((await Requests.TakeSetAsync(workspace, person, token)).Id)));
 
     private void Filter(ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter("workspace", args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set("workspace", args.Value as string);
 }

@@ -42,7 +42,7 @@ public partial class NotificationsPage : LivePage
     private DeclaredIn Files { get; set; } = default!;
 
     [Inject]
-    private NavigationManager Navigation { get; set; } = default!;
+    private QueryFilters Filters { get; set; } = default!;
 
     private static IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavSettings, "/settings"), new Crumb(ChannelTexts.Title)];
 
@@ -123,5 +123,5 @@ public partial class NotificationsPage : LivePage
     });
 
     private void Filter(string name, ChangeEventArgs args) =>
-        Navigation.NavigateTo(Navigation.GetUriWithQueryParameter(name.ToLowerInvariant(), args.Value as string is { Length: > 0 } value ? value : null));
+        Filters.Set(name.ToLowerInvariant(), args.Value as string);
 }
