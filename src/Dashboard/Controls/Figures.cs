@@ -101,9 +101,11 @@ public static class Figures
         return local.Offset == TimeSpan.Zero ? Texts.ZoneUtc : Format(Texts.ZoneOffset, local);
     }
 
-    /// <summary>Date, time, zone and UTC, for a title.</summary>
+    /// <summary>Date, time, zone and UTC, for a title; said once where the zone is UTC.</summary>
     public static string Exact(DateTimeOffset at, TimeProvider time)
-        => Format(Texts.MomentExact, TimeZoneInfo.ConvertTime(at, time.LocalTimeZone), at.ToUniversalTime());
+        => TimeZoneInfo.ConvertTime(at, time.LocalTimeZone) is var local && local.Offset == TimeSpan.Zero
+            ? local.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            : Format(Texts.MomentExact, local, at.ToUniversalTime());
 
     /// <summary><c>hot, warm</c>.</summary>
     public static string List(IEnumerable<string?> parts) => string.Join(Texts.ListSeparator, parts);
