@@ -45,6 +45,15 @@ clusters.SetAction(async (parsed, ct) =>
     return 0;
 });
 root.Add(clusters);
+var events = new Option<int>("--events") { Description = "how many events are timed", DefaultValueFactory = _ => 60 };
+var recoveries = new Option<int>("--recoveries") { Description = "how many recoveries are timed", DefaultValueFactory = _ => 10 };
+var live = new Command("live", "Measures how fast events reach pages and hub clients, and how fast recoveries begin and go on.") { events, recoveries, work, program };
+live.SetAction(async (parsed, ct) =>
+{
+    await LiveBenchmark.RunAsync(Path.GetFullPath(parsed.GetValue(work)!), Path.GetFullPath(parsed.GetValue(program)!), parsed.GetValue(events), parsed.GetValue(recoveries), ct);
+    return 0;
+});
+root.Add(live);
 return await root.Parse(args).InvokeAsync();
 
 static string[] Split(string list) => list.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
