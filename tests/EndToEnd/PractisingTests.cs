@@ -3,7 +3,7 @@ using Microsoft.Playwright;
 
 namespace Hexabase.DrConsole.EndToEnd;
 
-/// <summary>Drill a plan and see it end; send a test message and see it arrive, or why it does not.</summary>
+/// <summary>Drill a plan and see it end; send a test message and see it arrive, or why it does not; recover a workspace to a set with another person's approval.</summary>
 public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(console)
 {
     [Fact]
@@ -55,5 +55,40 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
         await Expect(deliveries).ToHaveCountAsync(1);
         await Expect(deliveries.GetByRole(AriaRole.Button)).ToBeVisibleAsync();
         Assert.Empty(admin.Complaints);
+    }
+
+    [Fact]
+    public async Task Workspace_is_recovered_to_a_set_by_one_plan_one_approval_and_one_run()
+    {
+        await using var small = await SmallConsole.StartAsync(Console.Browser, Cancellation);
+        var (approver, password) = await small.PersonAsync("paul", "Approver", Cancellation);
+        var admin = await small.AdminAsync();
+        await admin.OpenAsync("/sets?workspace=shop");
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "shop" }).ClickAsync();
+        await Expect(admin.Page).ToHaveURLAsync(RunAddress());
+        await admin.ExpectStateAsync("Done");
+        File.Delete(small.FileOf("uploads", "picture"));
+        await File.WriteAllTextAsync(small.FileOf("letters", "letter"), "spoilt", Cancellation);
+
+        await admin.OpenAsync("/sets");
+        await admin.Page.Locator("table tbody a").First.ClickAsync();
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Recover the workspace to this set" }).ClickAsync();
+        var parts = admin.Page.GetByRole(AriaRole.Region, new() { Name = "Parts" });
+        await Expect(parts.GetByRole(AriaRole.Row)).ToHaveCountAsync(3);
+        await Expect(parts).ToContainTextAsync("the newest");
+        await admin.Page.Locator("#plan-ask").ClickAsync();
+        await Expect(admin.Page).ToHaveURLAsync(RunAddress());
+
+        await approver.OpenAsync("/approvals");
+        await approver.Page.Locator("main table a, main .gates a").First.ClickAsync();
+        await Expect(approver.Page.GetByRole(AriaRole.Region, new() { Name = "Parts" })).ToContainTextAsync("letters");
+        await approver.Page.Locator("textarea[name=reason]").FillAsync("both volumes are spoilt");
+        await approver.Page.Locator("input[name=password]").FillAsync(password);
+        await approver.Page.Locator("button[value=approve]").ClickAsync();
+
+        await admin.ExpectStateAsync("Done");
+        Assert.Equal("the first picture", await File.ReadAllTextAsync(small.FileOf("uploads", "picture"), Cancellation));
+        Assert.Equal("the first letter", await File.ReadAllTextAsync(small.FileOf("letters", "letter"), Cancellation));
+        Assert.Empty(admin.Complaints.Concat(approver.Complaints));
     }
 }
