@@ -80,8 +80,11 @@ public static class LabConfiguration
         Kind = "redis",
         Class = "critical",
         Workspace = "shop",
-        Redis = new { LabRedis.Host, redis.Port, Username = LabRedis.BackupUser, PasswordFile = "keys/cache.pw" },
+        Redis = new { LabRedis.Host, redis.Port, Username = LabRedis.BackupUser, PasswordFile = "keys/cache.pw", DataDirectory = redis.DataFolder },
+        Recovery = new { Service = new { Driver = "command", Start = Control(redis, "start"), Stop = Control(redis, "stop"), Status = Control(redis, "status") } },
     };
+
+    private static string[] Control(LabRedis redis, string what) => ["/bin/sh", redis.ServiceFile, what];
 
     private static object VirtualCluster(LabKubernetes kubernetes, LabVirtualCluster cluster) => new
     {

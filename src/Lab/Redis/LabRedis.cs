@@ -70,6 +70,9 @@ public sealed class LabRedis(LabFolder folder, LabRedisOptions? options = null) 
     /// <summary>The authority that signed its certificate.</summary>
     public string CaFile => folder.Combine("redis", _options.Name + "-ca.pem");
 
+    /// <summary>Controls its service as an operator's own script would: with <c>start</c>, <c>stop</c> or <c>status</c>, for <c>/bin/sh</c>.</summary>
+    public string ServiceFile => folder.Combine("redis", _options.Name + "-service");
+
     /// <summary>The process while it runs.</summary>
     public ProcessIdentity? Process => _server?.Process;
 
@@ -107,10 +110,13 @@ public sealed class LabRedis(LabFolder folder, LabRedisOptions? options = null) 
     {
         LocalFolder.CreatePrivate(folder.Combine("redis"));
         LocalFolder.CreatePrivate(DataFolder);
+        // What a recovery started in an earlier life of the lab, which ended before it could stop it.
+        await StopServiceAsync(cancellationToken).ConfigureAwait(false);
         Port = File.Exists(PortFile) ? int.Parse(await File.ReadAllTextAsync(PortFile, cancellationToken).ConfigureAwait(false), CultureInfo.InvariantCulture) : FreePort.Choose();
         await File.WriteAllTextAsync(PortFile, Port.ToString(CultureInfo.InvariantCulture), cancellationToken).ConfigureAwait(false);
         var configuration = folder.Combine("redis", _options.Name + ".conf");
         LocalFolder.WritePrivateFile(configuration, Encoding.UTF8.GetBytes(Configuration()));
+        LocalFolder.WritePrivateFile(ServiceFile, Encoding.UTF8.GetBytes(Service(configuration)));
         _server = new LocalServer(
             new LocalServerOptions
             {
@@ -134,14 +140,23 @@ public sealed class LabRedis(LabFolder folder, LabRedisOptions? options = null) 
         }
     }
 
-    /// <summary>Stops it in good order; without append-only files it saves first.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => _server?.StopAsync(cancellationToken) ?? Task.CompletedTask;
+    /// <summary>Stops it in good order, whoever started it; without append-only files it saves first.</summary>
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (_server is not null)
+        {
+            await _server.StopAsync(cancellationToken).ConfigureAwait(false);
+            await StopServiceAsync(cancellationToken).ConfigureAwait(false);
+        }
+    }
 
     /// <summary>Ends it by KILL, as a crash would.</summary>
     public Task KillAsync(CancellationToken cancellationToken) => _server?.KillTreeAsync(cancellationToken) ?? Task.CompletedTask;
 
     /// <summary>Stops it where it runs.</summary>
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None).ConfigureAwait(false);
+
+    private string PidFile => folder.Combine("redis", _options.Name + ".pid");
 
     private string PortFile => folder.Combine("redis", _options.Name + ".port");
 
@@ -169,6 +184,7 @@ public sealed class LabRedis(LabFolder folder, LabRedisOptions? options = null) 
             "bind 127.0.0.1",
             _options.Tls ? "port 0" : string.Create(CultureInfo.InvariantCulture, $"port {Port}"),
             "daemonize no",
+            $"pidfile {PidFile}",
             $"dir {DataFolder}",
             "save 3600 1",
             $"appendonly {(_options.AppendOnly ? "yes" : "no")}",
@@ -194,6 +210,34 @@ public sealed class LabRedis(LabFolder folder, LabRedisOptions? options = null) 
         }
 
         return string.Join('\n', lines.Concat(_options.Settings)) + "\n";
+    }
+
+    /// <summary>Another's process that bears the id by now, since the machine started anew, is not taken for the server.</summary>
+    private string Service(string configuration) => $$"""
+        #!/bin/sh
+        pid() { cat '{{PidFile}}' 2>/dev/null; }
+        runs() { p=$(pid) && grep -aq 'redis-server .*:{{Port.ToString(CultureInfo.InvariantCulture)}}' "/proc/$p/cmdline" 2>/dev/null; }
+        case $1 in
+          start)
+            runs && exit 0
+            rm -f '{{PidFile}}'
+            redis-server '{{configuration}}' --daemonize yes --logfile '{{LogFile}}' || exit 1
+            until runs; do sleep 0.05; done ;;
+          stop)
+            runs || exit 0
+            kill "$p"
+            while runs; do sleep 0.05; done ;;
+          status) runs ;;
+        esac
+
+        """;
+
+    private async Task StopServiceAsync(CancellationToken cancellationToken)
+    {
+        if (File.Exists(ServiceFile))
+        {
+            await ToolProcess.RunAsync(new ToolCommand("/bin/sh", [ServiceFile, "stop"]) { Purpose = "the lab's Redis " + _options.Name }, folder.Registry, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     private static string Hash(string password) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(password)));
