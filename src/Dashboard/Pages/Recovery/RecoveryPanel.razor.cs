@@ -113,10 +113,17 @@ public partial class RecoveryPanel
     {
         get
         {
-            var undone = _steps.Where(step => step.MayHaveActed).OrderByDescending(step => step.Position).Select(step => Figures.Count(step.Position)).ToList();
-            return undone.Count == 0 ? RecoveryTexts.WayBackNothing : Figures.Format(RecoveryTexts.WayBackSteps, Figures.List(undone));
+            var undoable = PositionsOf(step => step.MayHaveActed);
+            var undone = PositionsOf(step => step.State == StepState.RolledBack);
+            return undoable.Count > 0 ? Figures.Format(Run.IsOpen ? RecoveryTexts.WayBackSteps : RecoveryTexts.WayBackStays, Figures.List(undoable))
+                : undone.Count > 0 ? Figures.Format(RecoveryTexts.WayBackGone, Figures.List(undone)) : RecoveryTexts.WayBackNothing;
         }
     }
+
+    private bool MayStillUndo => Run.IsOpen && _steps.Any(step => step.MayHaveActed);
+
+    /// <summary>In the order of the way back.</summary>
+    private List<string> PositionsOf(Func<RecoveryStepRow, bool> which) => [.. _steps.Where(which).OrderByDescending(step => step.Position).Select(step => Figures.Count(step.Position))];
 
     private IEnumerable<(RecoveryAct Act, string Text, bool IsDanger)> Acts
     {

@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation.Rescue;
 using Microsoft.AspNetCore.Components;
@@ -27,6 +28,7 @@ public partial class RunPage : LivePage
     private List<LogLine> _log = [];
     private RescueOffer? _rescue;
     private ApprovalGate? _gate;
+    private RecoveryOutcome? _outcome;
     private bool _isDecided;
 
     /// <summary>The run's number.</summary>
@@ -38,6 +40,9 @@ public partial class RunPage : LivePage
 
     [Inject]
     private ApprovalCatalog Gates { get; set; } = default!;
+
+    [Inject]
+    private RecoveryCatalog Recoveries { get; set; } = default!;
 
     [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
@@ -124,6 +129,8 @@ public partial class RunPage : LivePage
         }
 
         _gate = run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null;
+        // A recovery that failed and left nothing behind is another end than one that did.
+        _outcome = RunKinds.IsOfPlan(run.Kind) && run.State == RunState.Failed ? (await Recoveries.FindAsync(id, cancellationToken))?.Outcome : null;
         _run = run;
     }
 
