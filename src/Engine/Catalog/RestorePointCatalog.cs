@@ -116,8 +116,8 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             SELECT p.source, p.id, p.created_at, coalesce(
               (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false),
               EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing}),
-              EXISTS (SELECT 1 FROM run r LEFT JOIN recovery_part a ON a.run_id = r.id
-                WHERE (r.restore_point = p.id OR a.restore_point = p.id) AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')),
+              EXISTS (SELECT 1 FROM run r JOIN run_source o ON o.run_id = r.id
+                WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')),
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
               EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen}
             FROM restore_point p WHERE p.source = ANY ($1) AND p.expired_at IS NULL

@@ -40,7 +40,7 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
             UNION ALL
             SELECT 'run R-' || r.id || ' is open' FROM run r
             WHERE r.state IN ('queued', 'running', 'waiting', 'needs_decision') AND r.kind IN ('backup', 'validation', 'restore', 'recovery')
-              AND r.source IN (SELECT source FROM restore_point WHERE workspace = $1)
+              AND EXISTS (SELECT FROM run_source s WHERE s.run_id = r.id AND s.source IN (SELECT source FROM restore_point WHERE workspace = $1))
             """, workspace).ListAsync(row => row.GetString(0), cancellationToken);
 
     /// <summary>Records what was seen of a workspace's keys.</summary>

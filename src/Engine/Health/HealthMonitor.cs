@@ -93,7 +93,7 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         [
             .. await catalog.Command(
                 """
-                SELECT r.source FROM run r JOIN recovery c ON c.run_id = r.id
+                SELECT o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
                 WHERE r.state IN ('queued', 'running', 'waiting') AND NOT c.is_drill AND EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = r.id AND s.started_at IS NOT NULL)
                 """).ListAsync(row => row.GetString(0), ct),
         ];

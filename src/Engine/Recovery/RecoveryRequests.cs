@@ -61,7 +61,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             await RequireIncidentAsync(transaction, plan, cancellationToken);
             await RequireNoOtherAsync(transaction, plan, cancellationToken);
             var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
-            await EndDrillsAsync(transaction, [plan.Source, .. plan.Sources], cancellationToken);
+            await EndDrillsAsync(transaction, [.. plan.Sources], cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             await handOver(run.Id, cancellationToken);
             return run;
@@ -138,8 +138,8 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         await transaction.Command("SELECT pg_advisory_xact_lock(hashtext('recovery requests'))").RunAsync(cancellationToken);
         var other = await transaction.Command(
             """
-            SELECT r.id, coalesce(p.source, r.source) FROM run r LEFT JOIN recovery_part p ON p.run_id = r.id
-            WHERE r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') AND coalesce(p.source, r.source) = ANY ($1) LIMIT 1
+            SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
+            WHERE r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') AND o.source = ANY ($1) LIMIT 1
             """, plan.Sources.ToArray(), RunKinds.Recovery).FirstAsync(row => Tuple.Create(new RunId(row.GetInt64(0)), row.GetString(1)), cancellationToken);
         if (other is not null)
         {
@@ -154,8 +154,8 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     {
         var open = await transaction.Command(
             """
-            SELECT r.id FROM run r LEFT JOIN recovery_part p ON p.run_id = r.id
-            WHERE (r.source = ANY ($1) OR p.source = ANY ($1)) AND r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') GROUP BY r.id
+            SELECT r.id FROM run r JOIN run_source o ON o.run_id = r.id
+            WHERE o.source = ANY ($1) AND r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') GROUP BY r.id
             """, sources, RunKinds.Drill)
             .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
         foreach (var drill in open)

@@ -59,7 +59,7 @@ public sealed class RestoreGateTests : ControlTests
         Assert.Contains("you have answered already", answered.Markup, StringComparison.Ordinal);
         Assert.Empty(Decision(Gate(GateState.Declined)).FindAll("form"));
 
-        var alone = Render<GateDecision>(with => Fill(with, Gate(), person: "olga").Add(one => one.Incident, 12L));
+        var alone = Render<GateDecision>(with => Fill(with, Gate(), person: "olga").Add(one => one.Incident, 12L).Add(one => one.Answers, 12L));
         Assert.Equal("I-12", alone.Find("[name=incident]").GetAttribute("value"));
         Assert.Single(alone.FindAll("button[value=break-glass]"));
     }

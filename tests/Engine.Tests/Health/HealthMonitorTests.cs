@@ -62,6 +62,28 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Part_of_a_recovery_of_several_that_stops_it_is_no_outage()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        Assert.Empty(await rig.LookAsync());
+        var run = await catalog.Pool.Command(
+            """
+            WITH asked AS (INSERT INTO run (kind, source, request, request_hash, state, requested_by) VALUES ('recovery', $2, '{}', '', 'running', 'tester') RETURNING id),
+              recovering AS (INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, is_drill) SELECT id, 'both', 1, '', $2, 'UNKNOWN', false FROM asked),
+              part AS (INSERT INTO recovery_part (run_id, source, restore_point) SELECT id, $1, '' FROM asked),
+              step AS (INSERT INTO recovery_step (run_id, position, name, action, started_at) SELECT id, 1, 'stop', 'stop_database_service', clock_timestamp() FROM asked)
+            SELECT id FROM asked
+            """, rig.Name(), $"workspace {rig.Name()}").FirstAsync(row => Tuple.Create(row.GetInt64(0)), Ct);
+        await rig.Servers[0].StopAsync(Ct);
+
+        Assert.Empty(await rig.LookAsync(6));
+
+        Assert.Empty(await rig.IncidentsAsync());
+        await catalog.Pool.Command("UPDATE run SET state = 'completed', ended_at = clock_timestamp() WHERE id = $1", run!.Item1).RunAsync(Ct);
+        Assert.NotEmpty(await rig.LookAsync(2));
+    }
+
+    [Fact]
     public async Task Frozen_server_opens_its_port_and_answers_no_query_and_the_card_says_so()
     {
         // Four rounds of silence are waited for, each as long as a probe may take.

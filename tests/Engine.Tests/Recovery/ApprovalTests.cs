@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
@@ -36,6 +37,26 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, requester), Ct), gate, "you asked for it");
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, puppet), Ct), gate, "made your account");
         Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct)).State);
+    }
+
+    [Fact]
+    public async Task Account_made_on_the_command_line_after_the_question_approves_neither_the_gate_that_opens_then_nor_one_that_is_asked_for_again()
+    {
+        var plan = await rig.PlanAsync();
+        var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, RestoreAsker.CommandLine, Ct);
+        _runs.Add(run.Id);
+        var late = await AccountAsync();
+        await rig.AdvanceAsync(run.Id);
+        var gate = Assert.Single(await rig.Gates.OfRunAsync(run.Id, Ct));
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, late), Ct), gate, "while it waited");
+
+        var later = await AccountAsync();
+        await rig.Desk.DeclineAsync(Answer(gate, "paul"), Ct);
+        await rig.Desk.AskAgainAsync(run.Id, "paul", Ct);
+        var again = (await rig.Gates.OfRunAsync(run.Id, Ct))[^1];
+        Assert.NotEqual(gate.Id, again.Id);
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(again, later), Ct), again, "while it waited");
+        Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(again, "petra"), Ct)).State);
     }
 
     [Fact]
@@ -101,6 +122,13 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         Assert.Equal(RunState.Failed, ended.State);
         Assert.Contains("plan-changed", ended.ErrorJson, StringComparison.Ordinal);
         Assert.All(await rig.Catalog.StepsAsync(gate.Run, Ct), step => Assert.Null(step.StartedAt));
+    }
+
+    private async Task<string> AccountAsync()
+    {
+        var name = $"late-{Guid.NewGuid():n}"[..20];
+        await rig.Pool.Command("INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', 'Approver', $2)", name, RestoreAsker.CommandLine).RunAsync(Ct);
+        return name;
     }
 
     private static GateAnswer Answer(ApprovalGate gate, string person) => new(gate.Id, person, gate.SubjectHash, "the table is damaged", "INC-1");

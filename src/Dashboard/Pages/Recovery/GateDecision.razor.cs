@@ -23,7 +23,11 @@ public partial class GateDecision
     [Parameter]
     public string? Role { get; set; }
 
-    /// <summary>The incident that the run answers, in which one may go alone; null where there is none.</summary>
+    /// <summary>The incident that the run answers; null where there is none.</summary>
+    [Parameter]
+    public long? Answers { get; set; }
+
+    /// <summary>The same where one may go alone in it: it is confirmed, and of all that the run changes.</summary>
     [Parameter]
     public long? Incident { get; set; }
 

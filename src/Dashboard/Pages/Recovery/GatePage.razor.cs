@@ -29,7 +29,7 @@ public partial class GatePage : LivePage
     private RestorePlan? _restore;
     private RestorePointRow? _point;
     private ValidationRow? _proof;
-    private long? _incident;
+    private long? _alone;
     private IReadOnlyList<ApprovalVote> _votes = [];
     private string? _person;
     private string? _role;
@@ -98,7 +98,7 @@ public partial class GatePage : LivePage
         var run = (await Runs.FindAsync(gate.Run, cancellationToken))!;
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
         await (run.Kind == RunKinds.Restore ? ReadRestoreAsync(run, cancellationToken) : ReadPlanAsync(run, cancellationToken));
-        _incident = _plan?.Incident ?? await Gates.IncidentOfAsync(run.Id, cancellationToken);
+        _alone = await Gates.IncidentOfAsync(run.Id, cancellationToken);
         _gate = gate;
     }
 

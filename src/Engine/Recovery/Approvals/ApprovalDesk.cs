@@ -57,7 +57,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     {
         if (await ApprovalCatalog.IncidentOfAsync(transaction, gate.Run, cancellationToken) is null)
         {
-            throw Refused("breaking the glass is for declared incidents, and this run answers no confirmed incident of its source");
+            throw Refused("breaking the glass is for declared incidents, and this run answers no confirmed incident of all that it changes");
         }
 
         await VoteAsync(transaction, answer, "approve", cancellationToken);
@@ -225,7 +225,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
 
     /// <summary>
     /// Nobody approves what they asked for, nor what was asked for by whoever made their account. The command line makes most
-    /// accounts, for whomever: of them only those that came after the question are its own.
+    /// accounts, for whomever: of them only those that came after the question are its own. The question is the run's, not the gate's:
+    /// a gate opens later, and opens again where it is asked for again.
     /// </summary>
     private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, ApprovalGate gate, string person, CancellationToken cancellationToken)
     {
@@ -235,7 +236,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
 
         var kin = await transaction.Command(
-            "SELECT 'kin' FROM app_user WHERE name = $1 AND created_by = $2 AND ($2 <> $3 OR created_at > $4)", person, gate.Requester, RestoreAsker.CommandLine, gate.OpenedAt)
+            "SELECT 'kin' FROM app_user u JOIN run r ON r.id = $4 WHERE u.name = $1 AND u.created_by = $2 AND ($2 <> $3 OR u.created_at > r.created_at)",
+            person, gate.Requester, RestoreAsker.CommandLine, gate.Run.Value)
             .FirstAsync(row => row.GetString(0), cancellationToken);
         if (kin is not null)
         {

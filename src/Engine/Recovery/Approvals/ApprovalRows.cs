@@ -56,10 +56,11 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     internal const string Columns =
         "id, run_id, step, subject_hash, risk, needed, requester, state, opened_at, approve_until, execute_within, granted_at, closed_at, closed_why, is_break_glass, review, reviewed_by";
 
+    /// <remarks>An incident of some of a recovery's sources is a reason for it, but none for one person to write over the others alone.</remarks>
     private const string IncidentOfRun =
         """
         SELECT i.id FROM run r LEFT JOIN recovery c ON c.run_id = r.id
-        JOIN incident i ON i.state = 'confirmed' AND r.source = ANY (i.sources) AND (i.id = c.incident OR (c.run_id IS NULL AND r.kind = 'restore'))
+        JOIN incident i ON i.state = 'confirmed' AND ARRAY (SELECT s.source FROM run_source s WHERE s.run_id = r.id) <@ i.sources AND (i.id = c.incident OR (c.run_id IS NULL AND r.kind = 'restore'))
         WHERE r.id = $1 ORDER BY i.id DESC LIMIT 1
         """;
 
@@ -89,7 +90,7 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
         WHERE NOT disabled AND role IN ('Approver', 'Admin') AND name <> $1 AND (created_by <> $1 OR $1 = $2)
         """, requester, RestoreAsker.CommandLine).FirstAsync(row => (object)row.GetInt32(0), cancellationToken) as int? ?? 0;
 
-    /// <summary>The confirmed incident that a run answers, in which one approver may go alone: the one that a plan names, or any of a restore's source.</summary>
+    /// <summary>The confirmed incident that a run answers, in which one approver may go alone: the one that a plan names, or any of a restore's source. It names every source that the run changes.</summary>
     public async Task<long?> IncidentOfAsync(RunId run, CancellationToken cancellationToken) =>
         await catalog.Command(IncidentOfRun, run.Value).FirstAsync(row => (object)row.GetInt64(0), cancellationToken) as long?;
 

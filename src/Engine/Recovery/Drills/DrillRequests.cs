@@ -134,8 +134,8 @@ public sealed class DrillRequests(
         var busy = await transaction.Command(
             """
             SELECT 'I-' || id || ' of it is open' FROM incident WHERE state <> 'resolved' AND $1 = ANY (sources)
-            UNION ALL SELECT 'it is being recovered by R-' || r.id FROM run r LEFT JOIN recovery_part p ON p.run_id = r.id
-              WHERE r.kind = 'recovery' AND coalesce(p.source, r.source) = $1 AND r.state IN ('queued', 'running', 'waiting')
+            UNION ALL SELECT 'it is being recovered by R-' || r.id FROM run r JOIN run_source o ON o.run_id = r.id
+              WHERE r.kind = 'recovery' AND o.source = $1 AND r.state IN ('queued', 'running', 'waiting')
             UNION ALL SELECT 'R-' || id || ' drills it to a moment' FROM run WHERE kind = 'point-in-time-drill' AND source = $1 AND state IN ('queued', 'running')
             LIMIT 1
             """, source).FirstAsync(row => row.GetString(0), cancellationToken);

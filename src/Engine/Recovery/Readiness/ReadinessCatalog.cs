@@ -108,7 +108,7 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
         UNION ALL
         SELECT source, string_agg(what, ' ' ORDER BY what) FROM (
           SELECT p.source, 'validation ' || max(v.id) AS what FROM validation v JOIN restore_point p ON p.id = v.restore_point GROUP BY p.source
-          UNION ALL SELECT c.source, 'recovery ' || count(*) FROM run r JOIN recovery c ON c.run_id = r.id WHERE r.ended_at IS NOT NULL GROUP BY c.source
+          UNION ALL SELECT o.source, 'recovery ' || count(*) FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id WHERE r.ended_at IS NOT NULL GROUP BY o.source
           UNION ALL SELECT p.source, 'damaged ' || count(*) FROM restore_point_tier t JOIN restore_point p ON p.id = t.restore_point WHERE t.state = 'damaged' GROUP BY p.source
           UNION ALL SELECT source, 'backup ' || max(id) FROM run WHERE kind = 'backup' AND state = 'completed' GROUP BY source) facts
         GROUP BY source

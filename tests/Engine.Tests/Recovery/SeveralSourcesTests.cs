@@ -1,0 +1,84 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
+using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
+
+namespace Hexabase.DrConsole.Engine.Tests.Recovery;
+
+/// <summary>A recovery of several sources is one of each of them, wherever somebody asks what happens to a source.</summary>
+public sealed class SeveralSourcesTests(CatalogServer catalog)
+{
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Keys_of_a_workspace_are_needed_while_a_recovery_of_several_of_its_sources_is_open()
+    {
+        await using var rig = await TwoVolumesRig.StartAsync(catalog);
+        var run = await rig.Engine.AskAsync(await rig.PlanAsync());
+
+        Assert.Contains($"run {run.Id} is open", await rig.Engine.Get<WorkspaceCatalog>().NeedsOfAsync(rig.Workspace, Ct));
+
+        await EndAsync(rig, run.Id);
+        Assert.DoesNotContain($"run {run.Id} is open", await rig.Engine.Get<WorkspaceCatalog>().NeedsOfAsync(rig.Workspace, Ct));
+    }
+
+    [Fact]
+    public async Task One_person_alone_may_go_where_the_incident_is_of_all_that_is_recovered_and_not_where_it_is_of_some()
+    {
+        await using var rig = await TwoVolumesRig.StartAsync(catalog);
+        var ofOne = await rig.Engine.AskAsync(await rig.PlanAsync(await rig.ConfirmAsync(rig.Sources[0])));
+        var refused = await Assert.ThrowsAsync<EngineException>(() => BreakAsync(rig, ofOne.Id));
+        Assert.Equal("approval-refused", refused.Code);
+        Assert.Contains("of all that it changes", refused.Message, StringComparison.Ordinal);
+        Assert.Null(await rig.Engine.Get<ApprovalCatalog>().IncidentOfAsync(ofOne.Id, Ct));
+        await EndAsync(rig, ofOne.Id);
+
+        var incident = await rig.ConfirmAsync([.. rig.Sources, "a third"]);
+        var ofBoth = await rig.Engine.AskAsync(await rig.PlanAsync(incident));
+        Assert.Equal(incident.Value, await rig.Engine.Get<ApprovalCatalog>().IncidentOfAsync(ofBoth.Id, Ct));
+        var gate = await BreakAsync(rig, ofBoth.Id);
+        Assert.Equal((GateState.Granted, true), (gate.State, gate.IsBreakGlass));
+        Assert.Equal(RunState.Completed, (await rig.Engine.AdvanceAsync(ofBoth.Id)).State);
+        Assert.True(rig.AreBack);
+    }
+
+    [Fact]
+    public async Task Each_part_has_a_measured_time_by_its_own_steps_and_is_looked_at_anew()
+    {
+        await using var rig = await TwoVolumesRig.StartAsync(catalog);
+        var before = await rig.Engine.Get<ReadinessCatalog>().FingerprintsAsync(Ct);
+        // The second takes longer, so that the two cannot be mistaken for each other, nor for both.
+        rig.Engine.AfterAct = async context =>
+        {
+            while (context.Step.Part == rig.Sources[1] && (await rig.Engine.Catalog.StepsAsync(await RunOfAsync(rig), Ct))[0].State != StepState.Done)
+            {
+                await Task.Delay(20, Ct);
+            }
+        };
+
+        var run = await rig.Engine.RecoverAsync(await rig.PlanAsync());
+
+        Assert.True(run.State == RunState.Completed, await rig.Engine.LogAsync(run.Id));
+        var steps = await rig.Engine.Catalog.StepsAsync(run.Id, Ct);
+        var standings = (await rig.Engine.Get<StandingCatalog>().ReadAsync(Ct)).ToDictionary(one => one.Source.Name, one => one.Facts.Drill);
+        Assert.All(steps, step => Assert.Equal((step.EndedAt - step.StartedAt)!.Value.TotalSeconds, standings[step.Part!]!.Seconds, 3));
+        var after = await rig.Engine.Get<ReadinessCatalog>().FingerprintsAsync(Ct);
+        Assert.All(rig.Sources, source => Assert.NotEqual(before[source], after[source]));
+    }
+
+    private static async Task EndAsync(TwoVolumesRig rig, RunId run)
+    {
+        await rig.Engine.Recoveries.CancelAsync(run, rollBack: false, "olga", "it is not needed", Ct);
+        Assert.Equal(RunState.Cancelled, (await rig.Engine.AdvanceAsync(run)).State);
+    }
+
+    private static async Task<RunId> RunOfAsync(TwoVolumesRig rig) => Assert.Single(await rig.Engine.Get<RunStore>().ListAsync(null, RunKinds.Recovery, RunState.Running, 1, Ct)).Id;
+
+    private static async Task<ApprovalGate> BreakAsync(TwoVolumesRig rig, RunId run)
+    {
+        var gate = await rig.GateAsync(run);
+        return await rig.Engine.Get<ApprovalDesk>().BreakGlassAsync(new GateAnswer(gate.Id, "olga", gate.SubjectHash, "nobody else is awake", "INC-1"), Ct);
+    }
+}
