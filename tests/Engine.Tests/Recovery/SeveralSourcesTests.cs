@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
@@ -66,6 +67,28 @@ public sealed class SeveralSourcesTests(CatalogServer catalog)
         Assert.All(steps, step => Assert.Equal((step.EndedAt - step.StartedAt)!.Value.TotalSeconds, standings[step.Part!]!.Seconds, 3));
         var after = await rig.Engine.Get<ReadinessCatalog>().FingerprintsAsync(Ct);
         Assert.All(rig.Sources, source => Assert.NotEqual(before[source], after[source]));
+    }
+
+    [Fact]
+    public async Task Person_is_asked_about_an_interrupted_step_once_the_steps_beside_it_have_ended()
+    {
+        await using var rig = await TwoVolumesRig.StartAsync(catalog, switches: true);
+        var run = (await rig.Engine.AskAsync(await rig.PlanAsync())).Id;
+        await rig.Engine.ApproveAsync(run);
+        rig.Engine.AfterAct = context => context.Step.Action == SwitchTraffic.ActionName ? rig.Engine.DieAsync(run) : Task.CompletedTask;
+        await rig.Engine.AdvanceAsync(run);
+        await rig.Engine.ExpireLeaseAsync(run);
+        var waited = new List<RecoveryWait?>();
+        rig.Engine.AfterAct = async _ => waited.Add((await rig.Engine.Catalog.FindAsync(run, Ct))!.WaitsFor);
+
+        Assert.Equal(RunState.Waiting, (await rig.Engine.AdvanceAsync(run)).State);
+
+        Assert.Equal([null], waited);
+        Assert.Equal(RecoveryWait.Decision, (await rig.Engine.Catalog.FindAsync(run, Ct))!.WaitsFor);
+        await rig.Engine.Recoveries.DecideAsync(run, StepChoice.MarkDone, "paul", "it is switched: I looked", Ct);
+        Assert.Equal("recovery-refused", (await Assert.ThrowsAsync<EngineException>(() => rig.Engine.Recoveries.DecideAsync(run, StepChoice.Skip, "petra", "somebody else was faster", Ct))).Code);
+        Assert.Equal(RunState.Completed, (await rig.Engine.AdvanceAsync(run)).State);
+        Assert.Equal([null], waited);
     }
 
     private static async Task EndAsync(TwoVolumesRig rig, RunId run)

@@ -11,6 +11,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 internal sealed class TwoVolumesRig : IAsyncDisposable
 {
     private const string Good = "as it was";
+    private const string Switch = """, { "name": "switch", "title": "Switch", "action": "switch_traffic", "estimateSeconds": 1, "timeoutSeconds": 60 }""";
     private readonly ServerFolder _folder = new();
     private readonly CatalogServer _catalog;
     private readonly string _mark = Guid.NewGuid().ToString("n")[..10];
@@ -28,7 +29,7 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
 
     private string Plan => $"both-{_mark}";
 
-    public static async Task<TwoVolumesRig> StartAsync(CatalogServer catalog, string onFailure = "roll-back-all")
+    public static async Task<TwoVolumesRig> StartAsync(CatalogServer catalog, bool switches = false)
     {
         var rig = new TwoVolumesRig(catalog);
         rig._folder.Hold();
@@ -38,7 +39,7 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
         }
 
         rig._engine = await EngineRig.StartAsync(catalog, rig._folder, $"\"Sources\": [ {string.Join(", ", rig.Sources.Select(source => $$"""
-            { "Name": "{{source}}", "Kind": "volume", "Class": "standard", "Workspace": "{{rig.Workspace}}", "Volume": { "Path": "{{rig.PlaceOf(source)}}" } }
+            { "Name": "{{source}}", "Kind": "volume", "Class": "standard", "Workspace": "{{rig.Workspace}}", "Volume": { "Path": "{{rig.PlaceOf(source)}}" }{{(switches ? """, "Recovery": { "SwitchTraffic": ["true"], "SwitchBack": ["true"] }""" : "")}} }
             """))} ]");
         foreach (var source in rig.Sources)
         {
@@ -47,9 +48,9 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
         }
 
         await rig.Engine.Get<PlanLibrary>().SaveAsync($$"""
-            { "name": "{{rig.Plan}}", "title": "Put both back", "disasters": ["STORAGE_FAILURE"], "kind": "volume", "covers": "sources", "parallel": 2,
-              "gate": { "risk": "destructive" }, "onFailure": "{{onFailure}}",
-              "steps": [ { "name": "restore", "title": "Restore", "action": "restore_in_place", "estimateSeconds": 1, "timeoutSeconds": 600, "parameters": { "verify": "true" } } ] }
+            { "name": "{{rig.Plan}}", "title": "Put both back", "disasters": ["STORAGE_FAILURE"], "kind": "volume", "covers": "sources", "parallel": {{(switches ? 1 : 2)}},
+              "gate": { "risk": "destructive" }, "onFailure": "roll-back-all",
+              "steps": [ { "name": "restore", "title": "Restore", "action": "restore_in_place", "estimateSeconds": 1, "timeoutSeconds": 600, "parameters": { "verify": "true" } }{{(switches ? Switch : "")}} ] }
             """, "tester", "", 0, Ct);
         return rig;
     }
@@ -75,6 +76,13 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
 
     /// <summary>The gate that a run waits at.</summary>
     public async Task<ApprovalGate> GateAsync(RunId run) => Assert.Single(await Engine.Get<ApprovalCatalog>().OfRunAsync(run, Ct));
+
+    /// <summary>Ends a recovery that waits; what takes it up then says so.</summary>
+    public async Task EndAsync(RunId run)
+    {
+        await Engine.Recoveries.CancelAsync(run, rollBack: false, "olga", "it is not needed", Ct);
+        Assert.Equal(RunState.Cancelled, (await Engine.AdvanceAsync(run)).State);
+    }
 
     public async ValueTask DisposeAsync()
     {

@@ -17,13 +17,20 @@ internal sealed class StageWork(RecoveryPlan plan, RecoveryJournal journal, Step
     {
         if (steps is [var only])
         {
-            return await work.DoAsync(only);
+            try
+            {
+                return await work.DoAsync(only);
+            }
+            catch (UndecidedStepException undecided)
+            {
+                throw await AskAsync(undecided);
+            }
         }
 
         using var halt = new CancellationTokenSource();
         using var room = new SemaphoreSlim(plan.Several?.Parallel ?? 1);
         var lanes = await Task.WhenAll(steps.Select(step => DoAsync(step, work.HaltedBy(halt.Token), room, halt)));
-        if (lanes.FirstOrDefault(lane => lane.Fault is not (null or RunWaitsException)).Fault is { } fault)
+        if (lanes.FirstOrDefault(lane => lane.Fault is not (null or RunWaitsException or UndecidedStepException)).Fault is { } fault)
         {
             ExceptionDispatchInfo.Throw(fault);
         }
@@ -33,7 +40,7 @@ internal sealed class StageWork(RecoveryPlan plan, RecoveryJournal journal, Step
             return false;
         }
 
-        await WaitAsync([.. lanes.Where(lane => lane.Fault is not null)]);
+        await WaitAsync([.. lanes.Select(lane => lane.Fault).OfType<Exception>()]);
         return true;
     }
 
@@ -52,7 +59,7 @@ internal sealed class StageWork(RecoveryPlan plan, RecoveryJournal journal, Step
 
             return (step, passed, null);
         }
-        catch (RunWaitsException waits)
+        catch (Exception waits) when (waits is RunWaitsException or UndecidedStepException)
         {
             return (step, false, waits);
         }
@@ -69,20 +76,22 @@ internal sealed class StageWork(RecoveryPlan plan, RecoveryJournal journal, Step
     }
 
     /// <summary>Several may wait; a person decides about the first, and is told of that one.</summary>
-    private async Task WaitAsync(IReadOnlyList<(PlannedStep Step, bool Passed, Exception? Fault)> waiting)
+    private async Task WaitAsync(IReadOnlyList<Exception> waiting)
     {
-        if (waiting.Count == 0)
+        if (waiting.OfType<UndecidedStepException>().FirstOrDefault() is { } undecided)
         {
-            return;
+            throw await AskAsync(undecided);
         }
 
-        var rows = await journal.StepsAsync();
-        var undecided = waiting.Where(lane => rows.Any(row => row.Position == lane.Step.Position && row.State == StepState.Running)).ToList();
-        if (undecided is [var first, ..] && waiting.Count > 1)
+        if (waiting is [var first, ..])
         {
-            await journal.WaitAsync(RecoveryWait.Decision, first.Fault!.Message);
+            ExceptionDispatchInfo.Throw(first);
         }
+    }
 
-        ExceptionDispatchInfo.Throw((undecided is [var one, ..] ? one : waiting[0]).Fault!);
+    private async Task<RunWaitsException> AskAsync(UndecidedStepException undecided)
+    {
+        await journal.WaitAsync(RecoveryWait.Decision, undecided.Message);
+        return new RunWaitsException($"a decision about {undecided.Step}: {undecided.Message}");
     }
 }

@@ -8,6 +8,12 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 
+/// <summary>After a crash nobody can know whether a step took effect. A person is asked once the steps beside it have ended: an answer would else be given to steps that are still at work.</summary>
+internal sealed class UndecidedStepException(string step, string why) : Exception(why)
+{
+    public string Step => step;
+}
+
 /// <summary>
 /// Does one step: what its way back needs and its intent are committed before it acts, its effect after it, its verification
 /// last. Found half done after a crash it is done again, asked, or parked, as its action allows.
@@ -29,7 +35,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
 
     /// <summary>Brings a step that has not failed to its end.</summary>
     /// <returns>False where it has failed for good, or was broken off; its row says how.</returns>
-    /// <exception cref="RunWaitsException">Nobody can know whether it took effect.</exception>
+    /// <exception cref="UndecidedStepException">Nobody can know whether it took effect.</exception>
     public async Task<bool> DoAsync(PlannedStep step)
     {
         Run.Enter(step.Name);
@@ -136,11 +142,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
                 Run.Log(step.Name, "it was interrupted and had not taken effect");
                 return false;
             case EffectProbe.Unknown unknown:
-                await journal.WaitAsync(RecoveryWait.Decision, unknown.Why);
-                throw new RunWaitsException($"a decision about {step.Name}: {unknown.Why}");
+                throw new UndecidedStepException(step.Name, unknown.Why);
             default:
-                await journal.WaitAsync(RecoveryWait.Decision, "it was interrupted, and doing it twice is not safe");
-                throw new RunWaitsException($"a decision about {step.Name}: it was interrupted, and doing it twice is not safe");
+                throw new UndecidedStepException(step.Name, "it was interrupted, and doing it twice is not safe");
         }
     }
 
@@ -192,5 +196,5 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     }
 
     /// <summary>Faults of the work itself; those of the catalog and the lease belong to the run.</summary>
-    private static bool IsOfTheStep(Exception fault) => fault is not (RunWaitsException or LeaseLostException or NpgsqlException or System.Diagnostics.UnreachableException);
+    private static bool IsOfTheStep(Exception fault) => fault is not (RunWaitsException or UndecidedStepException or LeaseLostException or NpgsqlException or System.Diagnostics.UnreachableException);
 }
