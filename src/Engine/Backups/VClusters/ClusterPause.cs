@@ -64,9 +64,15 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         return true;
     }
 
-    /// <summary>True where a pause of this purpose has begun: it is stopped, or is about to.</summary>
-    public async Task<bool> IsHeldAsync(string purpose, CancellationToken cancellationToken) =>
-        (await ReadAsync(cancellationToken).ConfigureAwait(false))["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose;
+    /// <summary>
+    /// True where a pause of this purpose has taken effect: it is stopped, or about to be. One whose process died before the scale, or
+    /// in the middle of a resume, has its annotations and runs.
+    /// </summary>
+    public async Task<bool> IsHeldAsync(string purpose, CancellationToken cancellationToken)
+    {
+        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        return found["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose && found["spec"]?["replicas"]?.GetValue<int>() == 0;
+    }
 
     /// <summary>Waits until nothing of it runs.</summary>
     /// <returns>False where something still did after three minutes.</returns>

@@ -107,6 +107,10 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         using var api = KubernetesLab.Api(cluster);
         const string Late = "/api/v1/namespaces/team-0002/configmaps";
         Assert.True((await api.CreateAsync(Late, Json("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"late"}}"""), false, Ct)).IsSuccess);
+        // What no controller makes is a person's, of whatever kind.
+        var (pods, sets) = ("/api/v1/namespaces/team-0002/pods", "/apis/apps/v1/namespaces/team-0002/replicasets");
+        var bare = """{"apiVersion":"v1","kind":"Pod","metadata":{"name":"late"},"spec":{"automountServiceAccountToken":false,"containers":[{"name":"c","image":"none"}]}}""";
+        var set = """{"apiVersion":"apps/v1","kind":"ReplicaSet","metadata":{"name":"late"},"spec":{"replicas":0,"selector":{"matchLabels":{"app":"late"}},"template":{"metadata":{"labels":{"app":"late"}},"spec":{"containers":[{"name":"c","image":"none"}]}}}}""";
         try
         {
             var (uid, stores) = (Uid(await api.GetAsync(ConfigMap, Ct)), Directory.GetDirectories(cluster.DataDirectory, "etcd*"));
@@ -118,14 +122,19 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Assert.Equal(stores, Directory.GetDirectories(cluster.DataDirectory, "etcd*"));
 
             // As it is now it can be confirmed, and says what would be lost.
+            Assert.True((await api.CreateAsync(pods, Json(bare), false, Ct)).IsSuccess);
+            Assert.True((await api.CreateAsync(sets, Json(set), false, Ct)).IsSuccess);
             var again = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
-            Assert.Contains("will be gone: ConfigMap team-0002/late", again.Notes);
+            Assert.All((string[])["ConfigMap", "Pod", "ReplicaSet.apps"], kind => Assert.Contains($"will be gone: {kind} team-0002/late", again.Notes));
             Assert.NotEqual(plan.Hash, again.Hash);
             Assert.Equal(again.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
         }
         finally
         {
-            await api.DeleteAsync(Late + "/late", null, Ct);
+            foreach (var path in (string[])[Late, pods, sets])
+            {
+                await api.DeleteAsync(path + "/late?gracePeriodSeconds=0", null, Ct);
+            }
         }
     }
 

@@ -43,6 +43,33 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
     }
 
     [Fact]
+    public async Task Cluster_that_is_annotated_and_not_yet_stopped_is_not_held_and_its_pause_can_be_gone_on_with()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        using var access = await VClusterAccess.OpenAsync(KubernetesLab.Settings(lab, lab.Clusters[0]), TimeProvider.System, Ct);
+        var pause = new ClusterPause(access, TimeProvider.System);
+        // As a process leaves it that dies between the two requests of a pause, or of a resume.
+        var annotations = (JsonObject)JsonNode.Parse($$"""{"metadata":{"annotations":{"loft.sh/paused":"true","loft.sh/paused-replicas":"1","{{ClusterPause.OwnerAnnotation}}":"{{Purpose}}"} } }""")!;
+        Assert.True((await access.Host.PatchAsync(access.WorkloadPath, annotations, Ct)).IsSuccess);
+        try
+        {
+            Assert.False(await pause.IsHeldAsync(Purpose, Ct));
+            Assert.True(lab.Clusters[0].ControlPlane.IsRunning);
+
+            Assert.True(await pause.PauseAsync(Purpose, Ct));
+            Assert.True(await pause.IsHeldAsync(Purpose, Ct));
+            Assert.False(await pause.IsHeldAsync("another", Ct));
+        }
+        finally
+        {
+            await pause.ResumePatientlyAsync(Purpose);
+        }
+
+        Assert.True(await pause.WaitReadyAsync(Ct));
+        Assert.False(await pause.IsHeldAsync(Purpose, Ct));
+    }
+
+    [Fact]
     public async Task Record_stays_while_the_host_does_not_answer_and_what_a_living_process_holds_is_left_alone()
     {
         var lab = await kubernetes.GetAsync(Ct);

@@ -38,13 +38,17 @@ internal sealed record LivingState(string Digest, IReadOnlyList<string> Differen
             var difference = ClusterComparison.Between(stored, live);
             return new LivingState(
                 DigestOf(live),
-                [.. difference.Changes.Where(change => change.Second is not { IsMadeAnew: true } && !s_comeAndGo.Contains(change.Key.Kind)).Select(Line)],
+                [.. difference.Changes.Where(change => !SaysNothing(change)).Select(Line)],
                 [.. difference.Unread.Select(part => $"{part.Name}: {part.Why}").Distinct()]);
         }
     }
 
     /// <summary>Kinds whose objects are made and removed by controllers: one that only the restore point has says nothing of what anybody wants.</summary>
     private static readonly string[] s_comeAndGo = ["Pod", "ReplicaSet", "ControllerRevision"];
+
+    /// <summary>One that is there and that no controller makes is a person's, of whatever kind: it would be lost.</summary>
+    private static bool SaysNothing(ObjectChange change) =>
+        change.Second is { IsMadeAnew: true } || (change.Kind == ObjectChangeKind.OnlyFirst && s_comeAndGo.Contains(change.Key.Kind));
 
     private static string DigestOf(LiveCluster live)
     {
