@@ -16,7 +16,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 public sealed record VClusterTarget(string Namespace, string Name, string Kubeconfig, Uri? Server, string? Store, RestoreSelection Selection) : RestoreTarget
 {
     internal const string Shape = "vcluster:namespace/name?kubeconfig=F";
-    private static readonly string[] s_options = 
+    private static readonly string[] s_options =
     [
         "kubeconfig", "server", "store", "namespaces", "kinds", "names", "excludeNamespaces", "excludeKinds", "labels", "cluster", "nodePorts", "map", "existing", "volumes",
     ];
@@ -92,9 +92,10 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var pair in List("map"))
         {
-            if (pair.Split(':') is not [{ Length: > 0 } from, { Length: > 0 } to] || !map.TryAdd(from, to))
+            // A pattern would map nothing, and what it was meant for would be restored over the original.
+            if (pair.Split(':') is not [{ Length: > 0 } from, { Length: > 0 } to] || pair.AsSpan().ContainsAny('*', '?') || !map.TryAdd(from, to))
             {
-                faults.Add($"map {pair} is not one namespace and its new name; use map=from:to,from:to");
+                faults.Add($"map {pair} is not one namespace and its new name; use map=from:to,from:to, without patterns");
             }
         }
 

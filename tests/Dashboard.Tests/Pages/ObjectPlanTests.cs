@@ -42,6 +42,15 @@ public sealed class ObjectPlanTests : ControlTests
     }
 
     [Fact]
+    public void Filter_that_takes_nothing_is_said_before_the_objects()
+    {
+        AddAuthorization().SetAuthorized("ito").SetPolicies(Policies.CanOperate);
+        var view = Show(["namespaces=shpo takes nothing"], Planned("web", ObjectAction.Create));
+        Assert.Equal("namespaces=shpo takes nothing", view.Find("ul.selection li").TextContent);
+        Assert.Empty(Show(Planned("web", ObjectAction.Create)).FindAll("ul.selection"));
+    }
+
+    [Fact]
     public void Part_that_no_restore_point_holds_is_said_and_an_old_one_shows_its_age()
     {
         const string Objects = """[{"name":"resources.yaml","kind":"kubernetes objects","type":"stream","length":1000,"storedBytes":10,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}}]""";
@@ -53,7 +62,9 @@ public sealed class ObjectPlanTests : ControlTests
         Assert.Contains(rows, row => row.Contains("Secrets", StringComparison.Ordinal) && row.Contains("In no restore point", StringComparison.Ordinal));
     }
 
-    private IRenderedComponent<ObjectPlanView> Show(params PlannedObject[] objects) => Render<ObjectPlanView>(with => with
+    private IRenderedComponent<ObjectPlanView> Show(params PlannedObject[] objects) => Show([], objects);
+
+    private IRenderedComponent<ObjectPlanView> Show(string[] notes, params PlannedObject[] objects) => Render<ObjectPlanView>(with => with
         .Add(one => one.Plan, new RestorePlan
         {
             FormatVersion = 1,
@@ -66,7 +77,7 @@ public sealed class ObjectPlanTests : ControlTests
             Notes = [],
             Difference = objects.Any(one => one.Action == ObjectAction.Change) ? "00" : null,
         })
-        .Add(one => one.Objects, new ObjectRestorePlan("https://127.0.0.1", objects))
+        .Add(one => one.Objects, new ObjectRestorePlan("https://127.0.0.1", objects) { Notes = notes })
         .Add(one => one.Target, "host-ns/tenant-a"));
 
     private static PlannedObject Planned(string name, ObjectAction action, string? reason = null)

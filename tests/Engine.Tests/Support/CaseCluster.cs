@@ -1,11 +1,4 @@
 using System.Text.Json.Nodes;
-using Hexabase.DrConsole.Engine.Backups;
-using Hexabase.DrConsole.Engine.Backups.VClusters;
-using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
-using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
-using Hexabase.DrConsole.Engine.Repository;
-using Hexabase.DrConsole.Engine.Tests.Repository;
-using Hexabase.DrConsole.Engine.Tests.Storage;
 
 namespace Hexabase.DrConsole.Engine.Tests.Support;
 
@@ -13,49 +6,30 @@ namespace Hexabase.DrConsole.Engine.Tests.Support;
 /// One restore point of a cluster with an object of every sort that other tools have a case for, made once for the tests of a
 /// class. Each test gives the cluster back as it found it.
 /// </summary>
-public sealed class CaseCluster(KubernetesLab kubernetes) : IAsyncDisposable
+public sealed class CaseCluster(KubernetesLab kubernetes) : ClusterClient(kubernetes)
 {
     public const string First = "case-first";
     public const string Second = "case-second";
     public const string Group = "music.hexabase.example";
+
     /// <summary>A Service whose node port its server chooses.</summary>
     public const string Chosen = """{"apiVersion":"v1","kind":"Service","metadata":{"name":"chosen"},"spec":{"type":"NodePort","selector":{"app":"web"},"ports":[{"port":80}]}}""";
 
     private const string Rights = "/apis/rbac.authorization.k8s.io/v1";
     private readonly SemaphoreSlim _making = new(1, 1);
-    private BackupRepository? _repository;
-    private KubeApi? _api;
-
-    public KubeApi Api => _api!;
-
-    public VClusterCaptured Captured { get; private set; } = null!;
-
-    public StoredObjects Stored { get; private set; } = null!;
-
-    /// <summary>What the restore point says of each object.</summary>
-    public IReadOnlyList<CapturedObject> Index { get; private set; } = [];
+    private bool _isBegun;
 
     public async Task<CaseCluster> GetAsync(CancellationToken cancellationToken)
     {
         await _making.WaitAsync(cancellationToken);
         try
         {
-            if (_repository is null)
+            if (Captured is null)
             {
-                var lab = await kubernetes.GetAsync(cancellationToken);
-                _api = KubernetesLab.Api(lab.Clusters[0]);
+                await OpenAsync(cancellationToken);
+                _isBegun = true;
                 await FillAsync(cancellationToken);
-                var repository = await RepositoryFixture.InitializeAsync(new CrashStore());
-                Captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
-                    new VClusterBackupRequest
-                    {
-                        Description = new BackupDescription { Source = "cases", Kind = VClusterBackup.Kind },
-                        Settings = KubernetesLab.Settings(lab, lab.Clusters[0]) with { Etcd = null, DataDirectory = null },
-                    },
-                    repository, null, null, cancellationToken);
-                Stored = new StoredObjects(repository, Captured.Manifest);
-                Index = await Stored.ReadIndexAsync(cancellationToken);
-                _repository = repository;
+                await CaptureAsync(cancellationToken);
             }
 
             return this;
@@ -65,59 +39,6 @@ public sealed class CaseCluster(KubernetesLab kubernetes) : IAsyncDisposable
             _making.Release();
         }
     }
-
-    /// <summary>A plan for what the target's options select, as the command line has them.</summary>
-    public Task<ObjectRestorePlan> PlanAsync(string options, CancellationToken cancellationToken) =>
-        new RestorePlanner(Api).PlanAsync(Stored, ((VClusterTarget)RestoreTarget.Parse("vcluster:n/c?kubeconfig=/k&" + options, "/")).Selection, cancellationToken);
-
-    public async Task CreateAsync(string path, string json, CancellationToken cancellationToken)
-    {
-        var answer = await Api.CreateAsync(path, Json(json), false, cancellationToken);
-        Assert.True(answer.IsSuccess, $"{path}: {answer.Message}");
-    }
-
-    public async Task PatchAsync(string path, string json, CancellationToken cancellationToken)
-    {
-        var answer = await Api.PatchAsync(path, Json(json), cancellationToken);
-        Assert.True(answer.IsSuccess, $"{path}: {answer.Message}");
-    }
-
-    /// <summary>Deletes an object, whatever holds a volume, a claim or a namespace, and returns when it is gone.</summary>
-    public async Task DeleteAsync(string path, CancellationToken cancellationToken)
-    {
-        await Api.DeleteAsync(path, null, cancellationToken);
-        while (await Api.FindAsync(path, cancellationToken) is { } found)
-        {
-            if (found["kind"]!.GetValue<string>() == "Namespace")
-            {
-                await ReleaseAsync(found["metadata"]!["name"]!.GetValue<string>(), cancellationToken);
-            }
-            else if (found["kind"]!.GetValue<string>().StartsWith("PersistentVolume", StringComparison.Ordinal) && found["metadata"]!["finalizers"] is not null)
-            {
-                await Api.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), cancellationToken);
-            }
-
-            await Task.Delay(50, cancellationToken);
-        }
-    }
-
-    /// <summary>Waits until an object is as it should be.</summary>
-    public async Task<JsonObject> WaitAsync(string path, Func<JsonObject, bool> isSo, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            if (await Api.FindAsync(path, cancellationToken) is { } found && isSo(found))
-            {
-                return found;
-            }
-
-            await Task.Delay(50, cancellationToken);
-        }
-    }
-
-    public static string Of(string ns, string plural, string name) => $"/api/v1/namespaces/{ns}/{plural}/{name}";
-
-    public static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
 
     /// <summary>A definition of "bands" with these versions, the first of which is stored.</summary>
     public static string Definition(params string[] versions) => $$$"""
@@ -134,9 +55,9 @@ public sealed class CaseCluster(KubernetesLab kubernetes) : IAsyncDisposable
             """;
     }
 
-    public async ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
-        if (_api is not null)
+        if (_isBegun)
         {
             foreach (var path in (string[])[
                 $"/api/v1/namespaces/{First}", $"/api/v1/namespaces/{Second}", $"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/bands.{Group}", $"{Rights}/clusterrolebindings/case-listeners",
@@ -144,31 +65,10 @@ public sealed class CaseCluster(KubernetesLab kubernetes) : IAsyncDisposable
             {
                 await DeleteAsync(path, CancellationToken.None);
             }
-
-            _api.Dispose();
         }
 
-        if (_repository is not null)
-        {
-            await _repository.DisposeAsync();
-        }
-
+        await base.DisposeAsync();
         _making.Dispose();
-    }
-
-    /// <summary>What keeps a namespace that is being deleted.</summary>
-    private async Task ReleaseAsync(string ns, CancellationToken cancellationToken)
-    {
-        foreach (var plural in (string[])["configmaps", "persistentvolumeclaims"])
-        {
-            foreach (var one in (await Api.FindAsync($"/api/v1/namespaces/{ns}/{plural}", cancellationToken))?["items"] as JsonArray ?? [])
-            {
-                if (one!["metadata"]!["finalizers"] is not null)
-                {
-                    await Api.PatchAsync(Of(ns, plural, one["metadata"]!["name"]!.GetValue<string>()), Json("""{"metadata":{"finalizers":null}}"""), cancellationToken);
-                }
-            }
-        }
     }
 
     private async Task FillAsync(CancellationToken cancellationToken)
@@ -182,11 +82,7 @@ public sealed class CaseCluster(KubernetesLab kubernetes) : IAsyncDisposable
         await FillRightsAsync(cancellationToken);
         await FillFirstAsync(cancellationToken);
         await FillVolumesAsync(cancellationToken);
-        while (await Api.FindAsync($"/apis/{Group}/v1/namespaces/{Second}/bands", cancellationToken) is null)
-        {
-            await Task.Delay(50, cancellationToken);
-        }
-
+        await WaitAsync($"/apis/{Group}/v1/namespaces/{Second}/bands", _ => true, cancellationToken);
         await CreateAsync($"/apis/{Group}/v1/namespaces/{Second}/bands", $$"""{"apiVersion":"{{Group}}/v1","kind":"Band","metadata":{"name":"beatles","labels":{"app":"web"} },"spec":{"genre":"60s rock"} }""", cancellationToken);
         await CreateAsync($"/api/v1/namespaces/{Second}/configmaps", """{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"web","labels":{"app":"web"}},"data":{"a":"1"}}""", cancellationToken);
     }

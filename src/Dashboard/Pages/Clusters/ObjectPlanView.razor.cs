@@ -48,6 +48,9 @@ public partial class ObjectPlanView
     /// <summary>Of a restore of objects, each of which has a row, what is said of the claims' data; else all of them.</summary>
     private IEnumerable<string> ShownNotes => Plan.NotesToShow.Where(note => Objects is null || note.StartsWith(ClaimDataRestore.Note, StringComparison.Ordinal));
 
+    /// <summary>What is said of the selection as a whole.</summary>
+    private IReadOnlyList<string> SelectionNotes => Objects?.Notes ?? [];
+
     private string ActionText => Objects is null ? Figures.Format(ClusterTexts.RunInPlace, Target) : Figures.Format(ClusterTexts.RunObjects, Effects, Target);
 
     private IReadOnlyList<Figure> Strip =>

@@ -51,7 +51,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Kind = Kind,
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
-            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. Lines(objects), .. claims],
+            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. objects.Notes, .. Lines(objects), .. claims],
             Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims) ? RestorePlan.DigestOf([objects.Hash, .. claims]) : null,
         };
 

@@ -44,6 +44,27 @@ public sealed class RestoreCasesTests(CaseCluster cluster) : IClassFixture<CaseC
     }
 
     [Fact]
+    public async Task Mistake_of_hand_in_a_map_is_refused_and_one_in_a_filter_is_said()
+    {
+        var cases = await cluster.GetAsync(Ct);
+        foreach (var (options, code, part) in ((string, string, string)[])[
+            ("namespaces=case-first&map=case-frist:case-copy", "map-unused", "case-frist"), ("namespaces=case-first&kinds=ConfigMap&map=case-second:case-copy", "map-unused", "case-second"),
+            ("namespaces=case-*&map=case-first:case-copy,case-second:case-copy", "map-collides", "case-copy"), ("namespaces=case-*&map=case-first:case-second", "map-collides", "case-second")])
+        {
+            var fault = await Assert.ThrowsAsync<EngineException>(() => cases.PlanAsync(options, Ct));
+            Assert.Equal(code, fault.Code);
+            Assert.Contains(part, fault.Message, StringComparison.Ordinal);
+        }
+
+        var plan = await cases.PlanAsync("namespaces=case-first,case-frist&kinds=ConfigMap,Nothing&names=web,wbe&excludeNamespaces=case-second,case-third&excludeKinds=Secret,Secrets", Ct);
+        Assert.Single(plan.Objects);
+        Assert.Collection(
+            plan.Notes, note => Assert.StartsWith("namespaces=case-frist takes nothing", note, StringComparison.Ordinal), note => Assert.StartsWith("kinds=Nothing takes nothing", note, StringComparison.Ordinal),
+            note => Assert.StartsWith("names=wbe takes nothing", note, StringComparison.Ordinal), note => Assert.StartsWith("excludeNamespaces=case-third excludes nothing", note, StringComparison.Ordinal),
+            note => Assert.StartsWith("excludeKinds=Secrets excludes nothing", note, StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Restore_point_has_what_a_person_made_and_not_what_a_controller_makes()
     {
         var cases = await cluster.GetAsync(Ct);
@@ -169,12 +190,7 @@ public sealed class RestoreCasesTests(CaseCluster cluster) : IClassFixture<CaseC
         await cases.DeleteAsync("/api/v1/namespaces/default/services/thief", Ct);
 
         // Ports are free again a moment after their Service is gone.
-        ObjectRestorePlan plan;
-        do
-        {
-            plan = await cases.PlanAsync(Options + "&nodePorts=keep", Ct);
-        }
-        while (plan.Count(ObjectAction.Create) == 0);
+        var plan = await cases.WaitPlanAsync(Options + "&nodePorts=keep", found => found.Count(ObjectAction.Create) > 0, Ct);
         await new ObjectRestore(cases.Api, new MemoryJournal(), TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
         Assert.Equal(port, await PortAsync(cases, CaseCluster.First));
         await cases.DeleteAsync(service, Ct);
@@ -246,12 +262,8 @@ public sealed class RestoreCasesTests(CaseCluster cluster) : IClassFixture<CaseC
             await cases.CreateAsync("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", CaseCluster.Definition(versions), Ct);
             var served = versions.Select(version => CaseCluster.Json(version)["name"]!.GetValue<string>()).ToHashSet();
             // The list of what is served follows the definition a moment later, and its preferred version with it.
-            while (await cases.Api.FindAsync($"/apis/{CaseCluster.Group}", Ct) is not { } group
-                || !served.SetEquals(group["versions"]!.AsArray().Select(version => version!["version"]!.GetValue<string>()))
-                || await cases.Api.FindAsync($"/apis/{CaseCluster.Group}/{served.Min()}/bands", Ct) is null)
-            {
-                await Task.Delay(50, Ct);
-            }
+            await cases.WaitAsync($"/apis/{CaseCluster.Group}", group => served.SetEquals(group["versions"]!.AsArray().Select(version => version!["version"]!.GetValue<string>())), Ct);
+            await cases.WaitAsync($"/apis/{CaseCluster.Group}/{served.Min()}/bands", _ => true, Ct);
         }
 
         static (ObjectAction, string?) Sole(ObjectRestorePlan plan) => Assert.Single(plan.Objects) is { } one ? (one.Action, one.Reason) : default;

@@ -27,9 +27,9 @@ public sealed class VClusterTargetTests
     [Fact]
     public void Every_mistake_is_told_at_once()
     {
-        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop&store=/s&names=n&colour=red&labels=a b&cluster=maybe2&nodePorts=some", "/"));
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("vcluster:a?server=ftp://x&existing=maybe&map=shop,team-*:copy,s?:t&store=/s&names=n&colour=red&labels=a b&cluster=maybe2&nodePorts=some", "/"));
         Assert.Equal("restore-target-invalid", fault.Code);
-        foreach (var part in (string[])["NAMESPACE/NAME", "kubeconfig=", "ftp://x", "maybe", "map shop", "store=", "colour", "a b", "maybe2", "some"])
+        foreach (var part in (string[])["NAMESPACE/NAME", "kubeconfig=", "ftp://x", "maybe", "map shop", "map team-*:copy", "map s?:t", "store=", "colour", "a b", "maybe2", "some"])
         {
             Assert.Contains(part, fault.Message, StringComparison.Ordinal);
         }

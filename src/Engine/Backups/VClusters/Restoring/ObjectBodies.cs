@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 
@@ -7,8 +6,6 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <summary>What is sent to a server for an object.</summary>
 internal static class ObjectBodies
 {
-    private const string AccountUser = "system:serviceaccount:";
-    private const string AccountGroup = "system:serviceaccounts:";
     private static readonly string[] s_assigned = ["clusterIP", "clusterIPs", "volumeName", "nodeName"];
 
     /// <summary>Gives a document its name and namespace in the target, and the node ports that it shall keep.</summary>
@@ -23,7 +20,10 @@ internal static class ObjectBodies
         // Rights name the namespaces of those who have them, and a volume that of its claim.
         foreach (var subject in (document["subjects"] as JsonArray ?? []).OfType<JsonObject>())
         {
-            MapSubject(subject, selection);
+            if (SubjectAccounts.Of(subject) is { } accounts)
+            {
+                accounts.Mapped(selection).WriteTo(subject);
+            }
         }
 
         if (one.Key is { Kind: "PersistentVolume", Group: "" } && document["spec"]?["claimRef"] is JsonObject claim)
@@ -93,20 +93,6 @@ internal static class ObjectBodies
         if (!body.ContainsKey(key) && live[key] is { } assigned)
         {
             body[key] = assigned.DeepClone();
-        }
-    }
-
-    private static void MapSubject(JsonObject subject, RestoreSelection selection)
-    {
-        MapNamespace(subject, selection);
-        var name = subject["name"]?.GetValue<string>() ?? "";
-        foreach (var prefix in (string[])[AccountUser, AccountGroup])
-        {
-            // Service accounts are also users and groups by a name that holds their namespace.
-            if (name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..].Split(':') is [var ns, ..] parts && selection.NamespaceMap.TryGetValue(ns, out var mapped))
-            {
-                subject["name"] = prefix + string.Join(':', parts.Skip(1).Prepend(mapped));
-            }
         }
     }
 

@@ -61,6 +61,9 @@ public sealed record PlannedObject(
 /// <param name="Objects">In the order of the work.</param>
 public sealed record ObjectRestorePlan(string Cluster, IReadOnlyList<PlannedObject> Objects)
 {
+    /// <summary>What is to be said of the selection as a whole: filters that take nothing, rights that stay behind.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>64 lower-case hex digits.</summary>
     public string Hash
     {

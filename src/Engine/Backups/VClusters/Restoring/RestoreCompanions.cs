@@ -15,13 +15,16 @@ internal delegate Task<JsonObject?> FindLive(KubeResource resource, KubeObjectKe
 internal sealed class RestoreCompanions(StoredObjects stored, IReadOnlyList<CapturedObject> index, RestoreSelection selection, KubeCatalogue catalogue, FindLive findLive)
 {
     private const string Rights = "rbac.authorization.k8s.io";
+    private readonly List<string> _notes = [];
+
+    /// <summary>What nobody does, and who restores should know.</summary>
+    public IReadOnlyList<string> Notes => _notes;
 
     /// <summary>Finds them, with their documents.</summary>
     public async Task<IReadOnlyList<StoredDocument>> FindAsync(IReadOnlyList<StoredDocument> chosen, CancellationToken cancellationToken)
     {
         var taken = chosen.Select(one => one.Object.Key).ToHashSet();
-        List<CapturedObject> wanted = [.. Definitions(chosen)];
-        wanted.AddRange(await MissingAsync(Namespaces(chosen), cancellationToken).ConfigureAwait(false));
+        var wanted = await MissingAsync(Definitions(chosen).Concat(Namespaces(chosen)), cancellationToken).ConfigureAwait(false);
         List<StoredDocument> found = [.. await stored.ReadEachAsync(wanted.Where(one => !taken.Contains(one.Key) && !selection.Excludes(one)), cancellationToken).ConfigureAwait(false)];
         if (selection is { TakesWholeNamespaces: true, ClusterScoped: null } && (selection.Namespaces.Count > 0 || selection.ExcludedNamespaces.Count > 0))
         {
@@ -47,16 +50,38 @@ internal sealed class RestoreCompanions(StoredObjects stored, IReadOnlyList<Capt
     private async Task<IEnumerable<StoredDocument>> RightsAsync(IReadOnlyList<StoredDocument> chosen, CancellationToken cancellationToken)
     {
         var accounts = chosen.Where(one => one.Object.Key is { Kind: "ServiceAccount", Group: "" }).Select(one => (one.Object.Namespace, one.Object.Name)).ToHashSet();
-        var candidates = index.Where(one => one.Key is { Kind: "ClusterRoleBinding", Group: Rights } && !selection.Excludes(one)).ToList();
-        var bindings = (await stored.ReadEachAsync(accounts.Count == 0 ? [] : await MissingAsync(candidates, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false))
-            .Where(one => one.Document is { } document && (document["subjects"] as JsonArray ?? []).OfType<JsonObject>()
-                .Any(subject => accounts.Contains((subject["namespace"]?.GetValue<string>() ?? "", subject["name"]?.GetValue<string>() ?? ""))))
-            .ToList();
+        var candidates = accounts.Count == 0 ? [] : index.Where(one => one.Key is { Kind: "ClusterRoleBinding", Group: Rights } && !one.IsTerminating && !selection.Excludes(one)).ToList();
+        var missing = await MissingAsync(candidates, cancellationToken).ConfigureAwait(false);
+        var bindings = (await stored.ReadEachAsync(missing, cancellationToken).ConfigureAwait(false)).Where(one => one.Document is { } document && SubjectsIn(document).Any(IsChosen)).ToList();
+        if (accounts.Any(one => selection.NamespaceMap.ContainsKey(one.Namespace)))
+        {
+            await NoteLeftRightsAsync([.. await stored.ReadEachAsync(candidates.Except(missing), cancellationToken).ConfigureAwait(false)], IsChosen, cancellationToken).ConfigureAwait(false);
+        }
+
         var roles = bindings.Concat(chosen.Where(one => one.Object.Key is { Kind: "RoleBinding", Group: Rights })).Select(one => one.Document?["roleRef"])
             .Where(role => role?["kind"]?.GetValue<string>() == "ClusterRole").Select(role => role!["name"]!.GetValue<string>()).ToHashSet(StringComparer.Ordinal);
         var named = index.Where(one => one.Key is { Kind: "ClusterRole", Group: Rights } && roles.Contains(one.Name) && !selection.Excludes(one));
         return bindings.Concat(await stored.ReadEachAsync(await MissingAsync(named, cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false));
+
+        bool IsChosen(SubjectAccounts subject) => accounts.Any(one => one.Namespace == subject.Namespace && (subject.Name is null || subject.Name == one.Name));
     }
+
+    /// <summary>A binding that is in the target is not changed for a namespace under another name: its accounts have fewer rights than the original's.</summary>
+    private async Task NoteLeftRightsAsync(IReadOnlyList<StoredDocument> there, Func<SubjectAccounts, bool> isChosen, CancellationToken cancellationToken)
+    {
+        foreach (var one in there.Where(one => one.Document is not null))
+        {
+            var live = await findLive(catalogue.Serving(one.Object.ApiVersion, one.Object.Kind)!, one.Object.Key, cancellationToken).ConfigureAwait(false);
+            var has = live is null ? [] : SubjectsIn(live).ToHashSet();
+            var without = SubjectsIn(one.Document!).Where(isChosen).Select(subject => subject.Mapped(selection)).Where(subject => !has.Contains(subject)).Distinct().ToList();
+            if (without.Count > 0)
+            {
+                _notes.Add($"{one.Object.Key} is in the target and stays as it is: it gives no rights to {string.Join(", ", without)}; add them to it by hand where they shall have them");
+            }
+        }
+    }
+
+    private static IEnumerable<SubjectAccounts> SubjectsIn(JsonObject binding) => (binding["subjects"] as JsonArray ?? []).OfType<JsonObject>().Select(SubjectAccounts.Of).OfType<SubjectAccounts>();
 
     private async Task<List<CapturedObject>> MissingAsync(IEnumerable<CapturedObject> all, CancellationToken cancellationToken)
     {

@@ -12,6 +12,7 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 public sealed class RestorePlanner(KubeApi api)
 {
     private const string WithoutKind = "the target has no such kind, and its definition is not among what is restored";
+
     /// <summary>Up to so many namespaces are listed one by one; beyond that, kinds are listed whole.</summary>
     private const int FewNamespaces = 5;
 
@@ -28,7 +29,7 @@ public sealed class RestorePlanner(KubeApi api)
     /// <param name="stored">The restore point's objects.</param>
     /// <param name="selection">Which of them, and where to.</param>
     /// <param name="cancellationToken">Ends the planning.</param>
-    /// <exception cref="EngineException"><c>api-unreachable</c>, <c>selection-empty</c>, or what the repository says.</exception>
+    /// <exception cref="EngineException"><c>api-unreachable</c>, <c>selection-empty</c>, <c>map-unused</c>, <c>map-collides</c>, or what the repository says.</exception>
     public async Task<ObjectRestorePlan> PlanAsync(StoredObjects stored, RestoreSelection selection, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(stored);
@@ -40,14 +41,19 @@ public sealed class RestorePlanner(KubeApi api)
             throw new EngineException("selection-empty", ErrorKind.Input, "no object of the restore point is selected", "look at its namespaces and kinds, and select some");
         }
 
+        SelectionCheck.RequireMapUsed(selection, chosen.Select(one => one.Object));
         var catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
-        var along = await new RestoreCompanions(stored, index, selection, catalogue, FindLiveAsync).FindAsync(chosen, cancellationToken).ConfigureAwait(false);
+        var companions = new RestoreCompanions(stored, index, selection, catalogue, FindLiveAsync);
+        var along = await companions.FindAsync(chosen, cancellationToken).ConfigureAwait(false);
         var scope = Scope.Of(catalogue, selection, [.. chosen, .. along], along);
         _isWide = scope.Documents.Select(one => one.Object.Namespace).Distinct().Count() > FewNamespaces;
         var planned = new PlannedObject[scope.Documents.Count];
         await Parallel.ForAsync(0, planned.Length, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (at, token) =>
             planned[at] = await PlanAsync(scope.Documents[at], scope, token).ConfigureAwait(false)).ConfigureAwait(false);
-        return new ObjectRestorePlan(api.Address, [.. planned.OrderBy(one => RestoreOrder.RankOf(one.Target)).ThenBy(one => one.Target.ToString(), StringComparer.Ordinal)]);
+        return new ObjectRestorePlan(api.Address, [.. planned.OrderBy(one => RestoreOrder.RankOf(one.Target)).ThenBy(one => one.Target.ToString(), StringComparer.Ordinal)])
+        {
+            Notes = [.. SelectionCheck.Idle(selection, index), .. companions.Notes],
+        };
     }
 
     /// <summary>
@@ -61,6 +67,7 @@ public sealed class RestorePlanner(KubeApi api)
         public static Scope Of(KubeCatalogue catalogue, RestoreSelection selection, IReadOnlyList<StoredDocument> documents, IReadOnlyList<StoredDocument> along)
         {
             var restored = documents.Where(one => one.Document is { } document && ObjectRules.NeverRestored(document, one.Object.IsTerminating, one.Object.IsFinished) is null).ToList();
+            SelectionCheck.RequireOneEach(selection, restored.Select(one => one.Object));
             return new Scope(
                 catalogue, selection, documents,
                 restored.Where(one => one.Object.Kind == "CustomResourceDefinition").Select(one => DefinedBy(one.Document!)).ToHashSet(),

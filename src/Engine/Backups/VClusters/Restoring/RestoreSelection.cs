@@ -8,6 +8,8 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <summary>Which objects of a restore point are put back, and where to. In namespaces and names <c>*</c> stands for anything.</summary>
 public sealed record RestoreSelection
 {
+    private readonly LabelSelector? _labels;
+
     /// <summary>Only these namespaces, with the Namespace objects; empty for all.</summary>
     public IReadOnlyList<string> Namespaces { get; init; } = [];
 
@@ -24,7 +26,15 @@ public sealed record RestoreSelection
     public IReadOnlyList<string> Names { get; init; } = [];
 
     /// <summary>Only objects with such labels, as <see cref="LabelSelector"/> reads it; null for all.</summary>
-    public string? Labels { get; init; }
+    public string? Labels
+    {
+        get;
+        init
+        {
+            field = value;
+            _labels = value is null ? null : LabelSelector.Parse(value, out _);
+        }
+    }
 
     /// <summary>Whether objects of the whole cluster are among them. Null: where no namespace is named, and what chosen namespaces cannot do without.</summary>
     public bool? ClusterScoped { get; init; }
@@ -57,7 +67,7 @@ public sealed record RestoreSelection
     }
 
     /// <summary>Whether a document that <see cref="Takes"/> takes has the labels that are asked for.</summary>
-    public bool TakesLabels(JsonObject document) => Labels is null || (LabelSelector.Parse(Labels, out _)?.Takes(document) ?? false);
+    public bool TakesLabels(JsonObject document) => Labels is null || _labels?.Takes(document) == true;
 
     /// <summary>Whether a kind was ruled out, so that it does not come along either.</summary>
     public bool Excludes(CapturedObject one) => IsAmong(ExcludedKinds, (one ?? throw new ArgumentNullException(nameof(one))).Key);
@@ -70,7 +80,7 @@ public sealed record RestoreSelection
     };
 
     /// <summary>A Namespace belongs to itself.</summary>
-    private static string PlaceOf(KubeObjectKey key) => key is { Kind: "Namespace", Group: "" } ? key.Name : key.Namespace;
+    internal static string PlaceOf(KubeObjectKey key) => key is { Kind: "Namespace", Group: "" } ? key.Name : key.Namespace;
 
     private static bool IsAmong(IReadOnlyList<string> kinds, KubeObjectKey key) =>
         kinds.Count > 0 && (kinds.Contains(key.Kind + (key.Group.Length > 0 ? "." + key.Group : ""), StringComparer.OrdinalIgnoreCase) || kinds.Contains(key.Kind, StringComparer.OrdinalIgnoreCase));
