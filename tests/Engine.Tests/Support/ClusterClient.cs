@@ -21,6 +21,9 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
 
     public KubeApi Api => _api!;
 
+    /// <summary>Where the newest restore point is.</summary>
+    public BackupRepository Repository => _repositories[^1];
+
     public VClusterCaptured Captured { get; private set; } = null!;
 
     public StoredObjects Stored { get; private set; } = null!;

@@ -45,12 +45,36 @@ internal static class ObjectBodies
         return body;
     }
 
+    /// <summary>What is there, as it is compared with a document: cleaned, but for the node ports that the document names too.</summary>
+    internal static JsonObject AsFound(JsonObject live, JsonObject document)
+    {
+        var found = ObjectCleaning.Clean(live.DeepClone().AsObject());
+        if (ObjectCleaning.AssignedPorts(live) is { } assigned)
+        {
+            var named = ObjectCleaning.PortsOf(document);
+            KeepPorts(found, assigned.Where(port => named.ContainsKey(port.Key)).ToDictionary());
+        }
+
+        return found;
+    }
+
     /// <summary>True where the one that is there is what this document was created as; a claim may have been bound since.</summary>
     internal static bool IsAsCreated(JsonObject document, JsonObject live)
     {
         var body = ForCreate(document);
         ClaimBinding.TakesOver(body, live);
-        return ObjectDifference.Between(ObjectCleaning.Clean(live.DeepClone().AsObject()), body).Count == 0;
+        return ObjectDifference.Between(AsFound(live, body), body).Count == 0;
+    }
+
+    /// <summary>What was there before a change, as it is put back: with the node ports that its server had chosen.</summary>
+    /// <param name="before">What was there, cleaned.</param>
+    /// <param name="ports">Those ports; null where it had none.</param>
+    /// <param name="live">What the change made of it.</param>
+    internal static JsonObject ForUndo(JsonObject before, IReadOnlyDictionary<string, int>? ports, JsonObject live)
+    {
+        var body = before.DeepClone().AsObject();
+        KeepPorts(body, ports ?? new Dictionary<string, int>());
+        return ForChange(body, live);
     }
 
     /// <summary>The stored content over the one that is there, with what only the server assigns, and owners as they are.</summary>

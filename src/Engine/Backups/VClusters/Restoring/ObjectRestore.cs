@@ -145,7 +145,7 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
 
         var isOurs = one.Action == ObjectAction.Create
             ? ObjectBodies.IsAsCreated(document, live)
-            : ObjectRestorePlan.DigestOf(ObjectCleaning.Clean(live.DeepClone().AsObject())) is var digest && digest != one.LiveDigest && digest == one.Digest;
+            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && digest == one.Digest;
         return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
     }
 
@@ -186,7 +186,7 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             return gone.IsSuccess || gone.Status == 404 ? null : gone.Message;
         }
 
-        var back = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Live!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+        var back = await api.ReplaceAsync(path, ObjectBodies.ForUndo(one.Live!, one.LivePorts, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
         return back.IsSuccess ? null : back.Message;
     }
 
@@ -239,7 +239,7 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
     private async Task<KubeAnswer> ChangeAsync(PlannedObject one, string path, CancellationToken cancellationToken)
     {
         var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
-        var digest = ObjectRestorePlan.DigestOf(ObjectCleaning.Clean(live.DeepClone().AsObject()));
+        var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
         if (digest != one.LiveDigest && digest != one.Digest)
         {
             throw Drifted(one);

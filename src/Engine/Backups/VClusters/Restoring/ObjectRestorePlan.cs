@@ -44,6 +44,10 @@ public sealed record PlannedObject(
     [JsonIgnore]
     internal JsonObject? Live { get; init; }
 
+    /// <summary>Of a Service that is there: the node ports that its server chose.</summary>
+    [JsonIgnore]
+    internal IReadOnlyDictionary<string, int>? LivePorts { get; init; }
+
     /// <summary>True where the document follows what was found in the target: another version, a claim without its volume.</summary>
     [JsonIgnore]
     internal bool IsAdjusted { get; init; }

@@ -179,13 +179,13 @@ public sealed class RestorePlanner(KubeApi api)
 
     private async Task<PlannedObject> PlanExistingAsync(PlannedObject plan, KubeResource resource, JsonObject live, Scope scope, CancellationToken cancellationToken)
     {
-        var cleaned = ObjectCleaning.Clean(live.DeepClone().AsObject());
+        var cleaned = ObjectBodies.AsFound(live, plan.Document!);
         if (!IsScratch && ClaimBinding.TakesOver(plan.Document!, live))
         {
             plan = plan with { Digest = ObjectRestorePlan.DigestOf(plan.Document!), IsAdjusted = true };
         }
 
-        var found = plan with { Live = cleaned, LiveDigest = ObjectRestorePlan.DigestOf(cleaned) };
+        var found = plan with { Live = cleaned, LivePorts = ObjectCleaning.AssignedPorts(live), LiveDigest = ObjectRestorePlan.DigestOf(cleaned) };
         if (live["metadata"]?["deletionTimestamp"] is not null)
         {
             return found with { Action = ObjectAction.Conflict, Reason = "the one that is there is being deleted; restore again when it is gone" };

@@ -29,6 +29,7 @@ internal static class RestoreRecord
                 ["digest"] = one.Digest,
                 ["liveDigest"] = one.LiveDigest,
                 ["before"] = one.Action == ObjectAction.Change ? one.Live!.DeepClone() : null,
+                ["beforePorts"] = one.Action == ObjectAction.Change ? JsonSerializer.SerializeToNode(one.LivePorts) : null,
                 // What the target's state has led to cannot be found again later.
                 ["document"] = one is { IsEffect: true, IsAdjusted: true } ? one.Document!.DeepClone() : null,
             });
@@ -53,7 +54,8 @@ internal static class RestoreRecord
             row.GetProperty("reason").GetString(), [], row.GetProperty("digest").GetString()!, row.GetProperty("liveDigest").GetString())
         {
             Live = row.GetProperty("before").Deserialize<JsonObject>(),
-            // Records of older builds have none.
+            // Records of older builds have neither of these.
+            LivePorts = row.TryGetProperty("beforePorts", out var ports) ? ports.Deserialize<Dictionary<string, int>>() : null,
             Document = row.TryGetProperty("document", out var adjusted) ? adjusted.Deserialize<JsonObject>() : null,
         }).ToList();
         var wanted = rows.Where(row => row is { IsEffect: true, Document: null }).ToDictionary(row => row.Source);
