@@ -35,6 +35,13 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
         foreach (var claim in objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }))
         {
             var name = $"{Note}{claim.Target.Namespace}/{claim.Target.Name}: ";
+            if (claim.Action is ObjectAction.Conflict or ObjectAction.Refuse)
+            {
+                // Data under a claim that stays as it is, or is on its way out, is nobody's plan.
+                notes.Add($"{name}is left alone, as the claim itself is: {claim.Reason}");
+                continue;
+            }
+
             if (!captured.ContainsKey(claim.Source))
             {
                 notes.Add(name + "is not in the restore point");

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -77,10 +78,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             }
 
             await api.DeleteAsync("/api/v1/namespaces/team-driven", null, Ct);
-            while (await api.FindAsync("/api/v1/namespaces/team-driven", Ct) is not null)
-            {
-                await Task.Delay(100, Ct);
-            }
+            await ClusterClient.UntilAsync(async () => await api.FindAsync("/api/v1/namespaces/team-driven", Ct) is null, () => "the end of team-driven", Ct);
         }
     }
 
@@ -93,6 +91,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         var cluster = lab.Clusters[0];
         using var api = KubernetesLab.Api(cluster);
         var claim = $"c{Guid.NewGuid():n}"[..12];
+        var claimPath = $"/api/v1/namespaces/{Namespace}/persistentvolumeclaims/{claim}";
         var directory = await cluster.AddClaimAsync(api, Namespace, claim, Ct);
         try
         {
@@ -143,12 +142,23 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             var mapped = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse($"{text}&map={Namespace}:team-0003", "/"), Ct);
             Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: has no volume", StringComparison.Ordinal));
 
+            // Nor does one have it that is left as it is: here one that is being deleted, which something still holds.
+            await File.WriteAllTextAsync(file, "written since", Ct);
+            await HoldAsync("""["case.example/keep"]""");
+            Assert.True((await api.DeleteAsync(claimPath, null, Ct)).IsSuccess);
+            var held = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            Assert.False(held.WritesOver);
+            Assert.Contains(held.Notes, note => note.StartsWith($"data of claim {Namespace}/{claim}: is left alone", StringComparison.Ordinal) && note.Contains("being deleted", StringComparison.Ordinal));
+
             RestoreWork Work(RestorePlan confirmed, string name) => new(repository, captured.Manifest, confirmed, confirmed.Hash, name);
         }
         finally
         {
+            await HoldAsync("null");
             await cluster.RemoveClaimAsync(api, Namespace, claim, Ct);
         }
+
+        Task<KubeAnswer> HoldAsync(string finalizers) => api.PatchAsync(claimPath, ClusterClient.Json($$"""{"metadata":{"finalizers":{{finalizers}}} }"""), Ct);
     }
 
     public void Dispose()
