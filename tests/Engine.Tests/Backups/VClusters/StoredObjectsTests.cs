@@ -52,12 +52,16 @@ public sealed class StoredObjectsTests : IAsyncDisposable
             pack[pack.Length / 2] ^= 1;
             return pack;
         });
-        await using var repository = await OpenAsync(store);
+        var counted = new CountingStore(store);
+        await using var repository = await OpenAsync(counted);
         var stored = new StoredObjects(repository, manifest);
 
         var read = await stored.ReadEachAsync(_index, Ct);
 
         Assert.Equal(_index.Count, read.Count);
+        var artifact = manifest.Artifacts.Single(artifact => artifact.Name == VClusterArtifacts.Resources);
+        // Whole chunks are not read once for each document in them.
+        Assert.True(counted.Read < 6 * artifact.Length, $"{counted.Read} bytes were read of an artifact of {artifact.Length}");
         var (lost, whole) = (read.Where(one => one.Fault is not null).ToList(), read.Where(one => one.Document is not null).ToList());
         Assert.NotEmpty(lost);
         Assert.True(whole.Count > _index.Count / 2, $"{lost.Count} of {_index.Count} documents were lost with one chunk");

@@ -88,7 +88,7 @@ public sealed class StoredObjects(BackupRepository repository, Manifest manifest
 
     private static long EndOf(CapturedObject one) => one.Offset + one.Length;
 
-    private async Task<IEnumerable<StoredDocument>> ReadRangeAsync(List<CapturedObject> range, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<StoredDocument>> ReadRangeAsync(List<CapturedObject> range, CancellationToken cancellationToken)
     {
         var begin = range[0].Offset;
         byte[] bytes;
@@ -103,17 +103,13 @@ public sealed class StoredObjects(BackupRepository repository, Manifest manifest
                 return [new StoredDocument(range[0], null, fault.Code == "content-range" ? Mismatch(range[0]) : fault)];
             }
 
-            // One by one: most of them lie in chunks that are whole.
-            var rest = new List<StoredDocument>();
-            foreach (var one in range)
-            {
-                rest.AddRange(await ReadRangeAsync([one], cancellationToken).ConfigureAwait(false));
-            }
-
-            return rest;
+            // By halves: most of them lie in chunks that are whole, and one by one each such chunk would be read once for every document in it.
+            var half = range.Count / 2;
+            var first = await ReadRangeAsync(range[..half], cancellationToken).ConfigureAwait(false);
+            return [.. first, .. await ReadRangeAsync(range[half..], cancellationToken).ConfigureAwait(false)];
         }
 
-        return range.Select(one => Parse(one, bytes, (int)(one.Offset - begin)));
+        return [.. range.Select(one => Parse(one, bytes, (int)(one.Offset - begin)))];
     }
 
     private static StoredDocument Parse(CapturedObject one, byte[] bytes, int at)
