@@ -11,7 +11,7 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
     {
         await using var small = await SmallConsole.StartAsync(Console.Browser, Cancellation);
         await small.CommandAsync(Cancellation, "backup", "uploads");
-        var (_, _) = await small.PersonAsync("paul", "Approver", Cancellation);
+        await small.PersonAsync("paul", "Approver", Cancellation);
         var admin = await small.AdminAsync();
         await admin.OpenAsync("/drills");
         var row = admin.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "volume-storage-failure" }).Filter(new() { HasText = "uploads" }).First;

@@ -25,9 +25,6 @@ internal sealed class SmallConsole : IAsyncDisposable
     /// <summary>Bodies that the receiver took.</summary>
     public ConcurrentQueue<string> Received { get; } = new();
 
-    /// <summary>What the console printed.</summary>
-    public string Output => _process?.Output ?? "";
-
     private string Data => _folder.Combine("data");
 
     private string ConfigurationFile => _folder.Combine("drconsole.json");
