@@ -77,13 +77,6 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
     /// <summary>The gate that a run waits at.</summary>
     public async Task<ApprovalGate> GateAsync(RunId run) => Assert.Single(await Engine.Get<ApprovalCatalog>().OfRunAsync(run, Ct));
 
-    /// <summary>Ends a recovery that waits; what takes it up then says so.</summary>
-    public async Task EndAsync(RunId run)
-    {
-        await Engine.Recoveries.CancelAsync(run, rollBack: false, "olga", "it is not needed", Ct);
-        Assert.Equal(RunState.Cancelled, (await Engine.AdvanceAsync(run)).State);
-    }
-
     public async ValueTask DisposeAsync()
     {
         if (_engine is not null)
