@@ -19,16 +19,22 @@ internal sealed class LeaseKeeper(RunHold hold, LeaseTimes times, TimeProvider t
             while (!_isLost)
             {
                 await Task.Delay(times.RenewEvery, time, over);
-                var stop = await RenewAsync(over);
-                if (stop && !work.IsCancellationRequested)
-                {
-                    await work.CancelAsync();
-                }
+                await LookAsync(work, over);
             }
         }
         catch (OperationCanceledException) when (over.IsCancellationRequested)
         {
             // The work has ended; its last write gave the lease up.
+        }
+    }
+
+    /// <summary>Renews once, and stops the work where it has to stop.</summary>
+    public async Task LookAsync(CancellationTokenSource work, CancellationToken over)
+    {
+        var stop = await RenewAsync(over);
+        if (stop && !work.IsCancellationRequested)
+        {
+            await work.CancelAsync();
         }
     }
 

@@ -47,6 +47,9 @@ public sealed class RunContext
     /// <summary>Set when somebody cancels the run, the process stops, or the lease is lost.</summary>
     public CancellationToken Cancellation { get; }
 
+    /// <summary>Asks the catalog whether somebody has cancelled the run; <see cref="Cancellation"/> says it then.</summary>
+    internal Func<Task>? LookForCancel { get; init; }
+
     /// <summary>The step being executed, for error messages.</summary>
     public string? CurrentStep { get; private set; }
 
@@ -96,6 +99,14 @@ public sealed class RunContext
         var result = await act(handle);
         await CompleteAsync(name, handle, result);
         return result;
+    }
+
+    /// <summary>Goes no further where somebody has cancelled the run, also since the lease was last renewed: short steps would be done meanwhile.</summary>
+    /// <exception cref="OperationCanceledException">It was cancelled, the process stops, or the lease is lost.</exception>
+    internal async Task StopIfCancelledAsync()
+    {
+        await (LookForCancel?.Invoke() ?? Task.CompletedTask);
+        Cancellation.ThrowIfCancellationRequested();
     }
 
     /// <summary>True where a step's intent is on record: it may have had an effect.</summary>

@@ -79,7 +79,7 @@ public sealed class RunExecution(
     /// <returns>True where it was parked and is queued again already.</returns>
     private async Task<bool> ExecuteAsync(RunHold hold, RunJournal journal, LeaseKeeper keeper, CancellationTokenSource work, CancellationToken stopping)
     {
-        var context = new RunContext(hold, journal, work.Token);
+        var context = new RunContext(hold, journal, work.Token) { LookForCancel = () => keeper.LookAsync(work, stopping) };
         journal.Log("information", "engine", hold.Run.Attempt == 1
             ? $"taken up, fence {hold.Run.Fence}, holder {LeaseOwner.Current}"
             : $"taken up again, attempt {hold.Run.Attempt}, fence {hold.Run.Fence}, holder {LeaseOwner.Current}");

@@ -118,7 +118,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             }
 
             await StopIfPausedAsync(journal);
-            context.Cancellation.ThrowIfCancellationRequested();
+            await context.StopIfCancelledAsync();
             foreach (var step in open.Where(step => step.NeedsApproval && states[step.Position] == StepState.Pending && !plan.IsDrill))
             {
                 await ApprovalGates.RequireAsync(context, plan, step, hasBegun: false, journal);
@@ -142,10 +142,10 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     private static async Task<RecoveryOutcome> FailAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back)
     {
         var failed = (await journal.StepsAsync()).FirstOrDefault(step => step.Error is not null);
-        if (plan.OnFailure == FailurePolicy.Ask && !await IsOnWayBackAsync(journal))
+        if (failed is not null && plan.OnFailure == FailurePolicy.Ask && !await IsOnWayBackAsync(journal))
         {
-            var why = $"{failed?.Name} failed: {failed?.Error}";
-            await journal.WaitAsync(RecoveryWait.Decision, why);
+            var why = $"{failed.Name} failed: {failed.Error}";
+            await journal.WaitAsync(RecoveryWait.Decision, why, failed.Position);
             throw new RunWaitsException($"a decision: {why}");
         }
 
