@@ -54,9 +54,8 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 UNION ALL
                 -- A whole plan, in scratch or in earnest, from its first step to its last; of a recovery of several the steps of this part.
                 SELECT max(step.ended_at), extract(epoch FROM max(step.ended_at) - min(step.started_at))::double precision
-                FROM run_source o JOIN recovery c ON c.run_id = o.run_id JOIN recovery_step step ON step.run_id = c.run_id AND coalesce(step.part, c.source) = o.source
-                LEFT JOIN plan_drill d ON d.run_id = c.run_id
-                WHERE o.source = s.name AND c.outcome = 'completed' AND step.state = 'done' AND (NOT c.is_drill OR jsonb_array_length(d.cleanup->'left') = 0)
+                FROM recovery c JOIN recovery_step step ON step.run_id = c.run_id LEFT JOIN plan_drill d ON d.run_id = c.run_id
+                WHERE coalesce(step.part, c.source) = s.name AND c.outcome = 'completed' AND step.state = 'done' AND (NOT c.is_drill OR jsonb_array_length(d.cleanup->'left') = 0)
                 GROUP BY c.run_id) measured
               ORDER BY drilled_at DESC LIMIT 1) drill ON true
             """, names, wanted, RecentValidations).ListAsync(

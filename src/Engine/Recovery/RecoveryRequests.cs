@@ -91,16 +91,12 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     {
         await ActAsync(run, actor, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}", reason, async (transaction, row) =>
         {
-            if (row.WaitsFor != RecoveryWait.Decision)
+            if (row is not { WaitsFor: RecoveryWait.Decision, WaitsStep: { } step })
             {
                 throw Refused("it does not wait for a decision");
             }
 
-            // Read while nobody else can decide, and nothing of it runs. What failed is what it waits for; beside it another may have been interrupted.
-            var steps = await recoveries.StepsAsync(run, cancellationToken);
-            var step = steps.FirstOrDefault(one => one.State is StepState.Failed or StepState.VerificationFailed) ?? steps.FirstOrDefault(one => one.State is StepState.Running or StepState.Acted)
-                ?? throw Refused("no step of it waits for a decision");
-            var decision = JsonSerializer.Serialize(new StepDecision(step.Position, choice, reason.Trim(), actor), JsonSerializerOptions.Web);
+            var decision = JsonSerializer.Serialize(new StepDecision(step, choice, reason.Trim(), actor), JsonSerializerOptions.Web);
             await transaction.Command("UPDATE recovery SET decision = $2, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value, new Jsonb(decision)).RunAsync(cancellationToken);
         }, wakes: true, cancellationToken);
     }

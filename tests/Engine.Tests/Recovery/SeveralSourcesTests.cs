@@ -84,7 +84,8 @@ public sealed class SeveralSourcesTests(CatalogServer catalog)
         Assert.Equal(RunState.Waiting, (await rig.Engine.AdvanceAsync(run)).State);
 
         Assert.Equal([null], waited);
-        Assert.Equal(RecoveryWait.Decision, (await rig.Engine.Catalog.FindAsync(run, Ct))!.WaitsFor);
+        var asked = (await rig.Engine.Catalog.StepsAsync(run, Ct)).First(step => step.Action == SwitchTraffic.ActionName);
+        Assert.Equal((RecoveryWait.Decision, asked.Position), await rig.Engine.Catalog.FindAsync(run, Ct) is { } row ? (row.WaitsFor, row.WaitsStep) : default);
         await rig.Engine.Recoveries.DecideAsync(run, StepChoice.MarkDone, "paul", "it is switched: I looked", Ct);
         Assert.Equal("recovery-refused", (await Assert.ThrowsAsync<EngineException>(() => rig.Engine.Recoveries.DecideAsync(run, StepChoice.Skip, "petra", "somebody else was faster", Ct))).Code);
         Assert.Equal(RunState.Completed, (await rig.Engine.AdvanceAsync(run)).State);

@@ -12,9 +12,9 @@ public sealed record EndedRecovery(RecoveryRow Recovery, string AskedBy, DateTim
 public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
 {
     private const string Columns =
-        "run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill, outcome, waits_for, waits_why, pause_by, pause_reason, decision::text, on_cancel";
+        "run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill, outcome, waits_for, waits_why, pause_by, pause_reason, decision::text, on_cancel, waits_step";
 
-    internal const int ColumnCount = 15;
+    internal const int ColumnCount = 16;
 
     /// <summary>The columns of a recovery behind an alias.</summary>
     internal static string ColumnsOf(string alias) => string.Join(", ", Columns.Split(", ").Select(column => $"{alias}.{column}"));
@@ -45,7 +45,7 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
         row.TextOrNull(9) is { } wait ? RecoveryNames.Parse<RecoveryWait>(wait) : null,
         row.TextOrNull(10), row.TextOrNull(11), row.TextOrNull(12),
         row.TextOrNull(13) is { } decision ? JsonSerializer.Deserialize<StepDecision>(decision, JsonSerializerOptions.Web) : null,
-        row.TextOrNull(14) == "roll_back");
+        row.TextOrNull(14) == "roll_back", (int?)row.LongOrNull(15));
 
     private static RecoveryStepRow MapStep(NpgsqlDataReader row) =>
         new(row.GetInt32(0), row.GetString(1), row.GetString(2), RecoveryNames.Parse<StepState>(row.GetString(3)), row.GetInt32(4))

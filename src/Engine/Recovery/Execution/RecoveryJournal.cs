@@ -79,10 +79,11 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     public Task ForgetDecisionAsync() => context.CommitAsync(ForgetDecisionAsync);
 
     /// <summary>What the run waits for; the caller then throws <see cref="RunWaitsException"/>.</summary>
-    public Task WaitAsync(RecoveryWait wait, string why) => context.CommitAsync(async transaction =>
+    /// <param name="step">Of a decision: the position of the step that it is about.</param>
+    public Task WaitAsync(RecoveryWait wait, string why, int? step = null) => context.CommitAsync(async transaction =>
     {
         var changed = await transaction.Command(
-            "UPDATE recovery SET waits_for = $2, waits_why = $3 WHERE run_id = $1 AND (waits_for IS DISTINCT FROM $2 OR waits_why IS DISTINCT FROM $3)", Run.Value, RecoveryNames.Of(wait), why)
+            "UPDATE recovery SET waits_for = $2, waits_why = $3, waits_step = $4 WHERE run_id = $1 AND (waits_for, waits_why, waits_step) IS DISTINCT FROM ($2, $3, $4)", Run.Value, RecoveryNames.Of(wait), why, step)
             .RunAsync(CancellationToken.None);
         if (changed == 1 && wait == RecoveryWait.Decision)
         {

@@ -85,9 +85,10 @@ public enum StepChoice
 public sealed record StepDecision(int Step, StepChoice Choice, string Reason, string By);
 
 /// <summary>A recovery as the catalog holds it.</summary>
+/// <param name="WaitsStep">While it waits for a decision: the position of the step that it is about.</param>
 public sealed record RecoveryRow(
     RunId Run, string Plan, int PlanVersion, string PlanHash, string Source, string Disaster, long? Incident, bool IsDrill, RecoveryOutcome? Outcome,
-    RecoveryWait? WaitsFor, string? WaitsWhy, string? PauseBy, string? PauseReason, StepDecision? Decision, bool RollBackOnCancel);
+    RecoveryWait? WaitsFor, string? WaitsWhy, string? PauseBy, string? PauseReason, StepDecision? Decision, bool RollBackOnCancel, int? WaitsStep);
 
 /// <summary>A step as the catalog holds it.</summary>
 public sealed record RecoveryStepRow(int Position, string Name, string Action, StepState State, int Attempt)

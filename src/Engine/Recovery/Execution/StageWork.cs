@@ -91,7 +91,7 @@ internal sealed class StageWork(RecoveryPlan plan, RecoveryJournal journal, Step
 
     private async Task<RunWaitsException> AskAsync(UndecidedStepException undecided)
     {
-        await journal.WaitAsync(RecoveryWait.Decision, undecided.Message);
-        return new RunWaitsException($"a decision about {undecided.Step}: {undecided.Message}");
+        await journal.WaitAsync(RecoveryWait.Decision, undecided.Message, undecided.Step.Position);
+        return new RunWaitsException($"a decision about {undecided.Step.Name}: {undecided.Message}");
     }
 }

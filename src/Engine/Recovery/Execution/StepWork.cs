@@ -9,9 +9,9 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 
 /// <summary>After a crash nobody can know whether a step took effect. A person is asked once the steps beside it have ended: an answer would else be given to steps that are still at work.</summary>
-internal sealed class UndecidedStepException(string step, string why) : Exception(why)
+internal sealed class UndecidedStepException(PlannedStep step, string why) : Exception(why)
 {
-    public string Step => step;
+    public PlannedStep Step => step;
 }
 
 /// <summary>
@@ -142,9 +142,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
                 Run.Log(step.Name, "it was interrupted and had not taken effect");
                 return false;
             case EffectProbe.Unknown unknown:
-                throw new UndecidedStepException(step.Name, unknown.Why);
+                throw new UndecidedStepException(step, unknown.Why);
             default:
-                throw new UndecidedStepException(step.Name, "it was interrupted, and doing it twice is not safe");
+                throw new UndecidedStepException(step, "it was interrupted, and doing it twice is not safe");
         }
     }
 
