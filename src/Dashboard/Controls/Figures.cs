@@ -104,7 +104,7 @@ public static class Figures
     /// <summary>Date, time, zone and UTC, for a title; said once where the zone is UTC.</summary>
     public static string Exact(DateTimeOffset at, TimeProvider time)
         => TimeZoneInfo.ConvertTime(at, time.LocalTimeZone) is var local && local.Offset == TimeSpan.Zero
-            ? local.ToString("yyyy-MM-dd HH:mm:ss 'UTC'", CultureInfo.InvariantCulture)
+            ? Format(Texts.MomentUtc, local)
             : Format(Texts.MomentExact, local, at.ToUniversalTime());
 
     /// <summary><c>hot, warm</c>.</summary>

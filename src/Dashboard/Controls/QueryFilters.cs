@@ -24,10 +24,10 @@ public sealed class QueryFilters : IDisposable
     private string Latest => _asked ?? _navigation.Uri;
 
     /// <summary>Goes to the page with one filter set, or without it where the value is null or empty.</summary>
-    public void Set(string name, string? value) => Set(new Dictionary<string, object?> { [name] = value });
+    public void Set(string name, string? value) => Set(new Dictionary<string, string?> { [name] = value });
 
     /// <summary>Goes to the page with these filters set, without those that are null or empty.</summary>
-    public void Set(IReadOnlyDictionary<string, object?> filters)
+    public void Set(IReadOnlyDictionary<string, string?> filters)
     {
         var asked = With(filters);
         // Before the call: it may answer within it.
@@ -36,13 +36,13 @@ public sealed class QueryFilters : IDisposable
     }
 
     /// <summary>The page's address with one filter set, for a link.</summary>
-    public string With(string name, string? value) => With(new Dictionary<string, object?> { [name] = value });
+    public string With(string name, string? value) => With(new Dictionary<string, string?> { [name] = value });
 
     /// <summary>The page's address with these filters set, for a link.</summary>
-    public string With(IReadOnlyDictionary<string, object?> filters)
+    public string With(IReadOnlyDictionary<string, string?> filters)
     {
         ArgumentNullException.ThrowIfNull(filters);
-        return _navigation.GetUriWithQueryParameters(Latest, filters.ToDictionary(one => one.Key, one => one.Value is "" ? null : one.Value));
+        return _navigation.GetUriWithQueryParameters(Latest, filters.ToDictionary(one => one.Key, one => (object?)(one.Value is "" ? null : one.Value)));
     }
 
     /// <inheritdoc/>

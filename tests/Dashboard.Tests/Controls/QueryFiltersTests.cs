@@ -30,7 +30,7 @@ public sealed class QueryFiltersTests
         using var filters = new QueryFilters(browser);
         filters.Set("namespace", "team");
 
-        filters.Set(new Dictionary<string, object?> { ["namespace"] = "", ["kind"] = null });
+        filters.Set(new Dictionary<string, string?> { ["namespace"] = "", ["kind"] = null });
         browser.Answer();
         browser.Answer();
 

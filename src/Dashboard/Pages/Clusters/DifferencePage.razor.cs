@@ -59,9 +59,9 @@ public partial class DifferencePage : LivePage
         _point = point;
     }
 
-    private void Choose(ChangeEventArgs args) => Filters.Set(new Dictionary<string, object?>
+    private void Choose(ChangeEventArgs args) => Filters.Set(new Dictionary<string, string?>
     {
-        ["with"] = args.Value as string is { Length: > 0 } value ? value : null,
+        ["with"] = args.Value as string,
         ["show"] = null,
         ["object"] = null,
     });

@@ -176,7 +176,7 @@ public partial class DifferenceView : IAsyncDisposable
         _ => ClusterTexts.ChangeChanged,
     };
 
-    private string KindHref(ObjectChangeKind? kind) => Filters.With(new Dictionary<string, object?> { ["show"] = kind?.ToString().ToLowerInvariant(), ["object"] = null });
+    private string KindHref(ObjectChangeKind? kind) => Filters.With(new Dictionary<string, string?> { ["show"] = kind?.ToString().ToLowerInvariant(), ["object"] = null });
 
     private string ObjectHref(ObjectChange one) => Filters.With("object", ClusterAddress.Of(one.Key));
 

@@ -31,7 +31,6 @@ public partial class RecoveryPanel
 {
     private const int ShortestReason = 8;
     private RecoveryPlan? _plan;
-    private RecoveryRow? _recovery;
     private IReadOnlyList<RecoveryStepRow> _steps = [];
     private ApprovalGate? _gate;
     private PlanDrillRow? _drill;
@@ -40,6 +39,10 @@ public partial class RecoveryPanel
     /// <summary>The run; a new one each time that it changed.</summary>
     [Parameter, EditorRequired]
     public Run Run { get; set; } = default!;
+
+    /// <summary>The run's recovery, read with it; null where there is none yet.</summary>
+    [Parameter, EditorRequired]
+    public RecoveryRow? Recovery { get; set; }
 
     /// <summary>Does something for the person, as the page does it: with the role asked for, and faults shown.</summary>
     [Parameter, EditorRequired]
@@ -80,7 +83,7 @@ public partial class RecoveryPanel
     /// <summary>When the service was stopped: it took no write after that.</summary>
     private DateTimeOffset? StoppedAt => _steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName)?.ActedAt;
 
-    private string? WaitText => _recovery?.WaitsFor switch
+    private string? WaitText => Recovery?.WaitsFor switch
     {
         RecoveryWait.Approval => RecoveryTexts.WaitsApproval,
         RecoveryWait.Resume => RecoveryTexts.WaitsResume,
@@ -93,7 +96,7 @@ public partial class RecoveryPanel
     {
         get
         {
-            if (_plan is null || !Run.IsOpen || _recovery?.WaitsFor is not null)
+            if (_plan is null || !Run.IsOpen || Recovery?.WaitsFor is not null)
             {
                 return null;
             }
@@ -129,7 +132,7 @@ public partial class RecoveryPanel
     {
         get
         {
-            if (_recovery?.WaitsFor == RecoveryWait.Decision)
+            if (Recovery?.WaitsFor == RecoveryWait.Decision)
             {
                 yield return (RecoveryAct.Retry, RecoveryTexts.DecideRetry, false);
                 yield return (RecoveryAct.MarkDone, RecoveryTexts.DecideMarkDone, false);
@@ -139,7 +142,7 @@ public partial class RecoveryPanel
                 yield break;
             }
 
-            if (_recovery?.PauseBy is not null)
+            if (Recovery?.PauseBy is not null)
             {
                 yield return (RecoveryAct.Resume, RecoveryTexts.Resume, false);
             }
@@ -159,8 +162,7 @@ public partial class RecoveryPanel
         _plan ??= RecoveryRequest.PlanOf(Run);
         _steps = await Recoveries.StepsAsync(Run.Id, CancellationToken.None);
         _gate = await Gates.OfRunAsync(Run.Id, CancellationToken.None) is [.., var newest] ? newest : null;
-        _recovery = await Recoveries.FindAsync(Run.Id, CancellationToken.None);
-        _drill = _recovery is { IsDrill: true } ? await Drills.FindAsync(Run.Id, CancellationToken.None) : null;
+        _drill = Recovery is { IsDrill: true } ? await Drills.FindAsync(Run.Id, CancellationToken.None) : null;
     }
 
     private Task Act(RecoveryAct act) => (act >= RecoveryAct.Retry ? OnDecide : OnAct)(async (actor, token) =>

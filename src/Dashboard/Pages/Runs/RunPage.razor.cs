@@ -28,7 +28,7 @@ public partial class RunPage : LivePage
     private List<LogLine> _log = [];
     private RescueOffer? _rescue;
     private ApprovalGate? _gate;
-    private RecoveryOutcome? _outcome;
+    private RecoveryRow? _recovery;
     private bool _isDecided;
 
     /// <summary>The run's number.</summary>
@@ -129,8 +129,7 @@ public partial class RunPage : LivePage
         }
 
         _gate = run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null;
-        // A recovery that failed and left nothing behind is another end than one that did.
-        _outcome = RunKinds.IsOfPlan(run.Kind) && run.State == RunState.Failed ? (await Recoveries.FindAsync(id, cancellationToken))?.Outcome : null;
+        _recovery = RunKinds.IsOfPlan(run.Kind) ? await Recoveries.FindAsync(id, cancellationToken) : null;
         _run = run;
     }
 
