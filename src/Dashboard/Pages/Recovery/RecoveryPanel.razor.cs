@@ -3,7 +3,6 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
-using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -31,18 +30,15 @@ public partial class RecoveryPanel
 {
     private const int ShortestReason = 8;
     private RecoveryPlan? _plan;
-    private IReadOnlyList<RecoveryStepRow> _steps = [];
-    private ApprovalGate? _gate;
-    private PlanDrillRow? _drill;
     private string _reason = "";
 
     /// <summary>The run; a new one each time that it changed.</summary>
     [Parameter, EditorRequired]
     public Run Run { get; set; } = default!;
 
-    /// <summary>The run's recovery, read with it; null where there is none yet.</summary>
+    /// <summary>The run's recovery, read with it.</summary>
     [Parameter, EditorRequired]
-    public RecoveryRow? Recovery { get; set; }
+    public RecoveryReading Reading { get; set; } = default!;
 
     /// <summary>Does something for the person, as the page does it: with the role asked for, and faults shown.</summary>
     [Parameter, EditorRequired]
@@ -53,16 +49,7 @@ public partial class RecoveryPanel
     public Func<Func<string, CancellationToken, Task>, Task> OnDecide { get; set; } = default!;
 
     [Inject]
-    private RecoveryCatalog Recoveries { get; set; } = default!;
-
-    [Inject]
-    private PlanDrillCatalog Drills { get; set; } = default!;
-
-    [Inject]
     private RecoveryRequests Requests { get; set; } = default!;
-
-    [Inject]
-    private ApprovalCatalog Gates { get; set; } = default!;
 
     [Inject]
     private ApprovalDesk Desk { get; set; } = default!;
@@ -75,15 +62,15 @@ public partial class RecoveryPanel
 
     private bool HasReason => _reason.Trim().Length >= ShortestReason;
 
-    private bool HasServed => _steps.Any(step => step is { Action: RestartServices.ActionName or RestoreInPlace.ActionName, StartedAt: not null });
+    private bool HasServed => Reading.Steps.Any(step => step is { Action: RestartServices.ActionName or RestoreInPlace.ActionName, StartedAt: not null });
 
     /// <summary>What is lost by what was measured; null until the data is restored.</summary>
-    private MeasuredLoss? Loss => MeasuredLoss.Of(_plan!, _steps);
+    private MeasuredLoss? Loss => MeasuredLoss.Of(_plan!, Reading.Steps);
 
     /// <summary>When the service was stopped: it took no write after that.</summary>
-    private DateTimeOffset? StoppedAt => _steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName)?.ActedAt;
+    private DateTimeOffset? StoppedAt => Reading.Steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName)?.ActedAt;
 
-    private string? WaitText => Recovery?.WaitsFor switch
+    private string? WaitText => Reading.Recovery.WaitsFor switch
     {
         RecoveryWait.Approval => RecoveryTexts.WaitsApproval,
         RecoveryWait.Resume => RecoveryTexts.WaitsResume,
@@ -96,13 +83,13 @@ public partial class RecoveryPanel
     {
         get
         {
-            if (_plan is null || !Run.IsOpen || Recovery?.WaitsFor is not null)
+            if (_plan is null || !Run.IsOpen || Reading.Recovery.WaitsFor is not null)
             {
                 return null;
             }
 
             var now = Time.GetUtcNow();
-            var left = PlanStages.SecondsOf(_plan, step => _steps.First(row => row.Position == step.Position) switch
+            var left = PlanStages.SecondsOf(_plan, step => Reading.Steps.First(row => row.Position == step.Position) switch
             {
                 { State: StepState.Pending } => step.EstimateSeconds,
                 { State: StepState.Running or StepState.Acted, StartedAt: { } began } => Math.Max(0, step.EstimateSeconds - (now - began).TotalSeconds),
@@ -123,16 +110,16 @@ public partial class RecoveryPanel
         }
     }
 
-    private bool MayStillUndo => Run.IsOpen && _steps.Any(step => step.MayHaveActed);
+    private bool MayStillUndo => Run.IsOpen && Reading.Steps.Any(step => step.MayHaveActed);
 
     /// <summary>In the order of the way back.</summary>
-    private List<string> PositionsOf(Func<RecoveryStepRow, bool> which) => [.. _steps.Where(which).OrderByDescending(step => step.Position).Select(step => Figures.Count(step.Position))];
+    private List<string> PositionsOf(Func<RecoveryStepRow, bool> which) => [.. Reading.Steps.Where(which).OrderByDescending(step => step.Position).Select(step => Figures.Count(step.Position))];
 
     private IEnumerable<(RecoveryAct Act, string Text, bool IsDanger)> Acts
     {
         get
         {
-            if (Recovery?.WaitsFor == RecoveryWait.Decision)
+            if (Reading.Recovery.WaitsFor == RecoveryWait.Decision)
             {
                 yield return (RecoveryAct.Retry, RecoveryTexts.DecideRetry, false);
                 yield return (RecoveryAct.MarkDone, RecoveryTexts.DecideMarkDone, false);
@@ -142,7 +129,7 @@ public partial class RecoveryPanel
                 yield break;
             }
 
-            if (Recovery?.PauseBy is not null)
+            if (Reading.Recovery.PauseBy is not null)
             {
                 yield return (RecoveryAct.Resume, RecoveryTexts.Resume, false);
             }
@@ -157,13 +144,7 @@ public partial class RecoveryPanel
     }
 
     /// <inheritdoc/>
-    protected override async Task OnParametersSetAsync()
-    {
-        _plan ??= RecoveryRequest.PlanOf(Run);
-        _steps = await Recoveries.StepsAsync(Run.Id, CancellationToken.None);
-        _gate = await Gates.OfRunAsync(Run.Id, CancellationToken.None) is [.., var newest] ? newest : null;
-        _drill = Recovery is { IsDrill: true } ? await Drills.FindAsync(Run.Id, CancellationToken.None) : null;
-    }
+    protected override void OnParametersSet() => _plan ??= RecoveryRequest.PlanOf(Run);
 
     private Task Act(RecoveryAct act) => (act >= RecoveryAct.Retry ? OnDecide : OnAct)(async (actor, token) =>
     {

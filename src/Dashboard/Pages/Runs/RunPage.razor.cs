@@ -28,7 +28,7 @@ public partial class RunPage : LivePage
     private List<LogLine> _log = [];
     private RescueOffer? _rescue;
     private ApprovalGate? _gate;
-    private RecoveryRow? _recovery;
+    private RecoveryReading? _recovery;
     private bool _isDecided;
 
     /// <summary>The run's number.</summary>
@@ -43,6 +43,9 @@ public partial class RunPage : LivePage
 
     [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
+
+    [Inject]
+    private PlanDrillCatalog PlanDrills { get; set; } = default!;
 
     [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
@@ -129,9 +132,16 @@ public partial class RunPage : LivePage
         }
 
         _gate = run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null;
-        _recovery = RunKinds.IsOfPlan(run.Kind) ? await Recoveries.FindAsync(id, cancellationToken) : null;
+        _recovery = RunKinds.IsOfPlan(run.Kind) ? await ReadRecoveryAsync(id, cancellationToken) : null;
         _run = run;
     }
+
+    private async Task<RecoveryReading?> ReadRecoveryAsync(RunId id, CancellationToken cancellationToken) =>
+        await Recoveries.FindAsync(id, cancellationToken) is { } recovery
+            ? new RecoveryReading(
+                recovery, await Recoveries.StepsAsync(id, cancellationToken), await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null,
+                recovery.IsDrill ? await PlanDrills.FindAsync(id, cancellationToken) : null)
+            : null;
 
     private Task DecideAsync(string decision) => ActAsync(async (actor, token) =>
     {
