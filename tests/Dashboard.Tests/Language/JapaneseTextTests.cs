@@ -14,7 +14,7 @@ public sealed partial class JapaneseTextTests
     private static readonly HashSet<string> Alike =
     [
         "Texts.ClockUtc", "Texts.HelpEnterKey", "Texts.HelpEscKey", "Texts.HelpHelpKey", "Texts.HelpTabKey", "Texts.MomentToday", "Texts.Percent",
-        "Texts.ProductName", "Texts.SearchKeys", "Texts.ZoneOffset", "Texts.ZoneUtc",
+        "Texts.MomentUtc", "Texts.ProductName", "Texts.SearchKeys", "Texts.ZoneOffset", "Texts.ZoneUtc",
         "PageTexts.ColumnSha", "PageTexts.FactServerVersion", "PageTexts.KindPostgres", "PageTexts.KindRedis", "PageTexts.KindVCluster",
         "PageTexts.NotMeasuredShort", "PageTexts.PageTitle", "RecoveryTexts.GateBeside", "RecoveryTexts.PreviewRto", "RecoveryTexts.TimelineRto",
         "RetentionTexts.WhyBad", "SettingTexts.ColumnRpo", "SettingTexts.ColumnRto",
