@@ -62,6 +62,9 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
     /// <summary>The clock that ages are counted with.</summary>
     public TimeProvider Time { get; set; } = TimeProvider.System;
 
+    /// <summary>The clock that backups are dated with.</summary>
+    public TimeProvider BackupTime { get; set; } = TimeProvider.System;
+
     public static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     public ProtectedEstate Estate { get; }
@@ -117,7 +120,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         var replication = new TierReplication(Tiers, Access, Points, Estate);
         IRunHandler[] handlers =
         [
-            new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, TimeProvider.System),
+            new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, BackupTime),
             new SetRun(_catalog.Pool, Runs, Requests, Estate, _folder.Registry, TimeProvider.System),
             new RestoreRun(Points, Access, RestoreDrivers, Gate),
             new RotationRun(Tiers, TimeProvider.System),

@@ -17,7 +17,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     [Fact]
     public async Task Retention_gives_up_what_no_rung_wants_and_keeps_the_newest_and_what_is_held()
     {
-        await using var rig = await CreateAsync(catalog, lab);
+        await using var rig = await RigWithinOneHourAsync();
         var (first, held, newest) = (await rig.BackupAsync(), await rig.BackupAsync(), await rig.BackupAsync());
         await new PointHolds(new HoldCatalog(catalog.Pool), rig.Points, rig.Tiers).PlaceAsync(held.RestorePoint!, "evidence", null, "anna", Ct);
         await EndValidationsAsync(rig);
@@ -41,7 +41,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     [Fact]
     public async Task Retention_in_one_tier_leaves_the_other_tiers_copies()
     {
-        await using var rig = await CreateAsync(catalog, lab);
+        await using var rig = await RigWithinOneHourAsync();
         var (old, newest) = (await rig.BackupAsync(), await rig.BackupAsync());
         await EndValidationsAsync(rig);
         // Ten days later the newest is older than the hot tier's seven days; as the source's newest it stays all the same.
@@ -57,7 +57,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     [Fact]
     public async Task Retention_killed_after_it_deleted_only_writes_down_what_it_had_done()
     {
-        await using var rig = await CreateAsync(catalog, lab);
+        await using var rig = await RigWithinOneHourAsync();
         var (first, second) = (await rig.BackupAsync(), await rig.BackupAsync());
         await EndValidationsAsync(rig);
         rig.Time = At(TimeSpan.FromHours(3));
@@ -77,7 +77,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     [Fact]
     public async Task Retention_of_a_point_in_use_or_of_a_source_that_may_be_corrupt_waits_for_the_end_of_that()
     {
-        await using var rig = await CreateAsync(catalog, lab);
+        await using var rig = await RigWithinOneHourAsync();
         var (first, _) = (await rig.BackupAsync(), await rig.BackupAsync());
         await EndValidationsAsync(rig);
         var plan = await rig.Requests.PlanRestoreAsync(first.RestorePoint!, $"dir:{rig.Store("restored")}", "/", Ct);
@@ -110,7 +110,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     [Fact]
     public async Task Retention_that_would_take_too_much_asks_for_a_persons_word()
     {
-        await using var rig = await CreateAsync(catalog, lab);
+        await using var rig = await RigWithinOneHourAsync();
         for (var i = 0; i < 3; i++)
         {
             await rig.BackupAsync();
@@ -137,6 +137,14 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
             Assert.Contains("frozen", Assert.Single(report.Protected).Reason, StringComparison.Ordinal);
             Assert.Equal(0, await rig.Freezes.TellAsync(repository, rig.Source.Workspace, Ct));
         }
+    }
+
+    /// <summary>A rig whose backups all bear times of one hour, so that the ladder's hours keep one of them, whenever the test runs.</summary>
+    private async Task<BackupRig> RigWithinOneHourAsync()
+    {
+        var rig = await CreateAsync(catalog, lab);
+        rig.BackupTime = new TimeSinceTheHour();
+        return rig;
     }
 
     private static async Task<Run> RetainAsync(BackupRig rig, TimeSpan later, string tier = "hot")
@@ -168,4 +176,12 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     private static RetentionRunResult Result(Run run) => JsonSerializer.Deserialize<RetentionRunResult>(run.ResultJson!, JsonSerializerOptions.Web)!;
+
+    /// <summary>The system's clock, put back so that it stood at a full hour when this was made.</summary>
+    private sealed class TimeSinceTheHour : TimeProvider
+    {
+        private readonly TimeSpan _behind = TimeSpan.FromTicks(System.GetUtcNow().Ticks % TimeSpan.TicksPerHour);
+
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow() - _behind;
+    }
 }
