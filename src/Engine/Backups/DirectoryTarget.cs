@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <param name="Path">Absolute.</param>
 public sealed record DirectoryTarget(string Path) : RestoreTarget
 {
-    private static readonly string[] s_known = ["part", "inPlace", "delete", "verify", "undo"];
+    private static readonly string[] s_known = ["part", "inPlace", "delete", "verify", "exchange", "undo"];
 
     /// <summary>Only this folder or file of the volume, from its root; null for all of it. A folder's content becomes the directory's.</summary>
     public string? Part { get; init; }
@@ -23,17 +23,24 @@ public sealed record DirectoryTarget(string Path) : RestoreTarget
     /// <summary>In place: true to compare contents; else a file of the same size and time counts as right.</summary>
     public bool Verify { get; init; }
 
+    /// <summary>
+    /// In place: true where the plan is made while others may still write, as a recovery's is before anybody stops them. What differs when it is
+    /// carried out is replaced, and kept aside, whatever it is by then. Else that is done which the plan saw, and nothing else.
+    /// </summary>
+    public bool Exchange { get; init; }
+
     /// <summary>True to take the last restore in place back.</summary>
     public bool Undo { get; init; }
 
     /// <summary>True where it is more than a new directory for everything.</summary>
-    public bool HasOptions => Part is not null || InPlace || Delete || Verify || Undo;
+    public bool HasOptions => Part is not null || InPlace || Delete || Verify || Exchange || Undo;
 
     /// <inheritdoc/>
     public override string ToText()
     {
         var options = new List<string>();
         Add("delete", Delete);
+        Add("exchange", Exchange);
         Add("inPlace", InPlace);
         if (Part is not null)
         {
@@ -71,11 +78,12 @@ public sealed record DirectoryTarget(string Path) : RestoreTarget
             InPlace = Flag(options, "inPlace", faults),
             Delete = Flag(options, "delete", faults),
             Verify = Flag(options, "verify", faults),
+            Exchange = Flag(options, "exchange", faults),
             Undo = Flag(options, "undo", faults),
         };
-        if ((target.Delete || target.Verify) && !target.InPlace)
+        if ((target.Delete || target.Verify || target.Exchange) && !target.InPlace)
         {
-            faults.Add("delete and verify are for inPlace=true");
+            faults.Add("delete, verify and exchange are for inPlace=true");
         }
 
         if (target.Undo && (target.InPlace || target.Part is not null))

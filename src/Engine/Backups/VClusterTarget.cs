@@ -24,6 +24,9 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
     /// <summary>Below which directory the volumes of its claims are, as this machine sees it: then their data is restored with the objects; null where it is not.</summary>
     public string? Volumes { get; init; }
 
+    /// <summary>True for a plan that nobody will carry out: all that lives in the cluster is not read for it. No target's text says it.</summary>
+    public bool IsSketch { get; init; }
+
     /// <summary>How the cluster is reached.</summary>
     public VClusterSettings Settings => new(Namespace, Kubeconfig, false) { Name = Name, Server = Server, DataDirectory = Store, VolumesDirectory = Volumes, RunsCommands = false };
 

@@ -31,6 +31,11 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         var before = await IdentitiesAsync(cluster);
         await rig.BackUpAsync();
 
+        // Looking whether one can be made reads no living cluster; the plan that a person asks for does.
+        var sketch = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster, IsSketch: true), Ct);
+        Assert.Contains("the living cluster is not compared for a sketch", sketch.Target.InPlace!.Plan.Notes);
+        Assert.DoesNotContain(sketch.Target.InPlace.Plan.Notes, note => note.StartsWith("living cluster: ", StringComparison.Ordinal));
+
         // A drill restores it into an empty cluster, which is gone afterwards.
         var drilled = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
         Assert.True(drilled.State == RunState.Completed, $"{drilled.ErrorJson}\n{await rig.LogAsync(drilled.Id)}");

@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Support;
 
@@ -32,6 +33,9 @@ public sealed class WorkspaceRecoveryTests(CatalogServer catalog)
         var run = await rig.Engine.AskAsync(plan);
         var single = await rig.Engine.Recoveries.PlanAsync("redis-failure", new PlanRequest(rig.Cache, "UNKNOWN"), Ct);
         Assert.Equal("recovery-already-open", (await Assert.ThrowsAsync<EngineException>(() => rig.Engine.Recoveries.RequestAsync(single, single.Hash, "olga", Ct))).Code);
+        // The application goes on writing until it is held.
+        rig.Write("photos/b", "painted again");
+        rig.Write("photos/late", "1");
         await rig.Engine.ApproveAsync(run.Id);
         var ended = await rig.Engine.AdvanceAsync(run.Id);
 
@@ -165,6 +169,87 @@ public sealed class WorkspaceRecoveryTests(CatalogServer catalog)
 
         Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.Engine.LogAsync(ended.Id)}");
         Assert.Equal(wanted, await rig.DigestAsync());
+    }
+
+    [Fact]
+    public async Task Database_of_a_server_that_is_a_part_itself_comes_back_with_it_and_nobody_is_asked()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog, hasDump: true);
+        var wanted = await rig.DigestAsync();
+        var set = await rig.TakeSetAsync();
+        await rig.SpoilAsync();
+
+        var plan = (await rig.DraftAsync(set)).Require();
+
+        var left = Assert.Single(plan.Several!.LeftOut);
+        Assert.Equal((rig.Dump, rig.Database), (left.Source, left.With));
+        Assert.Contains(plan.Notes, note => note.StartsWith($"{rig.Dump} is left out: it comes back with {rig.Database}", StringComparison.Ordinal));
+        Assert.Equal(plan.Hash, RecoveryPlan.Parse(plan.ToJson()).Hash);
+        // Without the server it would not come back.
+        var alone = await rig.DraftAsync(set, rig.Database);
+        Assert.Equal(rig.Dump, Assert.Single(alone.Faults).Source);
+        var ended = await rig.Engine.RecoverAsync(plan);
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.Engine.LogAsync(ended.Id)}");
+        Assert.Equal(wanted, await rig.DigestAsync());
+    }
+
+    [Fact]
+    public async Task Steps_side_by_side_on_one_part_are_saved_in_no_version_and_made_into_no_plan()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog);
+        var set = await rig.TakeSetAsync();
+        var library = rig.Engine.Get<PlanLibrary>();
+        var version = (await library.NewestAsync("workspace-recovery", Ct))!;
+        var template = library.Read(version);
+        var wrong = template with { Steps = [.. template.Steps.Select(step => step.Name == "isolate" ? step with { Together = true } : step)] };
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => library.SaveAsync(wrong.ToText(), "adam", "for the test", version.Version, Ct));
+        Assert.Equal("plan-invalid", refused.Code);
+        Assert.Contains("steps 'stop' and 'isolate' would be done side by side on one source", refused.Message, StringComparison.Ordinal);
+        // An older build may have saved one.
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.Engine.Get<SeveralPlans>().MakeAsync(version, wrong, new SeveralRequest("UNKNOWN", []) { Set = set }, Ct));
+        Assert.Equal("plan-invalid", fault.Code);
+        Assert.Contains($"side by side on {rig.Database}", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Command_for_the_application_that_is_gone_is_seen_before_it_is_needed()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog);
+        await rig.TakeSetAsync();
+        File.Delete(rig.Shell);
+
+        await rig.Engine.Get<PlanReadiness>().EvaluateAsync(new HashSet<string> { rig.Uploads }, Ct);
+
+        var row = (await rig.Engine.Get<ReadinessCatalog>().ListAsync(Ct)).Single(row => row.Source == SeveralPlans.SubjectOf(rig.Workspace));
+        Assert.Contains(row.Reasons, reason => reason.Cause == ReadinessCause.CommandMissing && reason.Text.Contains($"Workspaces:Quiesce: {rig.Shell}", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Way_back_that_is_incomplete_leaves_the_application_held_and_says_how_it_goes_on()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog);
+        var set = await rig.TakeSetAsync();
+        await rig.SpoilAsync();
+        rig.Engine.AfterAct = context =>
+        {
+            if (context.Step.Name != $"restart-{rig.Database}")
+            {
+                return Task.CompletedTask;
+            }
+
+            // Somebody writes into what was restored: it is nobody's to take away.
+            File.WriteAllText(Path.Combine(rig.Volume, "photos/a"), "written since");
+            throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made it fail");
+        };
+
+        var ended = await rig.Engine.RecoverAsync((await rig.DraftAsync(set)).Require());
+
+        var log = await rig.Engine.LogAsync(ended.Id);
+        Assert.True(RecoveryOutcome.RollbackFailed == await rig.Engine.OutcomeAsync(ended.Id), log);
+        Assert.Equal(["held"], rig.SaidByHooks());
+        Assert.Contains($"the application of workspace {rig.Workspace} still stands still", log, StringComparison.Ordinal);
+        Assert.Contains("let it go on: /bin/sh -c echo goes on", log, StringComparison.Ordinal);
     }
 
     private static IEnumerable<string> Each(string step, params string[] sources) => sources.Select(source => $"{step}-{source}");

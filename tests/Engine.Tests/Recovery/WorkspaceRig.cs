@@ -35,6 +35,8 @@ internal sealed class WorkspaceRig : IAsyncDisposable
 
     public string Database => $"orders-{_mark}";
 
+    public string Dump => $"dump-{_mark}";
+
     public string Cache => $"cache-{_mark}";
 
     public string Uploads => $"uploads-{_mark}";
@@ -44,17 +46,22 @@ internal sealed class WorkspaceRig : IAsyncDisposable
     public string RedisFolder => _folder.Combine("redis");
 
     private string Held => $$"""
-        , "Workspaces": [ { "Name": "{{Workspace}}", "Quiesce": ["/bin/sh", "-c", "echo held >> '{{Hooks}}'"], "Resume": ["/bin/sh", "-c", "echo goes on >> '{{Hooks}}'"] } ]
+        , "Workspaces": [ { "Name": "{{Workspace}}", "Quiesce": ["{{Shell}}", "-c", "echo held >> '{{Hooks}}'"], "Resume": ["/bin/sh", "-c", "echo goes on >> '{{Hooks}}'"] } ]
         """;
+
+    /// <summary>The program that holds the application; whoever removes it takes the command away.</summary>
+    public string Shell => _folder.Combine("hold-shell");
 
     private string Hooks => _folder.Combine("hooks");
 
     /// <summary>Starts and fills everything.</summary>
     /// <param name="holds">False: no commands hold the application still.</param>
     /// <param name="declaresDirectory">False: no configuration names the data directory of the Redis.</param>
-    public static async Task<WorkspaceRig> StartAsync(CatalogServer catalog, bool declaresDirectory = true, bool holds = true)
+    /// <param name="hasDump">True: a database of the server is also protected by itself, with logical backups.</param>
+    public static async Task<WorkspaceRig> StartAsync(CatalogServer catalog, bool declaresDirectory = true, bool holds = true, bool hasDump = false)
     {
         var rig = new WorkspaceRig();
+        File.CreateSymbolicLink(rig.Shell, "/bin/sh");
         await rig._server.StartAsync(Ct);
         await rig.ExecuteAsync("CREATE TABLE parcel (id int PRIMARY KEY, note text); INSERT INTO parcel SELECT i, 'parcel ' || i || repeat(' of the shop', 20) FROM generate_series(1, 2000) i; CHECKPOINT");
         await rig.StartRedisAsync();
@@ -66,8 +73,12 @@ internal sealed class WorkspaceRig : IAsyncDisposable
         var directory = declaresDirectory ? $"""
             , "DataDirectory": "{rig.RedisFolder}"
             """ : "";
+        var dump = hasDump ? $$"""
+              { "Name": "{{rig.Dump}}", "Kind": "postgres", "Class": "standard", "Workspace": "{{rig.Workspace}}",
+                "Postgres": { "Host": "127.0.0.1", "Port": {{rig._server.Port}}, "Database": "postgres", "Username": "postgres", "PasswordFile": "password", "Mode": "logical" } },
+            """ : "";
         rig._engine = await EngineRig.StartAsync(catalog, rig._folder, $$"""
-            "Sources": [
+            "Sources": [ {{dump}}
               { "Name": "{{rig.Cache}}", "Kind": "redis", "Class": "standard", "Workspace": "{{rig.Workspace}}", "Redis": { "Host": "127.0.0.1", "Port": {{rig._redisPort}}{{directory}} },
                 "Recovery": { "Service": { "Driver": "command", "Start": ["/bin/sh", "{{rig.Script("start")}}"], "Stop": ["/bin/sh", "{{rig.Script("stop")}}"], "Status": ["/bin/sh", "{{rig.Script("status")}}"] },
                               "Checks": [ { "Name": "answers", "Command": ["redis-cli", "-h", "{host}", "-p", "{port}", "ping"] } ] } },

@@ -10,6 +10,9 @@ public partial class SeveralRecovery
 {
     private readonly HashSet<string> _leaveOut = new(StringComparer.Ordinal);
     private SeveralDraft? _draft;
+
+    /// <summary>What the draft was made without; a box that is cleared stays to be ticked again until the plan is made anew.</summary>
+    private IReadOnlyList<string> _madeWithout = [];
     private bool _isMaking;
 
     /// <summary>The plan's name.</summary>
@@ -38,6 +41,14 @@ public partial class SeveralRecovery
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
+    /// <summary>Of the sources that the draft leaves out, those that the person can take back in; what comes back with another is not theirs to choose.</summary>
+    private List<string> LeftOut => _draft switch
+    {
+        { Plan.Several: { } scope } => [.. scope.LeftOut.Where(one => one.With is null).Select(one => one.Source)],
+        { } unfit => [.. _madeWithout.Except(unfit.Faults.Select(fault => fault.Source))],
+        null => [],
+    };
+
     private void Toggle(string source, bool isOut)
     {
         _ = isOut ? _leaveOut.Add(source) : _leaveOut.Remove(source);
@@ -47,7 +58,11 @@ public partial class SeveralRecovery
     {
         _isMaking = true;
         StateHasChanged();
-        await OnAct(async (_, token) => _draft = await Requests.PlanAsync(Plan, await For([.. _leaveOut], token), token));
+        await OnAct(async (_, token) =>
+        {
+            List<string> without = [.. _leaveOut.Order(StringComparer.Ordinal)];
+            (_draft, _madeWithout) = (await Requests.PlanAsync(Plan, await For(without, token), token), without);
+        });
         _isMaking = false;
     }
 

@@ -45,7 +45,8 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         }
 
         var endangered = await InPlaceRestore.EndangeredAsync(access, new StoredObjects(repository, manifest), cancellationToken);
-        var living = await LivingState.ReadAsync(repository, manifest, cluster, time, cancellationToken);
+        // Without its digest among the notes, a sketch is refused by whoever would carry it out.
+        var living = cluster.IsSketch ? null : await LivingState.ReadAsync(repository, manifest, cluster, time, cancellationToken);
         IReadOnlyList<string> notes =
         [
             $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
@@ -53,8 +54,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             .. endangered.Select(claim => claim.Volume.Length == 0
                 ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
                 : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
-            .. Lines(living),
-            LivingNote + living.Digest,
+            .. living is null ? ["the living cluster is not compared for a sketch"] : Lines(living).Append(LivingNote + living.Digest),
         ];
         return new RestorePlan
         {

@@ -16,13 +16,14 @@ internal sealed class ApplicationHold(WorkspaceSettings settings, ProcessRegistr
     public bool IsConfigured => settings.Quiesce is not null;
 
     /// <summary>Holds it still.</summary>
+    /// <param name="hint">What whoever asks is told where that fails: only the caller knows what was not begun then.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <exception cref="EngineException"><c>quiesce-failed</c>; whoever calls lets it go on, since it may be half done.</exception>
-    public async Task BeginAsync(CancellationToken cancellationToken)
+    public async Task BeginAsync(string hint, CancellationToken cancellationToken)
     {
         if (await FaultOfAsync(settings.Quiesce!, cancellationToken) is { } fault)
         {
-            throw new EngineException("quiesce-failed", ErrorKind.Unavailable, $"the application of workspace {settings.Name} could not be held still: {fault}",
-                "Look at the command Workspaces:Quiesce; nothing was captured.");
+            throw new EngineException("quiesce-failed", ErrorKind.Unavailable, $"the application of workspace {settings.Name} could not be held still: {fault}", hint);
         }
     }
 

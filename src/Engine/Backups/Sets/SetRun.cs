@@ -94,7 +94,7 @@ public sealed class SetRun(
             {
                 context.Log("hold", string.Join(' ', settings.Quiesce!));
                 var began = time.GetUtcNow();
-                await hold.BeginAsync(context.Cancellation);
+                await hold.BeginAsync("Look at the command Workspaces:Quiesce; nothing was captured.", context.Cancellation);
                 return began;
             });
             return await context.StepAsync(CaptureStep, async _ =>

@@ -10,7 +10,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// <param name="Result">The same counted, with what stays as it is.</param>
 internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, TreeRestoreResult Result)
 {
-    private const int Shown = 200;
+    /// <summary>So many changes a person reads before confirming.</summary>
+    public const int Shown = 200;
 
     /// <summary>SHA-256 of every change, lower-case hex.</summary>
     public string Digest
@@ -45,8 +46,9 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
         return new VolumeDifference(changes, result);
     }
 
-    /// <summary>What a person reads before confirming: the counts, and the first changes by name.</summary>
-    public IEnumerable<string> Notes()
+    /// <summary>What a person reads: the counts, and the first changes by name.</summary>
+    /// <param name="shown">So many by name.</param>
+    public IEnumerable<string> Notes(int shown = Shown)
     {
         yield return string.Create(CultureInfo.InvariantCulture,
             $"{Result.Created} created, {Result.Replaced} changed, {Result.Adjusted} only in owner, mode, time or attributes, {Result.Deleted} deleted, {Result.LeftAlone} left alone that the restore point has not, {Result.Unchanged} right already");
@@ -55,14 +57,14 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
             yield return string.Create(CultureInfo.InvariantCulture, $"{Result.Blocked} NOT restored: a directory that holds something is in their way; delete=true takes it away");
         }
 
-        foreach (var change in Changes.Take(Shown))
+        foreach (var change in Changes.Take(shown))
         {
             yield return $"{Word(change.Kind)} {(change.Path.Length > 0 ? change.Path : ".")}";
         }
 
-        if (Changes.Count > Shown)
+        if (Changes.Count > shown)
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"and {Changes.Count - Shown} more; the plan's hash covers each of them");
+            yield return string.Create(CultureInfo.InvariantCulture, $"and {Changes.Count - shown} more{(shown == Shown ? "; the plan's hash covers each of them" : "")}");
         }
     }
 

@@ -14,6 +14,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// </summary>
 public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate estate, DataFolder data, TimeProvider time) : IInPlaceDriver
 {
+    /// <summary>So many changes are named in a run's log.</summary>
+    private const int ReallyShown = 50;
+
     /// <inheritdoc/>
     public string PlanKind => VolumeDriver.ManifestKind;
 
@@ -47,6 +50,15 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
 
         RequireInPlace(directory, part);
         var difference = await VolumeDifference.ReadAsync(repository, manifest, part, directory, null, cancellationToken);
+        if (directory.Exchange)
+        {
+            // First, since whoever reads only the first lines must know that the rest is how it was then.
+            notes.Add($"What differs when it is restored is replaced or deleted, whatever it is by then; all of that is kept in {directory.Path}/.drconsole-before-…, and undo=true brings it back until somebody writes there.");
+            notes.Add("What is written while it is restored is left as it is. This is how it differed when the plan was made:");
+            notes.AddRange(difference.Notes());
+            return Plan(manifest, directory, part, notes) with { Difference = difference.Digest };
+        }
+
         notes.AddRange(difference.Notes());
         notes.Add(directory.InPlace
             ? $"What is replaced or deleted is kept in {directory.Path}/.drconsole-before-…; undo=true brings it back until somebody writes there. Stop what uses the volume first."
@@ -179,17 +191,36 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         var folder = VolumeUndo.FolderOf(target.Path, work.Operation);
         using var undo = await GoOnAsync(work, target, part, folder, cancellationToken) ?? await BeginAsync(work, target, part, folder, cancellationToken);
         undo.Keep();
+        var left = new List<string>();
         var result = await work.Repository.RestoreTreeAsync(work.Manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
         {
             Path = part.Part,
             Delta = true,
             VerifyContent = target.Verify,
+            // What somebody writes from now on is kept nowhere, so that nothing may take its place.
+            Only = path => !IsWrittenMeanwhile(undo, path, left),
         }, work.Progress, cancellationToken);
         undo.Finish();
+        if (left.Count > 0)
+        {
+            work.Log?.Invoke("restore", $"{Counted.Of(left.Count, "item")} left as written while it was restored: {string.Join(", ", left.Take(5))}");
+        }
+
         var kept = undo.KeepsAnything ? $"; the old state is kept in {undo.Folder}" : "";
         work.Log?.Invoke("restore", string.Create(CultureInfo.InvariantCulture,
             $"{result.Created} created, {result.Replaced} changed, {result.Adjusted} adjusted, {undo.Entries.Count(entry => entry.Change == nameof(RestoreChangeKind.Delete))} deleted, {result.Unchanged} were right{kept}"));
         return new RestoreOutcome(result.Bytes, time.GetElapsedTime(began).TotalSeconds, result.Warnings);
+    }
+
+    private static bool IsWrittenMeanwhile(VolumeUndo undo, string path, List<string> left)
+    {
+        var isWritten = undo.IsWrittenMeanwhile(path);
+        if (isWritten)
+        {
+            left.Add(path.Length > 0 ? path : ".");
+        }
+
+        return isWritten;
     }
 
     /// <summary>What an attempt that died began, or null. What somebody wrote meanwhile is in no journal, and would be lost.</summary>
@@ -218,14 +249,25 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
 
     private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
     {
+        // Before anything is looked at: what is written after it was looked at must be known from what was there.
+        var began = time.GetUtcNow();
         var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
-        if (difference.Digest != work.Plan.Difference)
+        if (target.Exchange)
+        {
+            if (difference.Digest != work.Plan.Difference)
+            {
+                work.Log?.Invoke("restore", $"{target.Path} has changed since the plan was made; this is replaced, and kept in {folder}:");
+            }
+
+            difference.Notes(ReallyShown).ToList().ForEach(note => work.Log?.Invoke("restore", note));
+        }
+        else if (difference.Digest != work.Plan.Difference)
         {
             throw new EngineException("target-changed", ErrorKind.Conflict, $"{target.Path} was changed since the difference was shown: {difference.Notes().First()}",
                 "Stop what writes there, look at the difference again and confirm it as it is now. Nothing was changed.");
         }
 
-        return VolumeUndo.Begin(folder, new UndoHeader(work.Manifest.Id.Value, work.Operation, part.RootIn(target.Path), time.GetUtcNow()), difference.Changes);
+        return VolumeUndo.Begin(folder, new UndoHeader(work.Manifest.Id.Value, work.Operation, part.RootIn(target.Path), began), difference.Changes);
     }
 
     private RestoreOutcome TakeBack(RestoreWork work, DirectoryTarget target)

@@ -24,10 +24,12 @@ internal sealed class VolumeUndo : IDisposable
     private readonly TreeTarget _live;
     private readonly TreeTarget _old;
     private readonly TreeTarget.DirectoryCursor _liveCursor;
+    private readonly Dictionary<string, UndoEntry> _byPath;
 
     private VolumeUndo(UndoFolder folder, UndoJournal journal)
     {
         (_folder, Header, Entries) = (folder, journal.Header, journal.Entries);
+        _byPath = Entries.GroupBy(entry => entry.Path, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
         _live = new TreeTarget(Header.Root);
         _old = new TreeTarget(folder.OldPath);
         _liveCursor = _live.Cursor();
@@ -180,10 +182,24 @@ internal sealed class VolumeUndo : IDisposable
     }
 
     /// <summary>Of what an interrupted restore still has to do: the items that are not as the journal, or the restore, left them.</summary>
-    public IEnumerable<string> WrittenMeanwhile(IReadOnlyList<RestoreChange> remaining)
+    public IEnumerable<string> WrittenMeanwhile(IReadOnlyList<RestoreChange> remaining) =>
+        remaining.Where(change => change.Kind != RestoreChangeKind.Blocked && (!_byPath.ContainsKey(change.Path) || IsWrittenMeanwhile(change.Path))).Select(change => change.Path);
+
+    /// <summary>True for an item that somebody wrote after the journal was begun: it is not what was kept aside.</summary>
+    /// <remarks>Told by its time: what was given an older one with its new content is not known from what was there.</remarks>
+    public bool IsWrittenMeanwhile(string path)
     {
-        var entries = Entries.GroupBy(entry => entry.Path, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
-        return remaining.Where(change => change.Kind != RestoreChangeKind.Blocked && IsWrittenMeanwhile(change.Path, entries.GetValueOrDefault(change.Path))).Select(change => change.Path);
+        try
+        {
+            var (directory, name) = _liveCursor.Find(PathText.Parse(path));
+            return Posix.TryStatAt(directory, name) is { } there && IsWrittenSince(there)
+                && (_byPath.GetValueOrDefault(path) is not { } entry || there.Modified != new FileTime(entry.Seconds, entry.Nanoseconds));
+        }
+        catch (PosixException fault) when (fault.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
+        {
+            // Its directory is yet to be made.
+            return false;
+        }
     }
 
     /// <summary>The restore has come to its end.</summary>
@@ -307,25 +323,6 @@ internal sealed class VolumeUndo : IDisposable
         }
 
         return true;
-    }
-
-    private bool IsWrittenMeanwhile(string path, UndoEntry? entry)
-    {
-        if (entry is null)
-        {
-            return true;
-        }
-
-        try
-        {
-            var (directory, name) = _liveCursor.Find(PathText.Parse(path));
-            return Posix.TryStatAt(directory, name) is { } there && IsWrittenSince(there) && there.Modified != new FileTime(entry.Seconds, entry.Nanoseconds);
-        }
-        catch (PosixException fault) when (fault.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
-        {
-            // Its directory is yet to be made.
-            return false;
-        }
     }
 
     private void SetTime(UndoEntry entry)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups.Sets;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Servers;
 
@@ -28,7 +29,7 @@ public sealed class HoldApplication(ProcessRegistry registry, TimeProvider time)
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
-        await HoldOf(context, registry, time).BeginAsync(context.Cancellation);
+        await HoldOf(context, registry, time).BeginAsync("Look at the command Workspaces:Quiesce; none of the parts was touched.", context.Cancellation);
         return new StepEffect("the application is held still");
     }
 
@@ -37,6 +38,15 @@ public sealed class HoldApplication(ProcessRegistry registry, TimeProvider time)
     public Task<StepVerification> VerifyAsync(ActionContext context) => Task.FromResult(new StepVerification(true, "the command said that it is held"));
 
     public Task<string> RollBackAsync(ActionContext context) => GoOnAsync(context, registry, time);
+
+    /// <summary>Where the application may stand still after a recovery has ended, and how it is let go on; null where it goes on, or none was held.</summary>
+    internal static string? StillHeld(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> rows)
+    {
+        var releases = rows.Where(row => row.Action == ReleaseApplication.ActionName && row.State == StepState.Done);
+        return plan.Target.Application is { } application && rows.Any(row => row is { Action: ActionName, MayHaveActed: true }) && !releases.Any()
+            ? $"the application of workspace {application.Workspace} still stands still; when its parts are in order, let it go on: {string.Join(' ', application.Resume)}"
+            : null;
+    }
 
     internal static ApplicationHold HoldOf(ActionContext context, ProcessRegistry registry, TimeProvider time)
     {
@@ -80,7 +90,8 @@ public sealed class ReleaseApplication(ProcessRegistry registry, TimeProvider ti
 
     public async Task<string> RollBackAsync(ActionContext context)
     {
-        await HoldApplication.HoldOf(context, registry, time).BeginAsync(context.Cancellation);
+        await HoldApplication.HoldOf(context, registry, time).BeginAsync(
+            $"Hold it by hand before anything else is undone: {string.Join(' ', context.Target.Application!.Quiesce)}", context.Cancellation);
         return "the application is held still again";
     }
 }

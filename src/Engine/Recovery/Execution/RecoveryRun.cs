@@ -152,7 +152,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         var isVerification = failed?.State == StepState.VerificationFailed || (failed is { Verification: not null } && failed.Verification == failed.Error);
         var way = await back.GoAsync(plan.OnFailure == FailurePolicy.RollBackStep);
         var outcome = way == RecoveryOutcome.RolledBack && isVerification ? RecoveryOutcome.VerificationFailed : way;
-        await journal.EndAsync(outcome, failed is null ? "undone on request" : $"{failed.Name}: {failed.Error}");
+        await EndAsync(plan, journal, outcome, failed is null ? "undone on request" : $"{failed.Name}: {failed.Error}");
         return outcome;
     }
 
@@ -178,14 +178,26 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
                 break;
             case StepChoice.RollBack:
                 var way = await back.GoAsync(onlyTheFailed: false);
-                await journal.EndAsync(way, $"undone as {decision.By} decided: {decision.Reason}");
+                await EndAsync(plan, journal, way, $"undone as {decision.By} decided: {decision.Reason}");
                 await SayAsync(journal, way);
                 break;
             default:
-                await journal.EndAsync(RecoveryOutcome.FailedNoRollback, $"left as it is, as {decision.By} decided: {decision.Reason}");
+                await EndAsync(plan, journal, RecoveryOutcome.FailedNoRollback, $"left as it is, as {decision.By} decided: {decision.Reason}");
                 await SayAsync(journal, RecoveryOutcome.FailedNoRollback);
                 break;
         }
+    }
+
+    /// <summary>Writes down how it ended other than as planned; an application that still stands still is an outage, and whoever hears of the end hears of that.</summary>
+    private static async Task EndAsync(RecoveryPlan plan, RecoveryJournal journal, RecoveryOutcome outcome, string text)
+    {
+        if (HoldApplication.StillHeld(plan, await journal.StepsAsync()) is { } held)
+        {
+            journal.Context.Warn("recovery", held);
+            text = $"{text}; {held}";
+        }
+
+        await journal.EndAsync(outcome, text);
     }
 
     /// <exception cref="RunWaitsException">A person paused it.</exception>
@@ -208,20 +220,20 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
 
         var text = "ended on request; what was done stays";
+        var plan = ReadPlan(context);
         if (row.RollBackOnCancel)
         {
-            var plan = ReadPlan(context);
             var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time)).GoAsync(onlyTheFailed: false);
             if (way != RecoveryOutcome.RolledBack)
             {
-                await journal.EndAsync(way, "ended on request, and its way back failed");
+                await EndAsync(plan, journal, way, "ended on request, and its way back failed");
                 return;
             }
 
             text = "ended on request and undone";
         }
 
-        await journal.EndAsync(RecoveryOutcome.Cancelled, text);
+        await EndAsync(plan, journal, RecoveryOutcome.Cancelled, text);
     }
 
     /// <summary>What the incident was about has been recovered: retention goes on, and a new sign is a new incident.</summary>

@@ -56,7 +56,7 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
             {
                 { Volume: { } volume } => OfVolume(volume, manifest, options, request),
                 { Redis: { } redis } => OfRedis(redis),
-                _ => await OfClusterAsync(source.VCluster!, repository, manifest, cancellationToken),
+                _ => await OfClusterAsync(source.VCluster!, repository, manifest, request, cancellationToken),
             };
             var service = ServiceOf(source, template);
             var plan = await drivers.For(target, manifest).PlanAsync(repository, manifest, target, cancellationToken);
@@ -111,15 +111,15 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
     {
         VolumePreflight.CheckTarget(settings, VolumeFacts.Of(manifest));
         var place = new DirectoryTarget(settings.Path) { InPlace = true };
-        return (place, place with { Delete = options.Delete, Verify = options.Verify && !request.IsSketch }, settings.Path);
+        return (place, place with { Delete = options.Delete, Verify = options.Verify && !request.IsSketch, Exchange = true }, settings.Path);
     }
 
     private static async Task<(RestoreTarget Place, RestoreTarget Target, string Directory)> OfClusterAsync(
-        VClusterSettings settings, BackupRepository repository, Manifest manifest, CancellationToken cancellationToken)
+        VClusterSettings settings, BackupRepository repository, Manifest manifest, PlanRequest request, CancellationToken cancellationToken)
     {
         var name = settings.Name ?? (await ClusterInventory.ReadAsync(repository, manifest, cancellationToken)).Cluster;
         var place = new VClusterTarget(settings.Namespace, name, settings.Kubeconfig, settings.Server, settings.DataDirectory, new RestoreSelection());
-        return (place, place, settings.DataDirectory!);
+        return (place, place with { IsSketch = request.IsSketch }, settings.DataDirectory!);
     }
 }
 

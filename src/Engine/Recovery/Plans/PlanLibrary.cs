@@ -87,6 +87,11 @@ public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions action
     public async Task<PlanVersion> SaveAsync(string text, string author, string note, int basedOn, CancellationToken cancellationToken)
     {
         var template = PlanTemplate.Read(text, actions.Names);
+        if (PlanMistakes.OfStages(template, actions).ToList() is { Count: > 0 } mistakes)
+        {
+            throw PlanTemplate.Invalid(mistakes);
+        }
+
         var body = template.ToText();
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);

@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <param name="Incident">The incident that it answers, or null.</param>
 /// <param name="FirstEvidence">When the first evidence of damage was seen; where the damage may be in later backups, the recovery goes to before that.</param>
 /// <param name="Moment">A moment that a person chose, or null.</param>
-/// <param name="IsSketch">True where nobody will carry it out, but only look whether one can be made: then no contents are compared, which takes as long as reading all of them.</param>
+/// <param name="IsSketch">True where nobody will carry it out, but only look whether one can be made: then no contents are compared, and no living cluster read, which takes as long as reading all of them.</param>
 public sealed record PlanRequest(
     string Source, string Disaster, long? Incident = null, DateTimeOffset? FirstEvidence = null, DateTimeOffset? Moment = null, bool IsSketch = false)
 {
@@ -109,10 +109,13 @@ public sealed class PlanMaker(
         }
     }
 
+    /// <summary>Whether a server can be put back in its place: only by physical backups, and where its data is known.</summary>
+    internal static bool IsPutBack(PostgresSettings server) => server is { DataDirectory: not null, Mode: not PostgresMode.Logical };
+
     private static RecoveryTarget TargetOf(Source source)
     {
         var postgres = source.Postgres!;
-        if (postgres.DataDirectory is not { } directory || postgres.Mode == PostgresMode.Logical)
+        if (!IsPutBack(postgres) || postgres.DataDirectory is not { } directory)
         {
             throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
                 $"{source.Name} cannot be recovered in place: its data directory is not known here, or it has no physical backups",

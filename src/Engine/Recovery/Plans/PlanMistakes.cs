@@ -1,5 +1,7 @@
 using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -66,6 +68,55 @@ internal static partial class PlanMistakes
         {
             yield return "it answers no disaster; name at least one in disasters";
         }
+    }
+
+    /// <summary>Steps that are done side by side on the same source would undo each other: what each acts on is asked of its action.</summary>
+    public static IEnumerable<string> OfStages(PlanTemplate plan, RecoveryActions actions)
+    {
+        var stage = new List<StepTemplate>();
+        foreach (var step in plan.Steps)
+        {
+            if (!step.Together)
+            {
+                stage.Clear();
+            }
+
+            if (stage.FirstOrDefault(other => s_targets.Any(target => actions.Named(other.Action).ActsOn(target) && actions.Named(step.Action).ActsOn(target))) is { } same)
+            {
+                yield return $"steps '{same.Name}' and '{step.Name}' would be done side by side on one source";
+            }
+
+            stage.Add(step);
+        }
+    }
+
+    /// <summary>Of a plan that has such steps all the same.</summary>
+    public static EngineException SideBySide(string plan, IEnumerable<string> actions, string part) => new(
+        "plan-invalid", ErrorKind.Input, $"plan {plan} does {string.Join(" and ", actions)} side by side on {part}", "save a version that does them one after the other, without together");
+
+    /// <summary>What there is to act on: a database server, a volume or cluster without and with a service of its own, and an application.</summary>
+    private static readonly RecoveryTarget[] s_targets = TargetsOfEachSort();
+
+    private static RecoveryTarget[] TargetsOfEachSort()
+    {
+        var service = new ServiceSettings(ServiceDriver.PgCtl);
+        var nothing = new RecoveryTarget("", "", 0, "", "", null, null, []);
+        var restored = new PlannedInPlace("", new RestorePlan
+        {
+            FormatVersion = RestorePlan.CurrentVersion,
+            RestorePointId = "",
+            ManifestHash = "",
+            Source = "",
+            Kind = "",
+            Target = "",
+            Artifacts = [],
+            Notes = [],
+        });
+        return
+        [
+            nothing with { Service = service }, nothing with { InPlace = restored }, nothing with { InPlace = restored, Service = service },
+            nothing with { Application = new HeldApplication("", [], [], 0) },
+        ];
     }
 
     private static IEnumerable<string> OfGate(PlanGate? gate)

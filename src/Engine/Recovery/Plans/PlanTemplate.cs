@@ -129,6 +129,7 @@ public sealed record PlanTemplate(
     /// <summary>The one text form of a template: equal templates give equal texts.</summary>
     public string ToText() => JsonSerializer.Serialize(this, s_form) + "\n";
 
-    private static EngineException Invalid(IReadOnlyList<string> mistakes) => new(
+    /// <summary>Of a template with mistakes.</summary>
+    internal static EngineException Invalid(IReadOnlyList<string> mistakes) => new(
         "plan-invalid", ErrorKind.Input, $"the plan has {Counted.Of(mistakes.Count, "mistake")}: {string.Join("; ", mistakes)}", "correct them; nothing was saved");
 }

@@ -1,10 +1,12 @@
+using System.Text.Json.Serialization;
+
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
 /// <summary>Which sources a recovery of several is about.</summary>
 /// <param name="Set">The recovery set whose points they go to; null where each goes to its own newest point.</param>
 /// <param name="Parallel">So many steps are done side by side at most.</param>
 /// <param name="Parts">One for each source that is recovered.</param>
-/// <param name="LeftOut">Sources that stay as they are, since the person who asked said so.</param>
+/// <param name="LeftOut">Sources that no step is about: the person who asked said so, or they come back with another.</param>
 public sealed record RecoveryScope(long? Set, int Parallel, IReadOnlyList<RecoveryPart> Parts, IReadOnlyList<PartFault> LeftOut);
 
 /// <summary>One source of a recovery of several.</summary>
@@ -24,7 +26,12 @@ public sealed record RecoveryPart(
 /// <param name="Source">Its name.</param>
 /// <param name="Reason">What stands against it.</param>
 /// <param name="Hint">What a person can do about it.</param>
-public sealed record PartFault(string Source, string Reason, string Hint);
+public sealed record PartFault(string Source, string Reason, string Hint)
+{
+    /// <summary>Of a source that comes back with another: that one. Null for one that stays as it is, and not in a plan's text.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? With { get; init; }
+}
 
 /// <summary>How the application of a workspace is held still while its parts are recovered.</summary>
 /// <param name="Workspace">The workspace.</param>

@@ -61,6 +61,12 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
                     continue;
                 }
 
+                if (BringsBack(wanted, one, request) is { } whole)
+                {
+                    leftOut.Add(new PartFault(one.Source, $"it comes back with {whole.Name}, which holds all databases of the server {whole.Postgres!.Host}:{whole.Postgres.Port}, to the moment of that part's point", "") { With = whole.Name });
+                    continue;
+                }
+
                 var (part, said) = await PartAsync(template, one, parts, request, cancellationToken);
                 parts.Add(part);
                 notes.AddRange(said.Select(note => $"{one.Source}: {note}"));
@@ -124,6 +130,15 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
     /// <summary>What the recovery of several sources is called.</summary>
     public static string SubjectOf(IEnumerable<string> sources) => string.Join(Separator, sources.Order(StringComparer.Ordinal));
 
+    /// <summary>The part that a database of its server comes back with, where it cannot be put back by itself; null where there is none.</summary>
+    private Source? BringsBack(Wanted wanted, WantedPart one, SeveralRequest request) =>
+        estate.Sources.FirstOrDefault(source => source.Name == one.Source)?.Postgres is { } database && !PlanMaker.IsPutBack(database)
+            ? wanted.Parts.Where(other => other.Source != one.Source && !request.LeaveOut.Contains(other.Source))
+                .Select(other => estate.Sources.FirstOrDefault(source => source.Name == other.Source))
+                .FirstOrDefault(other => other?.Postgres is { } server && PlanMaker.IsPutBack(server)
+                    && server.Port == database.Port && string.Equals(server.Host, database.Host, StringComparison.OrdinalIgnoreCase))
+            : null;
+
     private static EngineException? FaultOf(SetPartRow part) => part switch
     {
         { RestorePoint: null } => new EngineException("set-part-missing", ErrorKind.NotFound, $"it is not in the set: {part.Fault ?? "nothing was captured"}", "choose another set, or restore it by hand from another point"),
@@ -185,7 +200,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             Gate = template.Gate,
             OnFailure = template.OnFailure,
             Steps = await StepsAsync(template, whole, measured, wanted.Subject, cancellationToken),
-            Notes = [.. leftOut.Select(one => $"{one.Source} is left out and stays as it is: {one.Reason}"), .. notes],
+            Notes = [.. leftOut.Select(one => $"{one.Source} is left out{(one.With is null ? " and stays as it is" : "")}: {one.Reason}"), .. notes],
             RtoSeconds = measured.Min(part => part.RtoSeconds),
             RpoSeconds = measured.Min(part => part.RpoSeconds),
             Several = new RecoveryScope(wanted.Set?.RunId, template.Parallel ?? PlanTemplate.UsualParallel, measured, leftOut),
@@ -223,6 +238,12 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             {
                 steps.Add(PartStepOf(step, action, steps.Count + 1, part, known[part.Source]) with { Stage = stage });
             }
+        }
+
+        if (steps.Where(step => step.Part is not null).GroupBy(step => (step.Stage, step.Part)).FirstOrDefault(group => group.Count() > 1) is { } same)
+        {
+            // One that was saved before this was looked at.
+            throw PlanMistakes.SideBySide(template.Name, same.Select(step => step.Action), same.Key.Part!);
         }
 
         return parts.FirstOrDefault(part => !steps.Any(step => step.Part == part.Source && step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName)) is { } forgotten

@@ -176,7 +176,7 @@ public sealed class PlanReadiness(
 
         if (plan is not null)
         {
-            var targets = plan.Several is { } scope ? [.. scope.Parts.Select(part => part.Target)] : new[] { plan.Target };
+            var targets = plan.Several is { } scope ? [plan.Target, .. scope.Parts.Select(part => part.Target)] : new[] { plan.Target };
             obstacles.AddRange(targets.SelectMany(target => CommandsOf(target, plan)).Where(command => ChildProcess.TryResolve(command.Program) is null)
                 .Select(command => new ReadinessReason(ReadinessCause.CommandMissing, $"{command.For}: {command.Program}")));
         }
@@ -187,6 +187,12 @@ public sealed class PlanReadiness(
     /// <summary>The programs of the operators' own that the plan's steps would call.</summary>
     private static IEnumerable<(string For, string Program)> CommandsOf(RecoveryTarget target, RecoveryPlan plan)
     {
+        if (target.Application is { Quiesce: [var hold, ..], Resume: [var goOn, ..] } && plan.Steps.Any(step => step.Action is HoldApplication.ActionName or ReleaseApplication.ActionName))
+        {
+            yield return ("Workspaces:Quiesce", hold);
+            yield return ("Workspaces:Resume", goOn);
+        }
+
         var service = target.Service;
         foreach (var (name, words) in new[] { ("Service:Start", service?.Start), ("Service:Stop", service?.Stop), ("Service:Status", service?.Status) })
         {

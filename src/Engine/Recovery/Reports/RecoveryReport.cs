@@ -69,8 +69,13 @@ public sealed record ReportedPlan(
 /// <summary>One source of a recovery of several.</summary>
 /// <param name="BehindSeconds">How much older its content is than the newest part's.</param>
 /// <param name="LostAtMostSeconds">Measured; null where nobody knows.</param>
-/// <param name="LeftOut">Why it was left as it is; null for one that was recovered.</param>
-public sealed record ReportedPart(string Source, string? RestorePoint, DateTimeOffset? PointCreatedAt, double? BehindSeconds, double? LostAtMostSeconds, string? LeftOut);
+/// <param name="LeftOut">Why no step was about it; null for one that was recovered by itself.</param>
+public sealed record ReportedPart(string Source, string? RestorePoint, DateTimeOffset? PointCreatedAt, double? BehindSeconds, double? LostAtMostSeconds, string? LeftOut)
+{
+    /// <summary>Of one that was left out: the source that it came back with; null where it stayed as it was, and not in the report's text.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public string? With { get; init; }
+}
 
 /// <summary>The incident that it answered.</summary>
 /// <param name="Evidence">The evidence card, as it was when the incident became sure.</param>

@@ -71,7 +71,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
     [
         .. scope.Parts.Select(part => new ReportedPart(
             part.Source, part.Basis.RestorePoint, part.Basis.CreatedAt, part.BehindSeconds, MeasuredLoss.OfPart(plan, part, steps)?.AtMost?.TotalSeconds, null)),
-        .. scope.LeftOut.Select(one => new ReportedPart(one.Source, null, null, null, null, one.Reason)),
+        .. scope.LeftOut.Select(one => new ReportedPart(one.Source, null, null, null, null, one.Reason) { With = one.With }),
     ];
 
     private static ReportedStep Step(PlannedStep step, RecoveryStepRow row) => new(

@@ -175,9 +175,64 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
     [Theory]
     [InlineData("dir:/a?delete=true", "for inPlace=true")]
     [InlineData("dir:/a?undo=true&inPlace=true", "undo stands alone")]
-    [InlineData("dir:/a?inplace=true", "none of part, inPlace, delete, verify, undo")]
+    [InlineData("dir:/a?inplace=true", "none of part, inPlace, delete, verify, exchange, undo")]
     public void Target_with_a_mistake_is_refused(string text, string said) =>
         Assert.Contains(said, Assert.Throws<EngineException>(() => RestoreTarget.Parse(text, "/")).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task Exchange_replaces_what_is_there_when_it_is_carried_out_and_brings_all_of_it_back()
+    {
+        await using var rig = await FilledAsync(catalog);
+        Damage(rig);
+        IReadOnlyList<string> before = [];
+
+        await rig.RestoreAsync($"dir:{rig.Volume}?inPlace=true&delete=true&exchange=true", _ =>
+        {
+            // After the plan was made: a file that had been right, one that had been encrypted already, and new ones.
+            rig.Write("photos/2024/b.jpg", "painted over");
+            rig.Write("photos/2024/a.jpg", "encrypted again");
+            rig.Write("late", "made since");
+            rig.Write("below/late", "made since");
+            before = Show(rig.Volume);
+            return Task.CompletedTask;
+        });
+
+        Assert.Equal(Original, Show(rig.Volume));
+        await rig.RestoreAsync($"dir:{rig.Volume}?undo=true");
+        Assert.Equal(before, Show(rig.Volume));
+    }
+
+    [Fact]
+    public async Task What_is_written_while_it_is_restored_is_not_replaced_since_nothing_keeps_it()
+    {
+        await using var rig = await FilledAsync(catalog);
+        Damage(rig);
+        await using var repository = await rig.OpenAsync();
+        var plan = await rig.PlanAsync(repository, $"dir:{rig.Volume}?inPlace=true&exchange=true");
+        var said = new List<string>();
+
+        // The first line comes when the difference is known, and before anything is kept.
+        await rig.Restores.ExecuteAsync(rig.Work(repository, plan, "R-7") with { Log = (_, text) => Hear(text) }, TestContext.Current.CancellationToken);
+
+        Assert.Equal("written meanwhile", await File.ReadAllTextAsync(Path.Combine(rig.Volume, "photos/2024/b.jpg"), TestContext.Current.CancellationToken));
+        // Of what was to change anyway, that is kept which is there when the journal is written.
+        Assert.Equal("lost", await File.ReadAllTextAsync(Path.Combine(rig.Volume, "documents/lost.txt"), TestContext.Current.CancellationToken));
+        var kept = Assert.Single(Directory.GetDirectories(rig.Volume, ".drconsole-before-*"));
+        Assert.Equal("written meanwhile", await File.ReadAllTextAsync(Path.Combine(kept, "old/documents/lost.txt"), TestContext.Current.CancellationToken));
+        Assert.Equal("picture a", await File.ReadAllTextAsync(Path.Combine(rig.Volume, "photos/2024/a.jpg"), TestContext.Current.CancellationToken));
+        Assert.Contains(said, line => line.Contains("1 item left as written while it was restored", StringComparison.Ordinal));
+
+        void Hear(string text)
+        {
+            if (said.Count == 0)
+            {
+                File.WriteAllText(Path.Combine(rig.Volume, "photos/2024/b.jpg"), "written meanwhile");
+                File.WriteAllText(Path.Combine(rig.Volume, "documents/lost.txt"), "written meanwhile");
+            }
+
+            said.Add(text);
+        }
+    }
 
     private static readonly string[] Original =
         ["documents/", "documents/kept.txt=kept", "documents/lost.txt=lost", "photos/", "photos/2024/", "photos/2024/a.jpg=picture a", "photos/2024/b.jpg=picture b"];
