@@ -17,6 +17,9 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     /// <summary>So many changes are named in a run's log.</summary>
     private const int ReallyShown = 50;
 
+    /// <summary>A file gets its time from the kernel's coarse clock, which stands still for one tick, of 10 ms at most.</summary>
+    private static readonly TimeSpan s_coarseClock = TimeSpan.FromMilliseconds(20);
+
     /// <inheritdoc/>
     public string PlanKind => VolumeDriver.ManifestKind;
 
@@ -250,7 +253,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
     {
         // Before anything is looked at: what is written after it was looked at must be known from what was there.
-        var began = time.GetUtcNow();
+        var began = time.GetUtcNow() - s_coarseClock;
         var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
         if (target.Exchange)
         {
