@@ -95,6 +95,10 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
                 // The others are brought back all the same.
                 found.Add(fault.Message);
             }
+            catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+            {
+                found.Add($"{((DirectoryTarget)RestoreTarget.Parse(part.Target, "/")).Path} could not be brought back: {fault.Message}");
+            }
         }
 
         return found;

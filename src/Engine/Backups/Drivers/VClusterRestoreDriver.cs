@@ -87,9 +87,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         catch (EngineException fault) when (fault.Kind == ErrorKind.Conflict)
         {
             // Half a restore into a target that somebody else changes is nobody's plan.
-            var (_, left) = await restore.UndoAsync(plan, cancellationToken);
-            work.Log?.Invoke("restore", left.Count == 0 ? "what was done has been taken back" : $"not taken back: {string.Join("; ", left)}");
-            foreach (var line in await data.TakeBackAsync(work.Plan, work.Operation, cancellationToken))
+            foreach (var line in await TakeBackAsync(work.Plan, work.Operation, () => UndoAsync(restore, plan, cancellationToken), cancellationToken))
             {
                 work.Log?.Invoke("restore", line);
             }
@@ -109,11 +107,49 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
+        var found = await TakeBackAsync(plan, operation, () => UndoRecordedAsync(plan, operation, cancellationToken), cancellationToken);
+        return found.Count > 0 ? string.Join("; ", found) : null;
+    }
+
+    /// <summary>
+    /// Takes a restore back, the last first: what was created uses the volumes, and would go on writing into what is brought back under it.
+    /// The data come back whatever becomes of the objects, whose record may be in a tier that is away; it needs none.
+    /// </summary>
+    /// <returns>A sentence for each part that was taken back, or could not be.</returns>
+    private async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, Func<Task<string?>> objects, CancellationToken cancellationToken)
+    {
+        var found = new List<string>();
+        try
+        {
+            if (await objects() is { } text)
+            {
+                found.Add(text);
+            }
+        }
+        catch (EngineException fault)
+        {
+            found.Add($"the objects could not be taken back: {fault.Message}");
+        }
+        finally
+        {
+            found.AddRange(await data.TakeBackAsync(plan, operation, cancellationToken));
+        }
+
+        return found;
+    }
+
+    private static async Task<string?> UndoAsync(ObjectRestore restore, ObjectRestorePlan plan, CancellationToken cancellationToken)
+    {
+        var (_, left) = await restore.UndoAsync(plan, cancellationToken);
+        return left.Count == 0 ? "what was done has been taken back" : $"not taken back: {string.Join("; ", left)}";
+    }
+
+    /// <summary>Takes back what the notes say, by the record of what was there before.</summary>
+    private async Task<string?> UndoRecordedAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
         var journal = new Journal(notes, operation);
         var done = await journal.ReadAsync(cancellationToken);
-        // Reads no tier, so that it does not wait for one.
-        var brought = await data.TakeBackAsync(plan, operation, cancellationToken);
         var (_, repository) = await access.OpenAsync(await points.ResolveAsync(plan.RestorePointId, cancellationToken), null, cancellationToken);
         await using (repository)
         {
@@ -121,16 +157,14 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             if (await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) is not { } record)
             {
                 // It is written before the first effect.
-                return done.Count == 0 ? Told(null) : Told($"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay");
+                return done.Count == 0 ? null : $"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay";
             }
 
             using var api = await OpenAsync(target, cancellationToken);
             var (taken, left) = await new ObjectRestore(api, journal, time).UndoAsync(record, cancellationToken);
-            return Told(taken + left.Count == 0 ? null : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back")
-                + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}"));
+            return taken + left.Count == 0 ? null
+                : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back") + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}");
         }
-
-        string? Told(string? objects) => string.Join("; ", brought.Prepend(objects).OfType<string>()) is { Length: > 0 } text ? text : null;
     }
 
     private static string ApprovedHash(RestorePlan plan) =>
