@@ -31,6 +31,9 @@ public enum LossEnd
 /// <param name="End">What happened at <paramref name="Until"/>.</param>
 public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, DateTimeOffset? Until, LossEnd End)
 {
+    /// <summary>True where the source keeps no log of what was written after its restore point, so that there was nothing to replay.</summary>
+    public bool IsByPointOnly { get; init; }
+
     /// <summary>At most this much work is lost: nothing may have been committed in all of that time. Zero where a commit came back that was made after it.</summary>
     public TimeSpan? AtMost => Until is { } until ? until > Restored ? until - Restored : TimeSpan.Zero : null;
 
@@ -75,7 +78,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
         var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan)
             : restore.Action == RestoreInPlace.ActionName && !steps.Any(step => step.Action == StopDatabaseService.ActionName) ? (restore.StartedAt, LossEnd.RestoreBegan)
             : UntilOf(plan, steps);
-        return new MeasuredLoss(restored, restored == last, until, end);
+        return new MeasuredLoss(restored, restored == last, until, end) { IsByPointOnly = restore.Action == RestoreInPlace.ActionName };
     }
 
     /// <summary>When the last commit was made that the restored server replayed; null where it said none.</summary>

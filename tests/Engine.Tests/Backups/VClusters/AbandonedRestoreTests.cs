@@ -72,7 +72,7 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
             }
 
             Assert.StartsWith("the objects could not be taken back: there is no restore point", found, StringComparison.Ordinal);
-            Assert.Contains($"{directories[0]} could not be brought back", found, StringComparison.Ordinal);
+            Assert.Contains($"{VolumeUndo.FolderOf(directories[0], operation)}/journal was not made by this console", found, StringComparison.Ordinal);
             Assert.Contains($"{directories[1]} is again what it was before the restore", found, StringComparison.Ordinal);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[0], Ct));
             Assert.Equal("written since", await File.ReadAllTextAsync(files[1], Ct));
@@ -92,13 +92,12 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         _folder.Dispose();
     }
 
-    /// <summary>A journal that is there, is the console's own, and cannot be read, as on a disk that fails.</summary>
+    /// <summary>A journal that the console did not make: nobody knows what it would bring back.</summary>
     private static void BreakJournal(string folder)
     {
         var journal = Path.Combine(folder, "journal");
         File.Delete(journal);
         Directory.CreateDirectory(journal);
-        File.SetUnixFileMode(journal, UnixFileMode.UserRead | UnixFileMode.UserWrite);
     }
 
     private VClusterRestoreDriver Driver()
