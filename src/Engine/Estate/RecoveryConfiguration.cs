@@ -1,10 +1,15 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 
 namespace Hexabase.DrConsole.Engine.Estate;
 
 /// <summary>Reads a source's <c>Recovery</c>: how it is stopped and started, and what is asked of it when it is back.</summary>
-internal static class RecoveryConfiguration
+internal static partial class RecoveryConfiguration
 {
+    private const int MostReplicas = 1000;
+
+    private const int LongestLabel = 63;
+
     public static RecoverySettings Read(ConfigurationReader source)
     {
         if (!source.Has("Recovery"))
@@ -13,7 +18,7 @@ internal static class RecoveryConfiguration
         }
 
         var settings = source.Section("Recovery");
-        settings.AllowOnly("Service", "Checks", "SwitchTraffic", "SwitchBack");
+        settings.AllowOnly("Service", "Checks", "SwitchTraffic", "SwitchBack", "SwitchService");
         var there = settings.Words("SwitchTraffic");
         var back = settings.Words("SwitchBack");
         if ((there is null) != (back is null))
@@ -21,16 +26,36 @@ internal static class RecoveryConfiguration
             settings.Problem(there is null ? "SwitchTraffic" : "SwitchBack", "is missing; traffic that is switched must be switched back where the recovery is undone");
         }
 
+        if (settings.Has("SwitchService") && (there ?? back) is not null)
+        {
+            settings.Problem("SwitchService", "is another way to switch traffic than SwitchTraffic and SwitchBack; keep one of the two");
+        }
+
         return new RecoverySettings(
-            settings.Has("Service") ? ReadService(settings.Section("Service")) : null, [.. settings.Items("Checks").Select(ReadCheck)], there, back);
+            settings.Has("Service") ? ReadService(settings.Section("Service")) : null, [.. settings.Items("Checks").Select(ReadCheck)], there, back)
+        {
+            SwitchService = settings.Has("SwitchService") ? ReadSwitch(settings.Section("SwitchService")) : null,
+        };
     }
 
     private static ServiceSettings? ReadService(ConfigurationReader service)
     {
-        service.AllowOnly("Driver", "Unit", "Start", "Stop", "Status");
+        string[] ofCommands = ["Unit", "Start", "Stop", "Status"];
+        string[] ofWorkloads = ["Kubeconfig", "Namespace", "Workload", "Replicas"];
+        service.AllowOnly(["Driver", .. ofCommands, .. ofWorkloads]);
         if (service.Choice<ServiceDriver>("Driver", null) is not { } driver)
         {
             return null;
+        }
+
+        foreach (var key in (driver == ServiceDriver.Kubernetes ? ofCommands : ofWorkloads).Where(service.Has))
+        {
+            service.Problem(key, $"does not belong to driver {driver.ToString().ToLowerInvariant()}");
+        }
+
+        if (driver == ServiceDriver.Kubernetes)
+        {
+            return new ServiceSettings(driver) { Workload = ReadWorkload(service) };
         }
 
         var settings = new ServiceSettings(driver, service.Text("Unit"), service.Words("Start"), service.Words("Stop"), service.Words("Status"));
@@ -51,6 +76,68 @@ internal static class RecoveryConfiguration
         }
 
         return settings;
+    }
+
+    private static KubernetesWorkload ReadWorkload(ConfigurationReader service)
+    {
+        var text = service.RequiredText("Workload");
+        var (word, name) = text.Split('/', 2) is [var before, var after] ? (before, after) : (text, "");
+        WorkloadKind? kind = Enum.GetValues<WorkloadKind>().Where(one => one.ToString().Equals(word, StringComparison.OrdinalIgnoreCase)).Select(one => (WorkloadKind?)one).FirstOrDefault();
+        if (text.Length > 0 && (kind is null || !ObjectName().IsMatch(name)))
+        {
+            service.Problem("Workload", $"'{text}' is no workload; write statefulset/NAME or deployment/NAME");
+        }
+
+        var (kubeconfig, ns) = ReadPlace(service);
+        return new KubernetesWorkload(kubeconfig, ns, kind ?? default, name, service.OptionalNumber("Replicas", 1, MostReplicas));
+    }
+
+    private static ServiceSwitch ReadSwitch(ConfigurationReader settings)
+    {
+        settings.AllowOnly("Kubeconfig", "Namespace", "Service", "Selector");
+        var name = settings.RequiredText("Service");
+        if (name.Length > 0 && !LabelName().IsMatch(name))
+        {
+            settings.Problem("Service", $"'{name}' is no name of a Service");
+        }
+
+        var labels = settings.Section("Selector");
+        var selector = new SortedDictionary<string, string>(StringComparer.Ordinal);
+        foreach (var label in settings.Items("Selector"))
+        {
+            selector[label.Key] = labels.Text(label.Key) ?? "";
+            if (!LabelKey().IsMatch(label.Key) || selector[label.Key].Length > LongestLabel || !LabelValue().IsMatch(selector[label.Key]))
+            {
+                labels.Problem(label.Key, $"'{label.Key}={selector[label.Key]}' is no label of Kubernetes");
+            }
+        }
+
+        if (selector.Count == 0)
+        {
+            settings.Problem("Selector", "is missing; name the labels of the Pods that the Service is to lead to, for example { \"app\": \"shop\", \"site\": \"b\" }");
+        }
+
+        var (kubeconfig, ns) = ReadPlace(settings);
+        return new ServiceSwitch(kubeconfig, ns, name, selector);
+    }
+
+    /// <summary>The cluster by its kubeconfig, and a namespace in it.</summary>
+    private static (string Kubeconfig, string Namespace) ReadPlace(ConfigurationReader settings)
+    {
+        settings.RequiredText("Kubeconfig");
+        var file = settings.FilePath("Kubeconfig");
+        if (file is not null && !File.Exists(file))
+        {
+            settings.Problem("Kubeconfig", $"there is no file {file}");
+        }
+
+        var ns = settings.RequiredText("Namespace");
+        if (ns.Length > 0 && !LabelName().IsMatch(ns))
+        {
+            settings.Problem("Namespace", $"'{ns}' is no name of a namespace");
+        }
+
+        return (file ?? "", ns);
     }
 
     private static OperatorCheck ReadCheck(ConfigurationReader check)
@@ -74,4 +161,16 @@ internal static class RecoveryConfiguration
 
         return one;
     }
+
+    [GeneratedRegex(@"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z")]
+    private static partial Regex LabelName();
+
+    [GeneratedRegex(@"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?\z")]
+    private static partial Regex ObjectName();
+
+    [GeneratedRegex(@"^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?\z")]
+    private static partial Regex LabelKey();
+
+    [GeneratedRegex(@"^([A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?\z")]
+    private static partial Regex LabelValue();
 }

@@ -11,7 +11,32 @@ public enum ServiceDriver
 
     /// <summary>Commands of the operators' own.</summary>
     Command,
+
+    /// <summary>A workload of Kubernetes, by its replicas.</summary>
+    Kubernetes,
 }
+
+/// <summary>A kind of workload that has replicas.</summary>
+public enum WorkloadKind
+{
+    StatefulSet,
+    Deployment,
+}
+
+/// <summary>A workload of Kubernetes that is a source's service.</summary>
+/// <param name="Kubeconfig">Reaches its cluster.</param>
+/// <param name="Namespace">Where it is.</param>
+/// <param name="Kind">What it is.</param>
+/// <param name="Name">Its name.</param>
+/// <param name="Replicas">How many it is started with where it had none when it was stopped; null: then it is not started.</param>
+public sealed record KubernetesWorkload(string Kubeconfig, string Namespace, WorkloadKind Kind, string Name, int? Replicas);
+
+/// <summary>A Service of Kubernetes whose clients are led elsewhere by another selector.</summary>
+/// <param name="Kubeconfig">Reaches its cluster.</param>
+/// <param name="Namespace">Where it is.</param>
+/// <param name="Service">Its name.</param>
+/// <param name="Selector">The labels of the Pods that it leads to after the switch, all of them, by key.</param>
+public sealed record ServiceSwitch(string Kubeconfig, string Namespace, string Service, IReadOnlyDictionary<string, string> Selector);
 
 /// <summary>How a source's service is stopped and started.</summary>
 /// <param name="Driver">Decides which of the others is set.</param>
@@ -20,7 +45,12 @@ public enum ServiceDriver
 /// <param name="Stop">Likewise; must succeed on a service that is stopped.</param>
 /// <param name="Status">Likewise; exit code 0 where it runs.</param>
 public sealed record ServiceSettings(
-    ServiceDriver Driver, string? Unit = null, IReadOnlyList<string>? Start = null, IReadOnlyList<string>? Stop = null, IReadOnlyList<string>? Status = null);
+    ServiceDriver Driver, string? Unit = null, IReadOnlyList<string>? Start = null, IReadOnlyList<string>? Stop = null, IReadOnlyList<string>? Status = null)
+{
+    /// <summary>Of <see cref="ServiceDriver.Kubernetes"/>. Not in the text of plans with another driver.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public KubernetesWorkload? Workload { get; init; }
+}
 
 /// <summary>What operators ask of a source after a recovery. One of the three is set.</summary>
 /// <param name="Name">For messages.</param>
@@ -45,6 +75,9 @@ public sealed record OperatorCheck(string Name, string? Sql = null, string? Http
 /// <param name="SwitchBack">The command that takes that back.</param>
 public sealed record RecoverySettings(ServiceSettings? Service, IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic, IReadOnlyList<string>? SwitchBack)
 {
+    /// <summary>A Service whose selector leads its clients there instead of a command; null for none.</summary>
+    public ServiceSwitch? SwitchService { get; init; }
+
     /// <summary>Nothing is configured.</summary>
     public static RecoverySettings None { get; } = new(null, [], null, null);
 }

@@ -57,10 +57,15 @@ internal static partial class SourceConfiguration
 
         if (source is { Kind: not SourceKind.Postgres, Recovery.Service.Driver: ServiceDriver.PgCtl })
         {
-            entry.Section("Recovery").Section("Service").Problem("Driver", $"pg_ctl stops and starts PostgreSQL, and {source.Name} is none; use systemd or command");
+            entry.Section("Recovery").Section("Service").Problem("Driver", $"pg_ctl stops and starts PostgreSQL, and {source.Name} is none; use systemd, kubernetes or command");
         }
 
         var settings = entry.Section(wanted);
+        if (source is { Kind: SourceKind.VCluster, Recovery.Service.Workload: { } workload } && workload.Namespace == settings.Text("Namespace") && workload.Name == settings.Text("Name"))
+        {
+            entry.Section("Recovery").Section("Service").Problem("Workload", "is the virtual cluster itself, which its restore stops and starts; leave Service out");
+        }
+
         return source.Kind switch
         {
             SourceKind.Postgres => source with { Postgres = ReadPostgres(settings, source.Name, warnings) },

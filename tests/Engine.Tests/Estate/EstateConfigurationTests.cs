@@ -171,6 +171,44 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Recovery_by_Kubernetes_is_read_and_all_its_mistakes_are_named_at_once()
+    {
+        Touch("kubeconfig");
+        string Config(string recovery) => $$"""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Volume": { "Path": "/x" }, "Recovery": {{recovery}} } ] } }""";
+        var good = EstateConfiguration.Read(Load(Config("""
+            { "Service": { "Driver": "kubernetes", "Kubeconfig": "kubeconfig", "Namespace": "shop", "Workload": "StatefulSet/shop.db", "Replicas": 3 },
+              "SwitchService": { "Kubeconfig": "kubeconfig", "Namespace": "shop", "Service": "front", "Selector": { "site": "b", "app.kubernetes.io/name": "shop", "empty": "" } } }
+            """)), null).Sources[0].Recovery;
+        var kubeconfig = Path.Combine(_folder.FullName, "kubeconfig");
+        Assert.Equal(new KubernetesWorkload(kubeconfig, "shop", WorkloadKind.StatefulSet, "shop.db", 3), good.Service!.Workload);
+        Assert.Equal((kubeconfig, "shop", "front"), (good.SwitchService!.Kubeconfig, good.SwitchService.Namespace, good.SwitchService.Service));
+        Assert.Equal(["app.kubernetes.io/name=shop", "empty=", "site=b"], good.SwitchService.Selector.Select(label => $"{label.Key}={label.Value}"));
+
+        var fault = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config("""
+            { "Service": { "Driver": "kubernetes", "Kubeconfig": "gone", "Workload": "pod/db", "Replicas": 0, "Unit": "x" }, "SwitchTraffic": ["a"], "SwitchBack": ["b"],
+              "SwitchService": { "Namespace": "Shop!", "Service": "front/1", "Selector": { "-site": "b" } } }
+            """)), null));
+        Assert.Contains("10 mistakes", fault.Message, StringComparison.Ordinal);
+        Assert.All(
+            [
+                "Service:Unit: does not belong to driver kubernetes", "Service:Workload: 'pod/db' is no workload; write statefulset/NAME or deployment/NAME", "Service:Kubeconfig: there is no file",
+                "Service:Namespace: is missing", "Service:Replicas: '0' is not", "SwitchService: is another way", "SwitchService:Kubeconfig: is missing", "SwitchService:Namespace: 'Shop!'",
+                "SwitchService:Service: 'front/1'", "SwitchService:Selector:-site: '-site=b' is no label",
+            ],
+            mistake => Assert.Contains(mistake, fault.Message, StringComparison.Ordinal));
+        Assert.Contains("SwitchService:Selector: is missing", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config("""
+            { "SwitchService": { "Kubeconfig": "kubeconfig", "Namespace": "n", "Service": "s" } }
+            """)), null)).Message, StringComparison.Ordinal);
+        Assert.Contains("Service:Namespace: does not belong to driver systemd", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config("""
+            { "Service": { "Driver": "systemd", "Unit": "u", "Namespace": "n" } }
+            """)), null)).Message, StringComparison.Ordinal);
+        Assert.Contains("is the virtual cluster itself", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""
+            { "DrConsole": { "Sources": [ { "Name": "t", "Kind": "vcluster", "VCluster": { "Namespace": "n", "Name": "t", "Kubeconfig": "kubeconfig" },
+              "Recovery": { "Service": { "Driver": "kubernetes", "Kubeconfig": "kubeconfig", "Namespace": "n", "Workload": "statefulset/t" } } } ] } }
+            """), null)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_unknown_class_is_standard_with_a_warning()
     {
         var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Class": "gold", "Volume": { "Path": "/x" } } ] } }"""), null);

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -232,6 +233,8 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
                 drill.Plan with { IsDrill = false },
                 living with { IsDrill = true },
                 drill.Plan with { Target = drill.Plan.Target with { PasswordFile = "/etc/passwd" } },
+                drill.Plan with { Target = drill.Plan.Target with { Service = new ServiceSettings(ServiceDriver.PgCtl) { Workload = new KubernetesWorkload("/k", "shop", WorkloadKind.StatefulSet, "db", null) } } },
+                drill.Plan with { Target = drill.Plan.Target with { SwitchService = new ServiceSwitch("/k", "shop", "db", new Dictionary<string, string> { ["site"] = "b" }) } },
                 drill.Plan with { Target = drill.Plan.Target with { Scratch = drill.Plan.Target.Scratch! with { Root = "/" } } },
                 drill.Plan with { Steps = [.. drill.Plan.Steps.Select(step => step with { NotExercised = null })] },
             },

@@ -247,7 +247,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     {
         // What the server still has to write would hide the damage.
         await ExecuteAsync("CHECKPOINT");
-        Options = new PgCtlService(Server.DataFolder, _folder.Registry).ReadOptions();
+        Options = await new PgCtlService(Server.DataFolder, _folder.Registry).ReadOptionsAsync(Ct);
         var file = Path.Combine(Server.DataFolder, (string)(await ExecuteAsync("SELECT pg_relation_filepath('parcel')"))!);
         await using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
         stream.Position = 8192;

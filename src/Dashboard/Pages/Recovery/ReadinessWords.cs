@@ -43,6 +43,7 @@ internal static class ReadinessWords
         ReadinessCause.PlanImpossible => Figures.Format(DrillTexts.CausePlanImpossible, reason.Text),
         ReadinessCause.ApproversMissing => Figures.Format(DrillTexts.CauseApproversMissing, reason.Text),
         ReadinessCause.CommandMissing => Figures.Format(DrillTexts.CauseCommandMissing, reason.Text),
+        ReadinessCause.StepHindered => Figures.Format(DrillTexts.CauseStepHindered, reason.Text),
         _ => Figures.Format(DrillTexts.CauseNotLookedAt, reason.Text),
     };
 }

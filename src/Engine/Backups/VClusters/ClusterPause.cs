@@ -20,6 +20,8 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     private static readonly TimeSpan s_retry = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
 
+    private readonly KubeWorkload _workload = new(access.Host, access.Workload, access.Namespace, access.Name);
+
     /// <summary>
     /// Stops it and returns when nothing of it runs: a Pod that is ending is not ready any more, and writes all the same. False
     /// where somebody else has paused it already: it is left to them, and may not have stopped yet.
@@ -27,7 +29,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// <exception cref="EngineException"><c>pause-timeout</c>: it was started again; <c>api-forbidden</c> where its Pods may not be listed: it was not stopped.</exception>
     public async Task<bool> PauseAsync(string purpose, CancellationToken cancellationToken)
     {
-        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
         if (annotations[Paused]?.GetValue<string>() == "true" && annotations[OwnerAnnotation]?.GetValue<string>() != purpose)
         {
@@ -35,11 +37,11 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         }
 
         // Before it is stopped: who may not see its Pods would never know when they are gone.
-        await HasPodsAsync(found, cancellationToken).ConfigureAwait(false);
+        await _workload.PodsAsync(found, cancellationToken).ConfigureAwait(false);
         if (annotations[OwnerAnnotation] is null)
         {
-            var replicas = found["spec"]?["replicas"]?.GetValue<int>() ?? 1;
-            await PatchAsync(access.WorkloadPath, new JsonObject
+            var replicas = KubeWorkload.ReplicasOf(found);
+            await _workload.PatchAsync(new JsonObject
             {
                 ["metadata"] = new JsonObject
                 {
@@ -54,7 +56,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
             }, cancellationToken).ConfigureAwait(false);
         }
 
-        await ScaleAsync(0, cancellationToken).ConfigureAwait(false);
+        await _workload.ScaleAsync(0, cancellationToken).ConfigureAwait(false);
         if (!await WaitStoppedAsync(cancellationToken).ConfigureAwait(false))
         {
             await ResumePatientlyAsync(purpose).ConfigureAwait(false);
@@ -70,17 +72,17 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// </summary>
     public async Task<bool> IsHeldAsync(string purpose, CancellationToken cancellationToken)
     {
-        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
-        return found["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose && found["spec"]?["replicas"]?.GetValue<int>() == 0;
+        var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
+        return found["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose && KubeWorkload.ReplicasOf(found) == 0;
     }
 
     /// <summary>Waits until nothing of it runs.</summary>
     /// <returns>False where something still did after three minutes.</returns>
-    public Task<bool> WaitStoppedAsync(CancellationToken cancellationToken) => WaitAsync(value => IsStoppedAsync(value, cancellationToken), cancellationToken);
+    public Task<bool> WaitStoppedAsync(CancellationToken cancellationToken) => WaitAsync(value => _workload.IsStoppedAsync(value, cancellationToken), cancellationToken);
 
     /// <summary>True where nothing of it runs now.</summary>
     public async Task<bool> IsStoppedAsync(CancellationToken cancellationToken) =>
-        await IsStoppedAsync(await ReadAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
+        await _workload.IsStoppedAsync(await _workload.ReadAsync(cancellationToken).ConfigureAwait(false), cancellationToken).ConfigureAwait(false);
 
     internal EngineException NotStopped(string hint) => new(
         "pause-timeout", ErrorKind.Unavailable, $"{access.Name} did not stop within {s_patience.TotalMinutes:0} minutes", hint) { IsTransient = true };
@@ -89,7 +91,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// <returns>True where there was one.</returns>
     public async Task<bool> ResumeAsync(string? purpose, CancellationToken cancellationToken)
     {
-        var found = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
         if (annotations[OwnerAnnotation]?.GetValue<string>() is not { } owner || (purpose is not null && owner != purpose))
         {
@@ -97,9 +99,9 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         }
 
         var replicas = int.TryParse(annotations[Replicas]?.GetValue<string>(), NumberStyles.None, CultureInfo.InvariantCulture, out var before) ? before : 1;
-        await ScaleAsync(replicas, cancellationToken).ConfigureAwait(false);
+        await _workload.ScaleAsync(replicas, cancellationToken).ConfigureAwait(false);
         // The annotations go last: a crash in between is resumed again.
-        await PatchAsync(access.WorkloadPath, new JsonObject
+        await _workload.PatchAsync(new JsonObject
         {
             ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Paused] = null, [Replicas] = null, [Date] = null, [OwnerAnnotation] = null } },
         }, cancellationToken).ConfigureAwait(false);
@@ -127,30 +129,12 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// <summary>Waits until as many replicas are ready as are asked for.</summary>
     /// <returns>False where they were not within three minutes.</returns>
     public Task<bool> WaitReadyAsync(CancellationToken cancellationToken) => WaitAsync(
-        value => Task.FromResult(
-            (value["spec"]?["replicas"]?.GetValue<int>() ?? 1) is var wanted && (value["status"]?["readyReplicas"]?.GetValue<int>() ?? 0) >= wanted && IsObserved(value)),
-        cancellationToken);
-
-    private async Task<bool> IsStoppedAsync(JsonObject workload, CancellationToken cancellationToken) =>
-        IsObserved(workload) && (workload["status"]?["replicas"]?.GetValue<int>() ?? 0) == 0 && !await HasPodsAsync(workload, cancellationToken).ConfigureAwait(false);
-
-    /// <summary>True where the status is of what the workload says now.</summary>
-    private static bool IsObserved(JsonObject workload) =>
-        workload["status"]?["observedGeneration"]?.ToJsonString() == workload["metadata"]?["generation"]?.ToJsonString();
-
-    /// <summary>True where Pods of the workload are there that have not ended, of whatever replica.</summary>
-    private async Task<bool> HasPodsAsync(JsonObject workload, CancellationToken cancellationToken)
-    {
-        var pods = await KubeListing.AllAsync(
-            access.Host, new KubeResource("", "v1", "pods", "Pod", true), "labelSelector=" + Uri.EscapeDataString(KubeLabels.SelectorOf(workload["spec"]?["selector"])),
-            access.Namespace, cancellationToken).ConfigureAwait(false);
-        return pods.Any(pod => pod["status"]?["phase"]?.GetValue<string>() is not ("Succeeded" or "Failed"));
-    }
+        value => Task.FromResult(KubeWorkload.ReadyOf(value) >= KubeWorkload.ReplicasOf(value) && KubeWorkload.IsObserved(value)), cancellationToken);
 
     private async Task<bool> WaitAsync(Func<JsonObject, Task<bool>> isThere, CancellationToken cancellationToken)
     {
         var began = time.GetTimestamp();
-        while (!await isThere(await ReadAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
+        while (!await isThere(await _workload.ReadAsync(cancellationToken).ConfigureAwait(false)).ConfigureAwait(false))
         {
             if (time.GetElapsedTime(began) > s_patience)
             {
@@ -161,19 +145,5 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         }
 
         return true;
-    }
-
-    private Task<JsonObject> ReadAsync(CancellationToken cancellationToken) => access.Host.GetAsync(access.WorkloadPath, cancellationToken);
-
-    private Task ScaleAsync(int replicas, CancellationToken cancellationToken) =>
-        PatchAsync(access.WorkloadPath + "/scale", new JsonObject { ["spec"] = new JsonObject { ["replicas"] = replicas } }, cancellationToken);
-
-    private async Task PatchAsync(string path, JsonObject patch, CancellationToken cancellationToken)
-    {
-        var answer = await access.Host.PatchAsync(path, patch, cancellationToken).ConfigureAwait(false);
-        if (!answer.IsSuccess)
-        {
-            throw answer.ToFault($"PATCH {path}");
-        }
     }
 }

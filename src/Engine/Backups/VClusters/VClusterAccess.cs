@@ -28,9 +28,6 @@ public sealed class VClusterAccess : IDisposable
     /// <summary>StatefulSet, or Deployment where its store is elsewhere.</summary>
     public KubeResource Workload { get; }
 
-    /// <summary>The path of the workload.</summary>
-    public string WorkloadPath => Workload.PathOf(Namespace, Name);
-
     /// <summary>The workload as it was found.</summary>
     public JsonObject Found { get; }
 
@@ -43,7 +40,7 @@ public sealed class VClusterAccess : IDisposable
         try
         {
             var found = new List<(KubeResource Resource, JsonObject Value)>();
-            foreach (var resource in (KubeResource[])[new("apps", "v1", "statefulsets", "StatefulSet", true), new("apps", "v1", "deployments", "Deployment", true)])
+            foreach (var resource in (KubeResource[])[KubeWorkload.StatefulSets, KubeWorkload.Deployments])
             {
                 var all = await KubeListing.AllAsync(host, resource, "labelSelector=app%3Dvcluster", settings.Namespace, cancellationToken).ConfigureAwait(false);
                 found.AddRange(all.Where(value => settings.Name is null || NameOf(value) == settings.Name).Select(value => (resource, value)));

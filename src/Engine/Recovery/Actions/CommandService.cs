@@ -11,7 +11,7 @@ public sealed class CommandService(IReadOnlyList<string> start, IReadOnlyList<st
 
     public async Task<bool> IsRunningAsync(CancellationToken cancellationToken) => (await RunAsync(status, cancellationToken)).ExitCode == 0;
 
-    public IReadOnlyList<string> ReadOptions() => [];
+    public Task<IReadOnlyList<string>> ReadOptionsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
 
     public async Task StopAsync(Action<string> log, CancellationToken cancellationToken)
     {

@@ -32,6 +32,15 @@ public sealed record StepEffect(string Text, JsonElement? Data = null);
 /// <param name="Text">What was looked at, and what was found.</param>
 public sealed record StepVerification(bool Passed, string Text);
 
+/// <summary>How what an action is for stands now.</summary>
+/// <param name="Notes">What a person should know before.</param>
+/// <param name="Obstacles">What would make it fail if it were done now.</param>
+public sealed record ActionOutlook(IReadOnlyList<string> Notes, IReadOnlyList<string> Obstacles)
+{
+    /// <summary>Nothing is to be said.</summary>
+    public static ActionOutlook Nothing { get; } = new([], []);
+}
+
 /// <summary>
 /// Something that a recovery can do. Each of its parts may be called again after a crash: <see cref="RollBackAsync"/> must bear
 /// to find its work half done, or done.
@@ -42,6 +51,9 @@ public interface IRecoveryAction
     string Name { get; }
 
     StepSafety Safety { get; }
+
+    /// <summary>The same for a target, where it depends on how that is declared.</summary>
+    StepSafety SafetyOn(RecoveryTarget target) => Safety;
 
     WayBack WayBack { get; }
 
@@ -57,6 +69,9 @@ public interface IRecoveryAction
     /// <summary>Exactly what it will do to that target, one line each: what the approver reads, and what the hash covers.</summary>
     /// <exception cref="EngineException">It cannot be done to that target; with what is missing.</exception>
     IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters);
+
+    /// <summary>How what it would act on stands now: for plans that somebody may carry out, and for their readiness. Changes nothing, and ends soon.</summary>
+    Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) => Task.FromResult(ActionOutlook.Nothing);
 
     /// <summary>Looks at what its way back needs; changes nothing. Committed before <see cref="ActAsync"/>.</summary>
     Task<JsonElement> CaptureAsync(ActionContext context);

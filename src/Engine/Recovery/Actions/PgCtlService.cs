@@ -14,12 +14,12 @@ public sealed partial class PgCtlService(string dataDirectory, ProcessRegistry r
 
     public string StopText => $"pg_ctl stop -m fast -D {dataDirectory} (after {s_fastPatience.TotalSeconds:0} s: -m immediate)";
 
-    public string StartText => $"pg_ctl start -D {dataDirectory}";
+    public string StartText => $"pg_ctl start -D {dataDirectory}, with the options that it ran with";
 
     public Task<bool> IsRunningAsync(CancellationToken cancellationToken) => Task.FromResult(PostmasterFile.FindLiving(dataDirectory) is not null);
 
     /// <summary>From postmaster.opts, without the data directory: a configuration that lies elsewhere, a port of its own.</summary>
-    public IReadOnlyList<string> ReadOptions()
+    public async Task<IReadOnlyList<string>> ReadOptionsAsync(CancellationToken cancellationToken)
     {
         var file = Path.Combine(dataDirectory, "postmaster.opts");
         if (!File.Exists(file))
@@ -27,7 +27,7 @@ public sealed partial class PgCtlService(string dataDirectory, ProcessRegistry r
             return [];
         }
 
-        var words = Words().Matches(File.ReadAllText(file)).Select(match => match.Groups[1].Value).ToList();
+        var words = Words().Matches(await File.ReadAllTextAsync(file, cancellationToken)).Select(match => match.Groups[1].Value).ToList();
         var directory = words.IndexOf("-D");
         if (directory >= 0)
         {

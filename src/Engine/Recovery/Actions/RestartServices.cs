@@ -32,7 +32,7 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
     [
-        $"{controls.For(target).StartText}, with the options that it ran with",
+        controls.For(target).StartText,
         .. target switch
         {
             { Host: "" } => Array.Empty<string>(),
@@ -41,6 +41,8 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
         },
         .. target.Checks.Where(check => check.Sql is null).Select(check => $"check '{check.Name}': {OperatorChecks.Text(check)}"),
     ];
+
+    public Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) => controls.For(target).LookAsync(cancellationToken);
 
     public async Task<JsonElement> CaptureAsync(ActionContext context) =>
         ActionContext.Data(new ServiceSnapshot(await controls.For(context.Target, context.Scratch).IsRunningAsync(context.Cancellation), []));

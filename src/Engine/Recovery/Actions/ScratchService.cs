@@ -19,7 +19,7 @@ public sealed class ScratchService(ScratchPlace place, string dataDirectory, Scr
 
     public Task<bool> IsRunningAsync(CancellationToken cancellationToken) => Task.FromResult(PostmasterFile.FindLiving(dataDirectory) is not null);
 
-    public IReadOnlyList<string> ReadOptions() => [];
+    public Task<IReadOnlyList<string>> ReadOptionsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
 
     public async Task StopAsync(Action<string> log, CancellationToken cancellationToken)
     {

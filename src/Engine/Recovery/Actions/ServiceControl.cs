@@ -15,14 +15,21 @@ public interface IServiceControl
     /// <summary>True where it runs.</summary>
     Task<bool> IsRunningAsync(CancellationToken cancellationToken);
 
-    /// <summary>Options that it was started with and that a start after this must give again; empty where the driver knows by itself.</summary>
-    IReadOnlyList<string> ReadOptions();
+    /// <summary>What it was started with and a start after this must give again: options, or a number of replicas. Empty where the driver knows by itself.</summary>
+    Task<IReadOnlyList<string>> ReadOptionsAsync(CancellationToken cancellationToken);
 
     /// <exception cref="EngineException"><c>service-stop</c>: it still runs.</exception>
     Task StopAsync(Action<string> log, CancellationToken cancellationToken);
 
     /// <exception cref="EngineException"><c>service-start</c>, with the end of its log.</exception>
     Task StartAsync(IReadOnlyList<string> options, Action<string> log, CancellationToken cancellationToken);
+
+    /// <summary>Undoes a stop: brings it back as it was, which need not be in order.</summary>
+    /// <exception cref="EngineException">As <see cref="StartAsync"/>.</exception>
+    Task BringBackAsync(IReadOnlyList<string> options, Action<string> log, CancellationToken cancellationToken) => StartAsync(options, log, cancellationToken);
+
+    /// <summary>How it stands now; changes nothing.</summary>
+    Task<ActionOutlook> LookAsync(CancellationToken cancellationToken) => Task.FromResult(ActionOutlook.Nothing);
 }
 
 /// <summary>Makes the control that a target's settings ask for.</summary>
@@ -38,6 +45,7 @@ public sealed class ServiceControls(ProcessRegistry registry)
         { Driver: ServiceDriver.PgCtl } => new PgCtlService(target.DataDirectory, registry),
         { Driver: ServiceDriver.Systemd, Unit: { } unit } => new CommandService(
             ["systemctl", "start", unit], ["systemctl", "stop", unit], ["systemctl", "is-active", "--quiet", unit], registry),
+        { Driver: ServiceDriver.Kubernetes, Workload: { } workload } => new KubernetesService(workload, registry.Time),
         { Start: { } start, Stop: { } stop, Status: { } status } => new CommandService(start, stop, status, registry),
         _ => throw new System.Diagnostics.UnreachableException("the configuration was checked when it was read"),
     };

@@ -29,10 +29,12 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         [controls.For(target).StopText];
 
+    public Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) => controls.For(target).LookAsync(cancellationToken);
+
     public async Task<JsonElement> CaptureAsync(ActionContext context)
     {
         var service = controls.For(context.Target, context.Scratch);
-        return ActionContext.Data(new ServiceSnapshot(await service.IsRunningAsync(context.Cancellation), service.ReadOptions()));
+        return ActionContext.Data(new ServiceSnapshot(await service.IsRunningAsync(context.Cancellation), await service.ReadOptionsAsync(context.Cancellation)));
     }
 
     public async Task<StepEffect> ActAsync(ActionContext context)
@@ -88,7 +90,7 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
             return "the service did not run before; it stays stopped";
         }
 
-        await controls.For(context.Target, context.Scratch).StartAsync(before.Options, context.Log, context.Cancellation);
+        await controls.For(context.Target, context.Scratch).BringBackAsync(before.Options, context.Log, context.Cancellation);
         return "the service runs again as before";
     }
 }

@@ -140,8 +140,8 @@ public sealed class DrillPlans(
             yield return $"its place is not below {options.ScratchRoot}";
         }
 
-        if (plan.Target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, InPlace: null, Redis: null, Application: null }
-            || plan.Target.Service is not (null or { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null }) || (plan.Target.Service is null) != (plan.Target.Proof is not null))
+        if (plan.Target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, SwitchService: null, InPlace: null, Redis: null, Application: null }
+            || plan.Target.Service is not (null or { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null, Workload: null }) || (plan.Target.Service is null) != (plan.Target.Proof is not null))
         {
             yield return "its target names a service, a password or a traffic switch";
         }

@@ -30,7 +30,7 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
             { Volume: not null } or { VCluster.DataDirectory: not null } or { Redis.DataDirectory: not null, Recovery.Service: not null } => ("", ""),
             { VCluster: not null } => ("the directory of its store is not known here", "set VCluster:DataDirectory to its volume as this machine sees it, or restore its objects"),
             { Redis.DataDirectory: null } => ("no configuration names the data directory of its server", "set Redis:DataDirectory, and Recovery:Service; or stop the server and restore it by hand, into redisdata:/path"),
-            _ => ("nothing says how its server is stopped and started", "set Recovery:Service of it: a systemd unit, or commands"),
+            _ => ("nothing says how its server is stopped and started", "set Recovery:Service of it: a systemd unit, a workload of Kubernetes, or commands"),
         };
         if (reason.Length > 0)
         {
@@ -80,6 +80,7 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
                 {
                     InPlace = new PlannedInPlace(place.ToText(), plan),
                     Redis = source.Redis,
+                    SwitchService = source.Recovery.SwitchService,
                 },
                 new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
                 new LossWindow(point.CreatedAt, request.FirstEvidence, "the restore point's own time: what changed after it is in none"), notes);

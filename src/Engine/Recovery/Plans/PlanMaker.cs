@@ -40,7 +40,7 @@ public sealed class PlanMaker(
         var source = estate.SourceNamed(request.Source);
         RequireKind(source, template);
         var (chosen, (target, basis, loss, notes)) = await ChooseAsync(source, template, request, cancellationToken);
-        return new RecoveryPlan
+        var plan = new RecoveryPlan
         {
             Template = version.Plan,
             TemplateVersion = version.Version,
@@ -61,6 +61,29 @@ public sealed class PlanMaker(
             Class = source.Class,
             RpoSeconds = estate.ClassOf(source).Rpo.TotalSeconds,
         };
+        return request.IsSketch ? plan : await LookedAtAsync(plan, cancellationToken);
+    }
+
+    /// <summary>The plan with what is to be known of what its steps act on, as it stands now.</summary>
+    internal async Task<RecoveryPlan> LookedAtAsync(RecoveryPlan plan, CancellationToken cancellationToken)
+    {
+        var outlook = await LookAsync(plan, cancellationToken);
+        return plan with { Notes = [.. plan.Notes, .. outlook.Notes, .. outlook.Obstacles.Select(obstacle => $"as it is now a step would fail: {obstacle}")] };
+    }
+
+    /// <summary>How what a plan's steps act on stands now.</summary>
+    public async Task<ActionOutlook> LookAsync(RecoveryPlan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        // At the same time: a cluster that does not answer is waited for, and one plan must not hold up another.
+        var found = await Task.WhenAll(plan.Steps.DistinctBy(step => (step.Part, step.Action)).Select(async step =>
+        {
+            var one = await actions.Named(step.Action).LookAsync(plan.For(step).Target, cancellationToken);
+            string Said(string text) => step.Part is { } part ? $"{part}: {text}" : text;
+            return new ActionOutlook([.. one.Notes.Select(Said)], [.. one.Obstacles.Select(Said)]);
+        }));
+        // Stop and start look at the same service.
+        return new ActionOutlook([.. found.SelectMany(one => one.Notes).Distinct()], [.. found.SelectMany(one => one.Obstacles).Distinct()]);
     }
 
     /// <summary>What of a source is recovered from which point: the newest that does; one that the driver finds unfit to be put back in place is passed over like any other.</summary>
@@ -124,7 +147,10 @@ public sealed class PlanMaker(
 
         return new RecoveryTarget(
             directory, postgres.Host, postgres.Port, postgres.Database, postgres.Username, postgres.PasswordFile,
-            source.Recovery.Service ?? new ServiceSettings(ServiceDriver.PgCtl), source.Recovery.Checks, source.Recovery.SwitchTraffic, source.Recovery.SwitchBack);
+            source.Recovery.Service ?? new ServiceSettings(ServiceDriver.PgCtl), source.Recovery.Checks, source.Recovery.SwitchTraffic, source.Recovery.SwitchBack)
+        {
+            SwitchService = source.Recovery.SwitchService,
+        };
     }
 
     private async Task<InPlaceRecovery> BasisAsync(

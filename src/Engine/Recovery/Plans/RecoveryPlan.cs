@@ -83,6 +83,10 @@ public sealed record RecoveryTarget(
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RedisSettings? Redis { get; init; }
 
+    /// <summary>The Service whose selector leads clients to it; null for none, likewise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ServiceSwitch? SwitchService { get; init; }
+
     /// <summary>Of a workspace as a whole: how its application is held still. Null for a source, likewise.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public HeldApplication? Application { get; init; }
@@ -122,7 +126,7 @@ public sealed record PlannedStep(
         var known = measured.GetValueOrDefault(step.Action);
         return new PlannedStep(
             position, step.Name, step.Title, step.Action, action.Describe(target, basis, parameters), parameters, known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0,
-            step.TimeoutSeconds, step.Retries, action.Safety, action.WayBack, step.NeedsApproval);
+            step.TimeoutSeconds, step.Retries, action.SafetyOn(target), action.WayBack, step.NeedsApproval);
     }
 
     /// <summary>In a drill: why the step is not done, since it would touch what lives; null for every step that is.</summary>

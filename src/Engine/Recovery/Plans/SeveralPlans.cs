@@ -82,9 +82,13 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             return new SeveralDraft(null, faults);
         }
 
-        return parts.Count == 0
-            ? throw new EngineException("recovery-parts-none", ErrorKind.Input, "every part was left out, so nothing would be recovered", "keep at least one")
-            : new SeveralDraft(await PlanAsync(version, template, request, wanted, parts, leftOut, notes, cancellationToken), []);
+        if (parts.Count == 0)
+        {
+            throw new EngineException("recovery-parts-none", ErrorKind.Input, "every part was left out, so nothing would be recovered", "keep at least one");
+        }
+
+        var plan = await PlanAsync(version, template, request, wanted, parts, leftOut, notes, cancellationToken);
+        return new SeveralDraft(request.IsSketch ? plan : await maker.LookedAtAsync(plan, cancellationToken), []);
     }
 
     private async Task<Wanted> WantedAsync(PlanTemplate template, SeveralRequest request, CancellationToken cancellationToken)

@@ -179,6 +179,7 @@ public sealed class PlanReadiness(
             var targets = plan.Several is { } scope ? [plan.Target, .. scope.Parts.Select(part => part.Target)] : new[] { plan.Target };
             obstacles.AddRange(targets.SelectMany(target => CommandsOf(target, plan)).Where(command => ChildProcess.TryResolve(command.Program) is null)
                 .Select(command => new ReadinessReason(ReadinessCause.CommandMissing, $"{command.For}: {command.Program}")));
+            obstacles.AddRange((await maker.LookAsync(plan, cancellationToken)).Obstacles.Select(obstacle => new ReadinessReason(ReadinessCause.StepHindered, obstacle)));
         }
 
         return obstacles;

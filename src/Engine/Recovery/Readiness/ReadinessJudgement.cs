@@ -35,6 +35,9 @@ public enum ReadinessCause
     ApproversMissing,
     CommandMissing,
 
+    /// <summary>What a step acts on is not there, or may not be acted on.</summary>
+    StepHindered,
+
     /// <summary>Nobody has looked for longer than the schedule allows: what was known then may be wrong now.</summary>
     NotLookedAt,
 }

@@ -50,7 +50,7 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
         var pause = new ClusterPause(access, TimeProvider.System);
         // As a process leaves it that dies between the two requests of a pause, or of a resume.
         var annotations = (JsonObject)JsonNode.Parse($$"""{"metadata":{"annotations":{"loft.sh/paused":"true","loft.sh/paused-replicas":"1","{{ClusterPause.OwnerAnnotation}}":"{{Purpose}}"} } }""")!;
-        Assert.True((await access.Host.PatchAsync(access.WorkloadPath, annotations, Ct)).IsSuccess);
+        Assert.True((await access.Host.PatchAsync(access.Workload.PathOf(access.Namespace, access.Name), annotations, Ct)).IsSuccess);
         try
         {
             Assert.False(await pause.IsHeldAsync(Purpose, Ct));
