@@ -79,17 +79,19 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
     /// <summary>Deletes an object, whatever holds a volume, a claim or a namespace, and returns when it is gone.</summary>
     public async Task DeleteAsync(string path, CancellationToken cancellationToken)
     {
+        if (path.Split('/') is ["", "api", "v1", "namespaces", var ns])
+        {
+            await NamespaceRemoval.RemoveAsync(Api, ns, cancellationToken);
+            return;
+        }
+
         await Api.DeleteAsync(path, null, cancellationToken);
         JsonObject? last = null;
         await UntilAsync(
             async () =>
             {
                 last = await Api.FindAsync(path, cancellationToken);
-                if (last?["kind"]!.GetValue<string>() == "Namespace")
-                {
-                    await ReleaseAsync(last["metadata"]!["name"]!.GetValue<string>(), cancellationToken);
-                }
-                else if (last?["metadata"]!["finalizers"] is not null && last["kind"]!.GetValue<string>().StartsWith("PersistentVolume", StringComparison.Ordinal))
+                if (last?["metadata"]!["finalizers"] is not null && last["kind"]!.GetValue<string>().StartsWith("PersistentVolume", StringComparison.Ordinal))
                 {
                     await Api.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), cancellationToken);
                 }
@@ -135,20 +137,5 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
         }
 
         GC.SuppressFinalize(this);
-    }
-
-    /// <summary>What keeps a namespace that is being deleted.</summary>
-    private async Task ReleaseAsync(string ns, CancellationToken cancellationToken)
-    {
-        foreach (var plural in (string[])["configmaps", "persistentvolumeclaims"])
-        {
-            foreach (var one in (await Api.FindAsync($"/api/v1/namespaces/{ns}/{plural}", cancellationToken))?["items"] as JsonArray ?? [])
-            {
-                if (one!["metadata"]!["finalizers"] is not null)
-                {
-                    await Api.PatchAsync(Of(ns, plural, one["metadata"]!["name"]!.GetValue<string>()), Json("""{"metadata":{"finalizers":null}}"""), cancellationToken);
-                }
-            }
-        }
     }
 }

@@ -217,6 +217,8 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
         $"--kubeconfig={Kubeconfig}", $"--bind-address={Host}", string.Create(CultureInfo.InvariantCulture, $"--secure-port={port}"), "--port=0", "--leader-elect=false",
         "--use-service-account-credentials=true", $"--service-account-private-key-file={Keys.TokenKey}", $"--root-ca-file={Keys.Authority}",
         "--kube-api-qps=200", "--kube-api-burst=400", $"--controllers={options.Controllers}",
+        // Where somebody waits for a claim to be bound, fifteen seconds are long.
+        "--pvclaimbinder-sync-period=2s",
     ];
 
     private string TokenFile => Path.Combine(options.Folder, "tokens.csv");

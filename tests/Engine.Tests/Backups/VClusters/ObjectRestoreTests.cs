@@ -171,12 +171,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
         {
             foreach (var ns in _made)
             {
-                await RemoveFinalizersAsync(_api, ns);
-                await _api.DeleteAsync($"/api/v1/namespaces/{ns}", null, CancellationToken.None);
-                while (await _api.FindAsync($"/api/v1/namespaces/{ns}", CancellationToken.None) is not null)
-                {
-                    await Task.Delay(100, CancellationToken.None);
-                }
+                await NamespaceRemoval.RemoveAsync(_api, ns, CancellationToken.None);
             }
 
             _api.Dispose();

@@ -68,17 +68,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         }
         finally
         {
-            foreach (var kind in (string[])["databases", "databasesnapshots"])
-            {
-                var path = $"/apis/{ClusterPopulation.Group}/v1/namespaces/team-driven/{kind}";
-                foreach (var one in (await api.FindAsync(path, Ct))?["items"]?.AsArray() ?? [])
-                {
-                    await api.PatchAsync($"{path}/{one!["metadata"]!["name"]}", new System.Text.Json.Nodes.JsonObject { ["metadata"] = new System.Text.Json.Nodes.JsonObject { ["finalizers"] = null } }, Ct);
-                }
-            }
-
-            await api.DeleteAsync("/api/v1/namespaces/team-driven", null, Ct);
-            await ClusterClient.UntilAsync(async () => await api.FindAsync("/api/v1/namespaces/team-driven", Ct) is null, () => "the end of team-driven", Ct);
+            await NamespaceRemoval.RemoveAsync(api, "team-driven", Ct);
         }
     }
 
