@@ -9,23 +9,28 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Health;
 
 /// <summary>
-/// Tells when a promise of a class is not kept any more, and when it is again: a source's RPO, and the age of a workspace's keys. That
-/// it was told is written in the transaction that tells it: every process may look, and each change is told once.
+/// Tells when a promise is not kept any more, and when it is again: a source's RPO, the age of a workspace's keys, and that the health
+/// monitor looks at all. That it was told is written in the transaction that tells it: every process may look, and each change is told once.
 /// </summary>
 public sealed class PromiseWatch(
-    NpgsqlDataSource catalog, StandingCatalog standings, WorkspaceRequests workspaces, ProtectedEstate estate, TimeProvider time, ILogger<PromiseWatch> log) : BackgroundService
+    NpgsqlDataSource catalog, StandingCatalog standings, WorkspaceRequests workspaces, HealthWatch watch, ProtectedEstate estate, TimeProvider time, ILogger<PromiseWatch> log)
+    : BackgroundService
 {
     private const string Rpo = "rpo";
     private const string Rotation = "rotation";
+    private const string Watcher = "watcher";
 
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(30);
+
+    /// <summary>Since when this process hears nothing of the health monitor; null while it does.</summary>
+    private DateTimeOffset? _silentSince;
 
     /// <summary>Looks at all promises once.</summary>
     internal async Task LookAsync(CancellationToken cancellationToken)
     {
         var broken = (await catalog.Command("SELECT promise, subject FROM promise_broken").ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken)).ToHashSet();
         var looked = new HashSet<(string, string)>();
-        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)))
+        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)).Append(await WatcherAsync(cancellationToken)))
         {
             looked.Add((promise.Name, promise.Subject));
             if (promise.IsBroken is { } isBroken && isBroken != broken.Contains((promise.Name, promise.Subject)))
@@ -51,8 +56,9 @@ public sealed class PromiseWatch(
             {
                 await LookAsync(stoppingToken);
             }
-            catch (Exception fault) when (fault is NpgsqlException or EngineException)
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
+                // The edge of the loop: a look that fails, for whatever reason, must be neither the last one nor the end of the console.
                 log.LogWarning(fault, "nobody looked whether promises are kept; trying again in {Every}", s_every);
             }
         }
@@ -79,6 +85,21 @@ public sealed class PromiseWatch(
                    {
                        Sources = [.. estate.Sources.Where(source => source.Workspace == standing.Workspace).Select(source => source.Name)], DueAt = isBroken ? standing.DueAt : null,
                    }));
+    }
+
+    /// <summary>
+    /// The watch on the watcher. A console that was down has heard nothing for as long; that is told only where nobody begins to look
+    /// within the monitor's own patience.
+    /// </summary>
+    private async Task<Promise> WatcherAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        var standing = await watch.ReadAsync(ct);
+        var isSilent = standing.StateAt(now) == WatchState.Silent;
+        _silentSince = isSilent ? _silentSince ?? now : null;
+        return new Promise(Watcher, HealthWatch.Monitor, !isSilent ? false : now - _silentSince > standing.Patience ? true : null, isBroken => new Notice(
+            isBroken ? NotificationEvent.WatcherSilent : NotificationEvent.WatcherBack, isBroken ? NotificationSeverity.Critical : NotificationSeverity.Info, HealthWatch.Monitor,
+            "/incidents", new NotificationFacts { Reason = isBroken ? standing.Error : null }));
     }
 
     private async Task ChangeAsync(Promise promise, bool isBroken, CancellationToken ct)

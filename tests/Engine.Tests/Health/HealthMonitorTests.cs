@@ -11,7 +11,8 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Health;
 
-/// <summary>The monitor on servers that are stopped, frozen, damaged and cut off. One class: there is one monitor in a catalog.</summary>
+/// <summary>The monitor on servers that are stopped, frozen, damaged and cut off. One class: there is one monitor in a catalog, and one word of whether it looks.</summary>
+[Collection("notifications")]
 public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
 {
     private const UnixSignal Stop = (UnixSignal)19;
@@ -180,6 +181,34 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         Assert.Equal(raw, await SummariesAsync(rig, subject));
         await rig.History.DownsampleAsync(rig.Now.AddDays(402), Ct);
         Assert.Empty(await SummariesAsync(rig, subject));
+    }
+
+    [Fact]
+    public async Task Monitor_that_looks_no_more_is_told_once_and_so_is_that_it_is_back()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        await rig.LookAsync();
+        var known = (await ToldAsync()).Count;
+        var (one, other) = (rig.Promises(), rig.Promises());
+        rig.Pass(TimeSpan.FromHours(1));
+        // After an hour without a console nobody is called while the monitor may be about to begin.
+        await one.LookAsync(Ct);
+        await other.LookAsync(Ct);
+        Assert.Equal(known, (await ToldAsync()).Count);
+
+        rig.Pass(TimeSpan.FromMinutes(3));
+        await Task.WhenAll(one.LookAsync(Ct), other.LookAsync(Ct));
+        await one.LookAsync(Ct);
+        var told = await ToldAsync();
+        Assert.Equal((known + 1, NotificationEvent.WatcherSilent, NotificationSeverity.Critical), (told.Count, told[0].Event, told[0].Severity));
+
+        await rig.LookAsync();
+        await Task.WhenAll(one.LookAsync(Ct), other.LookAsync(Ct));
+        var back = (await ToldAsync())[0];
+        Assert.Equal((NotificationEvent.WatcherBack, true, told[0].Thread), (back.Event, back.Closes, back.Thread));
+
+        async Task<IReadOnlyList<Notification>> ToldAsync() =>
+            [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1000, Ct)).Where(one => one.Event is NotificationEvent.WatcherSilent or NotificationEvent.WatcherBack)];
     }
 
     private static async Task<IReadOnlyList<ProbeSummary>> SummariesAsync(HealthRig rig, string subject) =>

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
@@ -77,6 +78,15 @@ internal sealed class HealthRig : IAsyncDisposable
         Monitor = new HealthMonitor(
             _catalog.Pool, new ProbeRunner(probes, Estate, _clock, NullLogger<ProbeRunner>.Instance), Estate, LeaseTimes.Default, _clock, NullLogger<HealthMonitor>.Instance);
     }
+
+    /// <summary>A watch on this rig's monitor, as another process has it.</summary>
+    public PromiseWatch Promises() => new(
+        _catalog.Pool, new StandingCatalog(_catalog.Pool, Estate, _clock),
+        new WorkspaceRequests(requests: null!, new WorkspaceCatalog(_catalog.Pool), tiers: null!, Estate, _clock, NullLogger<WorkspaceRequests>.Instance),
+        Watch, Estate, _clock, NullLogger<PromiseWatch>.Instance);
+
+    /// <summary>Lets time pass in which nobody looks.</summary>
+    public void Pass(TimeSpan span) => _clock.Pass(span);
 
     /// <summary>Rounds, half a minute apart; the verdicts of the last.</summary>
     public async Task<IReadOnlyList<Verdict>> LookAsync(int rounds = 1)

@@ -71,7 +71,7 @@ public sealed class PromiseTests(CatalogServer server)
         var estate = Estate;
         var workspaces = new WorkspaceRequests(
             requests: null!, new WorkspaceCatalog(server.Pool), tiers: null!, estate, TimeProvider.System, NullLogger<WorkspaceRequests>.Instance);
-        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System), workspaces, estate, TimeProvider.System, NullLogger<PromiseWatch>.Instance)
+        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System), workspaces, new HealthWatch(server.Pool, estate), estate, TimeProvider.System, NullLogger<PromiseWatch>.Instance)
             .LookAsync(Ct);
     }
 

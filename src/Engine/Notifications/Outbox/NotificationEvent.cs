@@ -52,6 +52,10 @@ public enum NotificationEvent
     RotationDue,
     RotationDone,
 
+    /// <summary>The health monitor has not looked for too long: nothing is known now.</summary>
+    WatcherSilent,
+    WatcherBack,
+
     /// <summary>Somebody tries a channel.</summary>
     Test,
 }
