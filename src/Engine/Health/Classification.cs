@@ -39,7 +39,7 @@ public static class Classification
         }
 
         verdicts.AddRange(troubled.Where(IsStorage).Select(one => Single(DisasterKind.StorageFailure, one, seen, round)));
-        verdicts.AddRange(troubled.Where(one => one.Subject.Kind != SubjectKind.VCluster && one.Health.IsOnlyDenied).Select(one => Single(DisasterKind.Unknown, one, seen, round)));
+        verdicts.AddRange(troubled.Where(one => one.Health.IsOnlyDenied).Select(one => Single(DisasterKind.Unknown, one, seen, round)));
         return [.. verdicts.OrderBy(verdict => verdict.Kind)];
     }
 
@@ -67,9 +67,11 @@ public static class Classification
     private static Verdict? VClusters(List<Seen> seen, HealthRound round)
     {
         var all = seen.Where(one => one.Subject.Kind == SubjectKind.VCluster).ToList();
-        var failing = all.Where(one => one.Health.Status == HealthStatus.Confirmed).ToList();
+        // One that only refuses this console's account answers: what it does for others nobody knows from here.
+        var troubled = all.Where(one => !one.Health.IsOnlyDenied).ToList();
+        var failing = troubled.Where(one => one.Health.Status == HealthStatus.Confirmed).ToList();
         var isSure = failing.Count > 0;
-        failing = isSure ? failing : [.. all.Where(one => one.Health.Status == HealthStatus.Suspected)];
+        failing = isSure ? failing : [.. troubled.Where(one => one.Health.Status == HealthStatus.Suspected)];
         return failing.Count == 0
             ? null
             : new Verdict(

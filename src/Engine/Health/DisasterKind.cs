@@ -23,7 +23,7 @@ public enum DisasterKind
     /// <summary>Nothing answers at once: this console is likelier to be cut off than everything to be broken. Never a disaster.</summary>
     NetworkPartition,
 
-    /// <summary>Something is wrong that none of the others says.</summary>
+    /// <summary>Something refuses this console's account, so that nobody knows from here whether it does its work. Nothing is proposed for it.</summary>
     Unknown,
 }
 
@@ -42,6 +42,9 @@ public static class DisasterKinds
         DisasterKind.Unknown => "UNKNOWN",
         _ => throw new UnreachableException(kind.ToString()),
     };
+
+    /// <summary>True where something is shown to be broken: a console that is cut off sees only itself, and one whose account is refused sees nothing.</summary>
+    public static bool IsDisaster(this DisasterKind kind) => kind is not (DisasterKind.NetworkPartition or DisasterKind.Unknown);
 
     /// <summary>The kind of that name, or null.</summary>
     public static DisasterKind? Parse(string? name) =>

@@ -2,7 +2,6 @@ using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Health;
 
@@ -28,8 +27,9 @@ public sealed class FreezeWatch(SourceFreezes freezes, IncidentFeed incidents, I
                     log.LogWarning("a tier could not be told of a freeze of retention; trying again in {Every}: {Reason}", s_every, away);
                 }
             }
-            catch (Exception fault) when (fault is NpgsqlException or EngineException)
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
+                // The edge of the loop: a look that fails, for whatever reason, must be neither the last one nor the end of the console.
                 log.LogWarning(fault, "frozen sources could not be looked at; trying again in {Every}", s_every);
             }
 

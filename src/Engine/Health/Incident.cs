@@ -53,8 +53,8 @@ public sealed record Incident(
     /// <summary>True until it is resolved.</summary>
     public bool IsOpen => State != IncidentState.Resolved;
 
-    /// <summary>True where something may have to be recovered. A console that is cut off sees no disaster, only itself.</summary>
-    public bool IsDisaster => Kind != DisasterKind.NetworkPartition;
+    /// <summary>True where something may have to be recovered.</summary>
+    public bool IsDisaster => Kind.IsDisaster() && Sources.Count > 0;
 }
 
 /// <summary>One entry of an incident's timeline.</summary>

@@ -47,13 +47,13 @@ public sealed record IncidentChanges(
 
     /// <summary>
     /// Good answers end an outage, enough of them, also where this process has only begun to look; of corruption they disprove
-    /// nothing, so that a person or a recovery ends it.
+    /// nothing, so that a person or a recovery ends it. So does a person where nobody asks any more, as of a source that is declared no longer.
     /// </summary>
     private static bool IsOver(Incident incident, HealthState state, HealthThresholds thresholds) => incident.Kind switch
     {
         DisasterKind.DatabaseCorruption => false,
         DisasterKind.NetworkPartition => !state.IsIsolated && state.ConnectedRounds >= thresholds.HealthyAfter,
         _ => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)))
-            .All(id => !state.Subjects.TryGetValue(id, out var health) || (health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter)),
+            .All(id => state.Subjects.TryGetValue(id, out var health) && health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter),
     };
 }

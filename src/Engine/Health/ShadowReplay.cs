@@ -11,7 +11,7 @@ public sealed record ReplayedIncident(
     public string? Resolution { get; init; }
 
     /// <summary>True where a recovery would have been proposed: it was confirmed, and it is no partition.</summary>
-    public bool IsProposed => ConfirmedAt is not null && Kind != DisasterKind.NetworkPartition;
+    public bool IsProposed => ConfirmedAt is not null && Kind.IsDisaster() && Sources.Count > 0;
 }
 
 /// <summary>Plays kept rounds again with other thresholds: what would have been suspected, confirmed and proposed. Changes nothing.</summary>

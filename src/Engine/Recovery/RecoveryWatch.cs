@@ -4,7 +4,6 @@ using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery;
 
@@ -37,8 +36,9 @@ public sealed class RecoveryWatch(
                 await desk.EscalateAsync(stoppingToken);
                 await proposals.ProposeAsync(stoppingToken);
             }
-            catch (Exception fault) when (fault is NpgsqlException or EngineException)
+            catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
+                // The edge of the loop: a look that fails, for whatever reason, must be neither the last one nor the end of the console.
                 log.LogWarning(fault, "gates and incidents could not be looked at; trying again in {Every}", s_every);
             }
 

@@ -132,6 +132,21 @@ public sealed class ClassificationTests
     }
 
     [Fact]
+    public void VClusters_that_refuse_the_account_are_no_failure_of_theirs_and_nothing_is_proposed()
+    {
+        var round = Well();
+        Array.Fill(round, Acts.Denied, Databases.Length, 3);
+        var history = Rounds([.. Enumerable.Repeat(round, 6)]);
+        var verdicts = Verdicts(history)[^1];
+        Assert.Equal(["vc1", "vc2", "vc3"], verdicts.SelectMany(verdict => verdict.Sources));
+        Assert.All(verdicts, verdict => Assert.Equal(DisasterKind.Unknown, verdict.Kind));
+        Assert.All(ShadowReplay.Run(history, Usual), incident => Assert.False(incident.IsProposed));
+        // One that fails beside them is one of four.
+        Array.Fill(round, Acts.Silent, Databases.Length + 3, 1);
+        Assert.Contains(Verdicts(Rounds([.. Enumerable.Repeat(round, 6)]))[^1], verdict => verdict is { Kind: DisasterKind.PartialVClusterFailure, Sources: ["vc4"] });
+    }
+
+    [Fact]
     public void Database_that_went_long_before_stays_an_outage_when_one_more_goes()
     {
         HealthSubject[] two = [Databases[0], Databases[1]];

@@ -79,7 +79,8 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(catalog.Pool, all);
         var maker = new PlanMaker(
-            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access));
+            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access),
+            new IncidentStore(catalog.Pool));
         Catalog = new RecoveryCatalog(catalog.Pool);
         var several = new SeveralPlans(Estate, maker, new SetCatalog(catalog.Pool), all, new StepDurations(catalog.Pool));
         Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, several, Catalog, TriggerAsync);

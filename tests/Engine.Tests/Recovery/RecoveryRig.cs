@@ -104,7 +104,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Desk = new ApprovalDesk(_catalog.Pool, TriggerAsync);
         var maker = new PlanMaker(
             Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
-            new InPlacePlans(TestDrivers.Of(restores), Access));
+            new InPlacePlans(TestDrivers.Of(restores), Access), new IncidentStore(_catalog.Pool));
         var several = new SeveralPlans(Estate, maker, new SetCatalog(_catalog.Pool), all, new StepDurations(_catalog.Pool));
         Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
@@ -252,6 +252,13 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         await using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
         stream.Position = 8192;
         await stream.WriteAsync(RandomNumberGenerator.GetBytes(3 * 8192), Ct);
+    }
+
+    /// <summary>Ends the server and deletes its data directory, as a lost disk would.</summary>
+    public async Task LoseDirectoryAsync()
+    {
+        await new PgCtlService(Server.DataFolder, _folder.Registry).StopAsync(_ => { }, Ct);
+        await LocalFolder.RemoveAsync(Server.DataFolder, TimeProvider.System, Ct);
     }
 
     public Task<RecoveryPlan> PlanAsync(IncidentId? incident = null) => Recoveries.PlanAsync(Plan, new PlanRequest(Source.Name, "DATABASE_CORRUPTION", incident?.Value), Ct);

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -137,7 +138,60 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         await rig.Proposals.ProposeAsync(Ct);
 
         Assert.Contains("after the first evidence of the damage", Assert.Single(await rig.Proposals.ListAsync(incident, Ct)).Refusal, StringComparison.Ordinal);
+        // Nor does it come back by a plan for something else, or by a person who does not name the incident.
+        foreach (var (plan, disaster) in ((string, string)[])[(RecoveryRig.Plan, "DATABASE_CORRUPTION"), ("postgres-outage", "DATABASE_OUTAGE")])
+        {
+            var fault = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.PlanAsync(plan, new PlanRequest(rig.Source.Name, disaster), Ct));
+            Assert.Contains("after the first evidence of the damage", fault.Message, StringComparison.Ordinal);
+        }
+
+        // Who chooses a moment by hand is told.
+        var chosen = await rig.Recoveries.PlanAsync("postgres-outage", new PlanRequest(rig.Source.Name, "DATABASE_OUTAGE", Moment: TimeProvider.System.GetUtcNow()), Ct);
+        Assert.Contains(chosen.Notes, note => note.StartsWith($"incident {incident} saw the first evidence", StringComparison.Ordinal) && note.EndsWith("the damage may come back", StringComparison.Ordinal));
         await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
+    }
+
+    [Fact]
+    public async Task A_lost_data_directory_is_recovered_and_where_that_fails_its_place_is_free_again()
+    {
+        await rig.DamageAsync();
+        await rig.LoseDirectoryAsync();
+        using (rig.Wrap(VerifyDataIntegrity.ActionName, inner => new FailingAction(inner, Fault.Verify)))
+        {
+            var undone = await rig.RecoverAsync();
+            Assert.True(RecoveryOutcome.VerificationFailed == await rig.OutcomeAsync(undone.Id), await rig.LogAsync(undone.Id));
+            Assert.False(Directory.Exists(rig.Server.DataFolder));
+        }
+
+        // The options of the server's start went with its directory; now its configuration has to say them.
+        using var configuring = rig.Wrap(RestartServices.ActionName, inner => new HookedAction(inner, beforeAct: () => File.AppendAllTextAsync(
+            Path.Combine(rig.Server.DataFolder, "postgresql.auto.conf"), $"port = {rig.Server.Port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = ''\n", Ct)));
+        var ended = await rig.RecoverAsync();
+
+        Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(ended.Id)}");
+        Assert.True(await rig.IsWholeAsync());
+        Assert.Empty(rig.Beside());
+    }
+
+    [Fact]
+    public async Task A_step_with_a_gate_of_its_own_waits_for_that_after_the_plans()
+    {
+        var plan = await rig.PlanAsync();
+        plan = plan with { Steps = [.. plan.Steps.Select(step => step with { NeedsApproval = step.Action == RestartServices.ActionName })] };
+
+        var waiting = await rig.RecoverAsync(plan);
+
+        Assert.Equal(RunState.Waiting, waiting.State);
+        Assert.Equal([StepState.Done, StepState.Done, StepState.Done, StepState.Done, StepState.Pending], await rig.StatesAsync(waiting.Id));
+        var gates = await rig.Gates.OfRunAsync(waiting.Id, Ct);
+        Assert.Equal([null, 5], gates.Select(gate => gate.Step));
+        Assert.NotEqual(gates[0].SubjectHash, gates[1].SubjectHash);
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ApproveAsync(new GateAnswer(gates[1].Id, "olga", gates[1].SubjectHash, "I asked", "INC-1"), Ct));
+        Assert.Equal(ErrorKind.Denied, refused.Kind);
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(waiting.Id)).State);
+
+        await rig.ApproveAsync(waiting.Id, "paul");
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(waiting.Id)).State);
     }
 
     [Fact]

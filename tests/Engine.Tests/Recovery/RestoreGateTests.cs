@@ -208,8 +208,13 @@ public sealed class RestoreGateTests(CatalogServer catalog)
 
         Assert.True((await rig.Desk.BreakGlassAsync(Answer(gate, "olga"), Ct)).IsBreakGlass);
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);
-        await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "olga", "it was all right", Ct));
+        Assert.Contains("somebody else must review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "olga", "it was all right", Ct))).Message, StringComparison.Ordinal);
+        var made = $"made-{Guid.NewGuid():n}";
+        await catalog.PersonAsync(made, "Approver");
+        await catalog.Pool.Command("UPDATE app_user SET created_by = 'olga' WHERE name = $1", made).RunAsync(Ct);
+        Assert.Contains("made your account", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, made, "it was all right", Ct))).Message, StringComparison.Ordinal);
         await rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct);
+        Assert.Equal("there is nothing to review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct))).Message);
     }
 
     [Fact]

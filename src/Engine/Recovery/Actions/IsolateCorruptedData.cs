@@ -6,7 +6,8 @@ namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
 /// <summary>
 /// Moves the damaged data directory aside, whole, by one rename: nothing of it is read or lost. Undone by moving it back. Its
-/// tablespaces stay where they are, since the links to them move with it.
+/// tablespaces stay where they are, since the links to them move with it. Where nothing is there, as on a new disk or after a recovery
+/// that was ended between its steps, there is nothing to move, and the place is free already.
 /// </summary>
 public sealed class IsolateCorruptedData : IRecoveryAction
 {
@@ -24,18 +25,26 @@ public sealed class IsolateCorruptedData : IRecoveryAction
     public static string AsideOf(string dataDirectory, string tag) => $"{dataDirectory}.aside-{tag}";
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
-        [$"rename {target.DataDirectory} to {AsideOf(target.DataDirectory, "RUN")}; it is kept until a person deletes it"];
+        [$"rename {target.DataDirectory} to {AsideOf(target.DataDirectory, "RUN")}, where it is there; it is kept until a person deletes it"];
 
     public Task<JsonElement> CaptureAsync(ActionContext context)
     {
-        RequireStopped(context.Target.DataDirectory);
-        return Task.FromResult(ActionContext.Data(new { aside = Aside(context) }));
+        var directory = context.Target.DataDirectory;
+        RequireStopped(directory);
+        return Task.FromResult(ActionContext.Data(new Found(Aside(context), !Directory.Exists(directory))));
     }
 
     public Task<StepEffect> ActAsync(ActionContext context)
     {
         var directory = context.Target.DataDirectory;
         RequireStopped(directory);
+        if (WasMissing(context))
+        {
+            return Directory.Exists(directory)
+                ? throw new EngineException("isolate-failed", ErrorKind.Conflict, $"{directory} was not there, and somebody made it meanwhile", "look who did, then try again")
+                : Task.FromResult(Nothing(context));
+        }
+
         try
         {
             Directory.Move(directory, Aside(context));
@@ -57,6 +66,7 @@ public sealed class IsolateCorruptedData : IRecoveryAction
         var isThere = Directory.Exists(context.Target.DataDirectory);
         return Task.FromResult<EffectProbe>((isAside, isThere) switch
         {
+            (false, false) when WasMissing(context) => new EffectProbe.Done(Nothing(context)),
             (true, false) => new EffectProbe.Done(Moved(context)),
             (false, true) => new EffectProbe.NotDone(),
             (true, true) => new EffectProbe.Unknown($"{Aside(context)} is there, and so is {context.Target.DataDirectory}: somebody made it anew"),
@@ -64,18 +74,23 @@ public sealed class IsolateCorruptedData : IRecoveryAction
         });
     }
 
-    public Task<StepVerification> VerifyAsync(ActionContext context) => Task.FromResult(
-        Directory.Exists(Aside(context)) && !Directory.Exists(context.Target.DataDirectory)
-            ? new StepVerification(true, $"{Aside(context)} holds the old data; its place is free")
-            : new StepVerification(false, $"{context.Target.DataDirectory} is still there, or there again"));
+    public Task<StepVerification> VerifyAsync(ActionContext context)
+    {
+        var isFree = !Directory.Exists(context.Target.DataDirectory);
+        return Task.FromResult(
+            !isFree ? new StepVerification(false, $"{context.Target.DataDirectory} is still there, or there again")
+            : Directory.Exists(Aside(context)) ? new StepVerification(true, $"{Aside(context)} holds the old data; its place is free")
+            : WasMissing(context) ? new StepVerification(true, $"{context.Target.DataDirectory} was not there; its place is free")
+            : new StepVerification(false, $"{Aside(context)} is gone, and with it the old data"));
+    }
 
     public Task<string> RollBackAsync(ActionContext context)
     {
         var (directory, aside) = (context.Target.DataDirectory, Aside(context));
         if (!Directory.Exists(aside))
         {
-            return Directory.Exists(directory)
-                ? Task.FromResult($"{directory} is at its place")
+            return WasMissing(context) ? Task.FromResult($"{directory} was not there before")
+                : Directory.Exists(directory) ? Task.FromResult($"{directory} is at its place")
                 : throw new EngineException("isolate-undo", ErrorKind.NotFound, $"neither {directory} nor {aside} is there", "look where the data went");
         }
 
@@ -91,6 +106,11 @@ public sealed class IsolateCorruptedData : IRecoveryAction
 
     private static string Aside(ActionContext context) => AsideOf(context.Target.DataDirectory, context.Tag);
 
+    /// <summary>What the snapshot says; one of an older build says nothing, and then the directory was there.</summary>
+    private static bool WasMissing(ActionContext context) => context.SnapshotOf<Found>(ActionName) is { WasMissing: true };
+
+    private static StepEffect Nothing(ActionContext context) => new($"{context.Target.DataDirectory} is not there: nothing to move aside");
+
     private static StepEffect Moved(ActionContext context) =>
         new($"{context.Target.DataDirectory} is now {Aside(context)}", ActionContext.Data(new { aside = Aside(context) }));
 
@@ -101,4 +121,7 @@ public sealed class IsolateCorruptedData : IRecoveryAction
             throw new EngineException("service-running", ErrorKind.Conflict, $"a server (process {living.Process.Pid}) runs on {directory}", "stop it first");
         }
     }
+
+    /// <summary>What was there before.</summary>
+    private sealed record Found(string Aside, bool WasMissing);
 }

@@ -30,7 +30,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     /// <exception cref="EngineException"><c>approval-refused</c>, with the reason.</exception>
     public Task<ApprovalGate> ApproveAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "approve", async (transaction, gate) =>
     {
-        await RefuseOwnAsync(transaction, gate, answer.Person, cancellationToken);
+        await RefuseOwnAsync(transaction, gate.Run, gate.Requester, answer.Person, "approve", cancellationToken);
         await VoteAsync(transaction, answer, "approve", cancellationToken);
         var granted = await transaction.Command(
             """
@@ -134,23 +134,36 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         await transaction.CommitAsync(cancellationToken);
     }
 
-    /// <summary>Records the review that must follow a break-glass; not by the one who broke it.</summary>
+    /// <summary>Records the review that must follow a break-glass: by somebody who neither asked for it nor broke it, nor has their account from either.</summary>
     /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
     public async Task ReviewAsync(long gate, string person, string review, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await ReviewOnceAsync(gate, person, review, cancellationToken);
+        }
+        catch (EngineException refusal) when (refusal.Code == RefusedCode)
+        {
+            await RecordRefusalAsync(new GateAnswer(gate, person, "", review, ""), "review", refusal.Message, cancellationToken);
+            throw;
+        }
+    }
+
+    private async Task ReviewOnceAsync(long gate, string person, string review, CancellationToken cancellationToken)
     {
         RequireReason(review);
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var done = await transaction.Command(
-            """
-            UPDATE approval_gate SET reviewed_by = $2, reviewed_at = clock_timestamp(), review = $3
-            WHERE id = $1 AND is_break_glass AND review IS NULL AND NOT EXISTS (SELECT 1 FROM approval_vote v WHERE v.gate = $1 AND v.person = $2)
-            """, gate, person, review.Trim()).RunAsync(cancellationToken);
-        if (done == 0)
+        var due = await transaction.Command(
+            $"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE id = $1 AND is_break_glass AND review IS NULL FOR UPDATE", gate).FirstAsync(ApprovalCatalog.Map, cancellationToken)
+            ?? throw Refused("there is nothing to review");
+        var voters = await transaction.Command("SELECT person FROM approval_vote WHERE gate = $1", gate).ListAsync(row => row.GetString(0), cancellationToken);
+        foreach (var own in voters.Append(due.Requester).Distinct())
         {
-            throw Refused("there is nothing to review, or you are the one who broke the glass");
+            await RefuseOwnAsync(transaction, due.Run, own, person, "review", cancellationToken);
         }
 
+        await transaction.Command("UPDATE approval_gate SET reviewed_by = $2, reviewed_at = clock_timestamp(), review = $3 WHERE id = $1", gate, person, review.Trim()).RunAsync(cancellationToken);
         await AuditLog.AppendAsync(transaction, person, "approval.reviewed", $"gate {gate}", new { review }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
@@ -224,26 +237,27 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     }
 
     /// <summary>
-    /// Nobody approves what they asked for, nor what was asked for by whoever made their account. The command line makes most
+    /// Nobody approves or reviews what is their own, nor what is of whoever made their account. The command line makes most
     /// accounts, for whomever: of them only those that came after the question are its own. The question is the run's, not the gate's:
     /// a gate opens later, and opens again where it is asked for again.
     /// </summary>
-    private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, ApprovalGate gate, string person, CancellationToken cancellationToken)
+    private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, RunId run, string owner, string person, string act, CancellationToken cancellationToken)
     {
-        if (person == gate.Requester)
+        var whose = act == "review" ? "did it, or asked for it" : "asked for it";
+        if (person == owner)
         {
-            throw Refused("you asked for it; somebody else must approve it");
+            throw Refused($"you {whose}; somebody else must {act} it");
         }
 
         var kin = await transaction.Command(
             "SELECT 'kin' FROM app_user u JOIN run r ON r.id = $4 WHERE u.name = $1 AND u.created_by = $2 AND ($2 <> $3 OR u.created_at > r.created_at)",
-            person, gate.Requester, RestoreAsker.CommandLine, gate.Run.Value)
+            person, owner, RestoreAsker.CommandLine, run.Value)
             .FirstAsync(row => row.GetString(0), cancellationToken);
         if (kin is not null)
         {
-            throw Refused(gate.Requester == RestoreAsker.CommandLine
-                ? "your account was made on the command line, where it was asked for, while it waited; somebody independent must approve it"
-                : $"{gate.Requester}, who asked for it, made your account; somebody independent must approve it");
+            throw Refused(owner == RestoreAsker.CommandLine
+                ? $"your account was made on the command line, where it was asked for, while it waited; somebody independent must {act} it"
+                : $"{owner}, who {whose}, made your account; somebody independent must {act} it");
         }
     }
 

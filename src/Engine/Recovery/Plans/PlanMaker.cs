@@ -1,7 +1,9 @@
+using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -23,7 +25,7 @@ public sealed record PlanRequest(
 /// <summary>Makes a template's version concrete for one source: chooses the restore point and the moment, and says exactly what each step will do.</summary>
 public sealed class PlanMaker(
     ProtectedEstate estate, RecoveryActions actions, PointChoice choice, RestorePointAccess access, RecoverableWindows windows, StepDurations durations,
-    InPlacePlans inPlace)
+    InPlacePlans inPlace, IncidentStore incidents)
 {
     private const string Corruption = "DATABASE_CORRUPTION";
 
@@ -95,8 +97,26 @@ public sealed class PlanMaker(
             InPlacePlans.Require(source);
         }
 
+        // Whatever is asked for, and by whom: while a corruption is open, what was backed up after its first evidence may hold it.
+        var corruption = await incidents.FreezingAsync(source.Name, cancellationToken);
         // What no WAL follows is backed up as it is: what was deleted or spoilt is so in every restore point after the first evidence.
-        var before = request.Moment ?? (request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null);
+        var evidence = request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null;
+        var before = request.Moment ?? (corruption is not null && !(evidence <= corruption.FirstEvidenceAt) ? corruption.FirstEvidenceAt : evidence);
+        var (chosen, made) = await ChooseAsync(source, template, postgres, before, request, cancellationToken);
+        return corruption is null ? (chosen, made) : (chosen, made with { Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
+    }
+
+    private static string NoteOf(Incident corruption, ChosenPoint chosen, InPlaceRecovery made)
+    {
+        var at = string.Create(CultureInfo.InvariantCulture, $"incident {corruption.Id} saw the first evidence of corruption at {corruption.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
+        return made.Loss.From <= corruption.FirstEvidenceAt && chosen.Point.CreatedAt <= corruption.FirstEvidenceAt
+            ? $"{at}: nothing that was written after it comes back"
+            : $"{at}, and this recovery goes to a later moment, as it was asked for: the damage may come back";
+    }
+
+    private async Task<(ChosenPoint Chosen, InPlaceRecovery Made)> ChooseAsync(
+        Source source, PlanTemplate template, RecoveryTarget? postgres, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
+    {
         if (request.ExactPoint is { } exact)
         {
             var point = await choice.ExactlyAsync(source, exact, cancellationToken);

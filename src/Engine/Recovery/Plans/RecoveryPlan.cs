@@ -126,7 +126,8 @@ public sealed record PlannedStep(
         var known = measured.GetValueOrDefault(step.Action);
         return new PlannedStep(
             position, step.Name, step.Title, step.Action, action.Describe(target, basis, parameters), parameters, known?.Seconds ?? step.EstimateSeconds, known?.Samples ?? 0,
-            step.TimeoutSeconds, step.Retries, action.SafetyOn(target), action.WayBack, step.NeedsApproval);
+            // What cannot be taken back is asked about once more, whatever the template says.
+            step.TimeoutSeconds, step.Retries, action.SafetyOn(target), action.WayBack, step.NeedsApproval || action.WayBack == WayBack.None);
     }
 
     /// <summary>In a drill: why the step is not done, since it would touch what lives; null for every step that is.</summary>

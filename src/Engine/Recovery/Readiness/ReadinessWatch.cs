@@ -56,8 +56,9 @@ public sealed class ReadinessWatch(
             {
                 await LookAsync(over);
             }
-            catch (Exception fault) when (fault is NpgsqlException or EngineException)
+            catch (Exception fault) when (!over.IsCancellationRequested)
             {
+                // The edge of the loop: a look that fails, for whatever reason, must be neither the last one nor the end of the console.
                 // Stored rows grow old meanwhile, and pages stop calling them verified.
                 log.LogWarning(fault, "the readiness of the plans could not be looked at; trying again in {Every}", s_look);
             }
