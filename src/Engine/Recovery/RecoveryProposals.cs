@@ -21,6 +21,9 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
 {
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
 
+    /// <summary>A tier that hangs must not keep the other sources of an incident from a proposal.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
+
     private const string Columns = "incident, source, plan, plan_version, restore_point, keeps_until, estimate_seconds, refusal, proposed_at";
 
     /// <summary>The proposals of an incident, by source.</summary>
@@ -62,18 +65,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
                 continue;
             }
 
-            RecoveryPlan? plan = null;
-            string? refusal = null;
-            try
-            {
-                plan = await maker.MakeAsync(version, template, new PlanRequest(source.Name, disaster, incident.Id.Value, incident.FirstEvidenceAt, IsSketch: true), cancellationToken);
-            }
-            catch (EngineException fault)
-            {
-                // That no plan can be made, and why, is what a person must know now.
-                refusal = fault.ToText();
-            }
-
+            var (plan, refusal) = await TryAsync(
+                token => maker.MakeAsync(version, template, new PlanRequest(source.Name, disaster, incident.Id.Value, incident.FirstEvidenceAt, IsSketch: true), token), cancellationToken);
             made += await SaveAsync(incident, source.Name, version, plan, refusal, cancellationToken);
         }
 
@@ -99,22 +92,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
                 continue;
             }
 
-            RecoveryPlan? plan = null;
-            string? refusal = null;
-            try
-            {
-                plan = (await several.MakeAsync(version, template, new SeveralRequest(disaster, [])
-                {
-                    Sources = sources,
-                    Incident = incident.Id.Value,
-                    FirstEvidence = incident.FirstEvidenceAt,
-                    IsSketch = true,
-                }, cancellationToken)).Require();
-            }
-            catch (EngineException fault)
-            {
-                refusal = fault.ToText();
-            }
+            var request = new SeveralRequest(disaster, []) { Sources = sources, Incident = incident.Id.Value, FirstEvidence = incident.FirstEvidenceAt, IsSketch = true };
+            var (plan, refusal) = await TryAsync(async token => (await several.MakeAsync(version, template, request, token)).Require(), cancellationToken);
 
             // An incident grows: what was proposed for fewer of its sources is out of date.
             await catalog.Command("DELETE FROM recovery_proposal WHERE incident = $1 AND plan = $2 AND source <> $3", incident.Id.Value, version.Plan, subject).RunAsync(cancellationToken);
@@ -122,6 +101,25 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         }
 
         return made;
+    }
+
+    /// <summary>The plan, or why there is none: that, too, is what a person must know now.</summary>
+    private static async Task<(RecoveryPlan? Plan, string? Refusal)> TryAsync(Func<CancellationToken, Task<RecoveryPlan>> make, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        try
+        {
+            return (await make(patience.Token), null);
+        }
+        catch (EngineException fault)
+        {
+            return (null, fault.ToText());
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return (null, $"it took longer than {s_patience.TotalSeconds:0} s to make the plan: look whether its tiers answer; it is tried again");
+        }
     }
 
     /// <summary>Writes a proposal down; people hear of it when it is new, or when what could not be done can be now, or the other way round.</summary>

@@ -19,12 +19,15 @@ public sealed class RecoveryWatch(
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var incidentChanged = new Wake();
-        using var subscription = incidents.Subscribe(_ => incidentChanged.Set());
         var hasPlans = false;
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
+        // Two loops: a plan that waits for a tier must not hold up a gate, whose times are people's.
+        await Task.WhenAll(
+            RepeatAsync("gates", async () =>
+            {
+                await desk.ExpireAsync(stoppingToken);
+                await desk.EscalateAsync(stoppingToken);
+            }, stoppingToken),
+            RepeatAsync("incidents", async () =>
             {
                 if (!hasPlans)
                 {
@@ -32,14 +35,24 @@ public sealed class RecoveryWatch(
                     hasPlans = true;
                 }
 
-                await desk.ExpireAsync(stoppingToken);
-                await desk.EscalateAsync(stoppingToken);
                 await proposals.ProposeAsync(stoppingToken);
+            }, stoppingToken));
+    }
+
+    private async Task RepeatAsync(string what, Func<Task> look, CancellationToken stoppingToken)
+    {
+        using var incidentChanged = new Wake();
+        using var subscription = incidents.Subscribe(_ => incidentChanged.Set());
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                await look();
             }
             catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
             {
                 // The edge of the loop: a look that fails, for whatever reason, must be neither the last one nor the end of the console.
-                log.LogWarning(fault, "gates and incidents could not be looked at; trying again in {Every}", s_every);
+                log.LogWarning(fault, "{What} could not be looked at; trying again in {Every}", what, s_every);
             }
 
             await incidentChanged.WaitAsync(s_every, stoppingToken);
