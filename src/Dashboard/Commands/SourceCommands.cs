@@ -107,7 +107,7 @@ internal static class SourceCommands
 
     private static Command Drill(ConsoleOptions options, Option<bool> noWait)
     {
-        var source = new Argument<string>("SOURCE");
+        var source = new Argument<string>("SOURCE") { Description = "a source; of a plan for a workspace the workspace, of one for several sources their names with commas between" };
         var time = new Option<DateTimeOffset?>("--time") { Description = "recover this moment instead of a random second of the window (ISO 8601, UTC where it says no zone)", HelpName = "T", CustomParser = ReadTime };
         var plan = new Option<string?>("--plan") { Description = "carry this recovery plan out in scratch instead", HelpName = "NAME" };
         var command = new Command("drill", "recover a source to a random moment in scratch, and look whether it is that moment") { source, time, plan };
@@ -123,11 +123,11 @@ internal static class SourceCommands
                 : Result<PointInTimeDrillResult>(run)?.Outcome == DrillOutcomes.Passed ? ExitCodes.Done : ExitCodes.Failed);
     }
 
-    private static async Task<Run> PlanDrillAsync(CatalogSession session, string plan, string source, CancellationToken stopping)
+    private static async Task<Run> PlanDrillAsync(CatalogSession session, string plan, string subject, CancellationToken stopping)
     {
         // Where no console has ever run here, the product's own plans are not saved yet.
         await session.Get<PlanLibrary>().SaveBuiltInAsync(stopping);
-        return await session.Get<DrillRequests>().RequestAsync(plan, source, Actor, stopping);
+        return await session.Get<DrillRequests>().RequestAsync(plan, subject, Actor, stopping);
     }
 
     private static DrillReport PlanDrill(Run run) => new(

@@ -1,10 +1,10 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
-using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
@@ -41,7 +41,7 @@ internal static class RunTexts
     {
         var kind when RunKinds.IsOfTier(kind) => Figures.Format(PageTexts.RunSourceTier, run.Source),
         var kind when RunKinds.IsOfWorkspace(kind) => Figures.Format(PageTexts.RunSourceWorkspace, run.Source),
-        _ => SeveralPlans.WorkspaceOf(run.Source) is { } workspace ? Figures.Format(PageTexts.RunSourceWorkspace, workspace) : run.Source,
+        _ => RecoveryWords.Subject(run.Source),
     };
 
     /// <summary>The page of what the run serves; null for a workspace or several sources, which have none.</summary>

@@ -48,6 +48,9 @@ public sealed record ProtectedEstate(
     /// <summary>The class of a source; unknown classes fall back to <c>standard</c>.</summary>
     public ProtectionClass ClassOf(Source source) => Classes.TryGetValue(source.Class, out var found) ? found : Classes["standard"];
 
+    /// <summary>Of the classes of some sources the one whose proofs hold for the shortest time: a recovery of all of them is looked at as often as that one asks.</summary>
+    public ProtectionClass StrictestOf(IEnumerable<Source> sources) => sources.Select(ClassOf).MinBy(one => one.ProofLifetime)!;
+
     /// <summary>
     /// The tiers that serve a class, in their order: those that it names, and those that no class names. Where that leaves none,
     /// all of them, since a backup in the wrong tier is better than none.

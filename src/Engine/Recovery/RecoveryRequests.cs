@@ -133,8 +133,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     /// <summary>Two recoveries of one source, by itself or as a part, would undo each other.</summary>
     private static async Task RequireNoOtherAsync(NpgsqlTransaction transaction, RecoveryPlan plan, CancellationToken cancellationToken)
     {
-        // The index knows only the names of runs. Whoever asks at the same time waits until this one is written.
-        await transaction.Command("SELECT pg_advisory_xact_lock(hashtext('recovery requests'))").RunAsync(cancellationToken);
+        await InTurnAsync(transaction, cancellationToken);
         var other = await transaction.Command(
             """
             SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
@@ -145,6 +144,10 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             throw new EngineException(OpenCode, ErrorKind.Conflict, $"a recovery of {other.Item2} has not ended: {other.Item1}", "wait for it or end it; it is on the Runs page");
         }
     }
+
+    /// <summary>The indexes know only the names of runs, not their parts. Whoever asks for a recovery or a drill at the same time waits until this one is written.</summary>
+    internal static Task InTurnAsync(NpgsqlTransaction transaction, CancellationToken cancellationToken) =>
+        transaction.Command("SELECT pg_advisory_xact_lock(hashtext('recovery requests'))").RunAsync(cancellationToken);
 
     private const string OpenCode = "recovery-already-open";
 

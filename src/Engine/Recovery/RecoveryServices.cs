@@ -34,6 +34,7 @@ internal static class RecoveryServices
         services.AddSingleton<InPlacePlans>();
         services.AddSingleton<PlanMaker>();
         services.AddSingleton<SeveralPlans>();
+        services.AddSingleton<SeveralSubjects>();
         services.AddSingleton<RecoveryCatalog>();
         services.AddSingleton<ApprovalCatalog>();
         services.AddSingleton<ApprovalDesk>();

@@ -8,11 +8,13 @@ public sealed class ScratchFolder : IAsyncDisposable
 {
     private readonly ProcessRegistry _registry;
     private readonly ScratchSandbox _sandbox;
+    private readonly bool _isWithin;
 
-    private ScratchFolder(ProcessRegistry registry, string name, string path, ScratchSandbox sandbox)
+    private ScratchFolder(ProcessRegistry registry, string name, string path, ScratchSandbox sandbox, bool isWithin)
     {
         _registry = registry;
         _sandbox = sandbox;
+        _isWithin = isWithin;
         Name = name;
         Path = path;
     }
@@ -28,6 +30,12 @@ public sealed class ScratchFolder : IAsyncDisposable
 
     /// <summary>The server's data directory.</summary>
     public string DataFolder => FileOf("data");
+
+    /// <summary>
+    /// The folder that further scratch folders are made in, which everybody may pass through. Short: the path of a socket has few
+    /// bytes. One that lies within another is closed by that one.
+    /// </summary>
+    internal string Passage => _isWithin ? Path : FileOf("p");
 
     /// <summary>Its name in the process registry.</summary>
     internal string Name { get; }
@@ -49,14 +57,24 @@ public sealed class ScratchFolder : IAsyncDisposable
     {
         name ??= ProcessRegistry.NewName("scratch");
         LocalFolder.CreatePassage(root);
-        var folder = System.IO.Path.Combine(System.IO.Path.GetFullPath(root), name);
+        return await MakeAsync(System.IO.Path.Combine(System.IO.Path.GetFullPath(root), name), name, isWithin: false, protectedPaths, registry, cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Makes one in this one, with a sandbox and a record of its own; whoever removes this one by <see cref="ScratchTraces"/> removes it too.</summary>
+    /// <param name="name">The folder's; short.</param>
+    internal Task<ScratchFolder> WithinAsync(string name, IReadOnlyList<string> protectedPaths, CancellationToken cancellationToken) =>
+        MakeAsync(FileOf(name), $"{Name}-{name}", isWithin: true, protectedPaths, _registry, cancellationToken);
+
+    private static async Task<ScratchFolder> MakeAsync(
+        string folder, string name, bool isWithin, IReadOnlyList<string> protectedPaths, ProcessRegistry registry, CancellationToken cancellationToken)
+    {
         registry.Write(registry.NewRecord(name, "scratch server", Afterlife.Ended, folder, isServer: true));
         try
         {
             LocalFolder.CreatePrivate(folder);
             var sandbox = await ScratchSandbox.ChooseAsync(folder, protectedPaths, registry, cancellationToken).ConfigureAwait(false);
             LocalFolder.CreatePrivate(folder, sandbox.User);
-            return new ScratchFolder(registry, name, folder, sandbox);
+            return new ScratchFolder(registry, name, folder, sandbox, isWithin);
         }
         catch
         {

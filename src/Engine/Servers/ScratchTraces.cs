@@ -9,14 +9,11 @@ internal static class ScratchTraces
     public static async Task RemoveAsync(string root, string name, ProcessRegistry registry)
     {
         var path = PathOf(root, name);
-        foreach (var record in registry.List().Where(record => record.Name != name && IsBelow(record.Folder, path)))
-        {
-            if (record.Child is { } child)
-            {
-                await ProcessEnding.EndAsync(child, ProcessEnding.ScratchServer, registry.Time, CancellationToken.None).ConfigureAwait(false);
-            }
 
-            registry.RemoveForGood(record.Name);
+        // The deepest first: nothing may still write into a folder that is being removed.
+        foreach (var record in registry.List().Where(record => record.Name != name && IsBelow(record.Folder, path)).OrderByDescending(record => record.Folder!.Length))
+        {
+            await ScratchFolder.RemoveAsync(registry, record.Name).ConfigureAwait(false);
         }
 
         await ScratchFolder.RemoveAsync(registry, name).ConfigureAwait(false);

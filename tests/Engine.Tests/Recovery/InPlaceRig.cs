@@ -83,14 +83,15 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
             new IncidentStore(catalog.Pool));
         Catalog = new RecoveryCatalog(catalog.Pool);
         var several = new SeveralPlans(Estate, maker, new SetCatalog(catalog.Pool), all, new StepDurations(catalog.Pool));
+        var subjects = new SeveralSubjects(Estate, new SetCatalog(catalog.Pool));
         Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(catalog.Pool);
         Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, several, Estate, time);
         Readiness = new ReadinessCatalog(catalog.Pool, time);
-        PlanReadiness = new PlanReadiness(Library, maker, several, new SetCatalog(catalog.Pool), Estate, Readiness, time);
-        _drillPlans = new DrillPlans(maker, all, Estate, Points, access, Scratch);
+        PlanReadiness = new PlanReadiness(Library, maker, several, subjects, Estate, Readiness, time);
+        _drillPlans = new DrillPlans(maker, several, subjects, all, Estate, Points, access, Scratch);
         Drills = new DrillRequests(
-            catalog.Pool, Library, _drillPlans, new PlanDrillCatalog(catalog.Pool), Estate, TriggerAsync, time, NullLogger<DrillRequests>.Instance);
+            catalog.Pool, Library, _drillPlans, subjects, new PlanDrillCatalog(catalog.Pool), Estate, TriggerAsync, time, NullLogger<DrillRequests>.Instance);
     }
 
     /// <summary>Where its drills work.</summary>

@@ -106,14 +106,15 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
             new InPlacePlans(TestDrivers.Of(restores), Access), new IncidentStore(_catalog.Pool));
         var several = new SeveralPlans(Estate, maker, new SetCatalog(_catalog.Pool), all, new StepDurations(_catalog.Pool));
+        var subjects = new SeveralSubjects(Estate, new SetCatalog(_catalog.Pool));
         Recoveries = new RecoveryRequests(_catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(_catalog.Pool);
         Durations = new StepDurations(_catalog.Pool);
         DrillCatalog = new PlanDrillCatalog(_catalog.Pool);
-        DrillPlans = new DrillPlans(maker, all, Estate, Points, Access, Scratch);
-        Drills = new DrillRequests(_catalog.Pool, Library, DrillPlans, DrillCatalog, Estate, TriggerAsync, TimeProvider.System, NullLogger<DrillRequests>.Instance);
+        DrillPlans = new DrillPlans(maker, several, subjects, all, Estate, Points, Access, Scratch);
+        Drills = new DrillRequests(_catalog.Pool, Library, DrillPlans, subjects, DrillCatalog, Estate, TriggerAsync, TimeProvider.System, NullLogger<DrillRequests>.Instance);
         Readiness = new ReadinessCatalog(_catalog.Pool, TimeProvider.System);
-        PlanReadiness = new PlanReadiness(Library, maker, several, new SetCatalog(_catalog.Pool), Estate, Readiness, TimeProvider.System);
+        PlanReadiness = new PlanReadiness(Library, maker, several, subjects, Estate, Readiness, TimeProvider.System);
         Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, several, Estate, TimeProvider.System);
     }
 

@@ -10,7 +10,11 @@ public partial class DrillMark
     [Parameter]
     public PlanDrillRow? Drill { get; set; }
 
-    /// <summary>The living source's name.</summary>
+    /// <summary>The living source's name; of several as the recovery of them is called.</summary>
     [Parameter, EditorRequired]
     public string Source { get; set; } = "";
+
+    /// <summary>True where it is of several sources.</summary>
+    [Parameter]
+    public bool IsOfSeveral { get; set; }
 }

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
@@ -55,7 +56,9 @@ public partial class DrillsPage : LivePage
 
     private IReadOnlyList<Trend> Trends =>
     [
-        .. Estate.Sources.Select(source => Trend.Of(source, [.. _drills.Where(drill => drill.Recovery.Source == source.Name)], Time)).OfType<Trend>(),
+        .. Estate.Sources.Select(source => (Subject: source.Name, Sources: (IReadOnlyList<Source>)[source]))
+            .Concat((_due ?? []).Where(one => one.Template.Covers != PlanCover.Source).Select(one => (one.Subject, one.Sources))).DistinctBy(one => one.Subject)
+            .Select(one => Trend.Of(one.Subject, one.Sources.Min(source => Estate.ClassOf(source).Rto), [.. _drills.Where(drill => drill.Recovery.Source == one.Subject)], Time)).OfType<Trend>(),
     ];
 
     /// <inheritdoc/>
@@ -67,7 +70,7 @@ public partial class DrillsPage : LivePage
         _due = await Requests.DueAsync(cancellationToken);
     }
 
-    private ReadinessRow? ReadinessOf(DrillDue due) => _readiness.FirstOrDefault(row => row.Plan == due.Version.Plan && row.Source == due.Source.Name);
+    private ReadinessRow? ReadinessOf(DrillDue due) => _readiness.FirstOrDefault(row => row.Plan == due.Version.Plan && row.Source == due.Subject);
 
     private string Next(DrillDue due) => due.DueAt is not { } at ? DrillTexts.NextNever
         : at <= Time.GetUtcNow() ? DrillTexts.NextOverdue
@@ -79,7 +82,7 @@ public partial class DrillsPage : LivePage
         StateHasChanged();
         await ActAsync(async (actor, token) =>
         {
-            var run = await Requests.RequestAsync(due.Version.Plan, due.Source.Name, actor, token);
+            var run = await Requests.RequestAsync(due.Version.Plan, due.Subject, actor, token);
             Navigation.NavigateTo(RunTexts.Href(run.Id));
         });
         _isAsking = false;
@@ -88,15 +91,15 @@ public partial class DrillsPage : LivePage
     private void Filter(string name, ChangeEventArgs args) =>
         Filters.Set(name.ToLowerInvariant(), args.Value as string);
 
-    /// <summary>A source's measured drills, oldest first.</summary>
-    private sealed record Trend(Source Source, IReadOnlyList<DrillColumn> Columns, string Second, Status? Tone)
+    /// <summary>The measured drills of a source, or of several together, oldest first.</summary>
+    private sealed record Trend(string Subject, TimeSpan Rto, IReadOnlyList<DrillColumn> Columns, string Second, Status? Tone)
     {
-        public static Trend? Of(Source source, IReadOnlyList<PlanDrillRow> drills, TimeProvider time)
+        public static Trend? Of(string subject, TimeSpan rto, IReadOnlyList<PlanDrillRow> drills, TimeProvider time)
         {
             // One that a person ended, or that this machine could not do, measured nothing.
             var ended = drills.Where(drill => drill.Passed || drill.Recovery.Outcome is { } outcome and not (RecoveryOutcome.Cancelled or RecoveryOutcome.Completed)).ToList();
             return ended.Count == 0 ? null : new Trend(
-                source,
+                subject, rto,
                 [.. ended.AsEnumerable().Reverse().Select(drill => drill.Seconds is { } seconds && drill.Passed ? new DrillColumn(TimeSpan.FromSeconds(seconds)) : new DrillColumn(TimeSpan.Zero, DrillOutcome.Failed))],
                 Figures.Format(DrillTexts.TrendLast, Figures.Age(time.GetUtcNow() - (ended[0].EndedAt ?? ended[0].CreatedAt))),
                 ended[0].Passed ? null : Status.Failed);

@@ -13,7 +13,7 @@ internal static class RecoveryFigures
     /// <summary>Which set a recovery of several goes to, and how far its parts are apart.</summary>
     public static Figure OfScope(RecoveryScope scope) => new(
         scope.Set is null ? RecoveryTexts.PartsTitle : RecoveryTexts.FigureSet, scope.Set is { } set ? Figures.Count(set) : Figures.Count(scope.Parts.Count),
-        Figures.Format(RecoveryTexts.FigureParts, scope.Parts.Count, Figures.Duration(TimeSpan.FromSeconds(scope.Parts.Max(part => part.BehindSeconds)))));
+        Figures.Format(RecoveryTexts.FigureParts, scope.Parts.Count, Figures.Duration(TimeSpan.FromSeconds(scope.ApartSeconds))));
 
     public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
     {

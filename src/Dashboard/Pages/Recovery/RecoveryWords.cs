@@ -95,6 +95,9 @@ internal static class RecoveryWords
         _ => Status.Stale,
     };
 
+    /// <summary>What a recovery or a drill is of: a source, several, or a workspace.</summary>
+    public static string Subject(string subject) => SeveralPlans.WorkspaceOf(subject) is { } workspace ? Figures.Format(PageTexts.RunSourceWorkspace, workspace) : subject;
+
     /// <summary>The moment that a plan recovers to.</summary>
     public static string Moment(RecoveryBasis basis, TimeProvider time) =>
         basis.Moment is { } moment ? Figures.Moment(moment, time) : basis.ToEnd ? RecoveryTexts.MomentEnd : RecoveryTexts.MomentBackup;

@@ -107,7 +107,7 @@ public sealed record ActionContext(
     /// <summary>What the step's effect said, once it acted.</summary>
     public JsonElement? Effect { get; init; }
 
-    /// <summary>In a drill: the folder that everything happens in; null in a real recovery.</summary>
+    /// <summary>In a drill: the folder that everything happens in, of a drill of several sources that of this step's; null in a real recovery.</summary>
     public ScratchFolder? Scratch { get; init; }
 
     /// <summary>Who runs the recovered cluster's servers and programs, and apart from what.</summary>

@@ -28,7 +28,7 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
     public bool ActsOn(RecoveryTarget target) => target.Service is not null;
 
     public string? WhyNotOn(RecoveryTarget scratch) =>
-        scratch?.Proof is null ? null : $"{RestoreInPlace.ActionName} starts the scratch server itself, and compares what it holds";
+        scratch?.Proof is null ? null : $"what lives would be started; {RestoreInPlace.ActionName} starts what its scratch place needs, and compares what it holds";
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
     [

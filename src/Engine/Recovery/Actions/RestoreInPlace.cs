@@ -122,15 +122,12 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
             }
 
             context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
-            var proof = await proofs.ProveAsync(repository, manifest, context.Scratch!.FileOf(ProofFolder), context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation);
+            var proof = await proofs.ProveAsync(repository, manifest, context.Scratch!.Passage, context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation);
             return new StepEffect(
                 string.Join(", ", proof.Phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))),
                 ActionContext.Data(new { phases = proof.Phases, lastTransaction = (string?)null, proof = new StepVerification(proof.Passed, proof.Text) }));
         }
     }
-
-    /// <summary>Short: the path of a scratch server's socket has few bytes.</summary>
-    private const string ProofFolder = "p";
 
     private async Task<T> WithAsync<T>(ActionContext context, Func<IInPlaceDriver, RestoreWork, Task<T>> act)
     {

@@ -18,75 +18,92 @@ namespace Hexabase.DrConsole.Engine.Recovery.Drills;
 /// is in it, and <see cref="Require"/> refuses one that has any.
 /// </summary>
 public sealed class DrillPlans(
-    PlanMaker maker, RecoveryActions actions, ProtectedEstate estate, RestorePointCatalog points, RestorePointAccess access, ValidationOptions options)
+    PlanMaker maker, SeveralPlans several, SeveralSubjects subjects, RecoveryActions actions, ProtectedEstate estate, RestorePointCatalog points, RestorePointAccess access, ValidationOptions options)
 {
     /// <summary>Stands in a plan's texts for the folder that is made, under a new name, by each attempt.</summary>
     private const string Folder = "drill-RUN";
 
     /// <summary>The plan of a drill; nothing is changed.</summary>
-    /// <exception cref="EngineException">As <see cref="PlanMaker.MakeAsync"/>: where a recovery could not be planned, no drill can.</exception>
-    public async Task<DrillPlan> MakeAsync(PlanVersion version, PlanTemplate template, string source, CancellationToken cancellationToken)
+    /// <param name="subject">The source; of a plan for several sources as <see cref="SeveralSubjects.NamedAsync"/> knows it.</param>
+    /// <exception cref="EngineException">
+    /// As <see cref="PlanMaker.MakeAsync"/> and <see cref="SeveralPlans.MakeAsync"/>: where a recovery could not be planned, no drill can. Of several sources none is left out:
+    /// it would show something else. <c>drill-space</c>.
+    /// </exception>
+    public async Task<DrillPlan> MakeAsync(PlanVersion version, PlanTemplate template, string subject, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(template);
-        if (WhyNot(template) is { } why)
-        {
-            throw new EngineException("drill-not-possible", ErrorKind.Unsupported, $"plan {template.Name} cannot be drilled: {why}",
-                "do not drill it (drillEveryDays 0); validations restore its restore points in scratch");
-        }
-
-        var living = await maker.MakeAsync(version, template, new PlanRequest(source, template.Disasters[0], IsSketch: true), cancellationToken);
-        if (living.Target.InPlace is not null)
-        {
-            return await InScratchAsync(living, source, cancellationToken);
-        }
-
-        var place = await PlaceAsync(living, cancellationToken);
-        var asked = living.Target.Checks.Where(check => check.AsksWhereItIsTold).ToList();
-        var target = new RecoveryTarget(
-            Path.Combine(options.ScratchRoot, Folder, "data"), Path.Combine(options.ScratchRoot, Folder, "run"), PostgresPort, living.Target.Database, living.Target.Username,
-            null, new ServiceSettings(ServiceDriver.PgCtl), asked) { Scratch = place };
-        return new DrillPlan(In(living, target, asked), FingerprintOf(living.Target));
+        var living = template.Covers == PlanCover.Source
+            ? await maker.MakeAsync(version, template, new PlanRequest(subject, template.Disasters[0], IsSketch: true), cancellationToken)
+            : (await several.MakeAsync(version, template, (await subjects.NamedAsync(template, subject, cancellationToken)).Request, cancellationToken)).Require();
+        var (drill, bytes) = await InScratchAsync(living, cancellationToken);
+        DrillSpace.Require(options, bytes);
+        return new DrillPlan(
+            drill with
+            {
+                IsDrill = true,
+                // Nothing is left to ask about: what failed is undone, as a recovery would, and then all of it is removed.
+                OnFailure = FailurePolicy.RollBackAll,
+                Steps = [.. living.Steps.Select(step => Practised(step, drill.For(step)))],
+                Notes = [.. living.Notes, .. PlacesOf(living).Zip(PlacesOf(drill)).SelectMany(pair => NotAsked(living, pair.First, pair.Second.Target))],
+            },
+            FingerprintOf(living));
     }
 
-    private RecoveryPlan In(RecoveryPlan living, RecoveryTarget target, IReadOnlyList<OperatorCheck> asked) => living with
+    /// <summary>The plan with scratch places for all that lives, and what they hold together.</summary>
+    private async Task<(RecoveryPlan Plan, long Bytes)> InScratchAsync(RecoveryPlan living, CancellationToken cancellationToken)
     {
-        IsDrill = true,
-        Target = target,
-        // Nothing is left to ask about: what failed is undone, as a recovery would, and then all of it is removed.
-        OnFailure = FailurePolicy.RollBackAll,
-        Steps = [.. living.Steps.Select(step => Practised(step, target, living.Basis))],
-        Notes =
-        [
-            .. living.Notes,
-            .. living.Target.Checks.Except(asked).Select(check => $"check '{check.Name}' is not asked in a drill: it would ask the living service ({OperatorChecks.Text(check)})"),
-        ],
-    };
+        if (living.Several is not { } scope)
+        {
+            var (target, size) = await InScratchAsync(living.Source, living.Target, living.Basis, Folder, cancellationToken);
+            return (living with { Target = target }, size);
+        }
+
+        var parts = new List<RecoveryPart>();
+        var bytes = 0L;
+        foreach (var (index, part) in scope.Parts.Index())
+        {
+            var (target, size) = await InScratchAsync(part.Source, part.Target, part.Basis, Path.Combine(Folder, DrillScratch.NameOf(index)), cancellationToken);
+            parts.Add(part with { Target = target });
+            bytes += size;
+        }
+
+        return (living with { Target = RecoveryTarget.None, Several = scope with { Parts = parts } }, bytes);
+    }
 
     /// <summary>What a driver would restore in place is restored whole, into a place where nothing is: longer than a restore of what is lost.</summary>
-    private async Task<DrillPlan> InScratchAsync(RecoveryPlan living, string source, CancellationToken cancellationToken)
+    private async Task<(RecoveryTarget Target, long Bytes)> InScratchAsync(string source, RecoveryTarget living, RecoveryBasis basis, string folder, CancellationToken cancellationToken)
     {
-        DrillSpace.Require(options, (await points.ResolveAsync(living.Basis.RestorePoint, cancellationToken)).Bytes);
-        var place = estate.SourceNamed(source).Kind switch
+        var point = await points.ResolveAsync(basis.RestorePoint, cancellationToken);
+        if (living.InPlace is not null)
         {
-            SourceKind.Redis => "a scratch Redis",
-            SourceKind.VCluster => "an empty scratch cluster",
-            _ => "a scratch folder",
-        };
-        return new DrillPlan(
-            In(living, new RecoveryTarget("", "", 0, "", "", null, null, []) { Proof = new ScratchRestore(options.ScratchRoot, place) }, []), FingerprintOf(living.Target));
+            var place = estate.SourceNamed(source).Kind switch
+            {
+                SourceKind.Redis => "a scratch Redis",
+                SourceKind.VCluster => "an empty scratch cluster",
+                _ => "a scratch folder",
+            };
+            return (RecoveryTarget.None with { Proof = new ScratchRestore(options.ScratchRoot, place) }, point.Bytes);
+        }
+
+        var target = new RecoveryTarget(
+            Path.Combine(options.ScratchRoot, folder, "data"), Path.Combine(options.ScratchRoot, folder, "run"), PostgresPort, living.Database, living.Username,
+            null, new ServiceSettings(ServiceDriver.PgCtl), [.. living.Checks.Where(check => check.AsksWhereItIsTold)]) { Scratch = await PlaceAsync(point, cancellationToken) };
+        return (target, point.Bytes);
     }
 
-    /// <summary>Why no drill can carry a plan out; null where one can.</summary>
-    public static string? WhyNot(PlanTemplate template) => (template ?? throw new ArgumentNullException(nameof(template))).Covers == PlanCover.Source
-        ? null
-        : "it is for several sources; each of them is drilled by the plans for it alone";
+    /// <summary>What a plan recovers, each with where.</summary>
+    private static IEnumerable<(string Source, RecoveryTarget Target)> PlacesOf(RecoveryPlan plan) =>
+        plan.Several is { } scope ? scope.Parts.Select(part => (part.Source, part.Target)) : [(plan.Source, plan.Target)];
+
+    private static IEnumerable<string> NotAsked(RecoveryPlan plan, (string Source, RecoveryTarget Target) living, RecoveryTarget scratch) => living.Target.Checks.Except(scratch.Checks)
+        .Select(check => $"{(plan.Several is null ? "" : $"{living.Source}: ")}check '{check.Name}' is not asked in a drill: it would ask the living service ({OperatorChecks.Text(check)})");
 
     /// <summary>The same of all that a plan recovers.</summary>
     public static string FingerprintOf(RecoveryPlan plan)
     {
         ArgumentNullException.ThrowIfNull(plan);
         return plan.Several is not { } scope ? FingerprintOf(plan.Target)
-            : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', scope.Parts.Select(part => $"{part.Source} {FingerprintOf(part.Target)}").Append(JsonSerializer.Serialize(plan.Target, JsonSerializerOptions.Web))))));
+            : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join('\n', scope.Parts.OrderBy(part => part.Source, StringComparer.Ordinal).Select(part => $"{part.Source} {FingerprintOf(part.Target)}").Append(JsonSerializer.Serialize(plan.Target, JsonSerializerOptions.Web))))));
     }
 
     /// <summary>Names how a source is declared to be recovered: what a drill of another declaration proved says nothing about this one.</summary>
@@ -112,19 +129,25 @@ public sealed class DrillPlans(
         RequireRestore(plan);
     }
 
-    /// <summary>Whatever came of it, nothing would be shown.</summary>
+    /// <summary>Whatever came of it, nothing would be shown; of several sources, of one of them.</summary>
     private static void RequireRestore(RecoveryPlan plan)
     {
-        if (!plan.Steps.Any(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, NotExercised: null }))
+        var restored = plan.Steps.Where(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, NotExercised: null }).ToList();
+        if (PlacesOf(plan).FirstOrDefault(one => !restored.Any(step => plan.Several is null || step.Part == one.Source)).Source is { } idle)
         {
-            throw new EngineException("drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan.Template} restores nothing, so a drill of it shows nothing",
-                $"give it a step of {RestoreFromBackup.ActionName}, or do not drill it (drillEveryDays 0)");
+            throw new EngineException("drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan.Template} restores nothing of {idle}, so a drill of it shows nothing",
+                $"give it a step of {RestoreFromBackup.ActionName} or {RestoreInPlace.ActionName}, or do not drill it (drillEveryDays 0)");
         }
     }
 
-    /// <summary>The plan in the folder of one attempt: where it works and whom it asks is decided here, whatever the plan says.</summary>
-    internal static RecoveryPlan In(RecoveryPlan plan, ScratchFolder folder) => plan.Target.Proof is not null ? plan
-        : plan with { Target = plan.Target with { DataDirectory = folder.DataFolder, Host = folder.FileOf("run"), Port = PostgresPort } };
+    /// <summary>The plan in the folders of one attempt: where it works and whom it asks is decided here, whatever the plan says.</summary>
+    internal static RecoveryPlan In(RecoveryPlan plan, DrillScratch scratch) => plan.Several is { } scope
+        ? plan with { Several = scope with { Parts = [.. scope.Parts.Select(part => part with { Target = In(part.Target, scratch.Of(part.Source)) })] } }
+        : plan with { Target = In(plan.Target, scratch.Whole) };
+
+    private static RecoveryTarget In(RecoveryTarget target, ScratchFolder folder) => target.Proof is not null
+        ? target
+        : target with { DataDirectory = folder.DataFolder, Host = folder.FileOf("run"), Port = PostgresPort };
 
     private const int PostgresPort = 5432;
 
@@ -135,40 +158,76 @@ public sealed class DrillPlans(
             yield return "it is no drill's plan";
         }
 
-        if ((plan.Target.Scratch?.Root ?? plan.Target.Proof?.Root) != options.ScratchRoot)
+        var places = PlacesOf(plan).ToList();
+        if (plan.Several is not null && !IsNone(plan.Target))
+        {
+            yield return "it names something beside its parts";
+        }
+
+        foreach (var twice in places.GroupBy(one => one.Source).Where(group => group.Count() > 1))
+        {
+            yield return $"{twice.Key} is in it twice";
+        }
+
+        foreach (var (source, target) in places)
+        {
+            foreach (var reason in Against(target))
+            {
+                yield return plan.Several is null ? reason : $"{source}: {reason}";
+            }
+        }
+
+        foreach (var step in plan.Steps.Where(step => step.NotExercised is null))
+        {
+            var hasPlace = plan.Several is null ? step.Part is null : places.Any(one => one.Source == step.Part);
+            if (!hasPlace || !IsFor(actions.Named(step.Action), plan.For(step).Target))
+            {
+                yield return $"step {step.Name} acts on what lives";
+            }
+        }
+    }
+
+    private IEnumerable<string> Against(RecoveryTarget target)
+    {
+        if ((target.Scratch?.Root ?? target.Proof?.Root) != options.ScratchRoot)
         {
             yield return $"its place is not below {options.ScratchRoot}";
         }
 
-        if (plan.Target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, SwitchService: null, InPlace: null, Redis: null, Application: null }
-            || plan.Target.Service is not (null or { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null, Workload: null }) || (plan.Target.Service is null) != (plan.Target.Proof is not null))
+        if (target is not { PasswordFile: null, SwitchTraffic: null, SwitchBack: null, SwitchService: null, InPlace: null, Redis: null, Application: null }
+            || target.Service is not (null or { Driver: ServiceDriver.PgCtl, Unit: null, Start: null, Stop: null, Status: null, Workload: null }) || (target.Service is null) != (target.Proof is not null))
         {
             yield return "its target names a service, a password or a traffic switch";
         }
 
-        foreach (var check in plan.Target.Checks.Where(check => !check.AsksWhereItIsTold))
+        // A driver's scratch place is made by the drill itself, and has no other.
+        if (target.Proof is not null && !IsNone(target with { Proof = null }))
+        {
+            yield return "its target names a place beside the scratch place";
+        }
+
+        foreach (var check in target.Checks.Where(check => !check.AsksWhereItIsTold))
         {
             yield return $"check '{check.Name}' asks the living service";
         }
-
-        foreach (var step in plan.Steps.Where(step => step.NotExercised is null && actions.Named(step.Action).WhyNotOn(plan.Target) is not null))
-        {
-            yield return $"step {step.Name} acts on what lives";
-        }
     }
 
-    private PlannedStep Practised(PlannedStep step, RecoveryTarget target, RecoveryBasis basis)
+    /// <summary>Whether nothing is named at all.</summary>
+    private static bool IsNone(RecoveryTarget target) => JsonSerializer.Serialize(target, JsonSerializerOptions.Web) == JsonSerializer.Serialize(RecoveryTarget.None, JsonSerializerOptions.Web);
+
+    private static bool IsFor(IRecoveryAction action, RecoveryTarget scratch) => action.WhyNotOn(scratch) is null && action.ActsOn(scratch);
+
+    /// <param name="plan">As the step has it.</param>
+    private PlannedStep Practised(PlannedStep step, RecoveryPlan plan)
     {
         var action = actions.Named(step.Action);
-        return action.WhyNotOn(target) is { } why
+        return action.WhyNotOn(plan.Target) is { } why
             ? step with { Does = [$"not exercised in a drill: {why}"], NotExercised = why, NeedsApproval = false }
-            : step with { Does = action.Describe(target, basis, step.Parameters), NeedsApproval = false };
+            : step with { Does = action.Describe(plan.Target, plan.Basis, step.Parameters), NeedsApproval = false };
     }
 
-    private async Task<ScratchPlace> PlaceAsync(RecoveryPlan plan, CancellationToken cancellationToken)
+    private async Task<ScratchPlace> PlaceAsync(RestorePointRow point, CancellationToken cancellationToken)
     {
-        var point = await points.ResolveAsync(plan.Basis.RestorePoint, cancellationToken);
-        DrillSpace.Require(options, point.Bytes);
         var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
         await using (repository)
         {
@@ -183,31 +242,3 @@ public sealed class DrillPlans(
 /// <param name="Plan">What it will do.</param>
 /// <param name="ConfigurationHash">Of how the living source is declared to be recovered.</param>
 public sealed record DrillPlan(RecoveryPlan Plan, string ConfigurationHash);
-
-/// <summary>Whether there is room for a drill.</summary>
-public static class DrillSpace
-{
-    /// <summary>A cluster, the WAL that follows it, and what its server writes while it is looked at.</summary>
-    private const double Factor = 1.5;
-
-    private const long Least = 256L << 20;
-
-    /// <exception cref="EngineException"><c>drill-space</c>: less is free than the cluster needs.</exception>
-    public static void Require(ValidationOptions options, long clusterBytes)
-    {
-        ArgumentNullException.ThrowIfNull(options);
-        var needed = (long)(clusterBytes * Factor) + Least;
-        var folder = new DirectoryInfo(options.ScratchRoot);
-        while (folder is { Exists: false, Parent: { } parent })
-        {
-            folder = parent;
-        }
-
-        var free = new DriveInfo(folder.FullName).AvailableFreeSpace;
-        if (free < needed)
-        {
-            throw new EngineException("drill-space", ErrorKind.OutOfSpace, $"a drill needs about {needed:N0} bytes in {options.ScratchRoot}, and {free:N0} are free",
-                "free space there; nothing was begun");
-        }
-    }
-}

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -68,20 +69,18 @@ public sealed class DrillRun(
             await RemoveAsync(left);
         }
 
-        ScratchFolder? folder = null;
         try
         {
-            folder = await ScratchFolder.CreateAsync(options.ScratchRoot, options.ProtectedPaths, registry, context.Cancellation, name);
-            if (!folder.Isolation.IsComplete)
+            var scratch = await DrillScratch.CreateAsync(plan, name, options, registry, context.Cancellation);
+            context.Log("drill", $"in {scratch.Whole.Path}, as user {scratch.Whole.User.Name}, without a network");
+            if (plan.Several is { } scope)
             {
-                throw new EngineException("drill-not-provable", ErrorKind.Unavailable, $"a drill is not possible here: {folder.Isolation.Reason}",
-                    "let this machine keep scratch servers apart (bubblewrap, or root), then drill again");
+                context.Log("drill", string.Create(CultureInfo.InvariantCulture, $"{Counted.Of(scope.Parts.Count, "part")}, each in a folder of its own; their contents are {scope.ApartSeconds:0.0} s apart"));
             }
 
-            context.Log("drill", $"in {folder.Path}, as user {folder.User.Name}, without a network");
-            var scratch = DrillPlans.In(plan, folder);
-            var work = new StepWork(actions, scratch, journal, time) { Scratch = folder };
-            return await RecoveryRun.WalkAsync(context, scratch, journal, work, new WayBackWork(actions, scratch, journal, work));
+            var drill = DrillPlans.In(plan, scratch);
+            var work = new StepWork(actions, drill, journal, time) { Scratch = scratch };
+            return await RecoveryRun.WalkAsync(context, drill, journal, work, new WayBackWork(actions, drill, journal, work));
         }
         finally
         {

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
-using Hexabase.DrConsole.Engine.Servers;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -24,8 +24,8 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
 
     private RunContext Run => journal.Context;
 
-    /// <summary>In a drill: the folder that everything happens in.</summary>
-    public ScratchFolder? Scratch { get; init; }
+    /// <summary>In a drill: where everything happens.</summary>
+    public DrillScratch? Scratch { get; init; }
 
     /// <summary>Set where a step beside has failed: what is being done is broken off, to be undone.</summary>
     public CancellationToken Halt { get; init; }
@@ -95,7 +95,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             plan.For(step), step, number == 0 ? operation : string.Create(CultureInfo.InvariantCulture, $"{operation} part {number}"),
             number == 0 ? tag : string.Create(CultureInfo.InvariantCulture, $"{tag}-p{number}"), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
         {
-            Scratch = Scratch,
+            Scratch = Scratch?.Of(step.Part),
             Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
         };
     }

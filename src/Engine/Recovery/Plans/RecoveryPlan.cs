@@ -67,6 +67,10 @@ public sealed record RecoveryTarget(
     string DataDirectory, string Host, int Port, string Database, string Username, string? PasswordFile, ServiceSettings? Service,
     IReadOnlyList<OperatorCheck> Checks, IReadOnlyList<string>? SwitchTraffic = null, IReadOnlyList<string>? SwitchBack = null)
 {
+    /// <summary>Of what has no place of its own, as several sources together: each of them has.</summary>
+    [JsonIgnore]
+    internal static RecoveryTarget None => new("", "", 0, "", "", null, null, []);
+
     /// <summary>In a drill: the scratch place that stands for the server. Null for a real recovery, in whose text it does not appear.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ScratchPlace? Scratch { get; init; }

@@ -7,7 +7,12 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 /// <param name="Parallel">So many steps are done side by side at most.</param>
 /// <param name="Parts">One for each source that is recovered.</param>
 /// <param name="LeftOut">Sources that no step is about: the person who asked said so, or they come back with another.</param>
-public sealed record RecoveryScope(long? Set, int Parallel, IReadOnlyList<RecoveryPart> Parts, IReadOnlyList<PartFault> LeftOut);
+public sealed record RecoveryScope(long? Set, int Parallel, IReadOnlyList<RecoveryPart> Parts, IReadOnlyList<PartFault> LeftOut)
+{
+    /// <summary>From the oldest content of a part to the newest.</summary>
+    [JsonIgnore]
+    public double ApartSeconds => Parts.Max(part => part.BehindSeconds);
+}
 
 /// <summary>One source of a recovery of several.</summary>
 /// <param name="Source">Its name.</param>

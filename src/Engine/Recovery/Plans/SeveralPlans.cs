@@ -124,8 +124,9 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
         return subject.StartsWith(WorkspaceWord, StringComparison.Ordinal) ? subject[WorkspaceWord.Length..] : null;
     }
 
-    /// <summary>The sources that the name of a recovery of several names.</summary>
-    public static IReadOnlyList<string> SourcesOf(string subject) => (subject ?? throw new ArgumentNullException(nameof(subject))).Split(Separator);
+    /// <summary>The sources that the name of a recovery of several names; a person may leave the blanks out.</summary>
+    public static IReadOnlyList<string> SourcesOf(string subject) =>
+        (subject ?? throw new ArgumentNullException(nameof(subject))).Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     private const string WorkspaceWord = "workspace ";
 
@@ -182,7 +183,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
         var newest = parts.Max(part => part.Basis.CreatedAt);
         var measured = parts.Select(part => part with { BehindSeconds = (newest - part.Basis.CreatedAt).TotalSeconds }).ToList();
         var oldest = measured.MinBy(part => part.Loss.From)!;
-        var whole = new RecoveryTarget("", "", 0, "", "", null, null, []) { Application = ApplicationOf(wanted) };
+        var whole = RecoveryTarget.None with { Application = ApplicationOf(wanted) };
         if (wanted.Set is not null && whole.Application is null)
         {
             notes.Insert(0, $"no command holds the application of workspace {wanted.Workspace} still (Workspaces:Quiesce): stop what writes into its parts before");

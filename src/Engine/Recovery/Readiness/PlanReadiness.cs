@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Readiness;
 /// recovery, and what it would need is looked for.
 /// </summary>
 public sealed class PlanReadiness(
-    PlanLibrary library, PlanMaker maker, SeveralPlans several, SetCatalog sets, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
+    PlanLibrary library, PlanMaker maker, SeveralPlans several, SeveralSubjects subjects, ProtectedEstate estate, ReadinessCatalog readiness, TimeProvider time)
 {
     /// <summary>Looks at all of them, and writes down how they stand.</summary>
     public Task EvaluateAsync(CancellationToken cancellationToken) => EvaluateAsync(only: null, cancellationToken);
@@ -33,13 +33,13 @@ public sealed class PlanReadiness(
                 kept.Add((version.Plan, source.Name));
             }
 
-            foreach (var asked in template is null ? [] : await SeveralAsync(template, cancellationToken))
+            foreach (var subject in template is null ? [] : await subjects.OfAsync(template, cancellationToken))
             {
-                kept.Add((version.Plan, asked.Subject));
+                kept.Add((version.Plan, subject.Name));
                 // What concerns one of the sources concerns the recovery of all of them.
-                if (only is null || asked.Parts.Any(only.Contains))
+                if (only is null || subject.Sources.Any(source => only.Contains(source.Name)))
                 {
-                    await EvaluateAsync(version, template!, asked, cancellationToken);
+                    await EvaluateAsync(version, template!, subject, cancellationToken);
                 }
             }
         }
@@ -50,53 +50,21 @@ public sealed class PlanReadiness(
         }
     }
 
-    /// <summary>What a plan for several sources would be asked for: each workspace to its newest set, or all sources of its kind.</summary>
-    private async Task<IReadOnlyList<AskedOfSeveral>> SeveralAsync(PlanTemplate template, CancellationToken cancellationToken)
-    {
-        var asked = new List<AskedOfSeveral>();
-        if (template.Covers == PlanCover.Set)
-        {
-            foreach (var workspace in estate.Sources.GroupBy(source => source.Workspace))
-            {
-                if (await sets.ListAsync(workspace.Key, 1, cancellationToken) is [var set])
-                {
-                    asked.Add(new AskedOfSeveral(
-                        SeveralPlans.SubjectOf(workspace.Key), new SeveralRequest(template.Disasters[0], []) { Set = set.RunId, IsSketch = true },
-                        [.. workspace.Select(source => source.Name)], StrictestOf(workspace)));
-                }
-            }
-        }
-
-        var together = estate.Sources.Where(template.MayHold).ToList();
-        if (together.Count > 1)
-        {
-            IReadOnlyList<string> names = [.. together.Select(source => source.Name)];
-            asked.Add(new AskedOfSeveral(SeveralPlans.SubjectOf(names), new SeveralRequest(template.Disasters[0], []) { Sources = names, IsSketch = true }, names, StrictestOf(together)));
-        }
-
-        return asked;
-    }
-
-    private Strategies.ProtectionClass StrictestOf(IEnumerable<Source> sources) => sources.Select(estate.ClassOf).MinBy(one => one.ProofLifetime)!;
-
-    private async Task EvaluateAsync(PlanVersion version, PlanTemplate template, AskedOfSeveral asked, CancellationToken cancellationToken)
+    private async Task EvaluateAsync(PlanVersion version, PlanTemplate template, SeveralSubject subject, CancellationToken cancellationToken)
     {
         RecoveryPlan? plan = null;
         string? impossible = null;
         try
         {
-            plan = (await several.MakeAsync(version, template, asked.Request, cancellationToken)).Require();
+            plan = (await several.MakeAsync(version, template, subject.Request, cancellationToken)).Require();
         }
         catch (EngineException fault)
         {
             impossible = fault.ToText();
         }
 
-        await RecordAsync(version, template, asked.Subject, plan, impossible, asked.Protection, cancellationToken);
+        await RecordAsync(version, template, subject.Name, plan, impossible, estate.StrictestOf(subject.Sources), cancellationToken);
     }
-
-    /// <summary>A recovery of several sources as somebody would ask for it.</summary>
-    private sealed record AskedOfSeveral(string Subject, SeveralRequest Request, IReadOnlyList<string> Parts, Strategies.ProtectionClass Protection);
 
     private async Task<IEnumerable<Source>> KnownOfAsync(string plan, CancellationToken cancellationToken)
     {
@@ -157,10 +125,7 @@ public sealed class PlanReadiness(
         var last = await readiness.LastAsync(version.Plan, subject, cancellationToken);
         var facts = new ReadinessFacts(
             version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan), impossible,
-            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, protection))
-        {
-            NotDrillable = DrillPlans.WhyNot(template),
-        };
+            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, protection));
         var now = time.GetUtcNow();
         var (state, reasons) = ReadinessJudgement.Judge(facts, now);
         await readiness.RecordAsync(new ReadinessRow(version.Plan, subject, version.Version, state, reasons, last?.Run, now, now), cancellationToken);

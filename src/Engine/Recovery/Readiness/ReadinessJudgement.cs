@@ -21,7 +21,7 @@ public enum ReadinessCause
 {
     NoDrill,
 
-    /// <summary>It was never carried out, and a drill cannot do it: only a recovery shows it.</summary>
+    /// <summary>Of older builds, which drilled no plans for several sources: their rows are still read.</summary>
     NotDrillable,
     DrillFailed,
     NotCleaned,
@@ -68,11 +68,7 @@ public sealed record ReadinessProof(RunId Run, bool IsDrill, int PlanVersion, st
 /// <param name="Last">Null where it never ran.</param>
 /// <param name="Lifetime">For so long a proof holds.</param>
 public sealed record ReadinessFacts(
-    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime)
-{
-    /// <summary>Why no drill can carry it out; null where one can.</summary>
-    public string? NotDrillable { get; init; }
-}
+    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime);
 
 /// <summary>Judges how ready a plan is; all reasons at once. What is not known is never verified.</summary>
 public static class ReadinessJudgement
@@ -90,7 +86,7 @@ public static class ReadinessJudgement
         switch (facts.Last)
         {
             case null:
-                against.Add(facts.NotDrillable is { } reason ? new ReadinessReason(ReadinessCause.NotDrillable, reason) : new ReadinessReason(ReadinessCause.NoDrill, ""));
+                against.Add(new ReadinessReason(ReadinessCause.NoDrill, ""));
                 break;
             case { Outcome: not RecoveryOutcome.Completed } failed:
                 against.Add(new ReadinessReason(ReadinessCause.DrillFailed, $"{failed.Run}: {failed.Failure ?? RecoveryNames.Of(failed.Outcome)}"));
