@@ -67,6 +67,7 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
         await admin.Page.GetByRole(AriaRole.Button, new() { Name = "shop" }).ClickAsync();
         await Expect(admin.Page).ToHaveURLAsync(RunAddress());
         await admin.ExpectStateAsync("Done");
+        await DrillAsync(admin);
         File.Delete(small.FileOf("uploads", "picture"));
         await File.WriteAllTextAsync(small.FileOf("letters", "letter"), "spoilt", Cancellation);
 
@@ -90,5 +91,23 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
         Assert.Equal("the first picture", await File.ReadAllTextAsync(small.FileOf("uploads", "picture"), Cancellation));
         Assert.Equal("the first letter", await File.ReadAllTextAsync(small.FileOf("letters", "letter"), Cancellation));
         Assert.Empty(admin.Complaints.Concat(approver.Complaints));
+    }
+
+    /// <summary>The workspace's plan is drilled before anybody needs it: every part is shown, and the plan is verified.</summary>
+    private async Task DrillAsync(Visitor admin)
+    {
+        await admin.OpenAsync("/drills");
+        await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Drill now: workspace-recovery workspace shop" }).ClickAsync();
+        await Expect(admin.Page).ToHaveURLAsync(RunAddress());
+        await admin.ExpectStateAsync("Done");
+        await Expect(admin.Page.GetByText("Each part works in a scratch place of its own")).ToContainTextAsync("workspace shop");
+        var parts = admin.Page.GetByRole(AriaRole.Region, new() { Name = "Parts" });
+        await Expect(parts).ToContainTextAsync("a scratch folder");
+        await Expect(parts.GetByRole(AriaRole.Row)).ToHaveCountAsync(3);
+        await admin.OpenAsync("/drills");
+        var row = admin.Page.GetByRole(AriaRole.Row).Filter(new() { HasText = "workspace-recovery" }).Filter(new() { HasText = "workspace shop" }).First;
+        await Expect(row).ToContainTextAsync("letters");
+        await Expect(row).ToContainTextAsync("Passed");
+        await Expect(row).ToContainTextAsync("Verified");
     }
 }

@@ -10,9 +10,19 @@ using Hexabase.DrConsole.Engine.Runs;
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
 /// <summary>A drill does what a recovery would, in a place that is gone afterwards, and what lives does not notice.</summary>
-public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
+public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>, IAsyncLifetime
 {
+    private DrillTurn? _turn;
+
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _turn = await DrillTurn.TakeAsync(Ct);
+
+    public ValueTask DisposeAsync()
+    {
+        _turn?.Dispose();
+        return ValueTask.CompletedTask;
+    }
 
     [Fact]
     public async Task A_drill_of_the_database_plan_restores_verifies_and_starts_it_in_scratch_and_leaves_nothing_behind()

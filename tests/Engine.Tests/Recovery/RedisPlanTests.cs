@@ -47,6 +47,7 @@ public sealed class RedisPlanTests(CatalogServer catalog)
         // The server writes on, and is not noticed by a drill.
         await rig.RedisAsync("SET", "written", "later");
         var before = await rig.RedisAsync("DEBUG", "DIGEST");
+        using var turn = await DrillTurn.TakeAsync(Ct);
         var drilled = await rig.Engine.AdvanceAsync((await rig.Engine.Get<DrillRequests>().RequestAsync(Plan, rig.Cache, "olga", Ct)).Id);
         Assert.True(drilled.State == RunState.Completed, $"{drilled.ErrorJson}\n{await rig.Engine.LogAsync(drilled.Id)}");
         Assert.True(await rig.Engine.Get<PlanDrillCatalog>().FindAsync(drilled.Id, Ct) is { Passed: true, Cleanup.IsProven: true });

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -42,6 +43,17 @@ public sealed class SeveralClustersTests(CatalogServer catalog)
 
         var before = await IdentitiesAsync(lab);
         Assert.All(before, Assert.NotNull);
+        using (await DrillTurn.TakeAsync(Ct))
+        {
+            var drilled = await rig.AdvanceAsync((await rig.Get<DrillRequests>().RequestAsync(Plan, string.Join(',', sources), "olga", Ct)).Id);
+            Assert.True(drilled.State == RunState.Completed, $"{drilled.ErrorJson}\n{await rig.LogAsync(drilled.Id)}");
+            Assert.True(await rig.Get<PlanDrillCatalog>().FindAsync(drilled.Id, Ct) is { Passed: true, Cleanup.IsProven: true });
+            var practised = await rig.Catalog.StepsAsync(drilled.Id, Ct);
+            Assert.Equal(sources, practised.Select(step => step.Part));
+            Assert.All(practised, step => Assert.Contains("equal field by field", step.Verification, StringComparison.Ordinal));
+            Assert.True(practised[0].StartedAt < practised[1].EndedAt && practised[1].StartedAt < practised[0].EndedAt);
+        }
+
         var incident = await ConfirmAsync(sources);
         foreach (var cluster in lab.Clusters)
         {

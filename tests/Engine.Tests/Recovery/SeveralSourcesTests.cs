@@ -1,10 +1,14 @@
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Engine.Validation;
 
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
@@ -90,6 +94,51 @@ public sealed class SeveralSourcesTests(CatalogServer catalog)
         Assert.Equal("recovery-refused", (await Assert.ThrowsAsync<EngineException>(() => rig.Engine.Recoveries.DecideAsync(run, StepChoice.Skip, "petra", "somebody else was faster", Ct))).Code);
         Assert.Equal(RunState.Completed, (await rig.Engine.AdvanceAsync(run)).State);
         Assert.Equal([null], waited);
+    }
+
+    [Fact]
+    public async Task Drill_of_several_is_begun_by_the_schedule_ended_by_a_recovery_of_one_of_them_and_not_begun_while_one_of_them_needs_the_machine()
+    {
+        await using var rig = await TwoVolumesRig.StartAsync(catalog);
+        using var turn = await DrillTurn.TakeAsync(Ct);
+        var (drills, subject) = (rig.Engine.Get<DrillRequests>(), SeveralPlans.SubjectOf(rig.Sources));
+        Assert.Equal(ProtectionClass.Defaults["standard"].DrillDays, (await drills.DueAsync(Ct)).Single(due => due.Version.Plan == rig.Plan && due.Subject == subject).Protection.DrillDays);
+        var begun = (await drills.StartDueAsync("engine", Ct))!;
+        Assert.Equal((RunKinds.Drill, subject), (begun.Kind, begun.Source));
+
+        var one = await rig.Engine.Recoveries.PlanAsync("volume-storage-failure", new PlanRequest(rig.Sources[1], "STORAGE_FAILURE"), Ct);
+        var recovery = await rig.Engine.Recoveries.RequestAsync(one, one.Hash, "olga", Ct);
+
+        Assert.Equal(RecoveryOutcome.Cancelled, await rig.Engine.OutcomeAsync(begun.Id));
+        await RefusedAsync($"{rig.Sources[1]} cannot be drilled now: it is being recovered by {recovery.Id}");
+        await rig.Engine.Recoveries.CancelAsync(recovery.Id, rollBack: false, "olga", "it is not needed", Ct);
+        await rig.Engine.AdvanceAsync(recovery.Id);
+        var incident = await rig.ConfirmAsync(rig.Sources[0], "another");
+        await RefusedAsync($"{rig.Sources[0]} cannot be drilled now: {incident} of it is open");
+        await rig.ResolveAsync(incident);
+
+        // By hand for some, in any order; one alone has plans of its own.
+        Assert.Equal("plan-kind", (await Assert.ThrowsAsync<EngineException>(() => drills.RequestAsync(rig.Plan, rig.Sources[0], "olga", Ct))).Code);
+        var damaged = rig.Sources.Select(rig.Read).ToList();
+        var ended = await rig.Engine.AdvanceAsync((await drills.RequestAsync(rig.Plan, $"{rig.Sources[1]},{rig.Sources[0]}", "olga", Ct)).Id);
+        Assert.True(ended.State == RunState.Completed, await rig.Engine.LogAsync(ended.Id));
+        Assert.Equal(damaged, rig.Sources.Select(rig.Read));
+        Assert.All((await rig.Engine.Get<StandingCatalog>().ReadAsync(Ct)), standing => Assert.NotNull(standing.Facts.Drill));
+        await rig.Engine.Get<PlanReadiness>().EvaluateAsync(new HashSet<string> { rig.Sources[0] }, Ct);
+        var row = (await rig.Engine.Get<ReadinessCatalog>().ListAsync(Ct)).Single(row => row.Plan == rig.Plan && row.Source == subject);
+        Assert.True(row.State == ReadinessState.Verified && row.Proof == ended.Id, string.Join("; ", row.Reasons));
+
+        // Each by itself has room, and both side by side have not.
+        var free = new DriveInfo(rig.Engine.Get<ValidationOptions>().ScratchRoot).AvailableFreeSpace;
+        await rig.SizeAsync((long)(free * 0.45));
+        await drills.CancelAsync((await drills.RequestAsync("volume-storage-failure", rig.Sources[0], "olga", Ct)).Id, "olga", Ct);
+        Assert.Equal("drill-space", (await Assert.ThrowsAsync<EngineException>(() => drills.RequestAsync(rig.Plan, subject, "olga", Ct))).Code);
+
+        async Task RefusedAsync(string why)
+        {
+            var refused = await Assert.ThrowsAsync<EngineException>(() => drills.RequestAsync(rig.Plan, subject, "olga", Ct));
+            Assert.Equal(("drill-not-now", why), (refused.Code, refused.Message));
+        }
     }
 
     private static async Task EndAsync(TwoVolumesRig rig, RunId run)

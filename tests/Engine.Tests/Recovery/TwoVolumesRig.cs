@@ -27,7 +27,7 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
 
     public IReadOnlyList<string> Sources => [$"letters-{_mark}", $"photos-{_mark}"];
 
-    private string Plan => $"both-{_mark}";
+    public string Plan => $"both-{_mark}";
 
     public static async Task<TwoVolumesRig> StartAsync(CatalogServer catalog, bool switches = false)
     {
@@ -73,6 +73,12 @@ internal sealed class TwoVolumesRig : IAsyncDisposable
             """, (object)sources);
         return new IncidentId((long)(await command.ExecuteScalarAsync(Ct))!);
     }
+
+    /// <summary>The incident is over.</summary>
+    public Task ResolveAsync(IncidentId incident) => _catalog.Pool.Command("UPDATE incident SET state = 'resolved' WHERE id = $1", incident.Value).RunAsync(Ct);
+
+    /// <summary>The restore points of both volumes are said to hold so much each; their manifests are not touched.</summary>
+    public Task SizeAsync(long bytes) => _catalog.Pool.Command("UPDATE restore_point SET bytes = $2 WHERE source = ANY ($1)", Sources.ToArray(), bytes).RunAsync(Ct);
 
     /// <summary>The gate that a run waits at.</summary>
     public async Task<ApprovalGate> GateAsync(RunId run) => Assert.Single(await Engine.Get<ApprovalCatalog>().OfRunAsync(run, Ct));

@@ -37,7 +37,12 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         Assert.DoesNotContain(sketch.Target.InPlace.Plan.Notes, note => note.StartsWith("living cluster: ", StringComparison.Ordinal));
 
         // A drill restores it into an empty cluster, which is gone afterwards.
-        var drilled = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
+        Run drilled;
+        using (await DrillTurn.TakeAsync(Ct))
+        {
+            drilled = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
+        }
+
         Assert.True(drilled.State == RunState.Completed, $"{drilled.ErrorJson}\n{await rig.LogAsync(drilled.Id)}");
         Assert.True((await rig.DrillCatalog.FindAsync(drilled.Id, Ct)) is { Passed: true, Cleanup.IsProven: true });
         Assert.Contains("equal field by field", Assert.Single(await rig.Catalog.StepsAsync(drilled.Id, Ct)).Verification, StringComparison.Ordinal);

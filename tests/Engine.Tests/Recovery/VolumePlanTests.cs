@@ -68,6 +68,7 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         Damage(rig);
         var damaged = Digest(VolumeOf(rig));
 
+        using var turn = await DrillTurn.TakeAsync(Ct);
         var ended = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
 
         Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.LogAsync(ended.Id)}");
@@ -94,6 +95,7 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         await using var rig = await FilledAsync();
         rig.Wrap = inner => inner.Name == RestoreInPlace.ActionName ? new FailingAction(inner, Fault.Act) : inner;
 
+        using var turn = await DrillTurn.TakeAsync(Ct);
         var ended = await rig.AdvanceAsync((await rig.Drills.RequestAsync(Plan, rig.Source.Name, "olga", Ct)).Id);
 
         Assert.Equal(RunState.Failed, ended.State);

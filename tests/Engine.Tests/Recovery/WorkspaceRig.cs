@@ -45,6 +45,11 @@ internal sealed class WorkspaceRig : IAsyncDisposable
 
     public string RedisFolder => _folder.Combine("redis");
 
+    public string ServerFolder => _server.DataFolder;
+
+    /// <summary>The file that holds the password of the database's role.</summary>
+    public string Password => _folder.Combine("password");
+
     private string Held => $$"""
         , "Workspaces": [ { "Name": "{{Workspace}}", "Quiesce": ["{{Shell}}", "-c", "echo held >> '{{Hooks}}'"], "Resume": ["/bin/sh", "-c", "echo goes on >> '{{Hooks}}'"] } ]
         """;
@@ -69,7 +74,7 @@ internal sealed class WorkspaceRig : IAsyncDisposable
         rig.Write("photos/a", "picture a");
         rig.Write("photos/b", "picture b");
         rig.Write("letter", "dear reader");
-        LocalFolder.WritePrivateFile(rig._folder.Combine("password"), "a password"u8);
+        LocalFolder.WritePrivateFile(rig.Password, "a password"u8);
         var directory = declaresDirectory ? $"""
             , "DataDirectory": "{rig.RedisFolder}"
             """ : "";
