@@ -38,7 +38,7 @@ public sealed class WorkspaceDrillTests(CatalogServer catalog)
         rig.Engine.AfterAct = context =>
         {
             places[context.Step.Part!] = context.Scratch!.Path;
-            return context.Step.Name == $"restart-{rig.Database}" && deaths++ == 0 ? rig.Engine.DieAsync(run) : Task.CompletedTask;
+            return context.Step.Part == rig.Cache && deaths++ == 0 ? rig.Engine.DieAsync(run) : Task.CompletedTask;
         };
         var asked = await rig.Engine.Get<DrillRequests>().RequestAsync(Plan, rig.Workspace, "olga", Ct);
         run = asked.Id;
@@ -85,12 +85,12 @@ public sealed class WorkspaceDrillTests(CatalogServer catalog)
         Assert.Equal(report.Parts!.Max(part => part.LostAtMostSeconds), report.Targets.LostAtMostSeconds);
         Assert.Contains(report.Parts!, part => part.BehindSeconds > 0);
 
-        // One part that fails is the failure of all of them.
-        rig.Engine.AfterAct = context => context.Step.Name == $"verify-{rig.Database}" ? throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made it fail") : Task.CompletedTask;
+        // One part that fails is the failure of all of them, and those beside it are broken off.
+        rig.Engine.AfterAct = context => context.Step.Part == rig.Cache ? throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made it fail") : Task.CompletedTask;
         var failed = await rig.Engine.AdvanceAsync((await rig.Engine.Get<DrillRequests>().RequestAsync(Plan, rig.Workspace, "olga", Ct)).Id);
         var failure = (await rig.Engine.Get<PlanDrillCatalog>().FindAsync(failed.Id, Ct))!;
         Assert.True(failed.State == RunState.Failed && failure is { Passed: false, Cleanup.IsProven: true }, await rig.Engine.LogAsync(failed.Id));
-        Assert.Equal($"verify-{rig.Database}: the test made it fail", failure.Failure);
+        Assert.Equal($"restore-in-place-{rig.Cache}: the test made it fail", failure.Failure);
         var reason = Assert.Single((await StandAsync(rig)).Reasons);
         Assert.Equal((ReadinessCause.DrillFailed, $"{failed.Id}: {failure.Failure}"), (reason.Cause, reason.Text));
         Assert.Equal(living, await rig.DigestAsync());
@@ -116,6 +116,8 @@ public sealed class WorkspaceDrillTests(CatalogServer catalog)
             drill with { IsDrill = false }, living with { IsDrill = true }, drill with { Target = living.Target }, drill with { Target = drill.Target with { DataDirectory = rig.Volume } },
             With(rig.Database, target => target with { PasswordFile = rig.Password }), With(rig.Database, target => target with { Service = null }),
             With(rig.Database, target => target with { Scratch = target.Scratch! with { Root = "/" } }), With(rig.Database, target => target with { Scratch = null }),
+            With(rig.Database, target => target with { SwitchService = new ServiceSwitch(rig.Password, "shop", "orders", new Dictionary<string, string>()) }),
+            With(rig.Database, target => target with { Service = target.Service! with { Workload = new KubernetesWorkload(rig.Password, "shop", WorkloadKind.Deployment, "orders", 1) } }),
             With(rig.Database, target => target with { SwitchTraffic = ["true"] }), With(rig.Database, target => target with { Checks = [new OperatorCheck("lives", Http: "http://127.0.0.1")] }),
             With(rig.Cache, target => target with { Proof = target.Proof! with { Root = "/" } }), With(rig.Cache, target => target with { Host = "127.0.0.1" }),
             With(rig.Cache, _ => living.Several!.Parts.Single(part => part.Source == rig.Cache).Target), With(rig.Uploads, target => target with { DataDirectory = rig.Volume }),
