@@ -94,7 +94,7 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
     }
 
     /// <summary>The workspace's plan is drilled before anybody needs it: every part is shown, and the plan is verified.</summary>
-    private async Task DrillAsync(Visitor admin)
+    private static async Task DrillAsync(Visitor admin)
     {
         await admin.OpenAsync("/drills");
         await admin.Page.GetByRole(AriaRole.Button, new() { Name = "Drill now: workspace-recovery workspace shop" }).ClickAsync();
