@@ -5,6 +5,8 @@ using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Npgsql;
 
@@ -72,6 +74,15 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
     {
         var password = (await File.ReadAllTextAsync(PasswordLine().Match(_console.Said).Groups[1].Value, ct)).Trim();
         return (await ConsoleBrowser.SignInAsync(Address, "admin", password, ct), password);
+    }
+
+    /// <summary>A person who is added on the command line and signed in.</summary>
+    public async Task<HttpClient> PersonAsync(string name, string role, string password, CancellationToken ct)
+    {
+        using var folder = new TemporaryFolder();
+        LocalFolder.WritePrivateFile(folder.Combine("password"), Encoding.UTF8.GetBytes(password));
+        (await Estate.RunAsync("user", "add", name, "--role", role, "--password-file", folder.Combine("password"))).AssertDone();
+        return await ConsoleBrowser.SignInAsync(Address, name, password, ct);
     }
 
     /// <summary>A gate that waits, of a run that nobody advances.</summary>
