@@ -112,12 +112,7 @@ internal sealed class LabApplication : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _kubelet;
-        foreach (var pod in (await Api.FindAsync(Core + "/pods", CancellationToken.None))?["items"]?.AsArray() ?? [])
-        {
-            await Api.DeleteAsync($"{Core}/pods/{pod!["metadata"]!["name"]}?gracePeriodSeconds=0", null, CancellationToken.None);
-        }
-
-        await Api.DeleteAsync($"/api/v1/namespaces/{Namespace}", null, CancellationToken.None);
+        await NamespaceRemoval.RemoveAsync(Api, Namespace, CancellationToken.None);
         await Api.DeleteAsync($"/api/v1/nodes/{Namespace}", null, CancellationToken.None);
         Api.Dispose();
         _stop.Dispose();

@@ -101,15 +101,16 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
             var plan = await new RestorePlanner(api).PlanAsync(stored, new RestoreSelection { Names = ["役割:閲覧 🚀", "dying"] }, Ct);
             Assert.Equal("is there and equal", plan.Objects.Single(one => one.Target.Kind == "ClusterRole").Reason);
             Assert.Contains("being deleted", plan.Objects.Single(one => one.Target.Kind == "Namespace").Reason, StringComparison.Ordinal);
+            // What is in it is no fault of the restore point either.
+            var proof = await new RestorePlanner(api) { IsScratch = true }.PlanAsync(stored, new RestoreSelection { Namespaces = ["dying"] }, Ct);
+            Assert.Contains(proof.Objects, one => one.Target.Name == "large");
+            Assert.All(proof.Objects, one => Assert.Contains("being deleted", one.Reason, StringComparison.Ordinal));
         }
         finally
         {
             await api.PatchAsync("/api/v1/namespaces/dying/configmaps/large", Json("""{"metadata":{"finalizers":null}}"""), Ct);
             await api.DeleteAsync(new KubeResource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", false).PathOf(null, "役割:閲覧 🚀"), null, Ct);
-            while (await api.FindAsync("/api/v1/namespaces/dying", Ct) is not null)
-            {
-                await Task.Delay(100, Ct);
-            }
+            await NamespaceRemoval.RemoveAsync(api, "dying", Ct);
         }
     }
 

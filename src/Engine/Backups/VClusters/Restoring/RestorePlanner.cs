@@ -62,7 +62,7 @@ public sealed class RestorePlanner(KubeApi api)
     /// </summary>
     private sealed record Scope(
         KubeCatalogue Catalogue, RestoreSelection Selection, IReadOnlyList<StoredDocument> Documents, HashSet<(string Group, string Kind)> Defined, HashSet<string> Namespaces, HashSet<string> Volumes,
-        HashSet<KubeObjectKey> Along)
+        HashSet<KubeObjectKey> Along, HashSet<string> Leaving)
     {
         public static Scope Of(KubeCatalogue catalogue, RestoreSelection selection, IReadOnlyList<StoredDocument> documents, IReadOnlyList<StoredDocument> along)
         {
@@ -73,7 +73,8 @@ public sealed class RestorePlanner(KubeApi api)
                 restored.Where(one => one.Object.Kind == "CustomResourceDefinition").Select(one => DefinedBy(one.Document!)).ToHashSet(),
                 restored.Where(one => one.Object.Key is { Kind: "Namespace", Group: "" }).Select(one => selection.TargetOf(one.Object.Key).Name).ToHashSet(StringComparer.Ordinal),
                 restored.Where(one => one.Object.Key is { Kind: "PersistentVolume", Group: "" } && !ClaimBinding.WentWithItsClaim(one.Document!)).Select(one => one.Object.Name).ToHashSet(StringComparer.Ordinal),
-                along.Select(one => one.Object.Key).ToHashSet());
+                along.Select(one => one.Object.Key).ToHashSet(),
+                documents.Where(one => one.Object is { Key: { Kind: "Namespace", Group: "" }, IsTerminating: true }).Select(one => one.Object.Name).ToHashSet(StringComparer.Ordinal));
         }
     }
 
@@ -100,6 +101,12 @@ public sealed class RestorePlanner(KubeApi api)
         if (ObjectRules.NeverRestored(document, one.IsTerminating, one.IsFinished) is { } reason)
         {
             return plan with { Reason = reason };
+        }
+
+        if (IsScratch && scope.Leaving.Contains(one.Namespace))
+        {
+            // Nothing could be made in it any more, so that whether it could be restored shows nothing.
+            return plan with { Reason = "is in a namespace that was being deleted" };
         }
 
         if (IsScratch && one.Key is { Kind: "APIService" } && document["spec"]?["service"] is not null)
