@@ -152,6 +152,18 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
     }
 
     [Fact]
+    public async Task A_point_that_was_being_made_when_the_evidence_came_is_not_said_to_be_clean()
+    {
+        var point = (await rig.Points.ListAsync(rig.Source.Name, 1, Ct)).Single();
+        var incident = await rig.ConfirmIncidentAsync(point.CreatedAt + ((point.CompletedAt - point.CreatedAt) / 2));
+
+        var plan = await rig.Recoveries.PlanAsync(RecoveryRig.Plan, new PlanRequest(rig.Source.Name, "DATABASE_CORRUPTION") { ExactPoint = point.Id }, Ct);
+
+        Assert.EndsWith("the damage may come back", Assert.Single(plan.Notes, note => note.StartsWith($"incident {incident} ", StringComparison.Ordinal)), StringComparison.Ordinal);
+        await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
+    }
+
+    [Fact]
     public async Task A_lost_data_directory_is_recovered_and_where_that_fails_its_place_is_free_again()
     {
         await rig.DamageAsync();

@@ -109,7 +109,8 @@ public sealed class PlanMaker(
     private static string NoteOf(Incident corruption, ChosenPoint chosen, InPlaceRecovery made)
     {
         var at = string.Create(CultureInfo.InvariantCulture, $"incident {corruption.Id} saw the first evidence of corruption at {corruption.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
-        return made.Loss.From <= corruption.FirstEvidenceAt && chosen.Point.CreatedAt <= corruption.FirstEvidenceAt
+        // A backup holds what was written while it ran.
+        return made.Loss.From <= corruption.FirstEvidenceAt && chosen.Point.CompletedAt <= corruption.FirstEvidenceAt
             ? $"{at}: nothing that was written after it comes back"
             : $"{at}, and this recovery goes to a later moment, as it was asked for: the damage may come back";
     }

@@ -100,7 +100,7 @@ internal static partial class PlanMistakes
     private static RecoveryTarget[] TargetsOfEachSort()
     {
         var service = new ServiceSettings(ServiceDriver.PgCtl);
-        var nothing = new RecoveryTarget("", "", 0, "", "", null, null, []);
+        var nothing = RecoveryTarget.None;
         var restored = new PlannedInPlace("", new RestorePlan
         {
             FormatVersion = RestorePlan.CurrentVersion,
