@@ -34,8 +34,7 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         var incident = await rig.ConfirmIncidentAsync(Disaster, TimeProvider.System.GetUtcNow());
         Damage(rig);
         await rig.Proposals.ProposeAsync(Ct);
-        var proposal = Assert.Single(await rig.Proposals.ListAsync(incident, Ct));
-        Assert.Equal((Plan, null), (proposal.Plan, proposal.Refusal));
+        Assert.Null(Assert.Single(await rig.Proposals.ListAsync(incident, Ct), proposal => proposal.Plan == Plan).Refusal);
 
         var plan = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster, incident.Value, TimeProvider.System.GetUtcNow()), Ct);
         Assert.Equal(plan.Hash, RecoveryPlan.Parse(plan.ToJson()).Hash);

@@ -178,19 +178,28 @@ internal sealed class RepositoryCheck(
         var reader = new PackReader(parts, level, meter);
         // Whole packs side by side: each is read once, in one go, and the next is on its way while this one is opened.
         var options = new ParallelOptions { MaxDegreeOfParallelism = Math.Min(MaxPacksInWork, parts.Options.Workers), CancellationToken = ct };
-        await Parallel.ForEachAsync(objects, options, async (due, token) =>
+        await Parallel.ForEachAsync(InTime(objects), options, async (due, token) =>
         {
-            if (budget?.MayRead() == false)
-            {
-                Interlocked.Increment(ref _packsLeft);
-                return;
-            }
-
             var fault = due.Pack is { } pack ? await ReadPackAsync(pack, reader, token) : await ReadWalAsync(due.Wal, meter, token);
             budget?.Note(due.Name, fault is null);
             meter.Add(1, 0);
         });
         meter.Finish();
+    }
+
+    /// <summary>What the budget allows, asked when its turn comes: workers that asked by themselves could pass over the one that is due.</summary>
+    private IEnumerable<DueRead> InTime(IEnumerable<DueRead> objects)
+    {
+        foreach (var due in objects)
+        {
+            if (budget?.MayRead() == false)
+            {
+                _packsLeft++;
+                continue;
+            }
+
+            yield return due;
+        }
     }
 
     private async Task<string?> ReadWalAsync(WalItem item, ProgressMeter meter, CancellationToken ct)
