@@ -139,6 +139,7 @@ internal static class LiveBenchmark
             var run = long.Parse(page.Url.Split('/')[^1], CultureInfo.InvariantCulture);
             await gate.GotoAsync("/approvals");
             await gate.Locator("main table a").First.ClickAsync();
+            await gate.Locator("input[name=incident]").FillAsync("INC-1");
             await gate.Locator("textarea[name=reason]").FillAsync("both volumes are spoilt");
             await gate.Locator("input[name=password]").FillAsync(BenchConsole.ApproverPassword);
             await gate.Locator("button[value=approve]").ClickAsync();

@@ -76,6 +76,7 @@ public sealed class ClusterTests(PublishedConsole console) : ConsoleVisit(consol
         await approver.OpenAsync(new Uri(admin.Page.Url).AbsolutePath);
         await approver.Page.GetByRole(AriaRole.Link, new() { Name = "Review gate" }).ClickAsync();
         await Expect(approver.Page.GetByRole(AriaRole.Heading, new() { Name = $"Restore of {ProtectedCluster.Source} over what lives" })).ToBeVisibleAsync();
+        await approver.Page.Locator("input[name=incident]").FillAsync("INC-1");
         await approver.Page.Locator("textarea[name=reason]").FillAsync("somebody changed these by mistake");
         await approver.Page.Locator("input[name=password]").FillAsync(password);
         await approver.Page.GetByRole(AriaRole.Button, new() { Name = "Approve this restore" }).ClickAsync();

@@ -83,6 +83,7 @@ public sealed class PractisingTests(PublishedConsole console) : ConsoleVisit(con
         await approver.OpenAsync("/approvals");
         await approver.Page.Locator("main table a, main .gates a").First.ClickAsync();
         await Expect(approver.Page.GetByRole(AriaRole.Region, new() { Name = "Parts" })).ToContainTextAsync("letters");
+        await approver.Page.Locator("input[name=incident]").FillAsync("INC-1");
         await approver.Page.Locator("textarea[name=reason]").FillAsync("both volumes are spoilt");
         await approver.Page.Locator("input[name=password]").FillAsync(password);
         await approver.Page.Locator("button[value=approve]").ClickAsync();

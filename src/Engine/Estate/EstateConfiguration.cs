@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.Extensions.Configuration;
 
@@ -7,10 +8,10 @@ namespace Hexabase.DrConsole.Engine.Estate;
 /// <summary>Turns the configuration's <c>DrConsole</c> section into a checked <see cref="ProtectedEstate"/>.</summary>
 public static partial class EstateConfiguration
 {
-    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Workspaces", "Health", "Notifications", "RestoreApprovals"];
+    private static readonly string[] RootKeys = ["Name", "DataDirectory", "Classes", "Tiers", "Sources", "Workspaces", "Health", "Notifications", "RestoreApprovals", "Approvals"];
 
     /// <summary>More different people than that nobody finds at night.</summary>
-    private const int MostRestoreApprovals = 5;
+    private const int MostApprovals = 5;
 
     /// <summary>Reads and checks everything; nothing is created or changed.</summary>
     /// <param name="configuration">All providers, a file given by <c>--config</c> among them.</param>
@@ -29,7 +30,13 @@ public static partial class EstateConfiguration
         var workspaces = WorkspaceConfiguration.Read(reader, sources);
         var health = HealthConfiguration.Read(reader);
         var notifications = NotificationConfiguration.Read(reader, sources, warnings);
-        var approvals = reader.Number("RestoreApprovals", ProtectedEstate.UsualRestoreApprovals, 0, MostRestoreApprovals);
+        var least = ReadApprovals(reader);
+        var approvals = reader.Number("RestoreApprovals", Math.Max(ProtectedEstate.UsualRestoreApprovals, least.GetValueOrDefault(RestoreGate.Risk)), 0, MostApprovals);
+        if (approvals < least.GetValueOrDefault(RestoreGate.Risk))
+        {
+            reader.Problem("RestoreApprovals", $"is {approvals}, and Approvals asks for {least[RestoreGate.Risk]} where the risk is {RestoreGate.Risk}, as of every restore over what lives");
+        }
+
         if (approvals == 0)
         {
             warnings.Add("RestoreApprovals is 0: a restore that writes over what lives needs nobody's approval but the word of whoever asks for it");
@@ -47,7 +54,13 @@ public static partial class EstateConfiguration
                 "Correct them and start again; nothing was changed.");
         }
 
-        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications, RestoreApprovals = approvals };
+        return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications, RestoreApprovals = approvals, Approvals = least };
+    }
+
+    private static Dictionary<string, int> ReadApprovals(ConfigurationReader reader)
+    {
+        var approvals = reader.Section("Approvals");
+        return reader.Items("Approvals").ToDictionary(risk => risk.Key, risk => approvals.Number(risk.Key, 1, 1, MostApprovals), StringComparer.Ordinal);
     }
 
     /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>

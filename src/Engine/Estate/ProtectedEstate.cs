@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Estate;
@@ -23,6 +24,16 @@ public sealed record ProtectedEstate(
 
     /// <summary>How many people, other than the one who asks, approve a restore that writes over what lives; 0 where the configuration wants none.</summary>
     public int RestoreApprovals { get; init; } = UsualRestoreApprovals;
+
+    /// <summary>By the word for the risk in a plan's gate: how many people approve at least, whatever the plan says.</summary>
+    public IReadOnlyDictionary<string, int> Approvals { get; init; } = new Dictionary<string, int>();
+
+    /// <summary>A plan's gate as it holds here.</summary>
+    public PlanGate GateOf(PlanGate gate)
+    {
+        ArgumentNullException.ThrowIfNull(gate);
+        return gate with { Approvals = Math.Max(gate.Approvals, Approvals.GetValueOrDefault(gate.Risk)) };
+    }
 
     /// <summary>Workspaces that the configuration says more of than that sources belong to them.</summary>
     public IReadOnlyList<WorkspaceSettings> Workspaces { get; init; } = [];

@@ -94,16 +94,28 @@ internal static partial class RecoveryConfiguration
 
     private static ServiceSwitch ReadSwitch(ConfigurationReader settings)
     {
-        settings.AllowOnly("Kubeconfig", "Namespace", "Service", "Selector");
+        settings.AllowOnly("Kubeconfig", "Namespace", "Service", "Selector", "SelectorBack");
         var name = settings.RequiredText("Service");
         if (name.Length > 0 && !LabelName().IsMatch(name))
         {
             settings.Problem("Service", $"'{name}' is no name of a Service");
         }
 
-        var labels = settings.Section("Selector");
+        var selector = ReadLabels(settings, "Selector");
+        if (selector.Count == 0)
+        {
+            settings.Problem("Selector", "is missing; name the labels of the Pods that the Service is to lead to, for example { \"app\": \"shop\", \"site\": \"b\" }");
+        }
+
+        var (kubeconfig, ns) = ReadPlace(settings);
+        return new ServiceSwitch(kubeconfig, ns, name, selector) { SelectorBack = ReadLabels(settings, "SelectorBack") is { Count: > 0 } back ? back : null };
+    }
+
+    private static SortedDictionary<string, string> ReadLabels(ConfigurationReader settings, string key)
+    {
+        var labels = settings.Section(key);
         var selector = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (var label in settings.Items("Selector"))
+        foreach (var label in settings.Items(key))
         {
             selector[label.Key] = labels.Text(label.Key) ?? "";
             if (!LabelKey().IsMatch(label.Key) || selector[label.Key].Length > LongestLabel || !LabelValue().IsMatch(selector[label.Key]))
@@ -112,13 +124,7 @@ internal static partial class RecoveryConfiguration
             }
         }
 
-        if (selector.Count == 0)
-        {
-            settings.Problem("Selector", "is missing; name the labels of the Pods that the Service is to lead to, for example { \"app\": \"shop\", \"site\": \"b\" }");
-        }
-
-        var (kubeconfig, ns) = ReadPlace(settings);
-        return new ServiceSwitch(kubeconfig, ns, name, selector);
+        return selector;
     }
 
     /// <summary>The cluster by its kubeconfig, and a namespace in it.</summary>

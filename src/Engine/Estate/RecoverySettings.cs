@@ -36,7 +36,12 @@ public sealed record KubernetesWorkload(string Kubeconfig, string Namespace, Wor
 /// <param name="Namespace">Where it is.</param>
 /// <param name="Service">Its name.</param>
 /// <param name="Selector">The labels of the Pods that it leads to after the switch, all of them, by key.</param>
-public sealed record ServiceSwitch(string Kubeconfig, string Namespace, string Service, IReadOnlyDictionary<string, string> Selector);
+public sealed record ServiceSwitch(string Kubeconfig, string Namespace, string Service, IReadOnlyDictionary<string, string> Selector)
+{
+    /// <summary>The labels of the Pods that clients are led back to by a plan for that; null where no plan does. Not in the text of older plans.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyDictionary<string, string>? SelectorBack { get; init; }
+}
 
 /// <summary>How a source's service is stopped and started.</summary>
 /// <param name="Driver">Decides which of the others is set.</param>

@@ -64,12 +64,12 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         var began = time.GetTimestamp();
         var counters = await FailureCounters.ReadAsync(catalog, ct);
         var windows = await MaintenanceWindows.CurrentAsync(catalog, at, ct);
-        var recovering = await RecoveringAsync(ct);
+        var atWork = await new SourcesAtWork(catalog, estate).ReadAsync(ct);
         var answers = await probes.AskAllAsync(ct);
         var subjects = answers.GroupBy(asked => asked.Probe.Subject).Select(subject => new SubjectRound(
             subject.Key, [.. subject.Select(counters.Judge)],
             windows.Any(window => window.Source is null || (subject.Key.IsSource && window.Source == subject.Key.Name))
-                || (subject.Key.IsSource && recovering.Contains(subject.Key.Name)))).ToList();
+                || (subject.Key.IsSource && atWork.Contains(subject.Key.Name)))).ToList();
         IReadOnlyList<Verdict> verdicts = [];
         var next = _state;
         await lease.CommitAsync(async transaction =>
@@ -87,16 +87,6 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         _state = next;
         return verdicts;
     }
-
-    /// <summary>Sources that a recovery works on: it stops them itself, which is no outage.</summary>
-    private async Task<HashSet<string>> RecoveringAsync(CancellationToken ct) =>
-        [
-            .. await catalog.Command(
-                """
-                SELECT o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
-                WHERE r.state IN ('queued', 'running', 'waiting') AND NOT c.is_drill AND EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = r.id AND s.started_at IS NOT NULL)
-                """).ListAsync(row => row.GetString(0), ct),
-        ];
 
     /// <summary>Subjects that were corrupt and whose incident somebody has closed.</summary>
     private HashSet<string> Cleared(IReadOnlyList<Incident> open)

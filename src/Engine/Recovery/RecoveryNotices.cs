@@ -26,7 +26,7 @@ internal static class RecoveryNotices
         await WriteAsync(transaction, what, what switch
         {
             NotificationEvent.GateApproved => NotificationSeverity.Info,
-            NotificationEvent.GateEscalated or NotificationEvent.GateExpired or NotificationEvent.GateBrokenGlass => NotificationSeverity.Critical,
+            NotificationEvent.GateEscalated or NotificationEvent.GateExpired or NotificationEvent.GateBrokenGlass or NotificationEvent.GateReviewDue => NotificationSeverity.Critical,
             _ => NotificationSeverity.Warning,
         }, FormattableString.Invariant($"/approvals/{gate.Id}"), facts with
         {
@@ -144,8 +144,8 @@ internal static class RecoveryNotices
     private static NotificationFacts Of(RecoveryPlan plan) => new()
     {
         Plan = $"{plan.Template} v{plan.TemplateVersion}",
-        RestorePoint = plan.Basis.RestorePoint[..Math.Min(IdShown, plan.Basis.RestorePoint.Length)],
-        KeepsUntil = plan.Loss.From,
+        RestorePoint = plan.Restores ? plan.Basis.RestorePoint[..Math.Min(IdShown, plan.Basis.RestorePoint.Length)] : null,
+        KeepsUntil = plan.Restores ? plan.Loss.From : null,
         LossUntil = plan.Loss.Until,
         EstimateSeconds = plan.EstimateSeconds,
         RtoSeconds = plan.RtoSeconds,

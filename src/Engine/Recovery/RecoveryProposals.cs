@@ -133,7 +133,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         var made = await transaction.Command(
             $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
                 + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
-                incident.Id.Value, source, version.Plan, version.Version, plan?.Basis.RestorePoint, plan?.Loss.From.ToUniversalTime(), plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+                incident.Id.Value, source, version.Plan, version.Version, plan is { Restores: true } ? plan.Basis.RestorePoint : null, plan is { Restores: true } ? plan.Loss.From.ToUniversalTime() : null, plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
         if (known is null || (bool)known != (refusal is not null))
         {
             await RecoveryNotices.ProposedAsync(transaction, incident, source, plan, $"{version.Plan} v{version.Version}", refusal);

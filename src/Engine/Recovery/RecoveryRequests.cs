@@ -170,7 +170,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     internal static async Task<Run> InsertAsync(NpgsqlTransaction transaction, string kind, RecoveryPlan plan, string actor, CancellationToken cancellationToken)
     {
         var run = await RunStore.InsertAsync(
-            transaction, kind, plan.Source, plan.Basis.RestorePoint, new RecoveryRequest(plan.ToJson(), plan.Hash), actor, null, cancellationToken);
+            transaction, kind, plan.Source, plan.Restores ? plan.Basis.RestorePoint : null, new RecoveryRequest(plan.ToJson(), plan.Hash), actor, null, cancellationToken);
         await transaction.Command(
             "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, incident, is_drill) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             run.Id.Value, plan.Template, plan.TemplateVersion, plan.Hash, plan.Source, plan.Disaster, plan.Incident, plan.IsDrill).RunAsync(cancellationToken);

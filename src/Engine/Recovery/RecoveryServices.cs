@@ -25,6 +25,7 @@ internal static class RecoveryServices
         services.AddSingleton<IRecoveryAction, RestartServices>();
         services.AddSingleton<IRecoveryAction, RestoreInPlace>();
         services.AddSingleton<IRecoveryAction, SwitchTraffic>();
+        services.AddSingleton<IRecoveryAction, CheckServices>();
         services.AddSingleton<IRecoveryAction, HoldApplication>();
         services.AddSingleton<IRecoveryAction, ReleaseApplication>();
         services.AddSingleton<RecoveryActions>();
@@ -42,6 +43,7 @@ internal static class RecoveryServices
         services.AddSingleton<HandOver>(provider => provider.GetRequiredService<RunRequests>().HandOverAsync);
         services.AddSingleton<RecoveryRequests>();
         services.AddSingleton<RecoveryProposals>();
+        services.AddSingleton<ShadowProposals>();
         services.AddSingleton<IRunHandler, RecoveryRun>();
         services.AddSingleton<PlanDrillCatalog>();
         services.AddSingleton<DrillPlans>();

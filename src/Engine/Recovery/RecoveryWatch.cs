@@ -26,6 +26,7 @@ public sealed class RecoveryWatch(
             {
                 await desk.ExpireAsync(stoppingToken);
                 await desk.EscalateAsync(stoppingToken);
+                await desk.RemindAsync(stoppingToken);
             }, stoppingToken),
             RepeatAsync("incidents", async () =>
             {

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Microsoft.Extensions.Configuration;
 
 namespace Hexabase.DrConsole.Engine.Tests.Estate;
@@ -32,6 +33,16 @@ public sealed class EstateConfigurationTests : IDisposable
         Assert.Equal(0, alone.RestoreApprovals);
         Assert.Contains(alone.Warnings, warning => warning.Contains("RestoreApprovals", StringComparison.Ordinal));
         Assert.Contains("RestoreApprovals", Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": -1 } }"""), "/srv/data")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_least_approvals_of_a_risk_raise_the_gates_of_plans_and_of_restores()
+    {
+        var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Approvals": { "destructive": 2 } } }"""), "/srv/data");
+        Assert.Equal((2, 3, 1), (estate.GateOf(new PlanGate("destructive")).Approvals, estate.GateOf(new PlanGate("destructive", 3)).Approvals, estate.GateOf(new PlanGate("traffic")).Approvals));
+        Assert.Equal(2, estate.RestoreApprovals);
+        var against = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": 1, "Approvals": { "destructive": 2, "traffic": 0 } } }"""), "/srv/data"));
+        Assert.All(["DrConsole:RestoreApprovals: is 1", "Approvals:traffic"], part => Assert.Contains(part, against.Message, StringComparison.Ordinal));
     }
 
     [Fact]

@@ -80,8 +80,12 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         Assert.Empty(await rig.LookAsync(6));
 
         Assert.Empty(await rig.IncidentsAsync());
-        await catalog.Pool.Command("UPDATE run SET state = 'completed', ended_at = clock_timestamp() WHERE id = $1", run!.Item1).RunAsync(Ct);
+        // While it waits for a person too, but not for ever: then the source is down like any other.
+        await catalog.Pool.Command("UPDATE run SET state = 'waiting' WHERE id = $1", run!.Item1).RunAsync(Ct);
+        Assert.Empty(await rig.LookAsync(2));
+        await catalog.Pool.Command("UPDATE recovery_step SET started_at = started_at - $2 WHERE run_id = $1", run.Item1, SourcesAtWork.MayWait).RunAsync(Ct);
         Assert.NotEmpty(await rig.LookAsync(2));
+        await catalog.Pool.Command("UPDATE run SET state = 'completed', ended_at = clock_timestamp() WHERE id = $1", run.Item1).RunAsync(Ct);
     }
 
     [Fact]

@@ -85,6 +85,7 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         Assert.Single(await rig.ToldAsync(gate.Run), one => one is { Event: NotificationEvent.GateEscalated, Severity: NotificationSeverity.Critical });
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { SubjectHash = new string('0', 64) }, Ct), gate, "not what you saw");
         await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { Reason = "ok" }, Ct), gate, "a reason");
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, "paul") with { Incident = " " }, Ct), gate, "the incident or ticket");
         await RefusedAsync(rig.Desk.BreakGlassAsync(Answer(gate, "paul"), Ct), gate, "declared incidents");
     }
 

@@ -72,7 +72,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         [
             new StopDatabaseService(controls), new IsolateCorruptedData(),
             new RestoreFromBackup(Points, access, new PostgresRestores(new LogicalRestore(registry, time), new PhysicalRestore(registry, time)), time),
-            new VerifyDataIntegrity(Points, access, registry, time), new RestartServices(controls, checks, time), new SwitchTraffic(registry),
+            new VerifyDataIntegrity(Points, access, registry, time), new RestartServices(controls, checks, time), new SwitchTraffic(registry), new CheckServices(checks, time),
             new HoldApplication(registry, time), new ReleaseApplication(registry, time),
             new RestoreInPlace(Points, access, _restores, checks, new ScratchProofs(Scratch, registry, time)),
         ];

@@ -137,6 +137,16 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         Assert.Equal((2, 1, "all of them"), (stops, switches, await File.ReadAllTextAsync(file, Ct)));
         var steps = await rig.Catalog.StepsAsync(run, Ct);
         Assert.Contains("2 ready Pods of it answer for it", steps[3].Verification, StringComparison.Ordinal);
+
+        // The first place is repaired: its clients are led back, and nothing is restored for that.
+        rig.Wrap = inner => inner;
+        await rig.Library.SaveAsync($$"""
+            { "name": "{{template}}-back", "title": "Lead them back", "disasters": ["UNKNOWN"], "kind": "volume", "gate": { "risk": "traffic" }, "onFailure": "roll-back-all", "steps": [
+              { "name": "switch", "title": "Switch back", "action": "switch_traffic", "estimateSeconds": 1, "timeoutSeconds": 60, "parameters": { "to": "back" } } ] }
+            """, "adam", "for the test", 0, Ct);
+        var back = await rig.RecoverAsync(await rig.Recoveries.PlanAsync($"{template}-back", new PlanRequest(rig.Source.Name, "UNKNOWN"), Ct));
+        Assert.True(back.State == RunState.Completed, $"{back.ErrorJson}\n{await rig.LogAsync(back.Id)}");
+        Assert.Equal(SiteA, await app.SelectorAsync());
     }
 
     [Fact]

@@ -45,7 +45,7 @@ internal sealed class LabApplication : IAsyncDisposable
 
     public KubernetesWorkload Workload => new(Kubeconfig, Namespace, WorkloadKind.Deployment, Deployment, null);
 
-    public ServiceSwitch Switch => new(Kubeconfig, Namespace, "front", new Dictionary<string, string> { ["app"] = "shop", ["site"] = "b" });
+    public ServiceSwitch Switch => new(Kubeconfig, Namespace, "front", new Dictionary<string, string> { ["app"] = "shop", ["site"] = "b" }) { SelectorBack = new Dictionary<string, string> { ["app"] = "shop", ["site"] = "a" } };
 
     private string Apps => $"/apis/apps/v1/namespaces/{Namespace}/deployments";
 

@@ -76,7 +76,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                             new OperatorCheck("all parcels", Sql: "SELECT count(*) FROM parcel", Expected: "2000"),
                             new OperatorCheck("from outside", Command: ["pg_isready", "--host={host}", "--port={port}", "--dbname={database}"]),
                         ],
-                        null, null),
+                        ["sh", "-c", $"echo there >> {SwitchLog}"], ["sh", "-c", $"echo back >> {SwitchLog}"]),
                 },
             ],
             []);
@@ -96,6 +96,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new VerifyDataIntegrity(Points, Access, _folder.Registry, TimeProvider.System),
             new HoldApplication(_folder.Registry, TimeProvider.System), new ReleaseApplication(_folder.Registry, TimeProvider.System),
             new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks, new ScratchProofs(Scratch, _folder.Registry, TimeProvider.System)), new SwitchTraffic(_folder.Registry),
+            new CheckServices(checks, TimeProvider.System),
         ]);
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(_catalog.Pool, all);
@@ -186,6 +187,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public RecoveryProposals Proposals { get; private set; } = null!;
 
     public NpgsqlDataSource Pool => _catalog.Pool;
+
+    /// <summary>Gets a line for each time that clients are led somewhere.</summary>
+    public string SwitchLog => _folder.Combine("switched");
 
     private string Key => _folder.Combine("key");
 

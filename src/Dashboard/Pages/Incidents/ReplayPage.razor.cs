@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Incidents;
@@ -13,11 +14,15 @@ public partial class ReplayPage : LivePage
 {
     private const int Most = 1000;
 
+    /// <summary>Of so many it is looked up what would have been proposed; who turns the thresholds so far down has other questions.</summary>
+    private const int MostProposed = 50;
+
     /// <summary>Single rounds are kept for a day; older ones are summed up and cannot be judged again.</summary>
     private static readonly TimeSpan Reach = TimeSpan.FromHours(24);
 
     private IReadOnlyList<ReplayedIncident>? _replayed;
     private IReadOnlyList<HealthRound> _rounds = [];
+    private Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>> _proposals = [];
 
     [SupplyParameterFromQuery]
     public int? Suspect { get; set; }
@@ -33,6 +38,9 @@ public partial class ReplayPage : LivePage
 
     [Inject]
     private HealthHistory History { get; set; } = default!;
+
+    [Inject]
+    private ShadowProposals Shadow { get; set; } = default!;
 
     [Inject]
     private ProtectedEstate Estate { get; set; } = default!;
@@ -79,7 +87,14 @@ public partial class ReplayPage : LivePage
             _rounds = await History.RoundsAsync(now - Reach, now, cancellationToken);
         }
 
-        _replayed = ShadowReplay.Run(_rounds, Thresholds);
+        var replayed = ShadowReplay.Run(_rounds, Thresholds);
+        var proposals = new Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>>(ReferenceEqualityComparer.Instance);
+        foreach (var one in replayed.Where(one => one.IsProposed).Take(MostProposed))
+        {
+            proposals[one] = await Shadow.OfAsync(one, cancellationToken);
+        }
+
+        (_replayed, _proposals) = (replayed, proposals);
     }
 
     private static int Within(int? asked, int usual) => asked is >= 1 and <= Most ? asked.Value : usual;

@@ -11,11 +11,12 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <param name="IsRestore">True for a restore outside of plans.</param>
 public sealed record GateRow(ApprovalGate Gate, string Source, int Approved, bool IsRestore);
 
-/// <summary>The gates that wait for somebody, the most urgent first, and those that are closed.</summary>
+/// <summary>The gates that wait for somebody, the most urgent first, those whose review is due, and those that are closed.</summary>
 public partial class ApprovalsPage : LivePage
 {
     private const int ClosedShown = 50;
     private IReadOnlyList<GateRow> _open = [];
+    private IReadOnlyList<GateRow> _due = [];
     private IReadOnlyList<GateRow> _closed = [];
 
     [Inject]
@@ -28,6 +29,7 @@ public partial class ApprovalsPage : LivePage
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
         _open = await RowsAsync(await Gates.OpenAsync(cancellationToken), cancellationToken);
+        _due = await RowsAsync(await Gates.ReviewsDueAsync(cancellationToken), cancellationToken);
         _closed = await RowsAsync(await Gates.ClosedAsync(ClosedShown, cancellationToken), cancellationToken);
     }
 

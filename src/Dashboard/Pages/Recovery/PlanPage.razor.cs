@@ -18,7 +18,8 @@ public partial class PlanPage : LivePage
     private PlanTemplate? _template;
     private IReadOnlyList<PlanVersion> _versions = [];
     private const int HistoryShown = 20;
-    private IReadOnlyDictionary<string, MeasuredDuration> _measured = new Dictionary<string, MeasuredDuration>();
+    private const int MeasuredShown = 5;
+    private IReadOnlyDictionary<string, IReadOnlyDictionary<string, MeasuredDuration>> _measured = new Dictionary<string, IReadOnlyDictionary<string, MeasuredDuration>>();
     private IReadOnlyList<ReadinessRow> _readiness = [];
     private IReadOnlyList<ReadinessRow> _history = [];
     private RecoveryPlan? _plan;
@@ -70,7 +71,7 @@ public partial class PlanPage : LivePage
 
     private IReadOnlyList<Crumb> Crumbs => [new Crumb(RecoveryTexts.NavPlans, "/plans"), new Crumb(_template!.Title)];
 
-    private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.Gate.Approvals, _template.Gate.ApproveWithinMinutes);
+    private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, Estate.GateOf(_template!.Gate).Approvals, _template.Gate.ApproveWithinMinutes);
 
     private IReadOnlyList<Source> Sources => [.. _template!.SourcesIn(Estate)];
 
@@ -83,16 +84,27 @@ public partial class PlanPage : LivePage
             : Library.Read(_versions[0]);
         // The one that was asked for, else one that can be recovered in place.
         _source ??= Sources.OrderBy(source => source.Name == SourceAsked ? 0 : (source.Postgres?.DataDirectory ?? source.VCluster?.DataDirectory ?? source.Volume?.Path) is not null ? 1 : 2).Select(source => source.Name).FirstOrDefault();
-        _measured = _source is null ? _measured : await Durations.ReadAsync(_source, cancellationToken);
+        _measured = await Durations.ReadAsync(
+            _template.Covers != PlanCover.Source ? [.. Estate.Sources.Where(source => _template.Covers == PlanCover.Set || _template.MayHold(source)).Select(source => source.Name)] : _source is null ? [] : [_source],
+            cancellationToken);
         _readiness = [.. (await Readiness.ListAsync(cancellationToken)).Where(row => row.Plan == Name)];
         _history = await Readiness.HistoryAsync(Name, null, HistoryShown, cancellationToken);
         _disaster ??= _template.Disasters.FirstOrDefault(disaster => disaster == DisasterAsked) ?? _template.Disasters[0];
     }
 
-    /// <summary>How long an action takes on the chosen source, and who measured it.</summary>
-    private string Measured(string action) => _measured.GetValueOrDefault(action) is { } known
-        ? $"{Figures.Duration(TimeSpan.FromSeconds(known.Seconds))}, {Figures.Format(known.IsDrill ? DrillTexts.MeasuredDrill : DrillTexts.MeasuredRecovery, known.Newest, Figures.Moment(known.At, Time))}"
-        : DrillTexts.MeasuredNever;
+    /// <summary>How long an action takes on the chosen source, and who measured it; of a plan for several on each that it was measured on, the slowest first.</summary>
+    private IReadOnlyList<string> Measured(string action)
+    {
+        var known = _measured.Where(one => one.Value.ContainsKey(action)).Select(one => (Source: one.Key, Time: one.Value[action])).OrderByDescending(one => one.Time.Seconds).ToList();
+        return known.Count == 0 ? [DrillTexts.MeasuredNever]
+        : [
+            .. known.Take(MeasuredShown).Select(one => (_template!.Covers == PlanCover.Source ? "" : $"{one.Source}: ") + Measured(one.Time)),
+            .. known.Count > MeasuredShown ? [Figures.Format(DrillTexts.MeasuredMore, known.Count - MeasuredShown)] : Array.Empty<string>(),
+        ];
+    }
+
+    private string Measured(MeasuredDuration known) =>
+        $"{Figures.Duration(TimeSpan.FromSeconds(known.Seconds))}, {Figures.Format(known.IsDrill ? DrillTexts.MeasuredDrill : DrillTexts.MeasuredRecovery, known.Newest, Figures.Moment(known.At, Time))}";
 
     private async Task MakeAsync()
     {

@@ -22,13 +22,18 @@ public partial class PlanPreview
 
     private IReadOnlyList<Figure> Strip =>
     [
-        Plan.Several is { } scope ? RecoveryFigures.OfScope(scope) : new Figure(RecoveryTexts.PreviewBasis, SourceRows.Short(Plan.Basis.RestorePoint),
-            Plan.Basis.ProvenAt is { } proven ? Figures.Format(RecoveryTexts.PreviewProven, Figures.Moment(proven, Time)) : RecoveryTexts.PreviewUnproven),
-        new Figure(RecoveryTexts.PreviewMoment, RecoveryWords.Moment(Plan.Basis, Time), Figures.Moment(Plan.Basis.CreatedAt, Time)),
-        new Figure(RecoveryTexts.PreviewLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(Plan.Loss.From, Time)), Plan.Loss.Method),
+        .. Plan.Restores ? Restored : [RecoveryFigures.Nothing],
         new Figure(RecoveryTexts.PreviewEstimate, Figures.Duration(TimeSpan.FromSeconds(Plan.EstimateSeconds)),
             Figures.Format(RecoveryTexts.PreviewMeasured, Plan.Steps.Count(step => step.MeasuredFrom > 0), Plan.Steps.Count)),
         new Figure(RecoveryTexts.PreviewRto, Figures.Target(TimeSpan.FromSeconds(Plan.RtoSeconds)), Plan.EstimateSeconds <= Plan.RtoSeconds ? RecoveryTexts.PreviewWithin : RecoveryTexts.PreviewOver),
         new Figure(RecoveryTexts.PreviewHash, RecoveryWords.Hash(Plan.Hash, 2), $"v{Plan.TemplateVersion}"),
+    ];
+
+    private IReadOnlyList<Figure> Restored =>
+    [
+        Plan.Several is { } scope ? RecoveryFigures.OfScope(scope) : new Figure(RecoveryTexts.PreviewBasis, SourceRows.Short(Plan.Basis.RestorePoint),
+            Plan.Basis.ProvenAt is { } proven ? Figures.Format(RecoveryTexts.PreviewProven, Figures.Moment(proven, Time)) : RecoveryTexts.PreviewUnproven),
+        new Figure(RecoveryTexts.PreviewMoment, RecoveryWords.Moment(Plan.Basis, Time), Figures.Moment(Plan.Basis.CreatedAt, Time)),
+        new Figure(RecoveryTexts.PreviewLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(Plan.Loss.From, Time)), Plan.Loss.Method),
     ];
 }

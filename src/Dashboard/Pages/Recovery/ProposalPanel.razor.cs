@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery;
 using Microsoft.AspNetCore.Components;
@@ -21,6 +23,15 @@ public partial class ProposalPanel
     /// <inheritdoc/>
     protected override async Task OnParametersSetAsync() =>
         _proposals = Incident.State == IncidentState.Confirmed ? await Proposals.ListAsync(Incident.Id, CancellationToken.None) : null;
+
+    /// <summary>Why nothing is proposed, and what helps instead.</summary>
+    private (string Why, string Then) Nothing => Incident switch
+    {
+        { Kind: DisasterKind.NetworkPartition } => (RecoveryTexts.ProposalPartition, RecoveryTexts.ProposalPartitionThen),
+        { Kind: DisasterKind.Unknown } => (RecoveryTexts.ProposalUnknown, RecoveryTexts.ProposalUnknownThen),
+        { Sources.Count: 0, Tiers.Count: > 0 } => (Figures.Format(RecoveryTexts.ProposalTier, Figures.List(Incident.Tiers)), RecoveryTexts.ProposalTierThen),
+        _ => (RecoveryTexts.ProposalNone, RecoveryTexts.ProposalNoneThen),
+    };
 
     private string Href(RecoveryProposal one) => FormattableString.Invariant(
         $"{RecoveryWords.PlanHref(one.Plan)}?source={Uri.EscapeDataString(one.Source)}&incident={one.Incident.Value}&disaster={Incident.Kind.ToName()}");

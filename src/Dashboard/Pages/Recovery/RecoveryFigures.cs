@@ -15,21 +15,25 @@ internal static class RecoveryFigures
         scope.Set is null ? RecoveryTexts.PartsTitle : RecoveryTexts.FigureSet, scope.Set is { } set ? Figures.Count(set) : Figures.Count(scope.Parts.Count),
         Figures.Format(RecoveryTexts.FigureParts, scope.Parts.Count, Figures.Duration(TimeSpan.FromSeconds(scope.ApartSeconds))));
 
+    /// <summary>Of a plan that only asks, or leads clients.</summary>
+    public static Figure Nothing => new(RecoveryTexts.FigureLoss, RecoveryTexts.FigureNothing, RecoveryTexts.RestoresNothing);
+
     public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
     {
         var plan = RecoveryRequest.PlanOf(run);
         var rto = TimeSpan.FromSeconds(plan.RtoSeconds);
         var since = (run.EndedAt ?? time.GetUtcNow()) - run.CreatedAt;
         var left = rto - since;
-        return
+        Figure?[] strip =
         [
             new Figure(run.IsOpen ? RecoveryTexts.FigureAsked : RecoveryTexts.FigureTook, Figures.Duration(since),
                 Figures.Format(RecoveryTexts.FigureAskedBy, Figures.Moment(run.CreatedAt, time), run.RequestedBy)),
             new Figure(Figures.Format(left < TimeSpan.Zero ? RecoveryTexts.FigureOver : RecoveryTexts.FigureLeft, Figures.Target(rto)), Figures.Duration(left.Duration()),
                 Figures.Format(RecoveryTexts.PreviewMeasured, plan.Steps.Count(step => step.MeasuredFrom > 0), plan.Steps.Count)),
-            new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method),
-            plan.Several is { } scope ? OfScope(scope) : new Figure(RecoveryTexts.FigurePoint, SourceRows.Short(plan.Basis.RestorePoint), RecoveryWords.Moment(plan.Basis, time)),
+            plan.Restores ? new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method) : Nothing,
+            plan.Several is { } scope ? OfScope(scope) : plan.Restores ? new Figure(RecoveryTexts.FigurePoint, SourceRows.Short(plan.Basis.RestorePoint), RecoveryWords.Moment(plan.Basis, time)) : null,
             new Figure(RecoveryTexts.FigurePlan, $"v{plan.TemplateVersion}", RecoveryWords.Hash(plan.Hash, 3)),
         ];
+        return [.. strip.OfType<Figure>()];
     }
 }

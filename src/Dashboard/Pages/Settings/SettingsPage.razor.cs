@@ -52,6 +52,8 @@ public partial class SettingsPage : LivePage
         (SettingTexts.SettingCatalog, Files.OriginOf("ConnectionStrings:Console") is null ? SettingTexts.CatalogPrivate : SettingTexts.CatalogExternal, From("ConnectionStrings:Console")),
         (SettingTexts.SettingSources, Figures.Count(Estate.Sources.Count), From("DrConsole:Sources")),
         (SettingTexts.SettingRestoreApprovals, Figures.Count(Estate.RestoreApprovals), From("DrConsole:RestoreApprovals")),
+        .. Estate.Approvals.OrderBy(one => one.Key, StringComparer.Ordinal)
+            .Select(one => (Figures.Format(SettingTexts.SettingApprovals, one.Key), Figures.Count(one.Value), From($"DrConsole:Approvals:{one.Key}"))),
     ];
 
     /// <inheritdoc/>

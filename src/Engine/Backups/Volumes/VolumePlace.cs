@@ -45,6 +45,9 @@ public sealed record VolumePlace(string Path, string Form, string MountPoint, st
         return new VolumePlace(path, FormOf(path, real), mount.Point, mount.Source, mount.Type, mount.Device);
     }
 
+    /// <summary>The mount point that a path lies on now, also where nothing is there.</summary>
+    public static string MountPointOf(string path) => MountOf(RealPath(path), File.ReadLines(MountTable)).Point;
+
     /// <summary>The path with all symbolic links resolved, in whatever part of it.</summary>
     public static string RealPath(string path)
     {

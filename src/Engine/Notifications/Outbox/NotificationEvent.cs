@@ -31,6 +31,9 @@ public enum NotificationEvent
 
     /// <summary>One person went through alone; a review must follow.</summary>
     GateBrokenGlass,
+
+    /// <summary>A day later nobody has written it.</summary>
+    GateReviewDue,
     RecoveryStarted,
     RecoveryStepFailed,
 

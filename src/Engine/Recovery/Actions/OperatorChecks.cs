@@ -1,11 +1,14 @@
 using System.Globalization;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Servers;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
-/// <summary>Asks what operators want to know of a recovered service from outside: HTTP and scripts.</summary>
+/// <summary>Asks what operators want to know of a service from outside: HTTP, queries and scripts.</summary>
 public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
@@ -31,7 +34,9 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         patience.CancelAfter(s_patience);
         try
         {
-            return check.Http is { } address ? await GetAsync(check, address, patience.Token) : await RunAsync(check, [.. check.Command!.Select(word => Addressed(word, target))], patience.Token);
+            return check.Http is { } address ? await GetAsync(check, address, patience.Token)
+                : check.Sql is { } query ? await QueryAsync(check, query, target, patience.Token)
+                : await RunAsync(check, [.. check.Command!.Select(word => Addressed(word, target))], patience.Token);
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
@@ -57,6 +62,31 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         {
             return (false, $"check '{check.Name}': {address}: {fault.Message}");
         }
+    }
+
+    /// <summary>Of a server that serves: the query may read, and change nothing.</summary>
+    private static async Task<(bool, string)> QueryAsync(OperatorCheck check, string query, RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        var source = new PostgresSource { Host = target.Host, Port = target.Port, Database = target.Database, Username = target.Username, PasswordFile = target.PasswordFile };
+        try
+        {
+            await using var connection = await source.OpenAsync(cancellationToken);
+            await new NpgsqlCommand("SET default_transaction_read_only = on", connection).RunAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(query, connection);
+            return JudgeOf(check, await command.ExecuteScalarAsync(cancellationToken));
+        }
+        catch (PostgresException fault)
+        {
+            return (false, $"check '{check.Name}': {fault.MessageText}");
+        }
+    }
+
+    /// <summary>Whether a query's value is the expected one.</summary>
+    internal static (bool Passed, string Text) JudgeOf(OperatorCheck check, object? found)
+    {
+        var value = Convert.ToString(found, CultureInfo.InvariantCulture) ?? "";
+        var passed = check.Expected is not { } expected || value == expected;
+        return (passed, $"check '{check.Name}' gave {value}{(passed ? "" : $", expected was {check.Expected}")}");
     }
 
     private async Task<(bool, string)> RunAsync(OperatorCheck check, IReadOnlyList<string> words, CancellationToken cancellationToken)

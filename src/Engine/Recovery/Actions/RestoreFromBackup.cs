@@ -38,6 +38,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
+            DataDirectoryMount.Require(context.Target.DataDirectory, manifest);
             var target = TargetOf(context.Target, context.Plan.Basis);
             var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation, context.Servers);
             RequireContent(plan, context.Plan.Basis);

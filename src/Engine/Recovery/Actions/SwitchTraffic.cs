@@ -6,11 +6,16 @@ namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
 /// <summary>
 /// Leads clients to the recovered service: by the selector of a Service of Kubernetes, or by a command of the operators'. The
-/// command is never done twice by itself, since nobody knows what it does.
+/// command is never done twice by itself, since nobody knows what it does. With the parameter <c>to</c> = <c>back</c> it leads them
+/// back to the place that they came from, once that is repaired.
 /// </summary>
 public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 {
     public const string ActionName = "switch_traffic";
+
+    private const string Direction = "to";
+
+    private const string Back = "back";
 
     public string Name => ActionName;
 
@@ -26,35 +31,37 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) => target switch
     {
-        _ when SelectorOf(target) is { } selector => selector.Text,
-        { SwitchTraffic: { } words } => [$"run {string.Join(' ', words)}", $"undone by {string.Join(' ', target.SwitchBack!)}"],
+        _ when parameters.GetValueOrDefault(Direction, Back) != Back => throw new EngineException("plan-invalid", ErrorKind.Input,
+            $"parameter {Direction} of {ActionName} is '{parameters[Direction]}'", $"write {Back}, or leave it out"),
+        _ when SelectorOf(target, parameters) is { } selector => selector.Text,
+        { SwitchTraffic: not null } => [$"run {string.Join(' ', Commands(target, parameters).There)}", $"undone by {string.Join(' ', Commands(target, parameters).Back)}"],
         _ => throw new EngineException("no-traffic-switch", ErrorKind.Input, "nothing is configured that switches the clients over",
             "declare Recovery:SwitchService of the source, or Recovery:SwitchTraffic and Recovery:SwitchBack; or leave the step out"),
     };
 
     public Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) =>
-        SelectorOf(target)?.LookAsync(cancellationToken) ?? Task.FromResult(ActionOutlook.Nothing);
+        target?.SwitchService is { } settings ? new KubernetesSwitch(settings, registry.Time).LookAsync(cancellationToken) : Task.FromResult(ActionOutlook.Nothing);
 
     public async Task<JsonElement> CaptureAsync(ActionContext context) =>
-        SelectorOf(context.Target) is { } selector ? ActionContext.Data(await selector.CaptureAsync(context.Cancellation)) : ActionContext.Data(new { });
+        SelectorOf(context) is { } selector ? ActionContext.Data(await selector.CaptureAsync(context.Cancellation)) : ActionContext.Data(new { });
 
-    public async Task<StepEffect> ActAsync(ActionContext context) => new(SelectorOf(context.Target) is { } selector
+    public async Task<StepEffect> ActAsync(ActionContext context) => new(SelectorOf(context) is { } selector
         ? await selector.SwitchAsync(Before(context), context.Cancellation)
-        : await RunAsync(context.Target.SwitchTraffic!, context.Cancellation));
+        : await RunAsync(Commands(context).There, context.Cancellation));
 
     public async Task<EffectProbe> ProbeAsync(ActionContext context)
     {
-        if (SelectorOf(context.Target) is { } selector)
+        if (SelectorOf(context) is { } selector)
         {
             return await selector.IsSwitchedAsync(context.Cancellation) ? new EffectProbe.Done(new StepEffect("the selector is the new one")) : new EffectProbe.NotDone();
         }
 
-        return new EffectProbe.Unknown($"the console ended while {string.Join(' ', context.Target.SwitchTraffic!)} ran: nobody knows whether it took effect");
+        return new EffectProbe.Unknown($"the console ended while {string.Join(' ', Commands(context).There)} ran: nobody knows whether it took effect");
     }
 
     public async Task<StepVerification> VerifyAsync(ActionContext context)
     {
-        if (SelectorOf(context.Target) is { } selector)
+        if (SelectorOf(context) is { } selector)
         {
             var (passed, found) = await selector.VerifyAsync(context.Log, context.Cancellation);
             return new StepVerification(passed, found);
@@ -63,11 +70,26 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
         return new StepVerification(true, "the command said that it is done");
     }
 
-    public async Task<string> RollBackAsync(ActionContext context) => SelectorOf(context.Target) is { } selector
+    public async Task<string> RollBackAsync(ActionContext context) => SelectorOf(context) is { } selector
         ? await selector.SwitchBackAsync(Before(context), context.Cancellation)
-        : await RunAsync(context.Target.SwitchBack!, context.Cancellation);
+        : await RunAsync(Commands(context).Back, context.Cancellation);
 
-    private KubernetesSwitch? SelectorOf(RecoveryTarget target) => target.SwitchService is { } settings ? new KubernetesSwitch(settings, registry.Time) : null;
+    private static (IReadOnlyList<string> There, IReadOnlyList<string> Back) Commands(ActionContext context) => Commands(context.Target, context.Step.Parameters);
+
+    /// <summary>The command that is done, and the one that undoes it.</summary>
+    private static (IReadOnlyList<string> There, IReadOnlyList<string> Back) Commands(RecoveryTarget target, IReadOnlyDictionary<string, string> parameters) =>
+        parameters.ContainsKey(Direction) ? (target.SwitchBack!, target.SwitchTraffic!) : (target.SwitchTraffic!, target.SwitchBack!);
+
+    private KubernetesSwitch? SelectorOf(ActionContext context) => SelectorOf(context.Target, context.Step.Parameters);
+
+    private KubernetesSwitch? SelectorOf(RecoveryTarget target, IReadOnlyDictionary<string, string> parameters) => (target.SwitchService, parameters.ContainsKey(Direction)) switch
+    {
+        (null, _) => null,
+        ({ } settings, false) => new KubernetesSwitch(settings, registry.Time),
+        ({ SelectorBack: { } selector } settings, true) => new KubernetesSwitch(settings with { Selector = selector }, registry.Time),
+        _ => throw new EngineException("no-traffic-switch", ErrorKind.Input, "nothing says which Pods clients are led back to",
+            "declare Recovery:SwitchService:SelectorBack, the labels of the Pods of the place that they came from"),
+    };
 
     private static SelectorSnapshot Before(ActionContext context) =>
         context.SnapshotOf<SelectorSnapshot>(ActionName) ?? throw new System.Diagnostics.UnreachableException("it was captured before the step acted");

@@ -156,8 +156,8 @@ public sealed class VerifyDataIntegrity(RestorePointCatalog points, RestorePoint
         context.Log($"check '{check.Name}'");
         try
         {
-            var value = Convert.ToString(await server.ScalarAsync(check.Sql!, context.Cancellation, context.Target.Database), CultureInfo.InvariantCulture) ?? "";
-            (check.Expected is null || check.Expected == value ? found : faults).Add($"check '{check.Name}' gave {value}{(check.Expected is { } wanted && wanted != value ? $", expected was {wanted}" : "")}");
+            var (passed, text) = OperatorChecks.JudgeOf(check, await server.ScalarAsync(check.Sql!, context.Cancellation, context.Target.Database));
+            (passed ? found : faults).Add(text);
         }
         catch (Npgsql.PostgresException refusal)
         {

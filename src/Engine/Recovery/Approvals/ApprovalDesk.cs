@@ -25,6 +25,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
 {
     private const int ShortestReason = 8;
 
+    private static readonly TimeSpan s_remindEvery = TimeSpan.FromDays(1);
+
     /// <summary>Approves; the last approval that was missing lets the run go on.</summary>
     /// <returns>The gate as it stands then.</returns>
     /// <exception cref="EngineException"><c>approval-refused</c>, with the reason.</exception>
@@ -134,6 +136,26 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         await transaction.CommitAsync(cancellationToken);
     }
 
+    /// <summary>Tells once a day of glass that was broken and that nobody has written a review of.</summary>
+    public async Task RemindAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var due = await transaction.Command(
+            $"""
+            UPDATE approval_gate SET review_told_at = clock_timestamp()
+            WHERE id IN (
+              SELECT id FROM approval_gate WHERE is_break_glass AND review IS NULL AND clock_timestamp() > coalesce(review_told_at, granted_at) + $1 FOR UPDATE SKIP LOCKED)
+            RETURNING {ApprovalCatalog.Columns}
+            """, s_remindEvery).ListAsync(ApprovalCatalog.Map, cancellationToken);
+        foreach (var gate in due)
+        {
+            await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateReviewDue, gate, null, null);
+        }
+
+        await transaction.CommitAsync(cancellationToken);
+    }
+
     /// <summary>Records the review that must follow a break-glass: by somebody who neither asked for it nor broke it, nor has their account from either.</summary>
     /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
     public async Task ReviewAsync(long gate, string person, string review, CancellationToken cancellationToken)
@@ -187,6 +209,11 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         GateAnswer answer, string act, Func<NpgsqlTransaction, ApprovalGate, Task<bool>> apply, CancellationToken cancellationToken)
     {
         RequireReason(answer.Reason);
+        if (act != "decline" && answer.Incident.Trim().Length == 0)
+        {
+            throw Refused("the incident or ticket that it is for is needed");
+        }
+
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // Two answers at once stand in line here, so that the second sees what the first has done. The run's row comes first, as where

@@ -75,6 +75,10 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<ApprovalGate>> ClosedAsync(int limit, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM approval_gate WHERE state <> 'open' ORDER BY id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);
 
+    /// <summary>Where one person went through alone and nobody has written the review yet, oldest first.</summary>
+    public Task<IReadOnlyList<ApprovalGate>> ReviewsDueAsync(CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT {Columns} FROM approval_gate WHERE is_break_glass AND review IS NULL ORDER BY granted_at").ListAsync(Map, cancellationToken);
+
     /// <summary>The gates of a run, oldest first.</summary>
     public Task<IReadOnlyList<ApprovalGate>> OfRunAsync(RunId run, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM approval_gate WHERE run_id = $1 ORDER BY id", run.Value).ListAsync(Map, cancellationToken);

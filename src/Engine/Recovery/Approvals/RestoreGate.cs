@@ -12,7 +12,9 @@ namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate) : IRestoreGate
 {
     /// <summary>As the product's own plans have it.</summary>
-    private PlanGate Rule => new("destructive", estate.RestoreApprovals);
+    internal const string Risk = "destructive";
+
+    private PlanGate Rule => new(Risk, estate.RestoreApprovals);
 
     /// <inheritdoc/>
     public async Task RequireApproversAsync(RestorePlan plan, string requester, CancellationToken cancellationToken)

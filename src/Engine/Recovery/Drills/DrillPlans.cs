@@ -32,6 +32,11 @@ public sealed class DrillPlans(
     public async Task<DrillPlan> MakeAsync(PlanVersion version, PlanTemplate template, string subject, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(template);
+        if (!template.Restores)
+        {
+            throw ShowsNothing(template.Name, subject);
+        }
+
         var living = template.Covers == PlanCover.Source
             ? await maker.MakeAsync(version, template, new PlanRequest(subject, template.Disasters[0], IsSketch: true), cancellationToken)
             : (await several.MakeAsync(version, template, (await subjects.NamedAsync(template, subject, cancellationToken)).Request, cancellationToken)).Require();
@@ -135,10 +140,13 @@ public sealed class DrillPlans(
         var restored = plan.Steps.Where(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, NotExercised: null }).ToList();
         if (PlacesOf(plan).FirstOrDefault(one => !restored.Any(step => plan.Several is null || step.Part == one.Source)).Source is { } idle)
         {
-            throw new EngineException("drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan.Template} restores nothing of {idle}, so a drill of it shows nothing",
-                $"give it a step of {RestoreFromBackup.ActionName} or {RestoreInPlace.ActionName}, or do not drill it (drillEveryDays 0)");
+            throw ShowsNothing(plan.Template, idle);
         }
     }
+
+    private static EngineException ShowsNothing(string plan, string idle) => new(
+        "drill-shows-nothing", ErrorKind.Unsupported, $"plan {plan} restores nothing of {idle}, so a drill of it shows nothing",
+        $"give it a step of {RestoreFromBackup.ActionName} or {RestoreInPlace.ActionName}, or do not drill it (drillEveryDays 0)");
 
     /// <summary>The plan in the folders of one attempt: where it works and whom it asks is decided here, whatever the plan says.</summary>
     internal static RecoveryPlan In(RecoveryPlan plan, DrillScratch scratch) => plan.Several is { } scope

@@ -70,14 +70,14 @@ public sealed class DrillRequests(
     /// <returns>False where it had ended.</returns>
     public Task<bool> CancelAsync(RunId run, string actor, CancellationToken cancellationToken) => new RunStore(catalog).CancelAsync(run, actor, cancellationToken);
 
-    /// <summary>Every plan of every source, workspace or group of sources that it is for, with its newest drill and the time of the next. One that cannot be read holds up no other; its readiness says so.</summary>
+    /// <summary>Every plan that restores something, of every source, workspace or group of sources that it is for, with its newest drill and the time of the next. One that cannot be read holds up no other; its readiness says so.</summary>
     public async Task<IReadOnlyList<DrillDue>> DueAsync(CancellationToken cancellationToken)
     {
         var newest = (await drills.NewestAsync(cancellationToken)).ToDictionary(drill => (drill.Recovery.Plan, drill.Recovery.Source));
         var all = new List<DrillDue>();
         foreach (var version in await library.ListAsync(cancellationToken))
         {
-            if (library.TryRead(version).Template is { } template)
+            if (library.TryRead(version).Template is { Restores: true } template)
             {
                 all.AddRange(template.SourcesIn(estate).Select(source => DueOf(version, template, source.Name, [source], newest)));
                 all.AddRange((await subjects.OfAsync(template, cancellationToken)).Select(one => DueOf(version, template, one.Name, one.Sources, newest)));

@@ -66,7 +66,7 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
                 notes.Add("no restore of this restore point has been proven yet");
             }
 
-            notes.AddRange(source.Recovery.Checks.Where(check => !Suits(source, check))
+            notes.AddRange(source.Recovery.Checks.Where(check => !LivingTarget.Suits(source, check))
                 .Select(check => $"check '{check.Name}' is not asked: it asks a database server, and {source.Name} is none"));
             if (source.Recovery.Service is not null && service is null)
             {
@@ -74,21 +74,11 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
             }
 
             return new InPlaceRecovery(
-                new RecoveryTarget(
-                    directory, source.Redis?.Host ?? "", source.Redis?.Port ?? 0, "", source.Redis?.Username ?? "", source.Redis?.PasswordFile, service,
-                    [.. source.Recovery.Checks.Where(check => Suits(source, check))], source.Recovery.SwitchTraffic, source.Recovery.SwitchBack)
-                {
-                    InPlace = new PlannedInPlace(place.ToText(), plan),
-                    Redis = source.Redis,
-                    SwitchService = source.Recovery.SwitchService,
-                },
+                LivingTarget.Of(source) with { DataDirectory = directory, Service = service, InPlace = new PlannedInPlace(place.ToText(), plan) },
                 new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
                 new LossWindow(point.CreatedAt, request.FirstEvidence, "the restore point's own time: what changed after it is in none"), notes);
         }
     }
-
-    /// <summary>A Redis has an address for a command's words; a query of SQL is for neither of them.</summary>
-    private static bool Suits(Source source, OperatorCheck check) => source.Redis is null ? !check.AsksWhereItIsTold : check.Sql is null;
 
     /// <summary>What the plan stops before and starts after; null where it does neither.</summary>
     private static ServiceSettings? ServiceOf(Source source, PlanTemplate template)

@@ -41,7 +41,7 @@ public sealed class PlanMaker(
         ArgumentNullException.ThrowIfNull(request);
         var source = estate.SourceNamed(request.Source);
         RequireKind(source, template);
-        var (chosen, (target, basis, loss, notes)) = await ChooseAsync(source, template, request, cancellationToken);
+        var (refused, (target, basis, loss, notes)) = await FindAsync(source, template, request, cancellationToken);
         var plan = new RecoveryPlan
         {
             Template = version.Plan,
@@ -55,10 +55,10 @@ public sealed class PlanMaker(
             Basis = basis,
             Loss = loss,
             Target = target,
-            Gate = template.Gate,
+            Gate = estate.GateOf(template.Gate),
             OnFailure = template.OnFailure,
             Steps = await StepsAsync(template, target, basis, source.Name, cancellationToken),
-            Notes = [.. notes, .. chosen.Refused.Select(refused => $"passed over: {refused}")],
+            Notes = [.. notes, .. refused.Select(one => $"passed over: {one}")],
             RtoSeconds = estate.ClassOf(source).Rto.TotalSeconds,
             Class = source.Class,
             RpoSeconds = estate.ClassOf(source).Rpo.TotalSeconds,
@@ -86,6 +86,19 @@ public sealed class PlanMaker(
         }));
         // Stop and start look at the same service.
         return new ActionOutlook([.. found.SelectMany(one => one.Notes).Distinct()], [.. found.SelectMany(one => one.Obstacles).Distinct()]);
+    }
+
+    private async Task<(IReadOnlyList<RefusedPoint> Refused, InPlaceRecovery Made)> FindAsync(Source source, PlanTemplate template, PlanRequest request, CancellationToken cancellationToken)
+    {
+        if (!template.Restores)
+        {
+            return request is { ExactPoint: null, Moment: null }
+                ? ([], new InPlaceRecovery(LivingTarget.Of(source), RecoveryBasis.None, LossWindow.None, []))
+                : throw new EngineException("plan-restores-nothing", ErrorKind.Input, $"plan {template.Name} restores nothing, so that there is no moment to choose", "leave the moment out, or choose a plan that restores");
+        }
+
+        var (chosen, made) = await ChooseAsync(source, template, request, cancellationToken);
+        return (chosen.Refused, made);
     }
 
     /// <summary>What of a source is recovered from which point: the newest that does; one that the driver finds unfit to be put back in place is passed over like any other.</summary>
@@ -146,7 +159,7 @@ public sealed class PlanMaker(
 
     private static void RequireKind(Source source, PlanTemplate template)
     {
-        if (!template.IsFor(source))
+        if (template.Covers != PlanCover.Source || !template.IsOfKind(source))
         {
             throw new EngineException("plan-kind", ErrorKind.Input, $"plan {template.Name} is for {template.Kind}, {source.Name} is of kind {source.Kind.ToString().ToLowerInvariant()}",
                 "choose a plan for its kind");
@@ -158,20 +171,14 @@ public sealed class PlanMaker(
 
     private static RecoveryTarget TargetOf(Source source)
     {
-        var postgres = source.Postgres!;
-        if (!IsPutBack(postgres) || postgres.DataDirectory is not { } directory)
+        if (!IsPutBack(source.Postgres!))
         {
             throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
                 $"{source.Name} cannot be recovered in place: its data directory is not known here, or it has no physical backups",
                 "set Postgres:Mode to physical or both and Postgres:DataDirectory; or restore it into a new database");
         }
 
-        return new RecoveryTarget(
-            directory, postgres.Host, postgres.Port, postgres.Database, postgres.Username, postgres.PasswordFile,
-            source.Recovery.Service ?? new ServiceSettings(ServiceDriver.PgCtl), source.Recovery.Checks, source.Recovery.SwitchTraffic, source.Recovery.SwitchBack)
-        {
-            SwitchService = source.Recovery.SwitchService,
-        };
+        return LivingTarget.Of(source);
     }
 
     private async Task<InPlaceRecovery> BasisAsync(
@@ -182,6 +189,7 @@ public sealed class PlanMaker(
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            DataDirectoryMount.Require(target.DataDirectory, manifest);
             var cluster = await ClusterFacts.ReadAsync(repository, manifest, cancellationToken);
             if (cluster.Tablespaces.Count > 0)
             {

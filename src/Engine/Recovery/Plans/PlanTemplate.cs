@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -98,10 +99,15 @@ public sealed record PlanTemplate(
     /// <summary>Whether it can be one of several sources that it recovers together.</summary>
     public bool MayHold(Source source) => Covers == PlanCover.Sources && IsOfKind(source);
 
-    /// <summary>Whether it recovers this source by itself.</summary>
-    public bool IsFor(Source source) => Covers == PlanCover.Source && IsOfKind(source);
+    /// <summary>Whether it recovers this source by itself. One that only leads clients is for sources that say how.</summary>
+    public bool IsFor(Source source) => Covers == PlanCover.Source && IsOfKind(source)
+        && (Restores || !Steps.Any(step => step.Action == SwitchTraffic.ActionName) || source?.Recovery is { SwitchTraffic: not null } or { SwitchService: not null });
 
-    private bool IsOfKind(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
+    /// <summary>Whether anything is put back by it; else it only asks, or leads clients.</summary>
+    [JsonIgnore]
+    public bool Restores => Covers != PlanCover.Source || Steps.Any(step => step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName);
+
+    internal bool IsOfKind(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
 
     /// <summary>The declared sources that it is for.</summary>
     public IEnumerable<Source> SourcesIn(ProtectedEstate estate) => (estate ?? throw new ArgumentNullException(nameof(estate))).Sources.Where(IsFor);

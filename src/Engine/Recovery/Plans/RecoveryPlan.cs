@@ -44,13 +44,21 @@ public enum WayBack
 /// <param name="Moment">Recover to the last commit before this; null for the end of the WAL, or of the backup where there is no WAL.</param>
 /// <param name="ToEnd">True: replay as far as there is WAL.</param>
 /// <param name="ProvenAt">When a restore of it last passed; null where none has.</param>
-public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt, string ManifestHash, DateTimeOffset? Moment, bool ToEnd, DateTimeOffset? ProvenAt);
+public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt, string ManifestHash, DateTimeOffset? Moment, bool ToEnd, DateTimeOffset? ProvenAt)
+{
+    /// <summary>Of a plan that restores nothing.</summary>
+    internal static RecoveryBasis None { get; } = new("", DateTimeOffset.UnixEpoch, "", null, false, null);
+}
 
 /// <summary>What would be lost by the recovery.</summary>
 /// <param name="From">Everything committed up to here comes back.</param>
 /// <param name="Until">When the last write can have been accepted; null while it still takes writes.</param>
 /// <param name="Method">How it was told.</param>
-public sealed record LossWindow(DateTimeOffset From, DateTimeOffset? Until, string Method);
+public sealed record LossWindow(DateTimeOffset From, DateTimeOffset? Until, string Method)
+{
+    /// <summary>Of a plan that restores nothing.</summary>
+    internal static LossWindow None { get; } = new(DateTimeOffset.UnixEpoch, null, "it restores nothing, so that nothing is lost by it");
+}
 
 /// <summary>What is recovered, as it was when the plan was made. Holds no secret.</summary>
 /// <param name="DataDirectory">Its data directory on this machine; of a volume its path, of a virtual cluster the directory of its store.</param>
@@ -211,6 +219,10 @@ public sealed record RecoveryPlan
     /// <summary>Of a recovery of several sources: which, and how many at once. Null for one source, and not in its text.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public RecoveryScope? Several { get; init; }
+
+    /// <summary>False of a plan that only asks or leads clients: then there is neither a restore point nor a loss.</summary>
+    [JsonIgnore]
+    public bool Restores => Basis.RestorePoint.Length > 0;
 
     /// <summary>The sources that it recovers.</summary>
     [JsonIgnore]

@@ -202,7 +202,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             Basis = measured.MinBy(part => part.Basis.CreatedAt)!.Basis,
             Loss = oldest.Loss with { Method = $"the part that loses most, {oldest.Source}: {oldest.Loss.Method}" },
             Target = whole,
-            Gate = template.Gate,
+            Gate = estate.GateOf(template.Gate),
             OnFailure = template.OnFailure,
             Steps = await StepsAsync(template, whole, measured, wanted.Subject, cancellationToken),
             Notes = [.. leftOut.Select(one => $"{one.Source} is left out{(one.With is null ? " and stays as it is" : "")}: {one.Reason}"), .. notes],
@@ -220,12 +220,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
     private async Task<IReadOnlyList<PlannedStep>> StepsAsync(
         PlanTemplate template, RecoveryTarget whole, IReadOnlyList<RecoveryPart> parts, string subject, CancellationToken cancellationToken)
     {
-        var known = new Dictionary<string, IReadOnlyDictionary<string, MeasuredDuration>> { [subject] = await durations.ReadAsync(subject, cancellationToken) };
-        foreach (var part in parts)
-        {
-            known[part.Source] = await durations.ReadAsync(part.Source, cancellationToken);
-        }
-
+        var known = await durations.ReadAsync([subject, .. parts.Select(part => part.Source)], cancellationToken);
         var steps = new List<PlannedStep>();
         var stage = 0;
         foreach (var step in template.Steps)

@@ -18,18 +18,26 @@ public sealed class StepDurations(NpgsqlDataSource catalog)
     private const int NewestOnly = 10;
 
     /// <summary>By action; those that were never measured are not in it.</summary>
-    public async Task<IReadOnlyDictionary<string, MeasuredDuration>> ReadAsync(string source, CancellationToken cancellationToken)
+    public async Task<IReadOnlyDictionary<string, MeasuredDuration>> ReadAsync(string source, CancellationToken cancellationToken) =>
+        (await ReadAsync([source], cancellationToken))[source];
+
+    /// <summary>The same of several sources, by source; each of them is in it.</summary>
+    public async Task<IReadOnlyDictionary<string, IReadOnlyDictionary<string, MeasuredDuration>>> ReadAsync(IReadOnlyCollection<string> sources, CancellationToken cancellationToken)
     {
         var rows = await catalog.Command(
             """
-            SELECT action, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), count(*)::int, (array_agg(run_id ORDER BY age))[1], (array_agg(is_drill ORDER BY age))[1], max(ended_at) FROM (
-              SELECT s.action, s.run_id, r.is_drill, s.ended_at, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
-                row_number() OVER (PARTITION BY s.action ORDER BY s.ended_at DESC) AS age
+            SELECT source, action, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds), count(*)::int, (array_agg(run_id ORDER BY age))[1], (array_agg(is_drill ORDER BY age))[1], max(ended_at) FROM (
+              SELECT coalesce(s.part, r.source) AS source, s.action, s.run_id, r.is_drill, s.ended_at, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
+                row_number() OVER (PARTITION BY coalesce(s.part, r.source), s.action ORDER BY s.ended_at DESC) AS age
               FROM recovery_step s JOIN recovery r ON r.run_id = s.run_id
               -- A step that was tried again, or waited for a person, measures something else.
-              WHERE coalesce(s.part, r.source) = $1 AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
-            ) recent WHERE age <= $2 GROUP BY action
-            """, source, NewestOnly).ListAsync(row => (Action: row.GetString(0), Duration: new MeasuredDuration(row.GetDouble(1), row.GetInt32(2), new RunId(row.GetInt64(3)), row.GetBoolean(4), row.Time(5))), cancellationToken);
-        return rows.ToDictionary(row => row.Action, row => row.Duration);
+              WHERE coalesce(s.part, r.source) = ANY ($1) AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
+            ) recent WHERE age <= $2 GROUP BY source, action
+            """, sources.ToArray(), NewestOnly).ListAsync(
+            row => (Source: row.GetString(0), Action: row.GetString(1), Duration: new MeasuredDuration(row.GetDouble(2), row.GetInt32(3), new RunId(row.GetInt64(4)), row.GetBoolean(5), row.Time(6))),
+            cancellationToken);
+        var found = rows.ToLookup(row => row.Source);
+        return sources.Distinct().ToDictionary(
+            source => source, source => (IReadOnlyDictionary<string, MeasuredDuration>)found[source].ToDictionary(row => row.Action, row => row.Duration));
     }
 }

@@ -125,7 +125,10 @@ public sealed class PlanReadiness(
         var last = await readiness.LastAsync(version.Plan, subject, cancellationToken);
         var facts = new ReadinessFacts(
             version.Version, plan is null ? null : DrillPlans.FingerprintOf(plan), impossible,
-            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, protection));
+            [.. await ObstaclesAsync(template, plan, cancellationToken)], last, LifetimeOf(template, protection))
+        {
+            NotDrillable = template.Restores ? null : "it restores nothing",
+        };
         var now = time.GetUtcNow();
         var (state, reasons) = ReadinessJudgement.Judge(facts, now);
         await readiness.RecordAsync(new ReadinessRow(version.Plan, subject, version.Version, state, reasons, last?.Run, now, now), cancellationToken);
@@ -134,9 +137,10 @@ public sealed class PlanReadiness(
     private async Task<IEnumerable<ReadinessReason>> ObstaclesAsync(PlanTemplate template, RecoveryPlan? plan, CancellationToken cancellationToken)
     {
         var obstacles = new List<ReadinessReason>();
-        if (!await readiness.HasApproversAsync(template.Gate.Approvals, cancellationToken))
+        var needed = estate.GateOf(template.Gate).Approvals;
+        if (!await readiness.HasApproversAsync(needed, cancellationToken))
         {
-            obstacles.Add(new ReadinessReason(ReadinessCause.ApproversMissing, $"{Counted.Of(template.Gate.Approvals, "approval")}"));
+            obstacles.Add(new ReadinessReason(ReadinessCause.ApproversMissing, $"{Counted.Of(needed, "approval")}"));
         }
 
         if (plan is not null)

@@ -21,7 +21,7 @@ public enum ReadinessCause
 {
     NoDrill,
 
-    /// <summary>Of older builds, which drilled no plans for several sources: their rows are still read.</summary>
+    /// <summary>It was never carried out, and no drill can show it, since it restores nothing.</summary>
     NotDrillable,
     DrillFailed,
     NotCleaned,
@@ -68,7 +68,11 @@ public sealed record ReadinessProof(RunId Run, bool IsDrill, int PlanVersion, st
 /// <param name="Last">Null where it never ran.</param>
 /// <param name="Lifetime">For so long a proof holds.</param>
 public sealed record ReadinessFacts(
-    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime);
+    int PlanVersion, string? ConfigurationHash, string? Impossible, IReadOnlyList<ReadinessReason> Obstacles, ReadinessProof? Last, TimeSpan Lifetime)
+{
+    /// <summary>Why no drill can show it; null where one can.</summary>
+    public string? NotDrillable { get; init; }
+}
 
 /// <summary>Judges how ready a plan is; all reasons at once. What is not known is never verified.</summary>
 public static class ReadinessJudgement
@@ -86,7 +90,7 @@ public static class ReadinessJudgement
         switch (facts.Last)
         {
             case null:
-                against.Add(new ReadinessReason(ReadinessCause.NoDrill, ""));
+                against.Add(facts.NotDrillable is { } because ? new ReadinessReason(ReadinessCause.NotDrillable, because) : new ReadinessReason(ReadinessCause.NoDrill, ""));
                 break;
             case { Outcome: not RecoveryOutcome.Completed } failed:
                 against.Add(new ReadinessReason(ReadinessCause.DrillFailed, $"{failed.Run}: {failed.Failure ?? RecoveryNames.Of(failed.Outcome)}"));

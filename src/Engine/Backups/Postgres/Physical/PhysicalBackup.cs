@@ -209,6 +209,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         if (request.Source.DataDirectory is { } directory)
         {
             properties[DirectoryFiles.DirectoryProperty] = directory;
+            properties[DataDirectoryMount.MountProperty] = DataDirectoryMount.PointOf(directory);
         }
 
         return properties;
