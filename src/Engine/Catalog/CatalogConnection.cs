@@ -1,3 +1,4 @@
+using System.Globalization;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Catalog;
@@ -20,6 +21,12 @@ public sealed record CatalogConnection(string Application, string Owner)
     public string ApplicationRole => new NpgsqlConnectionStringBuilder(Application).Username
         ?? throw new EngineException("catalog-no-user", ErrorKind.Input, "the console's connection string names no user", "Add Username=… to ConnectionStrings:Console.");
 
+    /// <summary>
+    /// As long as a run's lease. A process that is frozen inside a transaction keeps its locks, the audit chain's among them, and
+    /// everybody else would wait for it for ever; no transaction of the console's waits for anything but its own statements.
+    /// </summary>
+    private const int IdleTransactionLimitMs = 30_000;
+
     /// <summary>Opens a pool for the application role whose sessions find the catalog's tables by their bare names.</summary>
     public NpgsqlDataSource OpenPool()
     {
@@ -30,6 +37,8 @@ public sealed record CatalogConnection(string Application, string Owner)
             MaxPoolSize = 40,
             IncludeErrorDetail = false,
         };
+        // Of two the server takes the last: an administrator's own setting stays.
+        builder.Options = string.Create(CultureInfo.InvariantCulture, $"-c idle_in_transaction_session_timeout={IdleTransactionLimitMs} {builder.Options}").TrimEnd();
         return NpgsqlDataSource.Create(builder.ConnectionString);
     }
 }

@@ -96,6 +96,7 @@ public sealed class RunContext
         }
 
         await IntendAsync(name, position);
+        await RequireLeaseAsync();
         var result = await act(handle);
         await CompleteAsync(name, handle, result);
         return result;
@@ -108,6 +109,13 @@ public sealed class RunContext
         await (LookForCancel?.Invoke() ?? Task.CompletedTask);
         Cancellation.ThrowIfCancellationRequested();
     }
+
+    /// <summary>
+    /// Called between a step's intent and its effect. The fence guards what is written into the catalog; a process that was frozen
+    /// here for longer than its lease, while another did the step, must not do it a second time.
+    /// </summary>
+    /// <exception cref="LeaseLostException">The lease has run out, or another holds it.</exception>
+    internal Task RequireLeaseAsync() => _hold.RenewAsync(CancellationToken.None);
 
     /// <summary>True where a step's intent is on record: it may have had an effect.</summary>
     internal async Task<bool> HasBegunAsync(string step) => await FindAsync(step) is not null;

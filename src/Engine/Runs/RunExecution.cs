@@ -36,6 +36,9 @@ public interface IRunHandler
 public sealed class RunExecution(
     NpgsqlDataSource catalog, IEnumerable<IRunHandler> handlers, LeaseTimes times, TimeProvider time, ILogger<RunExecution> log)
 {
+    /// <summary>PostgreSQL's <c>idle_in_transaction_session_timeout</c>.</summary>
+    private const string IdleInTransactionEnded = "25P03";
+
     private readonly Dictionary<string, IRunHandler> _handlers = handlers.ToDictionary(handler => handler.Kind);
 
     /// <summary>Advances the run until it ends, is cancelled, or <paramref name="stopping"/> is set (then it goes on later).</summary>
@@ -179,9 +182,12 @@ public sealed class RunExecution(
         }
     }
 
-    /// <summary>True for a lost connection or a server that stops or starts; false for a statement that the server refused.</summary>
+    /// <summary>
+    /// True for a lost connection, a server that stops or starts, and a session that it ended because this process was frozen inside
+    /// a transaction; false for a statement that the server refused.
+    /// </summary>
     private static bool IsCatalogAway(NpgsqlException fault) =>
-        fault is not PostgresException refused || refused.SqlState[..2] is "08" or "57" or "53";
+        fault is not PostgresException refused || refused.SqlState[..2] is "08" or "57" or "53" || refused.SqlState == IdleInTransactionEnded;
 
     private static Task FailAsync(RunHold hold, RunJournal journal, RunError error)
     {

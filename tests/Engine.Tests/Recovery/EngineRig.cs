@@ -42,6 +42,9 @@ internal sealed class EngineRig : IAsyncDisposable, IRunTrigger
     /// <summary>Called after an action took effect, and before that is written down; what it throws, the step fails of.</summary>
     public Func<ActionContext, Task> AfterAct { get; set; } = _ => Task.CompletedTask;
 
+    /// <summary>Called with what is asked for here and is no backup; nobody takes it up until the test says so.</summary>
+    public Func<RunId, CancellationToken, Task> HandOver { get; set; } = (_, _) => Task.CompletedTask;
+
     public RecoveryRequests Recoveries => Get<RecoveryRequests>();
 
     public RecoveryCatalog Catalog => Get<RecoveryCatalog>();
@@ -116,7 +119,10 @@ internal sealed class EngineRig : IAsyncDisposable, IRunTrigger
         if ((await Get<RunStore>().FindAsync(run, cancellationToken))!.Kind == RunKinds.Backup)
         {
             await Get<RunExecution>().AdvanceAsync(run, cancellationToken);
+            return;
         }
+
+        await HandOver(run, cancellationToken);
     }
 
     public async ValueTask DisposeAsync()

@@ -117,6 +117,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         JsonElement? snapshot = row.Snapshot is null ? await OfTheTargetAsync(action.CaptureAsync, await ContextAsync(step, row, cancellation)) : null;
         Run.Log(step.Name, $"begins: {step.Title}");
         await journal.IntendAsync(step, snapshot);
+        await Run.RequireLeaseAsync();
         Run.Report(new TransferProgress(step.Name, 0, null, 0, null));
         var effect = await OfTheTargetAsync(action.ActAsync, await ContextAsync(step, row, cancellation));
         await journal.ActedAsync(step, effect);

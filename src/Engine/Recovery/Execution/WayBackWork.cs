@@ -57,6 +57,7 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
     {
         Run.Enter(step.Name);
         await journal.RollingBackAsync(step);
+        await Run.RequireLeaseAsync();
         Run.Log(step.Name, "rolling back");
 
         // Not the run's own token: a cancel asks for exactly this.
