@@ -13,7 +13,7 @@ using Hexabase.DrConsole.Engine.Tests.Executable;
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
 /// <summary>A damaged cluster is recovered by its plan, or is as it was before.</summary>
-public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRig>, IAsyncLifetime
+public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRig>, IAsyncLifetime
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -42,39 +42,6 @@ public sealed class RecoveryRunTests(RecoveryRig rig) : IClassFixture<RecoveryRi
         Assert.True(told[^1].Facts.Seconds > 0);
         Assert.Equal(("olga", 1, plan.Loss.From), (told[0].Facts.Requester, told[0].Facts.Needed, told[0].Facts.KeepsUntil));
         Assert.All((await rig.PlanAsync()).Steps, step => Assert.True(step.MeasuredFrom > 0));
-    }
-
-    [Theory]
-    [InlineData(StopDatabaseService.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
-    [InlineData(IsolateCorruptedData.ActionName, Fault.RollBack, RecoveryOutcome.RollbackFailed)]
-    [InlineData(RestoreFromBackup.ActionName, Fault.NoWayBack, RecoveryOutcome.FailedNoRollback)]
-    [InlineData(VerifyDataIntegrity.ActionName, Fault.Verify, RecoveryOutcome.VerificationFailed)]
-    [InlineData(RestartServices.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
-    [InlineData(RestartServices.ActionName, Fault.Bug, RecoveryOutcome.Error)]
-    public async Task A_step_that_fails_ends_in_the_status_that_says_how_the_system_is_left(string action, Fault fault, RecoveryOutcome expected)
-    {
-        using var failing = rig.Wrap(action, inner => new FailingAction(inner, fault));
-        await rig.DamageAsync();
-        var damaged = rig.Digest();
-        var plan = await rig.PlanAsync();
-        if (fault == Fault.NoWayBack)
-        {
-            plan = plan with { Steps = [.. plan.Steps.Select(step => step.Action == action ? step with { WayBack = WayBack.None } : step)] };
-        }
-
-        var ended = await rig.RecoverAsync(plan);
-
-        Assert.Equal(RunState.Failed, ended.State);
-        Assert.True(expected == await rig.OutcomeAsync(ended.Id), $"{await rig.OutcomeAsync(ended.Id)}\n{await rig.LogAsync(ended.Id)}");
-        var told = await rig.ToldAsync(ended.Id);
-        Assert.Equal((NotificationEvent.RecoveryEnded, NotificationSeverity.Critical, RecoveryNames.Of(expected)), (told[^1].Event, told[^1].Severity, told[^1].Facts.Outcome));
-        Assert.Equal(fault != Fault.Bug, told.Any(one => one.Event == NotificationEvent.RecoveryStepFailed));
-        if (expected is RecoveryOutcome.RolledBack or RecoveryOutcome.VerificationFailed)
-        {
-            Assert.Equal(damaged, rig.Digest());
-            Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
-            Assert.All(rig.Beside(), name => Assert.DoesNotContain(".aside-", name, StringComparison.Ordinal));
-        }
     }
 
     [Fact]
