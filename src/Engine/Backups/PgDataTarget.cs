@@ -5,7 +5,8 @@ namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
 /// A new data directory for a cluster, recovered to a moment: <c>pgdata:/new/dir?port=P&amp;time=2026-11-24T14:32:10Z</c>, or
-/// <c>&amp;lsn=0/16B3748</c>, <c>&amp;name=before_upgrade</c>, <c>&amp;end=true</c>. Without one of them it is the restore point itself.
+/// <c>&amp;lsn=0/16B3748</c>, <c>&amp;name=before_upgrade</c>, <c>&amp;end=true</c>. Without one of them it is the restore point itself;
+/// with a time and the end it is whichever comes first.
 /// </summary>
 /// <param name="Path">Absolute; it does not exist or is empty.</param>
 /// <param name="Port">The server is left running there on 127.0.0.1; null leaves it stopped.</param>
@@ -21,7 +22,7 @@ public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset?
     public bool IsPointInTime => Time is not null || Lsn is not null || Name is not null || ToEnd;
 
     /// <summary>The moment in words.</summary>
-    public string MomentText => Time is { } time ? $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss.ffffff} UTC"
+    public string MomentText => Time is { } time ? $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss.ffffff} UTC{(ToEnd ? ", or the end of the WAL where that comes first" : "")}"
         : Lsn is not null ? $"LSN {Lsn}"
         : Name is not null ? $"restore point '{Name}'"
         : ToEnd ? "the end of the WAL"
@@ -65,9 +66,9 @@ public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset?
         var target = new PgDataTarget(
             System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.Length > 0 ? path : ".", baseFolder)),
             ReadPort(options, faults), ReadTime(options, faults), ReadLsn(options, faults), options.GetValueOrDefault("name"), Flag(options, "end", faults));
-        if (new[] { target.Time is not null, target.Lsn is not null, target.Name is not null, target.ToEnd }.Count(given => given) > 1)
+        if (new[] { target.Time is not null, target.Lsn is not null, target.Name is not null, target.ToEnd && target.Time is null }.Count(given => given) > 1)
         {
-            faults.Add("only one of time, lsn, name and end can be given");
+            faults.Add("only one of time, lsn, name and end can be given, or time and end");
         }
 
         return target;

@@ -213,13 +213,17 @@ public sealed class PlanMaker(
                     new LossWindow(point.CreatedAt, before, request.ExactPoint is null ? "the restore point's own time: no WAL follows it" : "the restore point's own time: what was committed after it is left out"), notes);
             }
 
-            var moment = before is { } limit && limit < stretch.To ? limit : (DateTimeOffset?)null;
-            return request.Moment is { } wanted && wanted > stretch.To
-                ? throw new EngineException("moment-out-of-reach", ErrorKind.NotFound,
-                    $"{wanted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC lies after the last WAL that is stored ({stretch.To.UtcDateTime:HH:mm:ss} UTC)", "choose an earlier moment, or none")
-                : new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), moment, moment is null, chosen.ProvenAt),
-                    new LossWindow(moment ?? stretch.To, request.FirstEvidence,
-                        moment is null ? $"the last WAL in tier {tier.Name} was stored then" : "recovered to just before that moment"), notes);
+            if (request.Moment is { } wanted && wanted > stretch.To)
+            {
+                throw new EngineException("moment-out-of-reach", ErrorKind.NotFound,
+                    $"{wanted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC lies after the last WAL that is stored ({stretch.To.UtcDateTime:HH:mm:ss} UTC)", "choose an earlier moment, or none");
+            }
+
+            // While the plan waits for its approval more WAL is stored: that it ends before the evidence now is no reason to replay all of it then.
+            var isStored = before < stretch.To;
+            return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), before, !isStored, chosen.ProvenAt),
+                new LossWindow(isStored ? before!.Value : stretch.To, request.FirstEvidence,
+                    isStored ? "recovered to just before that moment" : $"the last WAL in tier {tier.Name} was stored then"), notes);
         }
     }
 

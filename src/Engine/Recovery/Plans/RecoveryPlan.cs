@@ -42,7 +42,7 @@ public enum WayBack
 /// <param name="CreatedAt">When its content was true.</param>
 /// <param name="ManifestHash">SHA-256 of its stored manifest: the content that will be restored.</param>
 /// <param name="Moment">Recover to the last commit before this; null for the end of the WAL, or of the backup where there is no WAL.</param>
-/// <param name="ToEnd">True: replay as far as there is WAL.</param>
+/// <param name="ToEnd">True: replay as far as there is WAL, but not beyond the moment where there is one.</param>
 /// <param name="ProvenAt">When a restore of it last passed; null where none has.</param>
 public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt, string ManifestHash, DateTimeOffset? Moment, bool ToEnd, DateTimeOffset? ProvenAt)
 {

@@ -44,7 +44,7 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
                 throw OutOfReach($"{target.MomentText} lies before the end of restore point {manifest.Id.Short}", window, "choose an older restore point");
             }
 
-            if (time > untilTime + s_slack)
+            if (time > untilTime + s_slack && !target.ToEnd)
             {
                 throw OutOfReach($"{target.MomentText} lies after the last WAL that is stored", window, "choose a moment in the window, or end=true");
             }

@@ -115,7 +115,7 @@ internal sealed class RecoveryWork(
         log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
         return new PhysicalRestoreResult(_phases, LastTransaction(), facts.DamagedPages.Count > 0
             ? [$"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up"]
-            : []) { ReplayedUntil = target.ToEnd ? path?.UntilTime : null };
+            : []) { ReplayedUntil = target.ToEnd ? new[] { path?.UntilTime, target.Time }.Min() : null };
     }
 
     private async Task<RecoveryPath> FetchAsync(ulong? until, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
