@@ -60,7 +60,11 @@ public sealed class KilledConsoleTests
         if (isCampaign)
         {
             // In the first run nobody learns that the switch took effect.
-            var other = await KillAsync(rig, folder, boundaries, [new("recovery.step-acted switch", Side.After), new("recovery.step-done switch", Side.Before), new("recovery.step-done switch", Side.After)], doubtful: false);
+            var other = await KillAsync(rig, folder, boundaries,
+            [
+                new("parked", Side.After), new("approval.approve", Side.After),
+                new("recovery.step-acted switch", Side.After), new("recovery.step-done switch", Side.Before), new("recovery.step-done switch", Side.After),
+            ], doubtful: false);
             Assert.Empty(s_all.Except(met).Except(other));
         }
     }
