@@ -20,7 +20,9 @@ public sealed class EngineSetup : IAsyncDisposable
     private readonly IDisposable? _lock;
     private readonly PrivateCatalog? _private;
 
-    private EngineSetup(ProtectedEstate estate, DataFolder data, ProcessRegistry registry, IDisposable? taken, PrivateCatalog? catalog, CatalogConnection connection)
+    /// <param name="taken">The hold on the data folder; null where another console has it.</param>
+    /// <param name="catalog">The private catalog that runs; null for an external one.</param>
+    internal EngineSetup(ProtectedEstate estate, DataFolder data, ProcessRegistry registry, IDisposable? taken, PrivateCatalog? catalog, CatalogConnection connection)
     {
         (Estate, Data, Registry, Connection) = (estate, data, registry, connection);
         (_lock, _private) = (taken, catalog);

@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Hubs;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Authorization;
 
 namespace Hexabase.DrConsole.Dashboard.Api;
@@ -15,11 +17,15 @@ internal static class ApiEndpoints
 
     public static AuthorizationPolicy CanOperate { get; } = TokenAuthentication.Policy(ConsoleRole.Operator, ConsoleRole.Admin);
 
+    public static AuthorizationPolicy CanApprove { get; } = TokenAuthentication.Policy(ConsoleRole.Approver, ConsoleRole.Admin);
+
     public static AuthorizationPolicy CanAdminister { get; } = TokenAuthentication.Policy(ConsoleRole.Admin);
 
     public static void AddApi(this IServiceCollection services)
     {
         services.AddSingleton<ApiTokens>();
+        services.AddSingleton<RunStepReading>();
+        services.AddSingleton<LiveTicks>();
         services.AddOpenApi("v1", options => options.ShouldInclude = description => description.RelativePath?.StartsWith("api/v1/", StringComparison.Ordinal) == true);
     }
 
@@ -30,12 +36,23 @@ internal static class ApiEndpoints
         SourceEndpoints.Map(api);
         RunEndpoints.Map(api);
         IncidentEndpoints.Map(api);
+        PlanEndpoints.Map(api);
         RecoveryEndpoints.Map(api);
+        ApprovalEndpoints.Map(api);
+        DrillEndpoints.Map(api);
+        ReportEndpoints.Map(api);
+        RecoverySetEndpoints.Map(api);
         NotificationEndpoints.Map(api);
         // Else an address that nobody serves would lead to the sign-in page.
         endpoints.Map(Root + "/{**rest}", () => ApiProblems.Of(StatusCodes.Status404NotFound, "address-unknown", "there is nothing at this address", "See /api/openapi/v1.json."))
             .RequireAuthorization(CanView).ExcludeFromDescription();
     }
+
+    /// <summary>The person or the token that asks, as the audit names it.</summary>
+    internal static string ActorOf(HttpContext context) => context.User.Identity!.Name!;
+
+    /// <summary>A run was asked for: its address is where it can be followed.</summary>
+    internal static IResult Accepted(Run run) => Results.Accepted(FormattableString.Invariant($"{Root}/v1/runs/{run.Id.Value}"), ApiRun.Of(run));
 
     /// <summary>A state that a list is filtered by; null where it is not.</summary>
     /// <param name="text">As the request has it.</param>

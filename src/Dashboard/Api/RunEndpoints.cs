@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 
@@ -20,7 +21,7 @@ public sealed record ApiRun(
     internal static JsonElement? Json(string? text) => text is null ? null : JsonElement.Parse(text);
 }
 
-/// <summary>Runs and their log.</summary>
+/// <summary>Runs, their steps and their log; ends one.</summary>
 internal static class RunEndpoints
 {
     public static void Map(RouteGroupBuilder api)
@@ -28,6 +29,13 @@ internal static class RunEndpoints
         api.MapGet("/runs", async (string? source, string? kind, string? state, int? limit, RunStore runs, CancellationToken ct) =>
             (await runs.ListAsync(source, kind, ApiEndpoints.StateOf<RunState>(state, "a run"), ApiEndpoints.Limit(limit), ct)).Select(ApiRun.Of)).Produces<IEnumerable<ApiRun>>();
         api.MapGet("/runs/{id:long}", async (long id, RunStore runs, CancellationToken ct) => Results.Ok(ApiRun.Of(await FindAsync(runs, id, ct)))).Produces<ApiRun>();
+        api.MapGet("/runs/{id:long}/steps", async (long id, RunStore runs, RunStepReading steps, CancellationToken ct) =>
+            Results.Ok((await steps.ReadAsync(await FindAsync(runs, id, ct), ct)).Steps)).Produces<IReadOnlyList<ApiStep>>();
+        api.MapPost("/runs/{id:long}/cancel", async (long id, HttpContext context, RunRequests requests, RunStore runs, CancellationToken ct) =>
+        {
+            await requests.CancelAsync(new RunId(id), ApiEndpoints.ActorOf(context), ct);
+            return Results.Ok(ApiRun.Of(await FindAsync(runs, id, ct)));
+        }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>();
         api.MapGet("/runs/{id:long}/events", async (long id, long? after, int? limit, RunStore runs, CancellationToken ct) =>
         {
             await FindAsync(runs, id, ct);

@@ -31,15 +31,13 @@ internal static class SourceEndpoints
             return Results.Ok(Of((await standings.ReadAsync(ct)).Single(one => one.Source.Name == source.Name)));
         }).Produces<ApiSource>();
         api.MapPost("/sources/{name}/backups", async (string name, HttpContext context, RunRequests requests, CancellationToken ct) =>
-            Accepted(await requests.BackupAsync(name, context.User.Identity!.Name!, ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
+            ApiEndpoints.Accepted(await requests.BackupAsync(name, ApiEndpoints.ActorOf(context), ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
         api.MapGet("/restore-points", async (string? source, int? limit, RestorePointCatalog points, CancellationToken ct) =>
             (await points.ListAsync(source, ApiEndpoints.Limit(limit), ct)).Select(Of)).Produces<IEnumerable<ApiRestorePoint>>();
         api.MapGet("/restore-points/{id}", async (string id, RestorePointCatalog points, CancellationToken ct) => Results.Ok(Of(await points.FindAsync(id, ct)))).Produces<ApiRestorePoint>();
         api.MapPost("/restore-points/{id}/validations", async (string id, string? tier, HttpContext context, RunRequests requests, CancellationToken ct) =>
-            Accepted(await requests.ValidateAsync(id, tier, context.User.Identity!.Name!, ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
+            ApiEndpoints.Accepted(await requests.ValidateAsync(id, tier, ApiEndpoints.ActorOf(context), ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
     }
-
-    private static IResult Accepted(Run run) => Results.Accepted(FormattableString.Invariant($"{ApiEndpoints.Root}/v1/runs/{run.Id.Value}"), ApiRun.Of(run));
 
     private static ApiSource Of(SourceStanding standing) => new(
         standing.Source.Name, standing.Source.Kind.ToString().ToLowerInvariant(), standing.Protection.Name, standing.Source.Workspace, RecoveryNames.Of(standing.Standing),

@@ -1,11 +1,8 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
-using System.Security.Claims;
-using System.Threading.Channels;
-using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Api;
-using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.SignalR;
 
@@ -14,25 +11,35 @@ namespace Hexabase.DrConsole.Dashboard.Hubs;
 /// <summary>A run as it is now, with the lines of its log that are new.</summary>
 public sealed record RunUpdate(ApiRun Run, IReadOnlyList<RunEvent> Events);
 
+/// <summary>A run as it is now, with its progress and the steps that changed.</summary>
+/// <param name="Recovery">Of a recovery or a drill: what it waits for, who paused it, how it ended.</param>
+/// <param name="LastLine">The sequence number of the newest line of its log; 0 where there is none.</param>
+public sealed record StepsUpdate(ApiRun Run, ApiRecovery? Recovery, long LastLine, IReadOnlyList<ApiStep> Steps)
+{
+    /// <summary>True where whoever has the other need not be told this one, but for its steps.</summary>
+    internal bool IsLike(StepsUpdate other) =>
+        (Run.State, Run.Attempt, Run.CancelRequestedBy, Recovery, LastLine, Run.Progress?.GetRawText())
+        == (other.Run.State, other.Run.Attempt, other.Run.CancelRequestedBy, other.Recovery, other.LastLine, other.Run.Progress?.GetRawText());
+}
+
 /// <summary>
 /// What happens, as streams: each gives what is so now, then what changed, at most twice a second and with nothing lost but what
 /// lay in between. Whoever's session or token ends meanwhile hears no more.
 /// </summary>
-public sealed class LiveHub(RunFeed feed, RunStore runs, IncidentFeed news, IncidentStore incidents, IUserDirectory users, ApiTokens tokens, TimeProvider time) : Hub
+internal sealed class LiveHub(LiveTicks ticks, RunStore runs, RunStepReading steps, IncidentFeed news, IncidentStore incidents, ApprovalCatalog gates) : Hub
 {
     public const string Path = "/hubs/live";
 
     private const int RunsShown = 50;
     private const int LinesAtOnce = 500;
-    private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(500);
-    private static readonly TimeSpan s_atLeastEvery = TimeSpan.FromSeconds(15);
+    private const int GatesShown = 1000;
 
     /// <summary>The newest runs, then those that changed.</summary>
     public async IAsyncEnumerable<IReadOnlyList<ApiRun>> Runs([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var changed = new ConcurrentDictionary<RunId, bool>();
         var isAll = true;
-        await foreach (var _ in TicksAsync(run =>
+        await foreach (var _ in ticks.OfAsync(Context.User, run =>
         {
             if (run is { } one)
             {
@@ -77,7 +84,7 @@ public sealed class LiveHub(RunFeed feed, RunStore runs, IncidentFeed news, Inci
     public async IAsyncEnumerable<RunUpdate> Run(long id, long after, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var wanted = new RunId(id);
-        await foreach (var _ in TicksAsync(run => run is null || run == wanted, null, cancellationToken))
+        await foreach (var _ in ticks.OfAsync(Context.User, run => run is null || run == wanted, null, cancellationToken))
         {
             // The run before its lines: one that has ended has written them all.
             var run = await runs.FindAsync(wanted, cancellationToken) ?? throw new HubException($"there is no run {wanted}");
@@ -100,39 +107,61 @@ public sealed class LiveHub(RunFeed feed, RunStore runs, IncidentFeed news, Inci
     /// <summary>The open incidents, and again whenever one changes.</summary>
     public async IAsyncEnumerable<IReadOnlyList<ApiIncident>> Incidents([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var _ in TicksAsync(_ => false, changed => news.Subscribe(_ => changed()), cancellationToken))
+        await foreach (var _ in ticks.OfAsync(Context.User, _ => false, changed => news.Subscribe(_ => changed()), cancellationToken))
         {
             yield return [.. (await incidents.OpenAsync(cancellationToken)).Select(ApiIncident.Of)];
         }
     }
 
-    /// <summary>One tick now, and one for what changed since the last, throttled as pages are.</summary>
-    private async IAsyncEnumerable<bool> TicksAsync(Func<RunId?, bool> concerns, Func<Action, IDisposable>? hear, [EnumeratorCancellation] CancellationToken ct)
+    /// <summary>The gates that are open or granted, then each that was asked, answered, used, declined or has expired since.</summary>
+    public async IAsyncEnumerable<IReadOnlyList<ApiGate>> Approvals([EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var user = Context.User;
-        var ticks = System.Threading.Channels.Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        ticks.Writer.TryWrite(true);
-        await using var signal = new LiveSignal(feed, concerns, _ =>
+        var told = new Dictionary<long, ApiGate>();
+        var isFirst = true;
+        await foreach (var _ in ticks.OfAsync(Context.User, _ => true, null, cancellationToken))
         {
-            ticks.Writer.TryWrite(true);
-            return Task.CompletedTask;
-        }, s_interval, s_atLeastEvery, time);
-        using var heard = hear?.Invoke(signal.Changed);
-        await foreach (var tick in ticks.Reader.ReadAllAsync(ct))
-        {
-            if (!await HoldsAsync(user, ct))
+            var live = await gates.StandingsAsync([GateState.Open, GateState.Granted], GatesShown, cancellationToken);
+            // Those that were told as live and are not any more: how they ended is told once.
+            var ended = await gates.StandingsAsync([.. told.Keys.Except(live.Select(gate => gate.Gate.Id))], cancellationToken);
+            List<ApiGate> changed = [.. live.Concat(ended).Select(ApiGate.Of).Where(gate => told.GetValueOrDefault(gate.Id) != gate)];
+            changed.ForEach(gate => told[gate.Id] = gate);
+            foreach (var gate in ended.Where(gate => !gate.IsLive))
             {
-                throw new HubException("your session or token has ended");
+                told.Remove(gate.Gate.Id);
             }
 
-            yield return tick;
+            if (isFirst || changed.Count > 0)
+            {
+                isFirst = false;
+                yield return changed;
+            }
         }
     }
 
-    private async Task<bool> HoldsAsync(ClaimsPrincipal? user, CancellationToken ct) => user switch
+    /// <summary>One run with all of its steps, then with those that changed, until it has ended.</summary>
+    /// <exception cref="HubException">There is no such run.</exception>
+    public async IAsyncEnumerable<StepsUpdate> Steps(long id, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        null => false,
-        _ when user.FindFirstValue(TokenAuthentication.TokenClaim) is { } token => await tokens.HoldsAsync(token, ct),
-        _ => await ConsoleSession.HoldsAsync(user, users, ct),
-    };
+        var wanted = new RunId(id);
+        var told = new Dictionary<int, ApiStep>();
+        StepsUpdate? last = null;
+        await foreach (var _ in ticks.OfAsync(Context.User, run => run is null || run == wanted, null, cancellationToken))
+        {
+            // The run before its steps: one that has ended has written them all.
+            var run = await runs.FindAsync(wanted, cancellationToken) ?? throw new HubException($"there is no run {wanted}");
+            var reading = await steps.ReadAsync(run, cancellationToken);
+            List<ApiStep> changed = [.. reading.Steps.Where(step => told.GetValueOrDefault(step.Position) != step)];
+            changed.ForEach(step => told[step.Position] = step);
+            var update = new StepsUpdate(ApiRun.Of(run), reading.Recovery, reading.LastLine, changed);
+            if (last is null || changed.Count > 0 || !update.IsLike(last))
+            {
+                yield return last = update;
+            }
+
+            if (!run.IsOpen)
+            {
+                yield break;
+            }
+        }
+    }
 }

@@ -195,6 +195,22 @@ public sealed class RunRequests(
         return await RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), asker.Name, null, cancellationToken);
     }
 
+    /// <summary>Asks to end a run. Not a recovery: it has a door of its own, since it ends with a reason, and undone or not.</summary>
+    /// <exception cref="EngineException"><c>run-unknown</c>; <c>run-ended</c>: it has ended, or somebody has asked for that; <c>run-is-recovery</c>.</exception>
+    public async Task CancelAsync(RunId run, string actor, CancellationToken cancellationToken)
+    {
+        var found = await runs.FindAsync(run, cancellationToken) ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {run}", "All runs are on the Runs page.");
+        if (found.Kind == RunKinds.Recovery)
+        {
+            throw new EngineException("run-is-recovery", ErrorKind.Conflict, $"{run} is a recovery, which ends with a reason, and undone or not", "End it as a recovery; nothing was changed.");
+        }
+
+        if (!await runs.CancelAsync(run, actor, cancellationToken))
+        {
+            throw new EngineException("run-ended", ErrorKind.Conflict, $"{run} has ended, or somebody has asked to end it", "Look at it as it is now.");
+        }
+    }
+
     /// <summary>Hands a written run over. It exists already: where the job queue cannot be reached now, the reconciler hands it over within a minute.</summary>
     internal async Task HandOverAsync(RunId run, CancellationToken cancellationToken)
     {

@@ -17,6 +17,7 @@ internal static class HealthServices
         services.AddSingleton<ProbeRunner>();
         services.AddSingleton<HealthMonitor>();
         services.AddSingleton<HealthHistory>();
+        services.AddSingleton<Replays>();
         services.AddSingleton<HealthWatch>();
         services.AddSingleton<IncidentStore>();
         services.AddSingleton<IncidentFeed>();

@@ -15,7 +15,11 @@ namespace Hexabase.DrConsole.Engine.Recovery;
 /// </summary>
 public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary library, PlanMaker maker, SeveralPlans several, RecoveryCatalog recoveries, HandOver handOver)
 {
-    private const int ShortestReason = 8;
+    public const int ShortestReason = 8;
+    public const int LongestReason = 500;
+
+    /// <summary>The plan that brings a workspace back to one recovery set.</summary>
+    public const string WorkspacePlan = "workspace-recovery";
 
     /// <summary>Makes a plan; nothing is changed.</summary>
     /// <param name="plan">The plan's name; its newest version is taken.</param>
@@ -36,6 +40,21 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         var version = await library.NewestAsync(plan, cancellationToken)
             ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
         return await several.MakeAsync(version, library.Read(version), request, cancellationToken);
+    }
+
+    /// <summary>Makes the plan that brings a workspace back to a recovery set, or says what stands against each part; nothing is changed.</summary>
+    /// <param name="set">The run that took it.</param>
+    /// <param name="disaster">What happened; null for the plan's first.</param>
+    /// <param name="leaveOut">Sources that stay as they are.</param>
+    /// <exception cref="EngineException"><c>disaster-unknown</c>, and as <see cref="SeveralPlans.MakeAsync"/>.</exception>
+    public async Task<SeveralDraft> PlanSetAsync(long set, string? disaster, IReadOnlyCollection<string> leaveOut, CancellationToken cancellationToken)
+    {
+        var version = await library.NewestAsync(WorkspacePlan, cancellationToken)
+            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{WorkspacePlan}'", "look at the Plans page");
+        var template = library.Read(version);
+        return disaster is null || template.Disasters.Contains(disaster)
+            ? await several.MakeAsync(version, template, new SeveralRequest(disaster ?? template.Disasters[0], leaveOut) { Set = set }, cancellationToken)
+            : throw new EngineException("disaster-unknown", ErrorKind.Input, $"plan {WorkspacePlan} does not answer '{disaster}'", $"one of {string.Join(", ", template.Disasters)}");
     }
 
     /// <summary>Asks for a plan to be carried out. It waits at its gate until others approve it.</summary>
@@ -193,21 +212,27 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     private async Task ActAsync(
         RunId run, string actor, string action, string? reason, Func<NpgsqlTransaction, RecoveryRow, Task> write, bool wakes, CancellationToken cancellationToken)
     {
-        if (reason is not null)
+        if (reason is not null && !IsReason(reason))
         {
-            RequireReason(reason);
+            throw Refused(ReasonNeeded);
         }
 
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        _ = await transaction.Command("SELECT 'open' FROM run WHERE id = $1 AND state IN ('queued', 'running', 'waiting') FOR UPDATE", run.Value)
-            .FirstAsync(row => row.GetString(0), cancellationToken) ?? throw Refused($"{run} has ended");
-        var recovery = await recoveries.FindAsync(run, cancellationToken) ?? throw Refused($"{run} is no recovery");
-        await write(transaction, recovery);
-        if (wakes)
+        var open = await transaction.Command("SELECT 'open' FROM run WHERE id = $1 AND state IN ('queued', 'running', 'waiting') FOR UPDATE", run.Value)
+            .FirstAsync(row => row.GetString(0), cancellationToken);
+        var recovery = await recoveries.FindAsync(run, cancellationToken) is { IsDrill: false } found
+            ? found
+            : throw new EngineException("recovery-unknown", ErrorKind.NotFound, $"{run} is no recovery", "recoveries are on the Runs page; a drill is cancelled as any other run");
+        if (open is null)
         {
-            await RunStore.WakeAsync(transaction, run, cancellationToken);
+            throw Refused($"{run} has ended");
         }
+
+        await write(transaction, recovery);
+        await (wakes
+            ? RunStore.WakeAsync(transaction, run, cancellationToken)
+            : transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, RunStore.Invariant(run.Value)).RunAsync(cancellationToken));
 
         await AuditLog.AppendAsync(transaction, actor, action, run.ToString(), new { reason }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
@@ -217,13 +242,11 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         }
     }
 
-    private static void RequireReason(string reason)
-    {
-        if ((reason ?? "").Trim().Length < ShortestReason)
-        {
-            throw Refused($"a reason of at least {ShortestReason} characters is needed");
-        }
-    }
+    /// <summary>What is said where <see cref="IsReason"/> is false.</summary>
+    public static string ReasonNeeded => $"a reason of {ShortestReason} to {LongestReason} characters is needed";
+
+    /// <summary>True for what will do as a person's reason.</summary>
+    public static bool IsReason(string? reason) => (reason ?? "").Trim().Length is >= ShortestReason and <= LongestReason;
 
     private static EngineException Refused(string why) => new("recovery-refused", ErrorKind.Conflict, why, "look at the run as it is now");
 }

@@ -51,6 +51,7 @@ internal static class RecoveryServices
         services.AddSingleton<IRunHandler, DrillRun>();
         services.AddSingleton<ReportWriter>();
         services.AddSingleton<ReportKey>();
+        services.AddSingleton<ReportSigning>();
         services.AddSingleton<ReadinessCatalog>();
         services.AddSingleton<PlanReadiness>();
         services.AddSingleton<ReadinessWatch>();

@@ -13,7 +13,22 @@ public sealed record ShadowProposal(string Source, string Plan, int PlanVersion,
 /// <summary>What would have been proposed for an incident that history, played again, would have confirmed. Makes no plan and changes nothing.</summary>
 public sealed class ShadowProposals(PlanLibrary library, PointChoice choice, ProtectedEstate estate)
 {
+    /// <summary>Of so many it is looked up what would have been proposed; who turns the thresholds so far down has other questions.</summary>
+    private const int MostProposed = 50;
+
     private static readonly Dictionary<string, string> s_none = [];
+
+    /// <summary>Of each that would have been proposed for, of the first fifty; two that are alike are two all the same.</summary>
+    public async Task<IReadOnlyDictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>>> OfAsync(IReadOnlyList<ReplayedIncident> incidents, CancellationToken cancellationToken)
+    {
+        var proposals = new Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>>(ReferenceEqualityComparer.Instance);
+        foreach (var one in incidents.Where(one => one.IsProposed).Take(MostProposed))
+        {
+            proposals[one] = await OfAsync(one, cancellationToken);
+        }
+
+        return proposals;
+    }
 
     /// <summary>By source and plan, with the plans and restore points of now.</summary>
     public async Task<IReadOnlyList<ShadowProposal>> OfAsync(ReplayedIncident incident, CancellationToken cancellationToken)

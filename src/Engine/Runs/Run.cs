@@ -149,6 +149,9 @@ public sealed record RunError(string Code, string Message, string? Hint, string?
 /// <summary>One line of a run's log.</summary>
 public sealed record RunEvent(long Seq, DateTimeOffset At, string Level, string Phase, string Text);
 
+/// <summary>Where some lines stand in a run's log, by their sequence numbers; others may stand in between.</summary>
+public sealed record LogStretch(long First, long Last);
+
 /// <summary>A step of a run as its journal holds it.</summary>
 public sealed record RunStep(
     string Name, int Position, string State, int Attempt, string? IntentJson, DateTimeOffset IntentAt, string? ResultJson, DateTimeOffset? EndedAt);

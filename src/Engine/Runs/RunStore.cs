@@ -82,6 +82,11 @@ public sealed class RunStore(NpgsqlDataSource catalog)
         catalog.Command("SELECT seq, at, level, phase, text FROM run_event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3", id.Value, afterSeq, limit)
             .ListAsync(row => new RunEvent(row.GetInt64(0), row.Time(1), row.GetString(2), row.GetString(3), row.GetString(4)), cancellationToken);
 
+    /// <summary>Where the lines of each phase stand in a run's log; a step of a plan writes its own under its name.</summary>
+    public async Task<IReadOnlyDictionary<string, LogStretch>> LogStretchesAsync(RunId id, CancellationToken cancellationToken) =>
+        (await catalog.Command("SELECT phase, min(seq), max(seq) FROM run_event WHERE run_id = $1 GROUP BY phase", id.Value)
+            .ListAsync(row => (Phase: row.GetString(0), Stretch: new LogStretch(row.GetInt64(1), row.GetInt64(2))), cancellationToken)).ToDictionary(one => one.Phase, one => one.Stretch);
+
     /// <summary>The journal's steps in order.</summary>
     public Task<IReadOnlyList<RunStep>> StepsAsync(RunId id, CancellationToken cancellationToken) =>
         catalog.Command("SELECT name, position, state, attempt, intent::text, intent_at, result::text, ended_at FROM run_step WHERE run_id = $1 ORDER BY position", id.Value)

@@ -82,7 +82,7 @@ public sealed class RestoreGateTests : ControlTests
         var panel = Render<RestoreGatePanel>(with => with.Add(one => one.Gate, waived));
         Assert.Contains("No approval asked for", panel.Markup, StringComparison.Ordinal);
         Assert.Contains("nobody's approval", panel.Find(".second").TextContent, StringComparison.Ordinal);
-        var table = Render<GateTable>(with => with.Add(one => one.Rows, [new GateRow(waived, "uploads", 0, IsRestore: true)]));
+        var table = Render<GateTable>(with => with.Add(one => one.Rows, [new GateStanding(waived, "uploads", RunKinds.Restore, 0)]));
         Assert.Contains("No approval asked for", table.Markup, StringComparison.Ordinal);
     }
 
@@ -93,7 +93,7 @@ public sealed class RestoreGateTests : ControlTests
         Assert.Equal("/approvals/5", panel.Find("a").GetAttribute("href"));
         Assert.Contains("Waits for approval", panel.Markup, StringComparison.Ordinal);
 
-        var rows = Render<GateTable>(with => with.Add(one => one.Rows, [new GateRow(Gate(), "uploads", 0, IsRestore: true), new GateRow(Gate(), "orders", 0, IsRestore: false)]).Add(one => one.IsOpen, true));
+        var rows = Render<GateTable>(with => with.Add(one => one.Rows, [new GateStanding(Gate(), "uploads", RunKinds.Restore, 0), new GateStanding(Gate(), "orders", RunKinds.Recovery, 0)]).Add(one => one.IsOpen, true));
         Assert.Equal(["R-7 of uploads: restore over what lives", "R-7 of orders: the whole plan"], rows.FindAll("tbody a").Select(link => link.TextContent));
     }
 

@@ -1,21 +1,37 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Jobs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Microsoft.AspNetCore.SignalR.Client;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Tests.Executable;
 
-/// <summary>A console that answers programs, with a token of each role.</summary>
+/// <summary>Tests that share one console, one after the other.</summary>
+[CollectionDefinition(nameof(ApiConsole))]
+public sealed class ApiConsoleTests : ICollectionFixture<ApiConsole>;
+
+/// <summary>A console that answers programs, with a token of each role; it protects a database and a volume.</summary>
 public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsyncLifetime
 {
+    /// <summary>A volume that is recovered in place.</summary>
+    public const string Uploads = "uploads";
+
+    private const string ReadyFile = "ready";
+
     private ConsoleProcess _console = null!;
+    private EngineSetup? _beside;
+    private ServiceProvider? _engine;
 
     internal ConsoleEstate Estate { get; private set; } = null!;
 
@@ -28,7 +44,18 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
 
     public async ValueTask InitializeAsync()
     {
-        Estate = await ConsoleEstate.CreateAsync(lab, seed);
+        Estate = await ConsoleEstate.CreateAsync(lab, seed, changes: new EstateChanges
+        {
+            MoreSources = folder =>
+            [
+                new
+                {
+                    Name = Uploads, Kind = "volume", Class = "critical", ConsoleEstate.Workspace, Volume = new { Path = Path.Combine(folder, Uploads) },
+                    Recovery = new { Checks = new[] { new { Name = "ready", Command = new[] { "/usr/bin/test", "-e", Path.Combine(folder, ReadyFile) } } } },
+                },
+            ],
+        });
+        Directory.CreateDirectory(Estate.Combine(Uploads));
         _console = await Estate.ServeAsync();
         Address = ConsoleBrowser.AddressOf(_console);
         Catalog = Estate.OpenCatalog();
@@ -42,6 +69,12 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
     public async ValueTask DisposeAsync()
     {
         await Catalog.DisposeAsync();
+        if (_engine is not null)
+        {
+            await _engine.DisposeAsync();
+            await _beside!.DisposeAsync();
+        }
+
         await _console.StopAsync();
         await _console.DisposeAsync();
         await Estate.DisposeAsync();
@@ -69,6 +102,31 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
         return client;
     }
 
+    /// <summary>A hub's client with a token, or without any.</summary>
+    public HubConnection Hub(string? token) => new HubConnectionBuilder()
+        .WithUrl(new Uri(Address, "/hubs/live"), options => options.AccessTokenProvider = () => Task.FromResult(token is null ? null : TokenOf(token))).Build();
+
+    public async Task<HttpResponseMessage> GetAsync(string? token, string path, CancellationToken ct)
+    {
+        using var program = Program(token);
+        return await program.GetAsync(new Uri(path, UriKind.Relative), ct);
+    }
+
+    public async Task<HttpResponseMessage> PostAsync(string? token, string path, object? body, CancellationToken ct)
+    {
+        using var program = Program(token);
+        return await program.PostAsJsonAsync(path, body ?? new { }, ct);
+    }
+
+    /// <summary>What an answer holds; fails where it is a refusal.</summary>
+    public static async Task<JsonElement> ReadAsync(HttpResponseMessage answer, CancellationToken ct)
+    {
+        ArgumentNullException.ThrowIfNull(answer);
+        var text = await answer.Content.ReadAsStringAsync(ct);
+        Assert.True(answer.IsSuccessStatusCode, $"{answer.StatusCode}: {text}");
+        return JsonElement.Parse(text);
+    }
+
     /// <summary>The first admin's browser, signed in.</summary>
     public async Task<(HttpClient Browser, string Password)> AdminAsync(CancellationToken ct)
     {
@@ -83,6 +141,30 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
         LocalFolder.WritePrivateFile(folder.Combine("password"), Encoding.UTF8.GetBytes(password));
         (await Estate.RunAsync("user", "add", name, "--role", role, "--password-file", folder.Combine("password"))).AssertDone();
         return await ConsoleBrowser.SignInAsync(Address, name, password, ct);
+    }
+
+    /// <summary>Whether the recovered volume is found to be in order by the check of its operators.</summary>
+    public void SetReady(bool isReady)
+    {
+        File.Delete(Estate.Combine(ReadyFile));
+        if (isReady)
+        {
+            File.WriteAllText(Estate.Combine(ReadyFile), "");
+        }
+    }
+
+    /// <summary>Does what only pages do, with the engine of a command beside the console: the console carries it out.</summary>
+    internal async Task<T> EngineAsync<T>()
+        where T : notnull
+    {
+        if (_engine is null)
+        {
+            _beside = await EngineSetup.StartAsync(
+                (IConfigurationRoot)new ConfigurationBuilder().AddJsonFile(Estate.Configuration).Build(), Estate.Data, mayBeGuest: true, TimeProvider.System, CancellationToken.None);
+            _engine = new ServiceCollection().AddLogging().AddEngine(_beside).AddJobClient(_beside.Connection).BuildServiceProvider();
+        }
+
+        return _engine.GetRequiredService<T>();
     }
 
     /// <summary>A gate that waits, of a run that nobody advances.</summary>

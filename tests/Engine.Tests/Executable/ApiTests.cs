@@ -8,7 +8,8 @@ using Microsoft.AspNetCore.SignalR.Client;
 namespace Hexabase.DrConsole.Engine.Tests.Executable;
 
 /// <summary>What programs may ask and do, by role; over HTTP, of a console that runs.</summary>
-public sealed class ApiTests(ApiConsole console) : IClassFixture<ApiConsole>
+[Collection(nameof(ApiConsole))]
+public sealed class ApiTests(ApiConsole console)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -84,6 +85,10 @@ public sealed class ApiTests(ApiConsole console) : IClassFixture<ApiConsole>
             ("/api/v1/runs/999999", HttpStatusCode.NotFound, "run-unknown"), ("/api/v1/sources/nobody", HttpStatusCode.NotFound, "source-unknown"),
             ("/api/v1/runs?limit=0", HttpStatusCode.BadRequest, "limit-invalid"), ("/api/v1/runs?state=odd", HttpStatusCode.BadRequest, "state-unknown"),
             ("/api/v1/runs?limit=many", HttpStatusCode.BadRequest, "request-invalid"), ("/api/v1/incidents?kind=odd", HttpStatusCode.BadRequest, "kind-unknown"),
+            ("/api/v1/drills/999999", HttpStatusCode.NotFound, "drill-unknown"), ("/api/v1/reports/999999", HttpStatusCode.NotFound, "run-unknown"),
+            ("/api/v1/recovery-sets/999999", HttpStatusCode.NotFound, "set-unknown"), ("/api/v1/approvals/999999", HttpStatusCode.NotFound, "gate-unknown"),
+            ("/api/v1/plans/none/readiness", HttpStatusCode.NotFound, "plan-unknown"), ("/api/v1/reports?outcome=odd", HttpStatusCode.BadRequest, "state-unknown"),
+            ("/api/v1/approvals?state=odd", HttpStatusCode.BadRequest, "state-unknown"), ("/api/v1/runs/999999/steps", HttpStatusCode.NotFound, "run-unknown"),
             ("/api/v1/incidents/999999", HttpStatusCode.NotFound, "incident-unknown"), ("/api/v1/recoveries/999999", HttpStatusCode.NotFound, "recovery-unknown"),
             ("/api/v1/nothing", HttpStatusCode.NotFound, "address-unknown"),
         })
@@ -189,27 +194,13 @@ public sealed class ApiTests(ApiConsole console) : IClassFixture<ApiConsole>
 
     private static GateAnswer Answer(string password) => new("decline", "hash", "not in business hours", "INC-1", password);
 
-    private async Task<HttpResponseMessage> GetAsync(string? token, string path)
-    {
-        using var program = console.Program(token);
-        return await program.GetAsync(new Uri(path, UriKind.Relative), Ct);
-    }
+    private Task<HttpResponseMessage> GetAsync(string? token, string path) => console.GetAsync(token, path, Ct);
 
-    private async Task<HttpResponseMessage> PostAsync(string? token, string path, object? body = null)
-    {
-        using var program = console.Program(token);
-        return await program.PostAsJsonAsync(path, body ?? new { }, Ct);
-    }
+    private Task<HttpResponseMessage> PostAsync(string? token, string path, object? body = null) => console.PostAsync(token, path, body, Ct);
 
-    private static async Task<JsonElement> ReadAsync(HttpResponseMessage answer)
-    {
-        var text = await answer.Content.ReadAsStringAsync(Ct);
-        Assert.True(answer.IsSuccessStatusCode, $"{answer.StatusCode}: {text}");
-        return JsonElement.Parse(text);
-    }
+    private static Task<JsonElement> ReadAsync(HttpResponseMessage answer) => ApiConsole.ReadAsync(answer, Ct);
 
-    private HubConnection Connect(string? token) => new HubConnectionBuilder()
-        .WithUrl(new Uri(console.Address, "/hubs/live"), options => options.AccessTokenProvider = () => Task.FromResult(token is null ? null : console.TokenOf(token))).Build();
+    private HubConnection Connect(string? token) => console.Hub(token);
 
     private sealed record GateAnswer(string Act, string SubjectHash, string Reason, string Incident, string Password);
 }

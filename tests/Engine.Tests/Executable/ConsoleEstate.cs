@@ -33,6 +33,9 @@ internal sealed record EstateChanges
     public string[] Tables { get; init; } = [];
 
     public string Class { get; init; } = "critical";
+
+    /// <summary>Sources beside the database, as they are declared; given the estate's folder.</summary>
+    public Func<string, object[]> MoreSources { get; init; } = _ => [];
 }
 
 /// <summary>
@@ -64,12 +67,12 @@ internal sealed class ConsoleEstate : IAsyncDisposable
     /// <summary>Its processes as their records name them.</summary>
     public ProcessRegistry Registry => new(Path.Combine(Data, "processes"));
 
-    public static async Task<ConsoleEstate> CreateAsync(PostgresLab lab, ConsoleSeed seed, string database = LabPostgres.Orders)
+    public static async Task<ConsoleEstate> CreateAsync(PostgresLab lab, ConsoleSeed seed, string database = LabPostgres.Orders, EstateChanges? changes = null)
     {
         var estate = new ConsoleEstate(await lab.GetServerAsync(Ct), database);
         estate._folder.Hold();
         LocalFolder.WritePrivateFile(estate.Key, Encoding.ASCII.GetBytes($"passphrase-{Guid.NewGuid():n}\n"));
-        estate.Configuration = await estate.ConfigureAsync(new EstateChanges());
+        estate.Configuration = await estate.ConfigureAsync(changes ?? new EstateChanges());
         await seed.PlantAsync(estate.Data);
         return estate;
     }
@@ -92,7 +95,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
                 Classes = new Dictionary<string, object> { [changes.Class] = new { Rpo = "7.00:00:00" } },
                 Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(changes.WarmStore ?? Store("warm")).AbsoluteUri)])
                     .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
-                Sources = new[]
+                Sources = new object[]
                 {
                     new
                     {
@@ -110,7 +113,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
                             changes.Tables,
                         },
                     },
-                },
+                }.Concat(changes.MoreSources(_folder.Path)),
             },
         }), Ct);
         return path;

@@ -213,7 +213,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         await catalog.PersonAsync(made, "Approver");
         await catalog.Pool.Command("UPDATE app_user SET created_by = 'olga' WHERE name = $1", made).RunAsync(Ct);
         Assert.Contains("made your account", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, made, "it was all right", Ct))).Message, StringComparison.Ordinal);
-        Assert.Contains(await rig.Gates.ReviewsDueAsync(Ct), one => one.Id == gate.Id);
+        Assert.Contains(await rig.Gates.ReviewsDueAsync(Ct), one => one.Gate.Id == gate.Id);
         await rig.Desk.RemindAsync(Ct);
         Assert.Empty(await RemindersAsync());
         await catalog.Pool.Command("UPDATE approval_gate SET granted_at = granted_at - interval '1 day' WHERE id = $1", gate.Id).RunAsync(Ct);
@@ -221,7 +221,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         await rig.Desk.RemindAsync(Ct);
         Assert.Equal(NotificationSeverity.Critical, Assert.Single(await RemindersAsync()).Severity);
         await rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct);
-        Assert.DoesNotContain(await rig.Gates.ReviewsDueAsync(Ct), one => one.Id == gate.Id);
+        Assert.DoesNotContain(await rig.Gates.ReviewsDueAsync(Ct), one => one.Gate.Id == gate.Id);
         Assert.Equal("there is nothing to review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct))).Message);
 
         async Task<IReadOnlyList<Notification>> RemindersAsync() => [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1000, Ct))

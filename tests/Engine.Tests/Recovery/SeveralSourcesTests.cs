@@ -131,7 +131,7 @@ public sealed class SeveralSourcesTests(CatalogServer catalog)
         // Each by itself has room, and both side by side have not.
         var free = new DriveInfo(rig.Engine.Get<ValidationOptions>().ScratchRoot).AvailableFreeSpace;
         await rig.SizeAsync((long)(free * 0.45));
-        await drills.CancelAsync((await drills.RequestAsync("volume-storage-failure", rig.Sources[0], "olga", Ct)).Id, "olga", Ct);
+        await rig.Engine.Get<RunStore>().CancelAsync((await drills.RequestAsync("volume-storage-failure", rig.Sources[0], "olga", Ct)).Id, "olga", Ct);
         Assert.Equal("drill-space", (await Assert.ThrowsAsync<EngineException>(() => drills.RequestAsync(rig.Plan, subject, "olga", Ct))).Code);
 
         async Task RefusedAsync(string why)

@@ -12,17 +12,9 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Incidents;
 /// <summary>The kept rounds judged again with other thresholds, which are the page's address.</summary>
 public partial class ReplayPage : LivePage
 {
-    private const int Most = 1000;
-
-    /// <summary>Of so many it is looked up what would have been proposed; who turns the thresholds so far down has other questions.</summary>
-    private const int MostProposed = 50;
-
-    /// <summary>Single rounds are kept for a day; older ones are summed up and cannot be judged again.</summary>
-    private static readonly TimeSpan Reach = TimeSpan.FromHours(24);
-
     private IReadOnlyList<ReplayedIncident>? _replayed;
     private IReadOnlyList<HealthRound> _rounds = [];
-    private Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>> _proposals = [];
+    private IReadOnlyDictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>> _proposals = new Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>>();
 
     [SupplyParameterFromQuery]
     public int? Suspect { get; set; }
@@ -48,7 +40,7 @@ public partial class ReplayPage : LivePage
     [Inject]
     private QueryFilters Filters { get; set; } = default!;
 
-    private static string Title => Figures.Format(HealthTexts.ReplayTitle, Figures.Target(Reach));
+    private static string Title => Figures.Format(HealthTexts.ReplayTitle, Figures.Target(Replays.Reach));
 
     private static IReadOnlyList<Crumb> Crumbs => [new Crumb(Texts.NavIncidents, IncidentWords.List), new Crumb(HealthTexts.LinkReplay)];
 
@@ -84,20 +76,14 @@ public partial class ReplayPage : LivePage
         if (_rounds.Count == 0)
         {
             var now = Time.GetUtcNow();
-            _rounds = await History.RoundsAsync(now - Reach, now, cancellationToken);
+            _rounds = await History.RoundsAsync(now - Replays.Reach, now, cancellationToken);
         }
 
         var replayed = ShadowReplay.Run(_rounds, Thresholds);
-        var proposals = new Dictionary<ReplayedIncident, IReadOnlyList<ShadowProposal>>(ReferenceEqualityComparer.Instance);
-        foreach (var one in replayed.Where(one => one.IsProposed).Take(MostProposed))
-        {
-            proposals[one] = await Shadow.OfAsync(one, cancellationToken);
-        }
-
-        (_replayed, _proposals) = (replayed, proposals);
+        (_proposals, _replayed) = (await Shadow.OfAsync(replayed, cancellationToken), replayed);
     }
 
-    private static int Within(int? asked, int usual) => asked is >= 1 and <= Most ? asked.Value : usual;
+    private static int Within(int? asked, int usual) => asked is >= 1 and <= ReplayThresholds.Most ? asked.Value : usual;
 
     private void Set(string name, ChangeEventArgs args)
     {

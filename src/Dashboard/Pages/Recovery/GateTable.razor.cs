@@ -10,7 +10,7 @@ public partial class GateTable
 {
     /// <summary>The gates.</summary>
     [Parameter, EditorRequired]
-    public IReadOnlyList<GateRow> Rows { get; set; } = [];
+    public IReadOnlyList<GateStanding> Rows { get; set; } = [];
 
     /// <summary>True: the time left is shown, else why it is closed.</summary>
     [Parameter]

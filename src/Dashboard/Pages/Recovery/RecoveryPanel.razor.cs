@@ -28,7 +28,6 @@ public enum RecoveryAct
 /// <summary>A recovery's part of its run's page: what it waits for, the timeline, what is lost, the way back, and what a person can do.</summary>
 public partial class RecoveryPanel
 {
-    private const int ShortestReason = 8;
     private RecoveryPlan? _plan;
     private string _reason = "";
 
@@ -60,7 +59,7 @@ public partial class RecoveryPanel
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
-    private bool HasReason => _reason.Trim().Length >= ShortestReason;
+    private bool HasReason => RecoveryRequests.IsReason(_reason);
 
     private bool HasServed => Reading.Steps.Any(step => step is { Action: RestartServices.ActionName or RestoreInPlace.ActionName, StartedAt: not null });
 

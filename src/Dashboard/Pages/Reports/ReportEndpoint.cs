@@ -1,15 +1,12 @@
-using System.Security.Cryptography;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Engine;
-using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Recovery.Reports;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Http.HttpResults;
-using Npgsql;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Reports;
 
-/// <summary>Gives reports out: as a page to print, and as a signed file. That one was signed, for whom, is in the audit.</summary>
+/// <summary>Gives reports out: as a page to print, and as a signed file.</summary>
 internal static class ReportEndpoint
 {
     public const string KeyPath = "/reports/signing-key.pem";
@@ -36,20 +33,17 @@ internal static class ReportEndpoint
         return new RazorComponentResult<ReportDocument>(new Dictionary<string, object?> { [nameof(ReportDocument.Report)] = report, [nameof(ReportDocument.Reader)] = context.User.Identity!.Name });
     }
 
-    private static async Task<IResult> SignAsync(long run, HttpContext context, ReportWriter writer, ReportKey key, NpgsqlDataSource catalog, CancellationToken cancellationToken)
+    private static async Task<IResult> SignAsync(long run, HttpContext context, ReportSigning signing, CancellationToken cancellationToken)
     {
-        if (await FindAsync(run, writer, cancellationToken) is not { } report)
+        var id = new RunId(run);
+        try
+        {
+            return Results.File(await signing.SignAsync(id, context.User.Identity!.Name!, cancellationToken), "application/json", ReportSigning.NameOf(id));
+        }
+        catch (EngineException unknown) when (unknown.Code == "run-unknown")
         {
             return Results.NotFound();
         }
-
-        var file = SignedReport.Write(report, key);
-        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await AuditLog.AppendAsync(
-            transaction, context.User.Identity!.Name!, "report.signed", report.Run, new { sha256 = Convert.ToHexStringLower(SHA256.HashData(file)) }, cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        return Results.File(file, "application/json", FormattableString.Invariant($"report-{report.Run.ToLowerInvariant()}.json"));
     }
 
     private static async Task<RecoveryReport?> FindAsync(long run, ReportWriter writer, CancellationToken cancellationToken)

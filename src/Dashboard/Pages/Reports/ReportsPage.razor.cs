@@ -35,7 +35,7 @@ public partial class ReportsPage : LivePage
     ];
 
     /// <inheritdoc/>
-    protected override async Task ReadAsync(CancellationToken cancellationToken) => _rows = await Recoveries.EndedAsync(MostRows, cancellationToken);
+    protected override async Task ReadAsync(CancellationToken cancellationToken) => _rows = await Recoveries.EndedAsync(new EndedFilter(), MostRows, cancellationToken);
 
     private void Filter(string name, ChangeEventArgs args) =>
         Filters.Set(name.ToLowerInvariant(), args.Value as string);

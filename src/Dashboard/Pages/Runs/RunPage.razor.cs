@@ -51,7 +51,7 @@ public partial class RunPage : LivePage
     private RescueCatalog Rescues { get; set; } = default!;
 
     [Inject]
-    private DrillRequests Drills { get; set; } = default!;
+    private RunRequests Requests { get; set; } = default!;
 
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(Texts.NavRuns, "/runs"), new Crumb(RunTexts.Serves(_run!), RunTexts.ServesHref(_run!)), new Crumb(_run!.Id.ToString())];
@@ -151,7 +151,7 @@ public partial class RunPage : LivePage
 
     private Task CancelAsync() => ActAsync(async (actor, token) =>
     {
-        await (_run!.Kind == RunKinds.Drill ? Drills.CancelAsync(_run.Id, actor, token) : Store.CancelAsync(_run.Id, actor, token));
+        await Requests.CancelAsync(_run!.Id, actor, token);
         await RefreshAsync(token);
     });
 

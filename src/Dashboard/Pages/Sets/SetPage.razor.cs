@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Microsoft.AspNetCore.Components;
 
@@ -45,11 +46,9 @@ public partial class SetPage : LivePage
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken) => _set = await Sets.FindAsync(Number, cancellationToken);
 
-    private const string RecoveryPlanName = "workspace-recovery";
-
     private async Task<SeveralRequest> RequestAsync(IReadOnlyCollection<string> leaveOut, CancellationToken cancellationToken)
     {
-        var version = await Library.NewestAsync(RecoveryPlanName, cancellationToken);
+        var version = await Library.NewestAsync(RecoveryRequests.WorkspacePlan, cancellationToken);
         return new SeveralRequest(version is null ? "" : Library.Read(version).Disasters[0], leaveOut) { Set = Number };
     }
 

@@ -50,6 +50,19 @@ public sealed record ApprovalGate(
 /// <summary>What a person said at a gate.</summary>
 public sealed record ApprovalVote(long Gate, string Person, bool Approves, string Reason, string Incident, DateTimeOffset At);
 
+/// <summary>A gate with what it stands before, and how far it has come.</summary>
+/// <param name="Source">What its run is about.</param>
+/// <param name="RunKind">One of <see cref="RunKinds"/>.</param>
+/// <param name="Approved">How many have approved.</param>
+public sealed record GateStanding(ApprovalGate Gate, string Source, string RunKind, int Approved)
+{
+    /// <summary>True before a restore outside of plans.</summary>
+    public bool IsRestore => RunKind == RunKinds.Restore;
+
+    /// <summary>True while somebody may still answer, or its run still go through it.</summary>
+    public bool IsLive => Gate.State is GateState.Open or GateState.Granted;
+}
+
 /// <summary>Reads gates and votes.</summary>
 public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
 {
@@ -71,13 +84,22 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<ApprovalGate>> OpenAsync(CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM approval_gate WHERE state = 'open' ORDER BY approve_until").ListAsync(Map, cancellationToken);
 
-    /// <summary>Those that are closed, newest first.</summary>
-    public Task<IReadOnlyList<ApprovalGate>> ClosedAsync(int limit, CancellationToken cancellationToken) =>
-        catalog.Command($"SELECT {Columns} FROM approval_gate WHERE state <> 'open' ORDER BY id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);
+    /// <summary>Those in one of the states: of the open ones the one that expires first first, then the others, newest first.</summary>
+    public Task<IReadOnlyList<GateStanding>> StandingsAsync(IEnumerable<GateState> states, int limit, CancellationToken cancellationToken) => catalog.Command(
+        $"{Standings} WHERE g.state = ANY ($1) ORDER BY CASE WHEN g.state = 'open' THEN g.approve_until END, g.id DESC LIMIT $2", states.Select(RecoveryNames.Of).ToArray(), limit)
+        .ListAsync(MapStanding, cancellationToken);
+
+    /// <summary>Those of these numbers, oldest first.</summary>
+    public Task<IReadOnlyList<GateStanding>> StandingsAsync(IReadOnlyCollection<long> gates, CancellationToken cancellationToken) =>
+        catalog.Command($"{Standings} WHERE g.id = ANY ($1) ORDER BY g.id", (object)gates.ToArray()).ListAsync(MapStanding, cancellationToken);
+
+    /// <summary>Those of a run, oldest first.</summary>
+    public Task<IReadOnlyList<GateStanding>> StandingsAsync(RunId run, CancellationToken cancellationToken) =>
+        catalog.Command($"{Standings} WHERE g.run_id = $1 ORDER BY g.id", run.Value).ListAsync(MapStanding, cancellationToken);
 
     /// <summary>Where one person went through alone and nobody has written the review yet, oldest first.</summary>
-    public Task<IReadOnlyList<ApprovalGate>> ReviewsDueAsync(CancellationToken cancellationToken) =>
-        catalog.Command($"SELECT {Columns} FROM approval_gate WHERE is_break_glass AND review IS NULL ORDER BY granted_at").ListAsync(Map, cancellationToken);
+    public Task<IReadOnlyList<GateStanding>> ReviewsDueAsync(CancellationToken cancellationToken) =>
+        catalog.Command($"{Standings} WHERE g.is_break_glass AND g.review IS NULL ORDER BY g.granted_at").ListAsync(MapStanding, cancellationToken);
 
     /// <summary>The gates of a run, oldest first.</summary>
     public Task<IReadOnlyList<ApprovalGate>> OfRunAsync(RunId run, CancellationToken cancellationToken) =>
@@ -101,6 +123,14 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     /// <summary>The same inside the caller's transaction.</summary>
     internal static async Task<long?> IncidentOfAsync(NpgsqlTransaction transaction, RunId run, CancellationToken cancellationToken) =>
         await transaction.Command(IncidentOfRun, run.Value).FirstAsync(row => (object)row.GetInt64(0), cancellationToken) as long?;
+
+    private static string Standings { get; } =
+        $"""
+        SELECT {string.Join(", ", Columns.Split(", ").Select(column => $"g.{column}"))}, r.source, r.kind,
+          (SELECT count(*)::integer FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve') FROM approval_gate g JOIN run r ON r.id = g.run_id
+        """;
+
+    private static GateStanding MapStanding(NpgsqlDataReader row) => new(Map(row), row.GetString(17), row.GetString(18), row.GetInt32(19));
 
     internal static ApprovalGate Map(NpgsqlDataReader row) => new(
         row.GetInt64(0), new RunId(row.GetInt64(1)), row.IsDBNull(2) ? null : row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetInt32(5), row.GetString(6),

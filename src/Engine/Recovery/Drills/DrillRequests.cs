@@ -66,10 +66,6 @@ public sealed class DrillRequests(
         }
     }
 
-    /// <summary>Ends a drill; its scratch server is removed.</summary>
-    /// <returns>False where it had ended.</returns>
-    public Task<bool> CancelAsync(RunId run, string actor, CancellationToken cancellationToken) => new RunStore(catalog).CancelAsync(run, actor, cancellationToken);
-
     /// <summary>Every plan that restores something, of every source, workspace or group of sources that it is for, with its newest drill and the time of the next. One that cannot be read holds up no other; its readiness says so.</summary>
     public async Task<IReadOnlyList<DrillDue>> DueAsync(CancellationToken cancellationToken)
     {

@@ -8,6 +8,9 @@ namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 /// <summary>A recovery, or a drill, that has ended.</summary>
 public sealed record EndedRecovery(RecoveryRow Recovery, string AskedBy, DateTimeOffset AskedAt);
 
+/// <summary>Which of those that have ended to list; what is null does not filter.</summary>
+public sealed record EndedFilter(string? Source = null, bool? IsDrill = null, RecoveryOutcome? Outcome = null);
+
 /// <summary>Reads recoveries and their steps.</summary>
 public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
 {
@@ -31,9 +34,17 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
         catalog.Command($"SELECT {Columns} FROM recovery ORDER BY run_id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);
 
     /// <summary>Recoveries and drills that have ended, newest first.</summary>
-    public Task<IReadOnlyList<EndedRecovery>> EndedAsync(int limit, CancellationToken cancellationToken) => catalog.Command(
-        $"SELECT {ColumnsOf("c")}, r.requested_by, r.created_at FROM recovery c JOIN run r ON r.id = c.run_id WHERE c.outcome IS NOT NULL ORDER BY c.run_id DESC LIMIT $1", limit)
-        .ListAsync(row => new EndedRecovery(Map(row), row.GetString(ColumnCount), row.Time(ColumnCount + 1)), cancellationToken);
+    public Task<IReadOnlyList<EndedRecovery>> EndedAsync(EndedFilter filter, int limit, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(filter);
+        return catalog.Command(
+            $"""
+            SELECT {ColumnsOf("c")}, r.requested_by, r.created_at FROM recovery c JOIN run r ON r.id = c.run_id
+            WHERE c.outcome IS NOT NULL AND ($1::text IS NULL OR c.source = $1) AND ($2::boolean IS NULL OR c.is_drill = $2) AND ($3::text IS NULL OR c.outcome = $3)
+            ORDER BY c.run_id DESC LIMIT $4
+            """, filter.Source, filter.IsDrill, filter.Outcome is { } outcome ? RecoveryNames.Of(outcome) : null, limit)
+            .ListAsync(row => new EndedRecovery(Map(row), row.GetString(ColumnCount), row.Time(ColumnCount + 1)), cancellationToken);
+    }
 
     /// <summary>A recovery's steps in order.</summary>
     public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync(RunId run, CancellationToken cancellationToken) =>

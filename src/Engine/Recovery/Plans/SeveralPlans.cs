@@ -43,13 +43,18 @@ public sealed record SeveralDraft(RecoveryPlan? Plan, IReadOnlyList<PartFault> F
 public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCatalog sets, RecoveryActions actions, StepDurations durations)
 {
     /// <summary>The plan, or what stands against it; nothing is changed.</summary>
-    /// <exception cref="EngineException"><c>set-unknown</c>; <c>plan-kind</c>; <c>recovery-parts-none</c>: every part was left out.</exception>
+    /// <exception cref="EngineException"><c>set-unknown</c>; <c>plan-kind</c>; <c>recovery-parts-none</c>: every part was left out; <c>recovery-parts-unknown</c>: one is left out that is no part.</exception>
     public async Task<SeveralDraft> MakeAsync(PlanVersion version, PlanTemplate template, SeveralRequest request, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(version);
         ArgumentNullException.ThrowIfNull(template);
         ArgumentNullException.ThrowIfNull(request);
         var wanted = await WantedAsync(template, request, cancellationToken);
+        if (request.LeaveOut.Except(wanted.Parts.Select(part => part.Source)).ToList() is { Count: > 0 } strange)
+        {
+            throw new EngineException("recovery-parts-unknown", ErrorKind.Input, $"{string.Join(", ", strange)} cannot be left out, since it is no part", $"the parts are {string.Join(", ", wanted.Parts.Select(part => part.Source))}");
+        }
+
         var (faults, leftOut, parts, notes) = (new List<PartFault>(), new List<PartFault>(), new List<RecoveryPart>(), new List<string>());
         foreach (var one in wanted.Parts)
         {

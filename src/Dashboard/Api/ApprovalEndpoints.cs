@@ -1,0 +1,76 @@
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
+using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
+
+namespace Hexabase.DrConsole.Dashboard.Api;
+
+/// <summary>A gate.</summary>
+/// <param name="RunKind"><c>recovery</c>, or <c>restore</c> for one outside of plans.</param>
+/// <param name="Step">Null: all that the run does.</param>
+/// <param name="SubjectHash">What an answer must name: the hash of exactly what will run.</param>
+/// <param name="Approved">How many have approved, of the <paramref name="Needed"/>.</param>
+/// <param name="State"><c>open</c>, <c>granted</c>, <c>used</c>, <c>declined</c>, <c>expired</c> or <c>void</c>.</param>
+public sealed record ApiGate(
+    long Id, long Run, string RunKind, string Source, int? Step, string SubjectHash, string Risk, int Needed, int Approved, string Requester, string State, DateTimeOffset OpenedAt,
+    DateTimeOffset ApproveUntil, DateTimeOffset? GrantedAt, DateTimeOffset? ClosedAt, string? ClosedWhy, bool IsBreakGlass)
+{
+    internal static ApiGate Of(GateStanding standing)
+    {
+        var gate = standing.Gate;
+        return new ApiGate(
+            gate.Id, gate.Run.Value, standing.RunKind, standing.Source, gate.Step, gate.SubjectHash, gate.Risk, gate.Needed, standing.Approved, gate.Requester, RecoveryNames.Of(gate.State),
+            gate.OpenedAt, gate.ApproveUntil, gate.GrantedAt, gate.ClosedAt, gate.ClosedWhy, gate.IsBreakGlass);
+    }
+}
+
+/// <summary>A gate with what people said at it.</summary>
+public sealed record ApiGateDetail(ApiGate Gate, IReadOnlyList<ApiVote> Votes);
+
+/// <summary>What a person said at a gate.</summary>
+public sealed record ApiVote(string Person, bool Approves, string Reason, string Incident, DateTimeOffset At);
+
+/// <summary>An answer at a gate, with the person's password anew.</summary>
+/// <param name="Act"><c>approve</c>, <c>decline</c> or <c>break-glass</c>.</param>
+public sealed record ApiGateAnswer(string Act, string SubjectHash, string Reason, string? Incident, string Password);
+
+/// <summary>The inbox of gates; takes answers from people, never from tokens.</summary>
+internal static class ApprovalEndpoints
+{
+    public static void Map(RouteGroupBuilder api)
+    {
+        api.MapGet("/approvals", async (string? state, int? limit, ApprovalCatalog gates, CancellationToken ct) =>
+            (await gates.StandingsAsync([ApiEndpoints.StateOf<GateState>(state, "a gate") ?? GateState.Open], ApiEndpoints.Limit(limit), ct)).Select(ApiGate.Of)).Produces<IEnumerable<ApiGate>>();
+        api.MapGet("/approvals/reviews-due", async (ApprovalCatalog gates, CancellationToken ct) => (await gates.ReviewsDueAsync(ct)).Select(ApiGate.Of)).Produces<IEnumerable<ApiGate>>();
+        api.MapGet("/approvals/{gate:long}", async (long gate, ApprovalCatalog gates, CancellationToken ct) => Results.Ok(new ApiGateDetail(
+            await FindAsync(gates, gate, ct), [.. (await gates.VotesAsync(gate, ct)).Select(vote => new ApiVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At))])))
+            .Produces<ApiGateDetail>();
+        api.MapPost("/approvals/{gate:long}/answer", AnswerAsync).Produces<ApiGate>();
+    }
+
+    /// <summary>The same rule as on the page: a person, signed in, with the password of this moment and the role of this moment.</summary>
+    private static async Task<IResult> AnswerAsync(long gate, ApiGateAnswer answer, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    {
+        if (context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
+        {
+            return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", "a token cannot answer at a gate", "A person answers, with the session's cookie and their password.");
+        }
+
+        if (answer.Act is not ("approve" or "decline" or "break-glass"))
+        {
+            return ApiProblems.Of(StatusCodes.Status400BadRequest, "act-unknown", $"'{answer.Act}' is no answer", "One of approve, decline, break-glass.");
+        }
+
+        return await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct) switch
+        {
+            GateAnswering.Said.Password => ApiProblems.Of(StatusCodes.Status403Forbidden, "password-wrong", "the password is wrong, or the account is locked", "Nothing was changed."),
+            GateAnswering.Said.Role => ApiProblems.Of(StatusCodes.Status403Forbidden, "role-missing", "your role may not approve", "Ask an admin for the role Approver. Nothing was changed."),
+            _ => Results.Ok(await FindAsync(gates, gate, ct)),
+        };
+    }
+
+    private static async Task<ApiGate> FindAsync(ApprovalCatalog gates, long gate, CancellationToken ct) => await gates.StandingsAsync([gate], ct) is [var found]
+        ? ApiGate.Of(found)
+        : throw new EngineException("gate-unknown", ErrorKind.NotFound, $"there is no gate G-{gate}", "List them with GET /api/v1/approvals.");
+}
