@@ -33,6 +33,8 @@ internal sealed class ConsoleProcess : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
     private readonly Process _process;
+    private const UnixSignal Stop = (UnixSignal)19;
+    private const UnixSignal Continue = (UnixSignal)18;
     private readonly ProcessIdentity _identity;
     private readonly StringBuilder _output = new();
     private readonly StringBuilder _error = new();
@@ -109,6 +111,32 @@ internal sealed class ConsoleProcess : IAsyncDisposable
     }
 
     public void Signal(UnixSignal signal) => LibC.Signal(_identity, signal);
+
+    /// <summary>Freezes it. The signal goes to one of its threads, which stops the others when it is next given a processor: until then they run on.</summary>
+    public async Task FreezeAsync()
+    {
+        Signal(Stop);
+        while (Directory.EnumerateDirectories($"/proc/{_identity.Pid}/task").Any(thread => StateOf(thread) is not ('T' or null)))
+        {
+            await Task.Delay(5, TestContext.Current.CancellationToken);
+        }
+
+        static char? StateOf(string thread)
+        {
+            try
+            {
+                var stat = File.ReadAllText(Path.Combine(thread, "stat"));
+                return stat[stat.LastIndexOf(')') + 2];
+            }
+            catch (IOException)
+            {
+                // A thread that has ended meanwhile.
+                return null;
+            }
+        }
+    }
+
+    public void Thaw() => Signal(Continue);
 
     /// <summary>Waits for the end.</summary>
     public async Task<CommandResult> EndAsync()

@@ -35,7 +35,7 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
         await using var load = new Load(server.Port);
         await using var rig = await RecoveryConsoles.StartAsync(folder, $$"""
             "Classes": { "critical": { "MinimumTiers": 1 } },
-            "Health": { "Interval": "00:00:01", "Timeout": "00:00:00.9" },
+            "Health": { "Interval": "00:00:02", "Timeout": "00:00:02" },
             "Sources": [ { "Name": "{{Name}}", "Kind": "postgres", "Class": "critical", "Workspace": "shop",
               "Postgres": { "Host": "127.0.0.1", "Port": {{server.Port}}, "Database": "postgres", "Username": "postgres", "PasswordFile": "password", "Mode": "physical",
                             "DataDirectory": "{{server.DataFolder}}", "Wal": { "FlushInterval": "00:00:00.3" } },
@@ -86,7 +86,7 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
         Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.Engine.LogAsync(run)}");
         watch.Next("carried out");
         var over = TimeProvider.System.GetUtcNow();
-        await UntilAsync(() => Task.FromResult(load.Commits.Any(commit => commit.At > over)));
+        await UntilAsync(() => Task.FromResult(load.Commits.Any(commit => commit.Heard > over)));
         watch.Next("takes writes");
         await load.StopAsync();
 
@@ -105,19 +105,20 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
     private static async Task AssertLossAsync(Load load, RecoveryPlan plan, MeasuredLoss loss, DateTimeOffset restarted)
     {
         var there = (await load.ReadAsync()).ToHashSet();
-        var before = load.Commits.Where(commit => commit.At < restarted).ToList();
+        var before = load.Commits.Where(commit => commit.Heard < restarted).ToList();
         var back = before.Where(commit => there.Contains(commit.Id)).ToList();
         var lost = before.Where(commit => !there.Contains(commit.Id)).ToList();
         var newest = new DateTimeOffset(await load.AskAsync<DateTime>($"SELECT max(at) FROM ledger WHERE id = ANY ('{{{string.Join(',', back.Select(commit => commit.Id))}}}')"));
-        Tell($"| {back.Count} commits are back, the newest of {newest:HH:mm:ss.fff} | {lost.Count} are lost, the last of {lost.Max(commit => commit.At):HH:mm:ss.fff} |");
+        Tell($"| {back.Count} commits are back, the newest of {newest:HH:mm:ss.fff} | {lost.Count} are lost, the last of {lost.Max(commit => commit.Heard):HH:mm:ss.fff} |");
         Tell($"| planned: all up to {plan.Loss.From:HH:mm:ss.fff} | measured: all up to {loss.Restored:HH:mm:ss.fff}, at most {loss.AtMost!.Value.TotalSeconds:0.0} s until {loss.Until:HH:mm:ss.fff} |");
 
-        Assert.All(lost, commit => Assert.True(commit.At > plan.Loss.From, $"{commit} is lost, and the plan goes to {plan.Loss.From:O}"));
+        Assert.All(lost, commit => Assert.True(commit.Heard > plan.Loss.From, $"{commit} is lost, and the plan goes to {plan.Loss.From:O}"));
         Assert.True(newest <= plan.Basis.Moment);
         Assert.Equal(LossEnd.ServiceStopped, loss.End);
-        Assert.InRange(loss.Restored - newest, TimeSpan.Zero, TimeSpan.FromSeconds(1));
-        Assert.All(lost, commit => Assert.True(commit.At <= loss.Until, $"{commit} is lost, and the loss is said to end at {loss.Until:O}"));
-        Assert.InRange(lost.Max(commit => commit.At) - newest, TimeSpan.FromTicks(1), loss.AtMost.Value + TimeSpan.FromSeconds(1));
+        Assert.True(newest <= loss.Restored);
+        // It was committed at some time between its sending and its answer.
+        Assert.All(lost, commit => Assert.True(
+            commit.Heard > loss.Restored && commit.Sent <= loss.Until, $"{commit} is lost, and the loss is said to lie between {loss.Restored:O} and {loss.Until:O}"));
     }
 
     private async Task<PostgresCluster> StartServerAsync(ServerFolder folder)
@@ -164,7 +165,7 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
                 return found;
             }
 
-            Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromMinutes(1), "it did not come to that within a minute");
+            Assert.True(Stopwatch.GetElapsedTime(began) < TimeSpan.FromMinutes(3), "it did not come to that within three minutes");
         }
     }
 
@@ -195,8 +196,8 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
         }
     }
 
-    /// <summary>A commit that the server acknowledged, and when that was heard.</summary>
-    private sealed record Commit(long Id, DateTimeOffset At);
+    /// <summary>A commit that the server acknowledged, when it was sent, and when that was heard.</summary>
+    private sealed record Commit(long Id, DateTimeOffset Sent, DateTimeOffset Heard);
 
     /// <summary>Clients that write rows and one that reads the table, through every outage.</summary>
     private sealed class Load(int port) : IAsyncDisposable
@@ -247,8 +248,9 @@ public sealed class CorruptionChainTests(ClusterSeed seed)
         {
             var id = Interlocked.Increment(ref _last);
             await using var insert = new NpgsqlCommand("INSERT INTO ledger (id) VALUES ($1)", connection) { Parameters = { new NpgsqlParameter { Value = id } } };
+            var sent = TimeProvider.System.GetUtcNow();
             await insert.ExecuteNonQueryAsync(CancellationToken.None);
-            Commits.Enqueue(new Commit(id, TimeProvider.System.GetUtcNow()));
+            Commits.Enqueue(new Commit(id, sent, TimeProvider.System.GetUtcNow()));
         }
 
         private async Task ClientAsync(Func<NpgsqlConnection, Task> act)

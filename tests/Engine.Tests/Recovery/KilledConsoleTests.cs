@@ -8,7 +8,6 @@ using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
-using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Npgsql;
@@ -21,8 +20,6 @@ namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 /// </summary>
 public sealed class KilledConsoleTests
 {
-    private const UnixSignal Freeze = (UnixSignal)19;
-    private const UnixSignal Thaw = (UnixSignal)18;
     private const string Source = "uploads";
     private const string Switching = "recovery.step-begun switch";
     private const string Asks = "waits for decision";
@@ -85,7 +82,7 @@ public sealed class KilledConsoleTests
         await boundaries.HaltAsync(new("recovery.step-acted stop", Side.Before));
         var first = await rig.ServeAsync("first");
         var session = await boundaries.ReachedAsync(() => first.Said);
-        first.Signal(Freeze);
+        await first.FreezeAsync();
         await boundaries.ReleaseAsync();
         await boundaries.GoneAsync(session);
         await rig.Engine.ExpireLeaseAsync(run);
@@ -94,7 +91,7 @@ public sealed class KilledConsoleTests
         await boundaries.HaltAsync(new(Switching, Side.After));
         var second = await rig.ServeAsync("second");
         await boundaries.ReachedAsync(() => second.Said);
-        second.Signal(Freeze);
+        await second.FreezeAsync();
         await boundaries.ReleaseAsync();
         while ((await boundaries.MetAsync())[^1] != Switching)
         {
@@ -108,8 +105,8 @@ public sealed class KilledConsoleTests
         Assert.True(ended.State == RunState.Completed, $"{ended.ErrorJson}\n{await rig.Engine.LogAsync(run)}");
 
         var written = await WrittenAsync(rig, run);
-        first.Signal(Thaw);
-        second.Signal(Thaw);
+        first.Thaw();
+        second.Thaw();
         await first.WaitForAsync($"{run} lost the catalog");
         await second.WaitForAsync($"the lease of {run} was lost; another process goes on with it");
         Assert.Equal(0, (await first.StopAsync()).Code);

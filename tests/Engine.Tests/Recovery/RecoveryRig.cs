@@ -40,6 +40,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     private Func<IRecoveryAction, IRecoveryAction> _wrap = action => action;
     private SourceDrivers _drivers = null!;
 
+    /// <summary>What the server was started with: its files do not say on which port.</summary>
+    private IReadOnlyList<string> _options = [];
+
     public RecoveryRig(CatalogServer catalog)
     {
         _catalog = catalog;
@@ -50,6 +53,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public async ValueTask InitializeAsync()
     {
         await Server.StartAsync(Ct);
+        _options = await new PgCtlService(Server.DataFolder, _folder.Registry).ReadOptionsAsync(Ct);
         LocalFolder.WritePrivateFile(_folder.Combine("password"), "a password"u8);
         LocalFolder.WritePrivateFile(Key, "a passphrase of the test"u8);
         Compose();
@@ -220,7 +224,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 Directory.Move(_folder.Combine(aside), Server.DataFolder);
             }
 
-            await service.StartAsync(Options ?? [], _ => { }, Ct);
+            await service.StartAsync(_options, _ => { }, Ct);
         }
 
         foreach (var left in Beside())
@@ -232,8 +236,6 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     /// <summary>What the table holds when it is whole.</summary>
     public async Task<bool> IsWholeAsync() => (bool)(await ExecuteAsync(
         "SELECT count(*) = 2000 AND bool_and(note = 'parcel ' || id || repeat(' of the shop', 20)) FROM parcel"))!;
-
-    private IReadOnlyList<string>? Options { get; set; }
 
     /// <summary>A statement on the source as a superuser.</summary>
     public async Task<object?> ExecuteAsync(string sql)
@@ -252,7 +254,6 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     {
         // What the server still has to write would hide the damage.
         await ExecuteAsync("CHECKPOINT");
-        Options = await new PgCtlService(Server.DataFolder, _folder.Registry).ReadOptionsAsync(Ct);
         var file = Path.Combine(Server.DataFolder, (string)(await ExecuteAsync("SELECT pg_relation_filepath('parcel')"))!);
         await using var stream = new FileStream(file, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
         stream.Position = 8192;
