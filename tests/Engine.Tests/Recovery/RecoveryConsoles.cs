@@ -10,6 +10,8 @@ using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
@@ -70,6 +72,8 @@ internal sealed class RecoveryConsoles : IAsyncDisposable
     public void HandOver()
     {
         var services = new ServiceCollection();
+        // The job library keeps the first factory that it gets for the whole process: one that goes with this test would fail the next.
+        services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
         services.AddLogging();
         services.AddSingleton(Engine.Get<RunStore>());
         services.AddSingleton(Engine.Get<ProtectedEstate>());
