@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.Extensions.Configuration;
 
@@ -31,10 +30,10 @@ public static partial class EstateConfiguration
         var health = HealthConfiguration.Read(reader);
         var notifications = NotificationConfiguration.Read(reader, sources, warnings);
         var least = ReadApprovals(reader);
-        var approvals = reader.Number("RestoreApprovals", Math.Max(ProtectedEstate.UsualRestoreApprovals, least.GetValueOrDefault(RestoreGate.Risk)), 0, MostApprovals);
-        if (approvals < least.GetValueOrDefault(RestoreGate.Risk))
+        var approvals = reader.Number("RestoreApprovals", Math.Max(ProtectedEstate.UsualRestoreApprovals, least.GetValueOrDefault(ProtectedEstate.RestoreRisk)), 0, MostApprovals);
+        if (approvals < least.GetValueOrDefault(ProtectedEstate.RestoreRisk))
         {
-            reader.Problem("RestoreApprovals", $"is {approvals}, and Approvals asks for {least[RestoreGate.Risk]} where the risk is {RestoreGate.Risk}, as of every restore over what lives");
+            reader.Problem("RestoreApprovals", $"is {approvals}, and Approvals asks for {least[ProtectedEstate.RestoreRisk]} where the risk is {ProtectedEstate.RestoreRisk}, as of every restore over what lives");
         }
 
         if (approvals == 0)
@@ -57,10 +56,11 @@ public static partial class EstateConfiguration
         return new ProtectedEstate(reader.Text("Name") ?? "local", data, classes, tiers, sources, warnings) { Health = health, Workspaces = workspaces, Notifications = notifications, RestoreApprovals = approvals, Approvals = least };
     }
 
+    /// <remarks>Written with a capital it must not be passed over in silence: keys of a configuration are the same in any case.</remarks>
     private static Dictionary<string, int> ReadApprovals(ConfigurationReader reader)
     {
         var approvals = reader.Section("Approvals");
-        return reader.Items("Approvals").ToDictionary(risk => risk.Key, risk => approvals.Number(risk.Key, 1, 1, MostApprovals), StringComparer.Ordinal);
+        return reader.Items("Approvals").ToDictionary(risk => risk.Key, risk => approvals.Number(risk.Key, 1, 1, MostApprovals), StringComparer.OrdinalIgnoreCase);
     }
 
     /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>

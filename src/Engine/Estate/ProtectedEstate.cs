@@ -1,4 +1,3 @@
-using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Estate;
@@ -28,12 +27,8 @@ public sealed record ProtectedEstate(
     /// <summary>By the word for the risk in a plan's gate: how many people approve at least, whatever the plan says.</summary>
     public IReadOnlyDictionary<string, int> Approvals { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>A plan's gate as it holds here.</summary>
-    public PlanGate GateOf(PlanGate gate)
-    {
-        ArgumentNullException.ThrowIfNull(gate);
-        return gate with { Approvals = Math.Max(gate.Approvals, Approvals.GetValueOrDefault(gate.Risk)) };
-    }
+    /// <summary>The risk of a restore over what lives, in the word that the product's own plans have for theirs.</summary>
+    internal const string RestoreRisk = "destructive";
 
     /// <summary>Workspaces that the configuration says more of than that sources belong to them.</summary>
     public IReadOnlyList<WorkspaceSettings> Workspaces { get; init; } = [];

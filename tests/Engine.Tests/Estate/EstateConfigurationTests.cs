@@ -38,8 +38,8 @@ public sealed class EstateConfigurationTests : IDisposable
     [Fact]
     public void Read_least_approvals_of_a_risk_raise_the_gates_of_plans_and_of_restores()
     {
-        var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Approvals": { "destructive": 2 } } }"""), "/srv/data");
-        Assert.Equal((2, 3, 1), (estate.GateOf(new PlanGate("destructive")).Approvals, estate.GateOf(new PlanGate("destructive", 3)).Approvals, estate.GateOf(new PlanGate("traffic")).Approvals));
+        var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Approvals": { "Destructive": 2 } } }"""), "/srv/data");
+        Assert.Equal((2, 3, 1), (new PlanGate("destructive").In(estate).Approvals, new PlanGate("destructive", 3).In(estate).Approvals, new PlanGate("traffic").In(estate).Approvals));
         Assert.Equal(2, estate.RestoreApprovals);
         var against = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": 1, "Approvals": { "destructive": 2, "traffic": 0 } } }"""), "/srv/data"));
         Assert.All(["DrConsole:RestoreApprovals: is 1", "Approvals:traffic"], part => Assert.Contains(part, against.Message, StringComparison.Ordinal));

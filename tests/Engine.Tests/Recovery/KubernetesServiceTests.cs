@@ -100,7 +100,7 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         await UntilAsync(async () => !(plan = await PlanAsync()).Notes.Any(note => note.Contains("a step would fail", StringComparison.Ordinal)), () => string.Join('\n', plan.Notes), Ct);
 
         Assert.Contains(plan.Notes, note => note.Contains("HorizontalPodAutoscaler busy leaves Deployment", StringComparison.Ordinal));
-        Assert.Contains(plan.Notes, note => note.EndsWith("selects app=shop,site=a now", StringComparison.Ordinal));
+        Assert.Contains(plan.Notes, note => note.EndsWith("selects app=shop,site=a now, the declared SelectorBack", StringComparison.Ordinal));
         Assert.Contains("to 0 replicas", Assert.Single(plan.Steps[0].Does), StringComparison.Ordinal);
         Assert.Contains("app=shop,site=b", plan.Steps[3].Does[0], StringComparison.Ordinal);
         Assert.Equal((StepSafety.Idempotent, StepSafety.Probeable), (plan.Steps[0].Safety, plan.Steps[3].Safety));

@@ -100,7 +100,7 @@ internal static class RecoveryWords
 
     /// <summary>The moment that a plan recovers to.</summary>
     public static string Moment(RecoveryBasis basis, TimeProvider time) =>
-        basis.Moment is { } moment ? Figures.Moment(moment, time) : basis.ToEnd ? RecoveryTexts.MomentEnd : RecoveryTexts.MomentBackup;
+        basis.Moment is { } moment ? Figures.Format(basis.ToEnd ? RecoveryTexts.MomentOrEnd : "{0}", Figures.Moment(moment, time)) : basis.ToEnd ? RecoveryTexts.MomentEnd : RecoveryTexts.MomentBackup;
 
     /// <summary>A hash in groups, as people compare it.</summary>
     public static string Hash(string hash, int groups = 4) => string.Join(' ', hash.Chunk(4).Take(groups).Select(part => new string(part)));

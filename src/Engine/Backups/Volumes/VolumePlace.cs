@@ -48,6 +48,9 @@ public sealed record VolumePlace(string Path, string Form, string MountPoint, st
     /// <summary>The mount point that a path lies on now, also where nothing is there.</summary>
     public static string MountPointOf(string path) => MountOf(RealPath(path), File.ReadLines(MountTable)).Point;
 
+    /// <summary>True where a mount point lies below another: then what was on it is not mounted, and the other one shows through.</summary>
+    public static bool IsBelow(string point, string other) => other == "/" || point.StartsWith(other + '/', StringComparison.Ordinal);
+
     /// <summary>The path with all symbolic links resolved, in whatever part of it.</summary>
     public static string RealPath(string path)
     {

@@ -33,7 +33,7 @@ internal static class VolumePreflight
                 $"Mount its disk and {then}. {state}");
         }
 
-        if (settings.RequireMount != false && before?.MountPoint is { } was && was != place.MountPoint && IsBelow(was, place.MountPoint))
+        if (settings.RequireMount != false && before?.MountPoint is { } was && was != place.MountPoint && VolumePlace.IsBelow(was, place.MountPoint))
         {
             throw new EngineException("volume-unmounted", ErrorKind.Unavailable,
                 $"{place.Path} was on {was} ({before.FileSystem} from {before.MountSource}) at the last backup, and nothing is mounted there now",
@@ -52,6 +52,4 @@ internal static class VolumePreflight
                 "Look whether its disk is mounted and who deleted them. Where it is meant to be empty, set MayBeEmptied. No restore point was made.");
         }
     }
-
-    private static bool IsBelow(string point, string other) => other == "/" || point.StartsWith(other + '/', StringComparison.Ordinal);
 }

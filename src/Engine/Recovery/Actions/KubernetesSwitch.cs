@@ -95,7 +95,7 @@ internal sealed class KubernetesSwitch(ServiceSwitch settings, TimeProvider time
             var selector = SelectorOf(await ReadAsync(api, token));
             return new ActionOutlook(
             [
-                $"{Name} selects {TextOf(selector)} now{(AreEqual(selector, settings.Selector) ? ", which is what it would be switched to" : "")}",
+                $"{Name} selects {TextOf(selector)} now{(AreEqual(selector, settings.Selector) ? ", the declared Selector" : settings.SelectorBack is { } back && AreEqual(selector, back) ? ", the declared SelectorBack" : "")}",
                 .. await AnswersAsync(api, token) is null ? [$"the cluster fills no EndpointSlice for {Name}, so that whether a Pod answers for it is not verified"] : Array.Empty<string>(),
             ], []);
         },

@@ -12,9 +12,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate) : IRestoreGate
 {
     /// <summary>As the product's own plans have it.</summary>
-    internal const string Risk = "destructive";
-
-    private PlanGate Rule => new(Risk, estate.RestoreApprovals);
+    private PlanGate Rule => new(ProtectedEstate.RestoreRisk, estate.RestoreApprovals);
 
     /// <inheritdoc/>
     public async Task RequireApproversAsync(RestorePlan plan, string requester, CancellationToken cancellationToken)

@@ -23,7 +23,15 @@ public enum FailurePolicy
 /// <param name="Approvals">How many different people; none of them may be the requester.</param>
 /// <param name="ApproveWithinMinutes">After that the gate expires and the run goes on waiting.</param>
 /// <param name="ExecuteWithinMinutes">After the last approval: an old yes is no yes.</param>
-public sealed record PlanGate(string Risk, int Approvals = 1, int ApproveWithinMinutes = 60, int ExecuteWithinMinutes = 30);
+public sealed record PlanGate(string Risk, int Approvals = 1, int ApproveWithinMinutes = 60, int ExecuteWithinMinutes = 30)
+{
+    /// <summary>The gate as it holds in an estate, whose configuration may ask for more people than the plan.</summary>
+    public PlanGate In(ProtectedEstate estate)
+    {
+        ArgumentNullException.ThrowIfNull(estate);
+        return this with { Approvals = Math.Max(Approvals, estate.Approvals.GetValueOrDefault(Risk)) };
+    }
+}
 
 /// <summary>A step as a plan's author wrote it.</summary>
 /// <param name="Name">Unique in the plan: lower-case letters, digits and dashes.</param>

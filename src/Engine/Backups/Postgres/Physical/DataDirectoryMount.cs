@@ -14,9 +14,6 @@ internal static class DataDirectoryMount
     /// <summary>Property of the manifest: the mount point that the directory lay on.</summary>
     public const string MountProperty = "dataDirectoryMount";
 
-    /// <summary>The mount point that a path lies on, or would: what is not there yet, or not any more, is asked for like any other.</summary>
-    public static string PointOf(string directory) => VolumePlace.MountPointOf(directory);
-
     /// <summary>Before a cluster is put back at the place that a restore point was read from.</summary>
     /// <exception cref="EngineException">Code <see cref="UnmountedCode"/>: it lay on a mount that is not there.</exception>
     public static void Require(string directory, Manifest stored)
@@ -27,13 +24,11 @@ internal static class DataDirectoryMount
             return;
         }
 
-        var now = PointOf(directory);
-        if (now != was && IsBelow(was, now))
+        var now = VolumePlace.MountPointOf(directory);
+        if (now != was && VolumePlace.IsBelow(was, now))
         {
             throw new EngineException(UnmountedCode, ErrorKind.Unavailable, $"{directory} was on {was} when it was backed up, and nothing is mounted there now",
-                $"Mount its disk, or a new one, at {was}, then make the plan again. Where it is to lie elsewhere, name that place in DataDirectory. Nothing was changed.");
+                $"Mount its disk, or a new one, at {was}, then make the plan again. Where it is to lie elsewhere, name that place in DataDirectory. Nothing was restored.");
         }
     }
-
-    private static bool IsBelow(string point, string other) => other == "/" || point.StartsWith(other + '/', StringComparison.Ordinal);
 }

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using System.Globalization;
 using System.Text;
 using Hexabase.DrConsole.Engine.Repository;
@@ -209,7 +210,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         if (request.Source.DataDirectory is { } directory)
         {
             properties[DirectoryFiles.DirectoryProperty] = directory;
-            properties[DataDirectoryMount.MountProperty] = DataDirectoryMount.PointOf(directory);
+            properties[DataDirectoryMount.MountProperty] = VolumePlace.MountPointOf(directory);
         }
 
         return properties;
