@@ -87,6 +87,22 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         catalog.Command($"SELECT {Columns} FROM restore_point WHERE ($1::text IS NULL OR source = $1) AND expired_at IS NULL ORDER BY created_at DESC, id LIMIT $2", source, limit)
             .ListAsync(Map, cancellationToken);
 
+    /// <summary>
+    /// What a source may be put back from, newest first: the few newest, so that whoever looks sees why they do not do, and those that were
+    /// complete before a moment, however many have been made since.
+    /// </summary>
+    /// <param name="strategy">Only points that were made so; null: however they were made.</param>
+    /// <param name="before">The moment; null: none is too new.</param>
+    /// <param name="limit">So many at most.</param>
+    public Task<IReadOnlyList<RestorePointRow>> CandidatesAsync(string source, string? strategy, DateTimeOffset? before, int limit, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"""
+            SELECT {Columns} FROM restore_point p WHERE source = $1 AND expired_at IS NULL AND ($2::text IS NULL OR properties->>'strategy' = $2)
+              AND ($3::timestamptz IS NULL OR completed_at < $3 OR id IN (
+                SELECT n.id FROM restore_point n WHERE n.source = $1 AND n.expired_at IS NULL AND ($2::text IS NULL OR n.properties->>'strategy' = $2) ORDER BY n.created_at DESC, n.id LIMIT 10))
+            ORDER BY created_at DESC, id LIMIT $4
+            """, source, strategy, before?.ToUniversalTime(), limit).ListAsync(Map, cancellationToken);
+
     /// <summary>The tiers that hold a point.</summary>
     public Task<IReadOnlyList<RestorePointTierRow>> TiersAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)

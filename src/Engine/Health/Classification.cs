@@ -25,7 +25,9 @@ public static class Classification
         ArgumentNullException.ThrowIfNull(round);
         ArgumentNullException.ThrowIfNull(thresholds);
         var seen = round.Subjects.Where(one => !one.IsMaintained).Select(one => new Seen(one, state.Of(one.Subject.Id))).ToList();
-        var verdicts = seen.Where(one => one.Health.CorruptRounds > 0).Select(one => Corruption(one, round, thresholds)).ToList();
+        // A window excuses what does not answer, never what answers with other bytes than were written: backups go on meanwhile.
+        var verdicts = round.Subjects.Select(one => new Seen(one, state.Of(one.Subject.Id))).Where(one => one.Health.CorruptRounds > 0)
+            .Select(one => Corruption(one, round, thresholds)).ToList();
         if (state.IsIsolated)
         {
             return Isolation(state, seen, round, thresholds) is { } partition ? [.. verdicts, partition] : verdicts;

@@ -49,6 +49,9 @@ public enum Remark
     /// <summary>Else: a changed password or right, not a disaster.</summary>
     CredentialsChanged,
 
+    /// <summary>Else: it has as many connections as it takes, and serves those.</summary>
+    TooManyConnections,
+
     /// <summary>Else: its disk may be full.</summary>
     DiskFull,
 
@@ -92,6 +95,10 @@ public sealed record Evidence(
     {
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new JsonStringEnumConverter() },
     };
+
+    /// <summary>True where all that is wrong is how full a disk is: nothing is lost, and a restore would need more of what is missing.</summary>
+    [JsonIgnore]
+    public bool IsOnlyFullDisk => Subjects?.SelectMany(one => one.Probes).Where(probe => probe.MissesInARow > 0).ToList() is { Count: > 0 } missed && missed.TrueForAll(probe => probe.Kind == ProbeKind.Disk);
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 

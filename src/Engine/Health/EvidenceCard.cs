@@ -7,6 +7,8 @@ internal static class EvidenceCard
 {
     private const string StartingCode = "57P03";
 
+    private const string FullCode = "53300";
+
     public static Evidence Of(IReadOnlyList<Seen> troubled, IReadOnlyList<Seen> all, HealthRound round)
     {
         var split = troubled.SelectMany(one => Splits(one, all)).ToList();
@@ -89,7 +91,7 @@ internal static class EvidenceCard
         var (name, answers) = (one.Subject.Name, one.Round.Results);
         if (one.Health.IsOnlyDenied)
         {
-            yield return new EvidenceRemark(Remark.CredentialsChanged, name);
+            yield return new EvidenceRemark(answers.Any(result => result.Code == FullCode) ? Remark.TooManyConnections : Remark.CredentialsChanged, name);
             yield break;
         }
 

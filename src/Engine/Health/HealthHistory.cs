@@ -55,15 +55,18 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
             "SELECT subject, at, answers::text, maintained FROM health_sample WHERE at >= $1 AND at <= $2 ORDER BY at, subject", from.ToUniversalTime(), to.ToUniversalTime())
             .ListAsync(Map, cancellationToken);
         var closed = await catalog.Command(
-            "SELECT resolved_at, sources FROM incident WHERE kind = 'DATABASE_CORRUPTION' AND resolved_at >= $1 AND resolved_at <= $2", from.ToUniversalTime(), to.ToUniversalTime())
-            .ListAsync(row => (At: row.Time(0), Sources: row.GetFieldValue<string[]>(1)), cancellationToken);
+            "SELECT resolved_at, sources, tiers, kind FROM incident WHERE resolution = 'closed' AND resolved_at >= $1 AND resolved_at <= $2", from.ToUniversalTime(), to.ToUniversalTime())
+            .ListAsync(row => (At: row.Time(0), Ids: Ids(row), Kind: DisasterKinds.Parse(row.GetString(3))), cancellationToken);
         var rounds = new List<HealthRound>();
         var before = DateTimeOffset.MinValue;
         foreach (var round in samples.GroupBy(sample => sample.At))
         {
+            var between = closed.Where(one => one.At > before && one.At <= round.Key).ToLookup(one => one.Kind == DisasterKind.DatabaseCorruption, one => one.Ids);
             rounds.Add(new HealthRound(
-                round.Key, [.. round.Select(sample => new SubjectRound(sample.Subject, sample.Results, sample.IsMaintained))],
-                closed.Where(one => one.At > before && one.At <= round.Key).SelectMany(one => one.Sources).Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).ToHashSet()));
+                round.Key, [.. round.Select(sample => new SubjectRound(sample.Subject, sample.Results, sample.IsMaintained))], between[true].SelectMany(ids => ids).ToHashSet())
+            {
+                Settled = between[false].SelectMany(ids => ids).ToHashSet(),
+            });
             before = round.Key;
         }
 
@@ -104,6 +107,12 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
                 one.Subject.Id, round.At.ToUniversalTime(), one.IsMaintained, new Jsonb(JsonSerializer.Serialize(document, Evidence.Options))).RunAsync(cancellationToken);
         }
     }
+
+    private static IReadOnlyList<string> Ids(NpgsqlDataReader row) =>
+    [
+        .. row.GetFieldValue<string[]>(1).Select(name => HealthSubject.IdOf(name, SubjectKind.Database)),
+        .. row.GetFieldValue<string[]>(2).Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)),
+    ];
 
     private static SubjectSample Map(NpgsqlDataReader row)
     {

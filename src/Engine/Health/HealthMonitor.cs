@@ -17,6 +17,8 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
     /// <summary>What a new leader reads of its predecessor's rounds: as much as any hysteresis remembers, at the usual pace.</summary>
     private static readonly TimeSpan Remembered = TimeSpan.FromHours(1);
 
+    private readonly HashSet<string> _clusters = [.. estate.Sources.Where(source => source.Kind == SourceKind.VCluster).Select(source => HealthSubject.IdOf(source.Name, SubjectKind.VCluster))];
+
     private HealthState _state = HealthState.Empty;
 
     /// <inheritdoc/>
@@ -75,7 +77,7 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         await lease.CommitAsync(async transaction =>
         {
             var open = await IncidentWriter.OpenAsync(transaction, ct);
-            var round = new HealthRound(at, subjects, Cleared(open));
+            var round = new HealthRound(at, subjects, Cleared(open)) { Settled = Settled(open) };
             next = Hysteresis.Advance(_state, round, estate.Health.Thresholds);
             verdicts = Classification.Of(next, round, estate.Health.Thresholds);
             await HealthHistory.WriteAsync(transaction, round, ct);
@@ -94,6 +96,21 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         var still = open.Where(incident => incident.Kind == DisasterKind.DatabaseCorruption).SelectMany(incident => incident.Sources)
             .Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).ToHashSet();
         return _state.Subjects.Where(one => one.Value.CorruptRounds > 0 && !still.Contains(one.Key)).Select(one => one.Key).ToHashSet();
+    }
+
+    /// <summary>
+    /// Subjects that are in trouble without an open incident: somebody has closed it. Each has an incident of its own but clusters, of
+    /// which those that are only suspected stand beside an incident of those that are sure.
+    /// </summary>
+    private HashSet<string> Settled(IReadOnlyList<Incident> open)
+    {
+        var still = open.SelectMany(incident => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier))))
+            .ToHashSet();
+        var areClustersOpen = open.Any(incident => incident.Kind is DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure);
+        return _state.IsIsolated
+            ? []
+            : _state.Subjects.Where(one => one.Value.Status != HealthStatus.Healthy && !still.Contains(one.Key) && !(areClustersOpen && _clusters.Contains(one.Key)))
+                .Select(one => one.Key).ToHashSet();
     }
 
     private Task DoneAsync(NpgsqlTransaction transaction, DateTimeOffset at, TimeSpan took, HealthState state, HealthRound round, CancellationToken ct) =>

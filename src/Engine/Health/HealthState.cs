@@ -29,7 +29,14 @@ public sealed record SubjectRound(HealthSubject Subject, IReadOnlyList<ProbeResu
 
 /// <summary>One look at everything.</summary>
 /// <param name="Cleared">Ids of subjects whose corruption a person or a recovery has dealt with since the last round.</param>
-public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> Subjects, IReadOnlySet<string> Cleared);
+public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> Subjects, IReadOnlySet<string> Cleared)
+{
+    /// <summary>
+    /// Ids of subjects whose outage a person or a recovery has dealt with since the last round. They are counted anew: good answers
+    /// just after a recovery must not have to outlast the trouble that it ended, or it would be told of once more.
+    /// </summary>
+    public IReadOnlySet<string> Settled { get; init; } = new HashSet<string>();
+}
 
 /// <summary>What is remembered of one subject from round to round.</summary>
 public sealed record SubjectHealth

@@ -15,7 +15,7 @@ public static class Hysteresis
     {
         ArgumentNullException.ThrowIfNull(state);
         ArgumentNullException.ThrowIfNull(round);
-        var subjects = round.Subjects.ToImmutableDictionary(one => one.Subject.Id, one => Count(state.Of(one.Subject.Id), one));
+        var subjects = round.Subjects.ToImmutableDictionary(one => one.Subject.Id, one => Count(round.Settled.Contains(one.Subject.Id) ? Settled(state.Of(one.Subject.Id)) : state.Of(one.Subject.Id), one));
         var isIsolated = IsObserverIsolated(round, subjects, thresholds);
         foreach (var one in round.Subjects)
         {
@@ -74,6 +74,11 @@ public static class Hysteresis
         FirstMissAt = health.Status == HealthStatus.Healthy ? null : health.FirstMissAt,
     };
 
+    private static SubjectHealth Settled(SubjectHealth health) => health with
+    {
+        Status = HealthStatus.Healthy, Misses = 0, Good = 0, FirstMissAt = null, MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty, Kinds = [], IsOnlyDenied = false,
+    };
+
     private static SubjectHealth Judge(SubjectHealth health, SubjectRound one, DateTimeOffset at, HealthThresholds thresholds)
     {
         var missed = one.Results.Where(result => result.IsMiss).ToList();
@@ -91,7 +96,9 @@ public static class Hysteresis
         var byKind = kinds.ToImmutableDictionary(kind => kind, kind => health.MissesByKind.GetValueOrDefault(kind) + 1);
         var misses = health.Misses + 1;
         var often = byKind.Where(pair => pair.Value >= thresholds.SuspectAfter).Select(pair => pair.Key).ToList();
-        var status = misses >= thresholds.ConfirmAfter && often.Count >= thresholds.KindsToConfirm ? HealthStatus.Confirmed
+        // How full a disk of this machine is, nobody else need confirm.
+        var isSure = often.Count >= thresholds.KindsToConfirm || often.Contains(ProbeKind.Disk);
+        var status = misses >= thresholds.ConfirmAfter && isSure ? HealthStatus.Confirmed
             : misses >= thresholds.SuspectAfter && health.Status == HealthStatus.Healthy ? HealthStatus.Suspected
             : health.Status;
         return health with

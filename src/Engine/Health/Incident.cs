@@ -54,7 +54,10 @@ public sealed record Incident(
     public bool IsOpen => State != IncidentState.Resolved;
 
     /// <summary>True where something may have to be recovered.</summary>
-    public bool IsDisaster => Kind.IsDisaster() && Sources.Count > 0;
+    public bool IsDisaster => Kind.IsDisaster() && Sources.Count > 0 && !IsOnlyFullDisk;
+
+    /// <summary>True where all that is wrong is how full a disk is.</summary>
+    public bool IsOnlyFullDisk => Kind == DisasterKind.StorageFailure && EvidenceJson.Length > 0 && Evidence.Parse(EvidenceJson).IsOnlyFullDisk;
 }
 
 /// <summary>One entry of an incident's timeline.</summary>

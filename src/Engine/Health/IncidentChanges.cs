@@ -7,7 +7,7 @@ namespace Hexabase.DrConsole.Engine.Health;
 /// <param name="Opened">New ones.</param>
 /// <param name="Continued">Open ones that a verdict still stands behind; the verdict may have become sure, or touch others now.</param>
 /// <param name="Healthy">Open ones whose subjects are healthy again.</param>
-/// <param name="Superseded">Suspected ones that turned out to be something else.</param>
+/// <param name="Superseded">Suspected ones that turned out to be something else, and those that another open one covers now.</param>
 public sealed record IncidentChanges(
     IReadOnlyList<Verdict> Opened, IReadOnlyList<(Incident Incident, Verdict Verdict)> Continued, IReadOnlyList<Incident> Healthy,
     IReadOnlyList<(Incident Incident, Verdict By)> Superseded)
@@ -20,18 +20,31 @@ public sealed record IncidentChanges(
         var pairs = verdicts.Select(verdict => (Verdict: verdict, Incident: open.FirstOrDefault(incident => IsSame(incident, verdict)))).ToList();
         var left = open.Except(pairs.Select(pair => pair.Incident).OfType<Incident>()).ToList();
         var healthy = left.Where(incident => IsOver(incident, state, thresholds)).ToList();
+        // What was suspected or sure in pieces, as of clusters that failed around a maintenance window, is one incident now: the oldest.
+        var merged = left.Except(healthy).SelectMany(incident => pairs.Where(pair => pair.Incident is not null && IsSame(incident, pair.Verdict)).Take(1).Select(pair => (incident, pair.Verdict))).ToList();
         return new IncidentChanges(
-            [.. pairs.Where(pair => pair.Incident is null).Select(pair => pair.Verdict)],
+            [.. pairs.Where(pair => pair.Incident is null && IsMissed(pair.Verdict, state)).Select(pair => pair.Verdict)],
             [.. pairs.Where(pair => pair.Incident is not null).Select(pair => (pair.Incident!, pair.Verdict))],
             healthy,
             [
-                .. from incident in left.Except(healthy)
+                .. merged,
+                .. from incident in left.Except(healthy).Except(merged.Select(one => one.incident))
                    where incident is { State: IncidentState.Suspected, Kind: not (DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition) }
                    let other = verdicts.FirstOrDefault(verdict => verdict.Kind != DisasterKind.DatabaseCorruption && Touches(verdict, incident))
                    where other is not null
                    select (incident, other),
             ]);
     }
+
+    /// <summary>
+    /// True where something of it goes unanswered now. What answers again and has no incident open, since a person or a recovery closed
+    /// it, waits for nothing but enough good rounds.
+    /// </summary>
+    private static bool IsMissed(Verdict verdict, HealthState state) => verdict.Kind is DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition
+        || Ids(verdict.Sources, verdict.Tiers).Any(id => state.Of(id).Misses > 0);
+
+    private static IEnumerable<string> Ids(IReadOnlyList<string> sources, IReadOnlyList<string> tiers) =>
+        sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)));
 
     /// <summary>A failure of virtual clusters stays one incident while clusters join or leave it, also across the half; a partition is one.</summary>
     private static bool IsSame(Incident incident, Verdict verdict) => (incident.Kind, verdict.Kind) switch
@@ -53,7 +66,7 @@ public sealed record IncidentChanges(
     {
         DisasterKind.DatabaseCorruption => false,
         DisasterKind.NetworkPartition => !state.IsIsolated && state.ConnectedRounds >= thresholds.HealthyAfter,
-        _ => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)))
+        _ => Ids(incident.Sources, incident.Tiers)
             .All(id => state.Subjects.TryGetValue(id, out var health) && health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter),
     };
 }

@@ -69,8 +69,8 @@ public sealed class IncidentStore(NpgsqlDataSource catalog)
     }
 
     /// <summary>
-    /// Closes an incident: what caused it is dealt with. Counters that rose are taken as they are now, retention goes on, and a
-    /// new sign opens a new incident.
+    /// Closes an incident: what caused it is dealt with. Of corruption the counters that rose are taken as they are now and retention
+    /// goes on; a new sign opens a new incident.
     /// </summary>
     /// <param name="reason">Why; 1 to 500 characters.</param>
     /// <exception cref="EngineException">Code <c>incident-unknown</c>, <c>incident-resolved</c>, or no reason.</exception>
@@ -80,16 +80,21 @@ public sealed class IncidentStore(NpgsqlDataSource catalog)
             "reason-missing", ErrorKind.Input, "a reason of 1 to 500 characters is needed", "Say how it was dealt with, so that whoever finds it later can judge it.");
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        var sources = await transaction.Command(
-            "UPDATE incident SET state = 'resolved', resolved_at = clock_timestamp(), resolution = 'closed' WHERE id = $1 AND state <> 'resolved' RETURNING sources", id.Value)
-            .FirstAsync(row => row.GetFieldValue<string[]>(0), cancellationToken);
-        if (sources is null)
+        var closed = await transaction.Command(
+            "UPDATE incident SET state = 'resolved', resolved_at = clock_timestamp(), resolution = 'closed' WHERE id = $1 AND state <> 'resolved' RETURNING sources, kind", id.Value)
+            .FirstAsync(row => new Closed(row.GetFieldValue<string[]>(0), DisasterKinds.Parse(row.GetString(1)) == DisasterKind.DatabaseCorruption), cancellationToken);
+        if (closed is null)
         {
             throw await RefusalAsync(id, "incident-resolved", "is resolved already", cancellationToken);
         }
 
-        await transaction.Command("DELETE FROM health_baseline WHERE subject = ANY ($1)", (object)sources.Select(name => "source/" + name).ToArray()).RunAsync(cancellationToken);
-        await TellAsync(transaction, id, "closed", actor, text, new { reason = text, sources }, cancellationToken);
+        if (closed.WasCorrupt)
+        {
+            // Of an outage alone: what the counters count may be news yet.
+            await transaction.Command("DELETE FROM health_baseline WHERE subject = ANY ($1)", (object)closed.Sources.Select(name => "source/" + name).ToArray()).RunAsync(cancellationToken);
+        }
+
+        await TellAsync(transaction, id, "closed", actor, text, new { reason = text, sources = closed.Sources }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 
@@ -144,6 +149,8 @@ public sealed class IncidentStore(NpgsqlDataSource catalog)
             _ => throw new EngineException("note-too-long", ErrorKind.Input, $"the note has {text.Length} characters", $"Write at most {LongestNote}."),
         };
     }
+
+    private sealed record Closed(string[] Sources, bool WasCorrupt);
 
     private async Task<EngineException> RefusalAsync(IncidentId id, string code, string what, CancellationToken cancellationToken) =>
         await FindAsync(id, cancellationToken) is null

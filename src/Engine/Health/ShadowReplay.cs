@@ -11,7 +11,10 @@ public sealed record ReplayedIncident(
     public string? Resolution { get; init; }
 
     /// <summary>True where a recovery would have been proposed: it was confirmed, and it is no partition.</summary>
-    public bool IsProposed => ConfirmedAt is not null && Kind.IsDisaster() && Sources.Count > 0;
+    public bool IsProposed => ConfirmedAt is not null && Kind.IsDisaster() && Sources.Count > 0 && !IsOnlyFullDisk;
+
+    /// <summary>As <see cref="Incident.IsOnlyFullDisk"/>.</summary>
+    public bool IsOnlyFullDisk { get; init; }
 }
 
 /// <summary>Plays kept rounds again with other thresholds: what would have been suspected, confirmed and proposed. Changes nothing.</summary>
@@ -27,9 +30,9 @@ public static class ShadowReplay
         foreach (var round in rounds)
         {
             state = Hysteresis.Advance(state, round, thresholds);
-            foreach (var cleared in open.Values.Where(one => one.Kind == DisasterKind.DatabaseCorruption && one.Sources.Any(name => round.Cleared.Contains("source/" + name))).ToList())
+            foreach (var closed in open.Values.Where(one => IsClosed(one, round)).ToList())
             {
-                End(cleared, "closed", round.At);
+                End(closed, "closed", round.At);
             }
 
             var changes = IncidentChanges.From(Classification.Of(state, round, thresholds), [.. open.Values], state, thresholds);
@@ -49,7 +52,7 @@ public static class ShadowReplay
                 open[incident.Id] = incident with { Kind = verdict.Kind, Sources = verdict.Sources, State = isSure ? IncidentState.Confirmed : IncidentState.Suspected };
                 all[incident.Id.Value] = all[incident.Id.Value] with
                 {
-                    Kind = verdict.Kind, Sources = verdict.Sources, ConfirmedAt = all[incident.Id.Value].ConfirmedAt ?? (isSure ? round.At : null),
+                    Kind = verdict.Kind, Sources = verdict.Sources, IsOnlyFullDisk = IsFullDisk(verdict), ConfirmedAt = all[incident.Id.Value].ConfirmedAt ?? (isSure ? round.At : null),
                 };
             }
 
@@ -58,11 +61,19 @@ public static class ShadowReplay
                 var id = new IncidentId(all.Count + 1);
                 open[id] = new Incident(id, verdict.Kind, verdict.Sources, verdict.State, verdict.FirstEvidenceAt, null, "") { Tiers = verdict.Tiers };
                 all[id.Value] = new ReplayedIncident(
-                    verdict.Kind, verdict.Sources, verdict.Tiers, verdict.FirstEvidenceAt, round.At, verdict.State == IncidentState.Confirmed ? round.At : null, null);
+                    verdict.Kind, verdict.Sources, verdict.Tiers, verdict.FirstEvidenceAt, round.At, verdict.State == IncidentState.Confirmed ? round.At : null, null) { IsOnlyFullDisk = IsFullDisk(verdict) };
             }
         }
 
         return [.. all.Values];
+
+        static bool IsFullDisk(Verdict verdict) => verdict.Kind == DisasterKind.StorageFailure && verdict.Evidence.IsOnlyFullDisk;
+
+        static bool IsClosed(Incident incident, HealthRound round)
+        {
+            var closed = incident.Kind == DisasterKind.DatabaseCorruption ? round.Cleared : round.Settled;
+            return incident.Sources.Any(name => closed.Contains("source/" + name)) || incident.Tiers.Any(name => closed.Contains("tier/" + name));
+        }
 
         void End(Incident incident, string resolution, DateTimeOffset at)
         {

@@ -24,6 +24,9 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
     /// <summary>A tier that hangs must not keep the other sources of an incident from a proposal.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(1);
 
+    /// <summary>So many sources at a time: of a failure of all clusters none should wait for a minute that is spent on another.</summary>
+    private const int SideBySide = 4;
+
     private const string Columns = "incident, source, plan, plan_version, restore_point, keeps_until, estimate_seconds, refusal, proposed_at";
 
     /// <summary>The proposals of an incident, by source.</summary>
@@ -42,10 +45,9 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
             var since = time.GetUtcNow() - s_again;
             var known = (await ListAsync(incident.Id, cancellationToken)).Where(proposal => proposal.Refusal is null || proposal.ProposedAt > since)
                 .Select(proposal => proposal.Source).ToHashSet();
-            foreach (var source in estate.Sources.Where(source => incident.Sources.Contains(source.Name) && !known.Contains(source.Name)))
-            {
-                made += await ProposeAsync(incident, source, cancellationToken);
-            }
+            var missing = estate.Sources.Where(source => incident.Sources.Contains(source.Name) && !known.Contains(source.Name));
+            await Parallel.ForEachAsync(missing, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = cancellationToken }, async (source, token) =>
+                Interlocked.Add(ref made, await ProposeAsync(incident, source, token)));
 
             made += await ProposeTogetherAsync(incident, known, cancellationToken);
         }
@@ -127,6 +129,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        // One process after the other, also for the first proposal: people are told once.
+        await transaction.Command("SELECT FROM incident WHERE id = $1 FOR NO KEY UPDATE", incident.Id.Value).RunAsync(cancellationToken);
         var known = await transaction.Command(
             "SELECT refusal IS NOT NULL FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source, version.Plan)
             .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);

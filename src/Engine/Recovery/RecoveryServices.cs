@@ -44,6 +44,7 @@ internal static class RecoveryServices
         services.AddSingleton<RecoveryRequests>();
         services.AddSingleton<RecoveryProposals>();
         services.AddSingleton<ShadowProposals>();
+        services.AddSingleton<LastLook>();
         services.AddSingleton<IRunHandler, RecoveryRun>();
         services.AddSingleton<PlanDrillCatalog>();
         services.AddSingleton<DrillPlans>();

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -37,15 +38,17 @@ internal sealed class RunHold
     }
 
     /// <summary>Renews the lease; true where somebody asked to cancel meanwhile.</summary>
-    /// <exception cref="LeaseLostException">The lease had run out or another holds it.</exception>
+    /// <exception cref="LeaseLostException">The lease had run out, another holds it, or the answer took as long as it lasts.</exception>
     public async Task<bool> RenewAsync(CancellationToken cancellationToken)
     {
+        var began = Stopwatch.GetTimestamp();
         var cancel = await Catalog.Command(
             """
             UPDATE run SET lease_until = clock_timestamp() + $3
             WHERE id = $1 AND fence = $2 AND state = 'running' AND lease_until >= clock_timestamp() RETURNING cancel_at IS NOT NULL
             """, Run.Id.Value, Run.Fence, _times.Duration).FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
-        return cancel is bool asked ? asked : throw new LeaseLostException(Run.Id);
+        // A yes that came late, to a process that was frozen or a row that was locked meanwhile, says nothing of now.
+        return cancel is bool asked && Stopwatch.GetElapsedTime(began) < _times.Duration ? asked : throw new LeaseLostException(Run.Id);
     }
 
     /// <summary>Runs <paramref name="write"/> in one transaction behind the fence, then tells the listeners.</summary>

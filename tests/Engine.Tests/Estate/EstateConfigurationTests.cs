@@ -39,10 +39,14 @@ public sealed class EstateConfigurationTests : IDisposable
     public void Read_least_approvals_of_a_risk_raise_the_gates_of_plans_and_of_restores()
     {
         var estate = EstateConfiguration.Read(Load("""{ "DrConsole": { "Approvals": { "Destructive": 2 } } }"""), "/srv/data");
-        Assert.Equal((2, 3, 1), (new PlanGate("destructive").In(estate).Approvals, new PlanGate("destructive", 3).In(estate).Approvals, new PlanGate("traffic").In(estate).Approvals));
+        Assert.Equal((2, 3, 1), (Of("destructive"), Of("destructive", 3), Of("traffic")));
+        // One that writes over what lives is destructive, whatever its author calls it.
+        Assert.Equal(2, new PlanGate("traffic").In(estate, restores: true).Approvals);
         Assert.Equal(2, estate.RestoreApprovals);
         var against = Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load("""{ "DrConsole": { "RestoreApprovals": 1, "Approvals": { "destructive": 2, "traffic": 0 } } }"""), "/srv/data"));
         Assert.All(["DrConsole:RestoreApprovals: is 1", "Approvals:traffic"], part => Assert.Contains(part, against.Message, StringComparison.Ordinal));
+
+        int Of(string risk, int approvals = 1) => new PlanGate(risk, approvals).In(estate, restores: false).Approvals;
     }
 
     [Fact]

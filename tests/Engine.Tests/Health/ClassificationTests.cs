@@ -155,6 +155,114 @@ public sealed class ClassificationTests
         Assert.Equal([DisasterKind.DatabaseOutage, DisasterKind.DatabaseOutage], verdicts.Select(verdict => verdict.Kind));
     }
 
+    /// <summary>Windows cover and uncover subjects, and people close incidents; each write is held against what the catalog bears: one open incident of a kind and set.</summary>
+    [Fact]
+    public void Of_any_history_with_windows_and_closings_no_two_open_incidents_are_the_same_and_none_begins_with_good_answers() =>
+        Gen.Select(Histories, Gen.Int[0, 9].Array[All.Length].Array[1, 60], Gen.Int[0, 5].Array[60]).Sample((history, windows, closings) =>
+        {
+            var (state, open, next) = (HealthState.Empty, new List<Incident>(), 0);
+            var (cleared, settled) = (new HashSet<string>(), new HashSet<string>());
+            foreach (var (round, at) in Rounds(history).Select((round, at) => (round, at)))
+            {
+                var window = windows[at / 6 % windows.Length];
+                var seen = round with
+                {
+                    Subjects = [.. round.Subjects.Select((one, column) => one with { IsMaintained = window[column] == 0 })], Cleared = cleared, Settled = settled,
+                };
+                state = Hysteresis.Advance(state, seen, Usual);
+                var changes = IncidentChanges.From(Classification.Of(state, seen, Usual), open, state, Usual);
+                open.RemoveAll(one => changes.Superseded.Any(other => other.Incident.Id == one.Id) || changes.Healthy.Any(other => other.Id == one.Id));
+                foreach (var (incident, verdict) in changes.Continued)
+                {
+                    open[open.FindIndex(one => one.Id == incident.Id)] = Of(incident.Id, verdict);
+                    Assert.Equal(open.Count, open.Select(Named).Distinct().Count());
+                }
+
+                foreach (var verdict in changes.Opened)
+                {
+                    Assert.True(verdict.Kind is DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition
+                        || verdict.Sources.Concat(verdict.Tiers).Any(name => seen.Subjects.Any(one => one.Subject.Name == name && one.Results.Any(result => result.IsMiss))), "it began with good answers");
+                    open.Add(Of(new IncidentId(++next), verdict));
+                    Assert.Equal(open.Count, open.Select(Named).Distinct().Count());
+                }
+
+                (cleared, settled) = ([], []);
+                if (closings[at % closings.Length] == 0 && open.Count > 0)
+                {
+                    var closed = open[at % open.Count];
+                    open.Remove(closed);
+                    (closed.Kind == DisasterKind.DatabaseCorruption ? cleared : settled).UnionWith(closed.Sources.Select(name => $"source/{name}").Concat(closed.Tiers.Select(name => $"tier/{name}")));
+                }
+            }
+        });
+
+    [Fact]
+    public void Clusters_that_failed_around_a_window_are_one_incident_the_oldest()
+    {
+        var verdict = Assert.Single(Verdicts(Rounds([.. Enumerable.Repeat(Failing(1), Usual.ConfirmAfter)]))[^1]);
+        Incident[] open = [Of(new IncidentId(1), verdict) with { Sources = ["vc1", "vc2"] }, Of(new IncidentId(2), verdict) with { Sources = ["vc1"] }];
+        var changes = IncidentChanges.From([verdict], open, HealthState.Empty, Usual);
+        Assert.Equal((1, 2), (Assert.Single(changes.Continued).Incident.Id.Value, Assert.Single(changes.Superseded).Incident.Id.Value));
+        Assert.Empty(changes.Opened);
+
+        static Acts[] Failing(int count)
+        {
+            var round = Well();
+            Array.Fill(round, Acts.Silent, Databases.Length, count);
+            return round;
+        }
+    }
+
+    [Fact]
+    public void Corruption_that_shows_in_a_window_is_corruption_from_its_first_sign_on()
+    {
+        var round = Well();
+        round[0] = Acts.Corrupt;
+        var rounds = Rounds([.. Enumerable.Repeat(round, 3), .. Enumerable.Repeat(Well(), 3)]).Select(one => one with { Subjects = [.. one.Subjects.Select(subject => subject with { IsMaintained = true })] }).ToList();
+        Assert.All(Verdicts(rounds), verdicts => Assert.Equal((DisasterKind.DatabaseCorruption, Start), (Assert.Single(verdicts).Kind, verdicts[0].FirstEvidenceAt)));
+    }
+
+    [Fact]
+    public void Outage_that_somebody_closed_is_not_opened_again_by_good_answers_and_is_counted_anew()
+    {
+        var dead = Well();
+        dead[0] = Acts.Refused;
+        var rounds = Rounds([.. Enumerable.Repeat(dead, 5), .. Enumerable.Repeat(Well(), 2), .. Enumerable.Repeat(dead, 4)]).ToList();
+        rounds[5] = rounds[5] with { Settled = new HashSet<string> { "source/db1" } };
+        var verdicts = Verdicts(rounds);
+        Assert.All(verdicts[5..8], Assert.Empty);
+        Assert.Equal((IncidentState.Suspected, IncidentState.Confirmed), (Assert.Single(verdicts[8]).State, Assert.Single(verdicts[10]).State));
+        Assert.Equal([rounds[0].At, rounds[7].At], ShadowReplay.Run(rounds, Usual).Select(incident => incident.FirstEvidenceAt));
+    }
+
+    [Fact]
+    public void Full_disk_is_sure_by_itself_and_no_reason_to_restore()
+    {
+        var full = Rounds([.. Enumerable.Repeat(Well(), 5)]).Select(round => round with
+        {
+            Subjects = [.. round.Subjects.Select(one => one.Subject.Name == "db1" ? one with { Results = [.. one.Results, new("disk", ProbeKind.Disk, ProbeAnswer.Exceeded, 1)] } : one)],
+        }).ToList();
+        var incident = Assert.Single(ShadowReplay.Run(full, Usual));
+        Assert.Equal((DisasterKind.StorageFailure, true, false), (incident.Kind, incident.ConfirmedAt is not null, incident.IsProposed));
+        Assert.False(Of(new IncidentId(1), Assert.Single(Verdicts(full)[^1])).IsDisaster);
+    }
+
+    [Fact]
+    public void Server_with_as_many_connections_as_it_takes_is_no_disaster()
+    {
+        var full = Rounds([.. Enumerable.Repeat(Well(), 5)]).Select(round => round with
+        {
+            Subjects = [.. round.Subjects.Select(one => one.Subject.Name == "db1" ? one with { Results = [one.Results[0], .. one.Results.Skip(1).Select(result => result with { Answer = ProbeAnswer.Denied, Code = "53300" })] } : one)],
+        }).ToList();
+        var verdict = Assert.Single(Verdicts(full)[^1]);
+        Assert.Equal((DisasterKind.Unknown, Remark.TooManyConnections), (verdict.Kind, Assert.Single(verdict.Evidence.Alternatives).Remark));
+    }
+
+    private static Incident Of(IncidentId id, Verdict verdict) =>
+        new(id, verdict.Kind, verdict.Sources, verdict.State, verdict.FirstEvidenceAt, null, verdict.Evidence.ToJson()) { Tiers = verdict.Tiers };
+
+    private static string Named(Incident incident) => $"{incident.Kind} {string.Join(',', incident.Sources)} {string.Join(',', incident.Tiers)}";
+
     private static Acts[] Well() => [.. Enumerable.Repeat(Acts.Well, All.Length)];
 
     private static List<IReadOnlyList<Verdict>> Verdicts(IReadOnlyList<HealthRound> rounds)

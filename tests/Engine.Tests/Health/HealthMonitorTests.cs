@@ -89,6 +89,30 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Outage_that_a_recovery_ended_is_not_told_of_once_more_and_counters_stay_news()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        Assert.Empty(await rig.LookAsync());
+        await rig.Servers[0].StopAsync(Ct);
+        Assert.Equal(IncidentState.Confirmed, Assert.Single(await rig.LookAsync(4)).State);
+        var counters = await CountersAsync();
+        Assert.NotEqual(0, counters);
+        await rig.Servers[0].StartAsync(Ct);
+        await rig.Incidents.CloseAsync(Assert.Single(await rig.IncidentsAsync()).Id, "recovered by R-1", "engine", Ct);
+
+        Assert.Empty(await rig.LookAsync());
+
+        Assert.Equal("closed", Assert.Single(await rig.IncidentsAsync()).Resolution);
+        Assert.Equal(counters, await CountersAsync());
+        await rig.Servers[0].StopAsync(Ct);
+        Assert.Empty(await rig.LookAsync());
+        Assert.Equal(IncidentState.Suspected, Assert.Single(await rig.LookAsync()).State);
+
+        async Task<long> CountersAsync() =>
+            (await catalog.Pool.Command("SELECT count(*) FROM health_baseline WHERE subject = $1", $"source/{rig.Name()}").FirstAsync(row => Tuple.Create(row.GetInt64(0)), Ct))!.Item1;
+    }
+
+    [Fact]
     public async Task Frozen_server_opens_its_port_and_answers_no_query_and_the_card_says_so()
     {
         // Four rounds of silence are waited for, each as long as a probe may take.

@@ -40,6 +40,8 @@ internal class HookedAction(IRecoveryAction inner, Func<Task>? afterAct = null, 
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) => inner.Describe(target, basis, parameters);
 
+    public Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken) => inner.RequireAsync(target, basis, cancellationToken);
+
     public Task<JsonElement> CaptureAsync(ActionContext context) => inner.CaptureAsync(context);
 
     public async Task<StepEffect> ActAsync(ActionContext context)

@@ -303,7 +303,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new BackupRun(
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
                 _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
-            new RecoveryRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), TimeProvider.System),
+            new RecoveryRun(
+                new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool)),
+                TimeProvider.System),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);

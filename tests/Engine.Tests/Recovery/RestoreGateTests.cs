@@ -232,6 +232,8 @@ public sealed class RestoreGateTests(CatalogServer catalog)
     public async Task Glass_is_not_broken_for_a_source_without_a_declared_incident()
     {
         await using var rig = await FilledAsync();
+        // A console that is not let in has shown nothing to be broken.
+        await rig.ConfirmIncidentAsync("UNKNOWN", TimeProvider.System.GetUtcNow());
         var (_, run) = await AskAsync(rig);
         var gate = Assert.Single(await rig.Gates.OfRunAsync(run, Ct));
 

@@ -1,8 +1,11 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Executable;
 
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
@@ -33,8 +36,8 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
 
             var ended = await rig.RecoverAsync(plan);
 
-            Assert.True(RecoveryOutcome.RolledBack == await rig.OutcomeAsync(ended.Id), await rig.LogAsync(ended.Id));
-            Assert.Contains("nothing is mounted there now", await rig.LogAsync(ended.Id), StringComparison.Ordinal);
+            await RequireUntouchedAsync(ended);
+            Assert.Contains("nothing is mounted there now", ended.ErrorJson, StringComparison.Ordinal);
             var refused = await Assert.ThrowsAsync<EngineException>(() => rig.PlanAsync());
             Assert.Equal(DataDirectoryMount.UnmountedCode, refused.Code);
             Assert.Contains($"at {disk}", refused.Hint, StringComparison.Ordinal);
@@ -49,6 +52,54 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
             // The other tests of this server recover from a point that knows nothing of the mount.
             await rig.AdvanceAsync((await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct)).Id);
         }
+    }
+
+    [Theory]
+    [InlineData("restore-point-unreachable")]
+    [InlineData("restore-point-changed")]
+    [InlineData("corruption-since")]
+    public async Task Nothing_is_stopped_for_a_recovery_that_could_not_be_done_or_ought_not_to_be_since_it_was_asked_for(string code)
+    {
+        var plan = await rig.Recoveries.PlanAsync("postgres-outage", new PlanRequest(rig.Source.Name, "DATABASE_OUTAGE"), Ct);
+        if (code == "restore-point-changed")
+        {
+            plan = plan with { Basis = plan.Basis with { ManifestHash = new string('0', 64) } };
+        }
+
+        var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        await rig.AdvanceAsync(run.Id);
+        await rig.ApproveAsync(run.Id, "paul");
+        IncidentId? incident = null;
+        var tiers = rig.Estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder!).ToList();
+        if (code == "corruption-since")
+        {
+            incident = await rig.ConfirmIncidentAsync(plan.Basis.CreatedAt.AddHours(-1));
+            await rig.Pool.Command("UPDATE incident SET suspected_at = clock_timestamp() WHERE id = $1", incident.Value.Value).RunAsync(Ct);
+        }
+        else if (code == "restore-point-unreachable")
+        {
+            tiers.ForEach(tier => Directory.Move(tier, $"{tier}.away"));
+        }
+
+        try
+        {
+            var ended = await rig.AdvanceAsync(run.Id);
+
+            await RequireUntouchedAsync(ended);
+            Assert.Contains(code, ended.ErrorJson, StringComparison.Ordinal);
+        }
+        finally
+        {
+            tiers.Where(tier => Directory.Exists($"{tier}.away")).ToList().ForEach(tier => Directory.Move($"{tier}.away", tier));
+            await (incident is { } opened ? rig.Incidents.CloseAsync(opened, "the test has ended", "tester", Ct) : Task.CompletedTask);
+        }
+    }
+
+    private async Task RequireUntouchedAsync(Run ended)
+    {
+        Assert.True(RecoveryOutcome.Error == await rig.OutcomeAsync(ended.Id), await rig.LogAsync(ended.Id));
+        Assert.All(await rig.StatesAsync(ended.Id), state => Assert.Equal(StepState.Pending, state));
+        Assert.True(await rig.IsWholeAsync());
     }
 
     [Fact]

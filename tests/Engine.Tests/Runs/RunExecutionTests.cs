@@ -173,6 +173,22 @@ public sealed class RunExecutionTests(CatalogServer server)
     }
 
     [Fact]
+    public async Task A_renewal_whose_answer_takes_as_long_as_the_lease_is_none()
+    {
+        var run = await RequestAsync();
+        var hold = (await RunHold.AcquireAsync(server.Pool, Quick, run.Id, Token))!;
+        await using var connection = await server.Pool.OpenConnectionAsync(Token);
+        await using var locks = await connection.BeginTransactionAsync(Token);
+        await locks.Command("SELECT FROM run WHERE id = $1 FOR UPDATE", run.Id.Value).RunAsync(Token);
+
+        var renewal = hold.RenewAsync(Token);
+        await Task.Delay(Quick.Duration, Token);
+        await locks.RollbackAsync(Token);
+
+        await Assert.ThrowsAsync<LeaseLostException>(() => renewal);
+    }
+
+    [Fact]
     public async Task Cancel_stops_a_running_run_and_a_queued_one()
     {
         var running = await RequestAsync();

@@ -101,6 +101,7 @@ internal static class IncidentWords
             Remark.WayBetween => HealthTexts.ElseWay,
             Remark.Starting => HealthTexts.ElseStarting,
             Remark.CredentialsChanged => HealthTexts.ElseCredentials,
+            Remark.TooManyConnections => HealthTexts.ElseTooManyConnections,
             Remark.DiskFull => HealthTexts.ElseDiskFull,
             Remark.FailingDisk => HealthTexts.ElseFailingDisk,
             Remark.FailingMemory => HealthTexts.ElseMemory,

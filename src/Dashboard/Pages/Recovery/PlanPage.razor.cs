@@ -71,7 +71,7 @@ public partial class PlanPage : LivePage
 
     private IReadOnlyList<Crumb> Crumbs => [new Crumb(RecoveryTexts.NavPlans, "/plans"), new Crumb(_template!.Title)];
 
-    private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.Gate.In(Estate).Approvals, _template.Gate.ApproveWithinMinutes);
+    private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.GateIn(Estate).Approvals, _template.Gate.ApproveWithinMinutes);
 
     private IReadOnlyList<Source> Sources => [.. _template!.SourcesIn(Estate)];
 

@@ -29,6 +29,7 @@ public partial class ProposalPanel
     {
         { Kind: DisasterKind.NetworkPartition } => (RecoveryTexts.ProposalPartition, RecoveryTexts.ProposalPartitionThen),
         { Kind: DisasterKind.Unknown } => (RecoveryTexts.ProposalUnknown, RecoveryTexts.ProposalUnknownThen),
+        { IsOnlyFullDisk: true } => (RecoveryTexts.ProposalFullDisk, RecoveryTexts.ProposalFullDiskThen),
         { Sources.Count: 0, Tiers.Count: > 0 } => (Figures.Format(RecoveryTexts.ProposalTier, Figures.List(Incident.Tiers)), RecoveryTexts.ProposalTierThen),
         _ => (RecoveryTexts.ProposalNone, RecoveryTexts.ProposalNoneThen),
     };

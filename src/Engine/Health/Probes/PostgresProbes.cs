@@ -120,7 +120,8 @@ internal sealed class PostgresProbe(
         {
             // data_corrupted, index_corrupted, io_error, and a file that should be there.
             "XX001" or "XX002" or "58030" or "58P01" => ProbeAnswer.Corrupt,
-            "28P01" or "28000" or "42501" => ProbeAnswer.Denied,
+            // Too many connections is one of them: it serves those that it has, and no restore would give it more.
+            "28P01" or "28000" or "42501" or "53300" => ProbeAnswer.Denied,
             // Somebody holds the table; that the server says so is an answer.
             "55P03" => ProbeAnswer.Answered,
             "57014" => ProbeAnswer.NoAnswer,

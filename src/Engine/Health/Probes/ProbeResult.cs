@@ -39,10 +39,10 @@ public enum ProbeAnswer
     /// <summary>Nothing came within the time.</summary>
     NoAnswer,
 
-    /// <summary>Something answered that it does not serve: a closed port, a server that starts, too many connections.</summary>
+    /// <summary>Something answered that it does not serve: a closed port, a server that starts.</summary>
     Refused,
 
-    /// <summary>It answered that this console may not ask: a password or a right.</summary>
+    /// <summary>It answered that this console may not ask: a password, a right, too many connections.</summary>
     Denied,
 
     /// <summary>Stored bytes are not what was written.</summary>

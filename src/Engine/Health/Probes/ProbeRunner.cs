@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Health.Probes;
 internal sealed record Asked(IHealthProbe Probe, ProbeResult Result, bool IsFailureCount);
 
 /// <summary>
-/// Asks all probes side by side, a bounded number at a time, each within its own time. One that hangs holds up neither the round
+/// Asks all probes side by side, of a bounded number of subjects at a time, each within its own time. One that hangs holds up neither the round
 /// nor the others, and is not asked a second time while it hangs.
 /// </summary>
 public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEstate estate, TimeProvider time, ILogger<ProbeRunner> log)
@@ -17,31 +17,63 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
     private readonly IReadOnlyList<IHealthProbe> _probes = [.. sources.SelectMany(source => source.Probes)];
     private readonly ConcurrentDictionary<IHealthProbe, Task> _hanging = new();
     private readonly ConcurrentDictionary<IHealthProbe, (DateTimeOffset At, Asked Asked)> _standing = new();
+    private readonly ConcurrentDictionary<IHealthProbe, Task<Asked>> _asking = new();
 
-    /// <summary>Every answer of one round.</summary>
+    /// <summary>
+    /// Every answer of one round. As many subjects are asked side by side as the configuration allows, each by all of its probes at once:
+    /// one that is silent costs its time once, however many questions there are.
+    /// </summary>
     internal async Task<IReadOnlyList<Asked>> AskAllAsync(CancellationToken cancellationToken)
     {
         using var bound = new SemaphoreSlim(estate.Health.Parallel);
-        return await Task.WhenAll(_probes.Select(async probe =>
+        var rounds = await Task.WhenAll(_probes.GroupBy(probe => probe.Subject).Select(async subject =>
         {
-            var now = time.GetUtcNow();
-            if (probe.Every is { } every && _standing.TryGetValue(probe, out var last) && now - last.At < every)
-            {
-                return last.Asked;
-            }
-
             await bound.WaitAsync(cancellationToken);
             try
             {
-                var asked = await AskAsync(probe, cancellationToken);
-                _standing[probe] = (now, asked);
-                return asked;
+                return await Task.WhenAll(subject.Select(probe => probe.Every is { } every ? StandingAsync(probe, every, cancellationToken) : AskAsync(probe, cancellationToken)));
             }
             finally
             {
                 bound.Release();
             }
         }));
+        return [.. rounds.SelectMany(answers => answers)];
+    }
+
+    /// <summary>
+    /// What is asked now and then may take minutes. It is asked beside the rounds: each waits for it no longer than for any other probe,
+    /// and takes its last answer where that is not enough.
+    /// </summary>
+    private async Task<Asked> StandingAsync(IHealthProbe probe, TimeSpan every, CancellationToken cancellationToken)
+    {
+        var now = time.GetUtcNow();
+        var last = _standing.GetValueOrDefault(probe);
+        if (!_asking.TryGetValue(probe, out var asking) || asking.IsCompleted)
+        {
+            if (last.Asked is { } fresh && now - last.At < every)
+            {
+                return fresh;
+            }
+
+            asking = _asking[probe] = KeepAsync(probe, now, cancellationToken);
+        }
+
+        try
+        {
+            return await asking.WaitAsync(estate.Health.Timeout, time, cancellationToken);
+        }
+        catch (TimeoutException)
+        {
+            return last.Asked ?? Say(probe, new ProbeFinding(ProbeAnswer.NotDetectable, "its first look is under way"), estate.Health.Timeout);
+        }
+    }
+
+    private async Task<Asked> KeepAsync(IHealthProbe probe, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        var asked = await AskAsync(probe, cancellationToken);
+        _standing[probe] = (at, asked);
+        return asked;
     }
 
     private async Task<Asked> AskAsync(IHealthProbe probe, CancellationToken cancellationToken)

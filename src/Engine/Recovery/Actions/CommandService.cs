@@ -3,13 +3,31 @@ using Hexabase.DrConsole.Engine.Servers;
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 
 /// <summary>A service behind commands: of systemd, or of the operators' own.</summary>
-public sealed class CommandService(IReadOnlyList<string> start, IReadOnlyList<string> stop, IReadOnlyList<string> status, ProcessRegistry registry) : IServiceControl
+/// <param name="unit">The unit, where it is systemd's.</param>
+public sealed class CommandService(IReadOnlyList<string> start, IReadOnlyList<string> stop, IReadOnlyList<string> status, ProcessRegistry registry, string? unit = null) : IServiceControl
 {
     public string StopText => string.Join(' ', stop);
 
     public string StartText => string.Join(' ', start);
 
     public async Task<bool> IsRunningAsync(CancellationToken cancellationToken) => (await RunAsync(status, cancellationToken)).ExitCode == 0;
+
+    /// <summary>A unit that systemd does not know would be found only when it is to be stopped.</summary>
+    public async Task<ActionOutlook> LookAsync(CancellationToken cancellationToken)
+    {
+        if (unit is null || ChildProcess.TryResolve("systemctl") is null)
+        {
+            return ActionOutlook.Nothing;
+        }
+
+        var result = await RunAsync(["systemctl", "show", "--property=LoadState", "--value", unit], cancellationToken);
+        return (result.ExitCode, result.Output.Trim()) switch
+        {
+            (0, "loaded") => ActionOutlook.Nothing,
+            (0, var state) => new ActionOutlook([], [$"systemd has no unit {unit} that it could start ({state}): look at Recovery:Service:Unit"]),
+            _ => new ActionOutlook([], [$"systemd does not say whether it has the unit {unit}: {result.ErrorTail.Trim()}"]),
+        };
+    }
 
     public Task<IReadOnlyList<string>> ReadOptionsAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<string>>([]);
 

@@ -73,6 +73,10 @@ public interface IRecoveryAction
     /// <summary>How what it would act on stands now: for plans that somebody may carry out, and for their readiness. Changes nothing, and ends soon.</summary>
     Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) => Task.FromResult(ActionOutlook.Nothing);
 
+    /// <summary>Whether it could be done now as it was approved: asked before the first step of the plan begins. Changes nothing.</summary>
+    /// <exception cref="EngineException">It could not, and why.</exception>
+    Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken) => Task.CompletedTask;
+
     /// <summary>Looks at what its way back needs; changes nothing. Committed before <see cref="ActAsync"/>.</summary>
     Task<JsonElement> CaptureAsync(ActionContext context);
 

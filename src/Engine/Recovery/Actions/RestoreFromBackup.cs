@@ -30,6 +30,14 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         "give it the configuration of the data directory that it replaces",
     ];
 
+    /// <remarks>Opens the tier that it would restore from, too: one that is away is found while the service still runs.</remarks>
+    public async Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var manifest = await ApprovedContent.RequireAsync(points, access, basis, cancellationToken);
+        DataDirectoryMount.Require(target.DataDirectory, manifest);
+    }
+
     public Task<JsonElement> CaptureAsync(ActionContext context) => Task.FromResult(ActionContext.Data(new { directory = context.Target.DataDirectory }));
 
     public async Task<StepEffect> ActAsync(ActionContext context)
@@ -41,7 +49,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
             DataDirectoryMount.Require(context.Target.DataDirectory, manifest);
             var target = TargetOf(context.Target, context.Plan.Basis);
             var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation, context.Servers);
-            RequireContent(plan, context.Plan.Basis);
+            ApprovedContent.Require(plan.ManifestHash, context.Plan.Basis);
             var result = await restores.Physical.ExecuteAsync(
                 repository, manifest, plan, plan.Hash, context.Operation, context.Progress, (phase, text) => context.Log($"{phase}: {text}"), context.Cancellation, context.Servers);
             TakePlace(context);
@@ -118,15 +126,6 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
         context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
         return (point, repository);
-    }
-
-    private static void RequireContent(RestorePlan plan, RecoveryBasis basis)
-    {
-        if (plan.ManifestHash != basis.ManifestHash)
-        {
-            throw new EngineException("restore-point-changed", ErrorKind.Conflict,
-                $"the restore point's content is {plan.ManifestHash[..12]}, approved was {basis.ManifestHash[..12]}", "make the plan again, and have it approved");
-        }
     }
 }
 

@@ -49,6 +49,8 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
         ];
     }
 
+    public Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken) => ApprovedContent.RequireAsync(points, access, basis, cancellationToken);
+
     public Task<JsonElement> CaptureAsync(ActionContext context) =>
         Task.FromResult(ActionContext.Data(new { place = context.Target.Proof?.Place ?? PlanOf(context).Target, operation = context.Operation }));
 

@@ -44,7 +44,7 @@ public sealed class ServiceControls(ProcessRegistry registry)
         _ when target.Scratch is { } place => new ScratchService(place, target.DataDirectory, scratch, registry),
         { Driver: ServiceDriver.PgCtl } => new PgCtlService(target.DataDirectory, registry),
         { Driver: ServiceDriver.Systemd, Unit: { } unit } => new CommandService(
-            ["systemctl", "start", unit], ["systemctl", "stop", unit], ["systemctl", "is-active", "--quiet", unit], registry),
+            ["systemctl", "start", unit], ["systemctl", "stop", unit], ["systemctl", "is-active", "--quiet", unit], registry, unit),
         { Driver: ServiceDriver.Kubernetes, Workload: { } workload } => new KubernetesService(workload, registry.Time),
         { Start: { } start, Stop: { } stop, Status: { } status } => new CommandService(start, stop, status, registry),
         _ => throw new System.Diagnostics.UnreachableException("the configuration was checked when it was read"),

@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using System.Text.Json;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Actions;
@@ -29,7 +30,31 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) =>
         [controls.For(target).StopText];
 
-    public Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken) => controls.For(target).LookAsync(cancellationToken);
+    /// <summary>
+    /// Also whether the service is the one that is meant: a data directory, a unit or a command that is not of the server at this address
+    /// says that nothing runs, which would be found only once it is to be stopped.
+    /// </summary>
+    public async Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var service = controls.For(target);
+        var outlook = await service.LookAsync(cancellationToken);
+        if (outlook.Obstacles.Count > 0 || target is { Host.Length: 0 } or { Scratch: not null } or { Service.Driver: ServiceDriver.Kubernetes })
+        {
+            return outlook;
+        }
+
+        try
+        {
+            return await service.IsRunningAsync(cancellationToken) || !await AnswersAsync(target, cancellationToken)
+                ? outlook
+                : new ActionOutlook(outlook.Notes, [$"{target.Host}:{target.Port} takes connections, and by Recovery:Service ({target.Service?.Driver.ToString().ToLowerInvariant()}) no service runs: it is not the one of this server"]);
+        }
+        catch (EngineException fault)
+        {
+            return new ActionOutlook(outlook.Notes, [fault.Message]);
+        }
+    }
 
     public async Task<JsonElement> CaptureAsync(ActionContext context)
     {

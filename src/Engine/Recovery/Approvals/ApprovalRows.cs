@@ -69,11 +69,17 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     internal const string Columns =
         "id, run_id, step, subject_hash, risk, needed, requester, state, opened_at, approve_until, execute_within, granted_at, closed_at, closed_why, is_break_glass, review, reviewed_by";
 
+    /// <summary>
+    /// SQL that is true of an incident in which one person may go alone. What only this console cannot see, or is not let in to, may be
+    /// well for everybody else.
+    /// </summary>
+    internal const string IsDisaster = "i.kind NOT IN ('NETWORK_PARTITION', 'UNKNOWN')";
+
     /// <remarks>An incident of some of a recovery's sources is a reason for it, but none for one person to write over the others alone.</remarks>
     private const string IncidentOfRun =
-        """
+        $"""
         SELECT i.id FROM run r LEFT JOIN recovery c ON c.run_id = r.id
-        JOIN incident i ON i.state = 'confirmed' AND ARRAY (SELECT s.source FROM run_source s WHERE s.run_id = r.id) <@ i.sources AND (i.id = c.incident OR (c.run_id IS NULL AND r.kind = 'restore'))
+        JOIN incident i ON i.state = 'confirmed' AND {IsDisaster} AND ARRAY (SELECT s.source FROM run_source s WHERE s.run_id = r.id) <@ i.sources AND (i.id = c.incident OR (c.run_id IS NULL AND r.kind = 'restore'))
         WHERE r.id = $1 ORDER BY i.id DESC LIMIT 1
         """;
 

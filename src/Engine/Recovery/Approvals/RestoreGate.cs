@@ -51,8 +51,8 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
 
     /// <summary>In a declared incident one approver may go alone, whoever asked.</summary>
     private async Task<bool> IsDeclaredAsync(string source, CancellationToken cancellationToken) => await catalog.Command(
-        """
-        SELECT 'yes' FROM incident WHERE state = 'confirmed' AND $1 = ANY (sources)
+        $"""
+        SELECT 'yes' FROM incident i WHERE i.state = 'confirmed' AND {ApprovalCatalog.IsDisaster} AND $1 = ANY (i.sources)
           AND EXISTS (SELECT FROM app_user WHERE NOT disabled AND role IN ('Approver', 'Admin')) LIMIT 1
         """, source).FirstAsync(row => row.GetString(0), cancellationToken) is not null;
 }

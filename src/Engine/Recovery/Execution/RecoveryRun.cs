@@ -33,7 +33,7 @@ public sealed record RecoveryResult(string Outcome, double Seconds);
 /// Carries a recovery plan out as a durable run: gates, steps in order, and after a failure the way back. All of its state is in
 /// the catalog, so that any process can go on with it from any instant.
 /// </summary>
-public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog, IncidentStore incidents, TimeProvider time) : IRunHandler
+public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog, IncidentStore incidents, LastLook lastLook, TimeProvider time) : IRunHandler
 {
     /// <inheritdoc/>
     public string Kind => RunKinds.Recovery;
@@ -55,7 +55,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
                 throw new EngineException("drill-as-recovery", ErrorKind.Denied, "a drill's plan is no recovery's", "ask for a drill");
             }
 
-            var result = await SayAsync(journal, (await journal.ReadAsync()).Outcome ?? await WalkAsync(context, plan, journal, work, back));
+            var result = await SayAsync(journal, (await journal.ReadAsync()).Outcome ?? await WalkAsync(context, plan, journal, work, back, () => lastLook.RequireAsync(context, plan)));
             await CloseIncidentAsync(context, plan);
             return result;
         }
@@ -91,7 +91,8 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
     /// <summary>Goes through the plan, and back where a step fails.</summary>
     /// <returns>How it ended, which is written down.</returns>
-    internal static async Task<RecoveryOutcome> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back)
+    /// <param name="beforeFirstStep">Asked once the plan is approved, while no step has begun; what it throws ends the recovery with nothing touched.</param>
+    internal static async Task<RecoveryOutcome> WalkAsync(RunContext context, RecoveryPlan plan, RecoveryJournal journal, StepWork work, WayBackWork back, Func<Task>? beforeFirstStep = null)
     {
         // A person who asked for the whole way back gets it, also where a crash came between.
         var isUndoing = (await journal.ReadAsync()).Decision is { Choice: StepChoice.RollBack };
@@ -104,7 +105,9 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         await StopIfPausedAsync(journal);
         if (!plan.IsDrill)
         {
-            await ApprovalGates.RequireAsync(context, plan, null, (await journal.StepsAsync()).Any(step => step.Attempt > 0), journal);
+            var hasBegun = (await journal.StepsAsync()).Any(step => step.Attempt > 0);
+            await ApprovalGates.RequireAsync(context, plan, null, hasBegun, journal);
+            await (hasBegun || beforeFirstStep is null ? Task.CompletedTask : beforeFirstStep());
         }
 
         var stages = new StageWork(plan, journal, work);

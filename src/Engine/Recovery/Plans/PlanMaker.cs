@@ -55,7 +55,7 @@ public sealed class PlanMaker(
             Basis = basis,
             Loss = loss,
             Target = target,
-            Gate = template.Gate.In(estate),
+            Gate = template.GateIn(estate),
             OnFailure = template.OnFailure,
             Steps = await StepsAsync(template, target, basis, source.Name, cancellationToken),
             Notes = [.. notes, .. refused.Select(one => $"passed over: {one}")],

@@ -26,10 +26,13 @@ public enum FailurePolicy
 public sealed record PlanGate(string Risk, int Approvals = 1, int ApproveWithinMinutes = 60, int ExecuteWithinMinutes = 30)
 {
     /// <summary>The gate as it holds in an estate, whose configuration may ask for more people than the plan.</summary>
-    public PlanGate In(ProtectedEstate estate)
+    /// <param name="estate">What is declared.</param>
+    /// <param name="restores">Whether the plan writes over what lives: then it is as destructive as any, whatever word its author found.</param>
+    public PlanGate In(ProtectedEstate estate, bool restores)
     {
         ArgumentNullException.ThrowIfNull(estate);
-        return this with { Approvals = Math.Max(Approvals, estate.Approvals.GetValueOrDefault(Risk)) };
+        var least = Math.Max(estate.Approvals.GetValueOrDefault(Risk), restores ? estate.Approvals.GetValueOrDefault(ProtectedEstate.RestoreRisk) : 0);
+        return this with { Approvals = Math.Max(Approvals, least) };
     }
 }
 
@@ -114,6 +117,9 @@ public sealed record PlanTemplate(
     /// <summary>Whether anything is put back by it; else it only asks, or leads clients.</summary>
     [JsonIgnore]
     public bool Restores => Covers != PlanCover.Source || Steps.Any(step => step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName);
+
+    /// <summary>Its gate as it holds in an estate.</summary>
+    public PlanGate GateIn(ProtectedEstate estate) => Gate.In(estate, Restores || Steps.Any(step => step.Action == IsolateCorruptedData.ActionName));
 
     internal bool IsOfKind(Source source) => string.Equals(Kind, source?.Kind.ToString(), StringComparison.OrdinalIgnoreCase);
 

@@ -30,7 +30,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
 
     /// <summary>The point.</summary>
     /// <param name="source">The source.</param>
-    /// <param name="oldest">The plan's limit; null: any age does.</param>
+    /// <param name="oldest">The plan's limit, before the first evidence where there is some, else before now; null: any age does.</param>
     /// <param name="before">The first evidence of damage; null where there is none.</param>
     /// <param name="unfit">Points that a driver has looked at and cannot restore from, with the reason.</param>
     /// <param name="cancellationToken">Ends the search.</param>
@@ -40,7 +40,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(unfit);
-        var all = (await points.ListAsync(source.Name, LookedThrough, cancellationToken)).Where(point => IsPutBack(source.Kind, point.Strategy)).ToList();
+        var all = await points.CandidatesAsync(source.Name, source.Kind == SourceKind.Redis ? null : StrategyFor(source.Kind), before, LookedThrough, cancellationToken);
         var ids = all.Select(point => point.Id).ToArray();
         var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
         var tiers = (await points.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
@@ -98,9 +98,11 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
             return $"it was completed after the first evidence of the damage at {evidence.UtcDateTime:HH:mm:ss} UTC";
         }
 
-        if (oldest is { } limit && time.GetUtcNow() - point.CreatedAt > limit)
+        // Against the evidence, not against now: over a weekend on which nobody came every point from before it would grow too old,
+        // while retention keeps them for just this.
+        if (oldest is { } limit && (before ?? time.GetUtcNow()) - point.CreatedAt > limit)
         {
-            return $"it is older than the {limit.TotalHours:0.#} h that the plan allows";
+            return $"it is older than the {limit.TotalHours:0.#} h that the plan allows{(before is null ? "" : " before the first evidence")}";
         }
 
         if (validation is { Passed: false, NotProvable: false })

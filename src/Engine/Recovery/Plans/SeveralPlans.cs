@@ -207,7 +207,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             Basis = measured.MinBy(part => part.Basis.CreatedAt)!.Basis,
             Loss = oldest.Loss with { Method = $"the part that loses most, {oldest.Source}: {oldest.Loss.Method}" },
             Target = whole,
-            Gate = template.Gate.In(estate),
+            Gate = template.GateIn(estate),
             OnFailure = template.OnFailure,
             Steps = await StepsAsync(template, whole, measured, wanted.Subject, cancellationToken),
             Notes = [.. leftOut.Select(one => $"{one.Source} is left out{(one.With is null ? " and stays as it is" : "")}: {one.Reason}"), .. notes],

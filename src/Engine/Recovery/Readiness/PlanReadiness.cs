@@ -137,7 +137,7 @@ public sealed class PlanReadiness(
     private async Task<IEnumerable<ReadinessReason>> ObstaclesAsync(PlanTemplate template, RecoveryPlan? plan, CancellationToken cancellationToken)
     {
         var obstacles = new List<ReadinessReason>();
-        var needed = template.Gate.In(estate).Approvals;
+        var needed = template.GateIn(estate).Approvals;
         if (!await readiness.HasApproversAsync(needed, cancellationToken))
         {
             obstacles.Add(new ReadinessReason(ReadinessCause.ApproversMissing, $"{Counted.Of(needed, "approval")}"));

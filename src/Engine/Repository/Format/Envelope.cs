@@ -24,7 +24,7 @@ internal static class Envelope
     /// <summary>Bytes around the payload.</summary>
     public const int Overhead = BodyAt + TagLength + ChecksumLength;
 
-    public static byte[] Seal(KeyRing keys, ObjectType type, Guid id, ReadOnlySpan<byte> plain)
+    public static byte[] Seal(KeyRing keys, ObjectType type, Guid id, ReadOnlySpan<byte> plain, Compression compression = Compression.Balanced)
     {
         var buffer = new byte[Overhead + Payload.Bound(plain.Length)];
         RepositoryFormat.ObjectMagic.CopyTo(buffer);
@@ -34,7 +34,7 @@ internal static class Envelope
         id.TryWriteBytes(buffer.AsSpan(IdAt), bigEndian: true, out _);
         RandomNumberGenerator.Fill(buffer.AsSpan(SaltAt, BodyAt - SaltAt));
 
-        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt));
+        var length = Payload.Encode(plain, buffer.AsSpan(BodyAt), compression);
         var body = buffer.AsSpan(BodyAt, length);
         using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32), keys.Epoch))
         {

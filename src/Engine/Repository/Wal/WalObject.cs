@@ -24,12 +24,15 @@ public sealed class WalObject
 
     internal ReadOnlyMemory<byte> Plain { get; }
 
+    /// <summary>A piece lives until its segment is whole, often less than a second: it is not worth the processor's time.</summary>
+    private Compression HowHard => Name.Type == ObjectType.WalPiece ? Compression.Fast : Compression.Balanced;
+
     /// <summary>The sealed bytes; sealed anew for a tier that is in another encryption epoch.</summary>
     internal byte[] Seal(KeyRing keys)
     {
         lock (_lock)
         {
-            return _sealed is { } known && Envelope.EpochOf(known) == keys.Epoch ? known : _sealed = Envelope.Seal(keys, Name.Type, Name.Id, Plain.Span);
+            return _sealed is { } known && Envelope.EpochOf(known) == keys.Epoch ? known : _sealed = Envelope.Seal(keys, Name.Type, Name.Id, Plain.Span, HowHard);
         }
     }
 }

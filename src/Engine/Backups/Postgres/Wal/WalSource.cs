@@ -24,6 +24,9 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
         FROM (SELECT) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
         """;
 
+    /// <summary>The most that a server puts into one message of WAL; the driver's own 8 KiB would take sixteen reads for it.</summary>
+    private const int ReadBufferBytes = 128 * 1024;
+
     private static readonly TimeSpan LettingGo = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Suspicious = TimeSpan.FromMinutes(2);
     private long? _endedAt;
@@ -131,7 +134,7 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
     /// <exception cref="EngineException">As <see cref="PostgresSource.OpenAsync"/>; the role needs REPLICATION, and pg_hba.conf a line for it.</exception>
     public async Task<PhysicalReplicationConnection> OpenReplicationAsync(CancellationToken cancellationToken)
     {
-        var settings = new NpgsqlConnectionStringBuilder(await source.ConnectionStringAsync(cancellationToken)) { ApplicationName = slot };
+        var settings = new NpgsqlConnectionStringBuilder(await source.ConnectionStringAsync(cancellationToken)) { ApplicationName = slot, ReadBufferSize = ReadBufferBytes };
         var connection = new PhysicalReplicationConnection(settings.ConnectionString) { WalReceiverTimeout = TimeSpan.FromSeconds(30), WalReceiverStatusInterval = TimeSpan.FromSeconds(5) };
         try
         {
