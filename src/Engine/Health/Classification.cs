@@ -33,9 +33,14 @@ public static class Classification
             return Isolation(state, seen, round, thresholds) is { } partition ? [.. verdicts, partition] : verdicts;
         }
 
+        if (CutOff(state, seen, round, thresholds) is { } cut)
+        {
+            verdicts.Add(cut);
+        }
+
         var troubled = seen.Where(one => one.Health.Status != HealthStatus.Healthy).ToList();
         verdicts.AddRange(troubled.Where(one => one.Subject.Kind == SubjectKind.Database && one.IsOutage).Select(one => Single(DisasterKind.DatabaseOutage, one, seen, round)));
-        if (VClusters(seen, round) is { } clusters)
+        if (!state.AreClustersCutOff && VClusters(seen, round) is { } clusters)
         {
             verdicts.Add(clusters);
         }
@@ -61,9 +66,19 @@ public static class Classification
         state.IsolatedRounds < thresholds.SuspectAfter
             ? null
             : new Verdict(
-                DisasterKind.NetworkPartition, Sorted(seen.Where(one => one.Subject is { IsSource: true, Endpoint: not null })), [],
+                DisasterKind.NetworkPartition, Sorted(seen.Where(one => one.Subject.IsSource && round.TellsOfNetwork(one.Subject))), [],
                 state.IsolatedRounds >= thresholds.ConfirmAfter ? IncidentState.Confirmed : IncidentState.Suspected,
-                state.IsolatedSince ?? round.At, EvidenceCard.OfIsolation(seen, round, state));
+                state.IsolatedSince ?? round.At, EvidenceCard.OfIsolation([.. seen.Where(one => round.TellsOfNetwork(one.Subject))], round, state.IsolatedSince, state.IsolatedRounds));
+
+    private static Verdict? CutOff(HealthState state, List<Seen> seen, HealthRound round, HealthThresholds thresholds)
+    {
+        var clusters = seen.Where(one => one.Subject.Kind == SubjectKind.VCluster).ToList();
+        return state.CutOffClusterRounds < thresholds.SuspectAfter
+            ? null
+            : new Verdict(
+                DisasterKind.NetworkPartition, Sorted(clusters), [], state.CutOffClusterRounds >= thresholds.ConfirmAfter ? IncidentState.Confirmed : IncidentState.Suspected,
+                state.CutOffClustersSince ?? round.At, EvidenceCard.OfIsolation(clusters, round, state.CutOffClustersSince, state.CutOffClusterRounds));
+    }
 
     /// <summary>Those that are sure count; while none is, those that are suspected.</summary>
     private static Verdict? VClusters(List<Seen> seen, HealthRound round)

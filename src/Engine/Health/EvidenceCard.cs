@@ -39,15 +39,14 @@ internal static class EvidenceCard
             [new EvidenceRemark(Remark.FailingDisk, name), new EvidenceRemark(Remark.FailingMemory, name), new EvidenceRemark(Remark.StaleFile, name)]);
     }
 
-    public static Evidence OfIsolation(IReadOnlyList<Seen> seen, HealthRound round, HealthState state)
+    public static Evidence OfIsolation(IReadOnlyList<Seen> network, HealthRound round, DateTimeOffset? since, int rounds)
     {
-        var network = seen.Where(one => one.Subject.Endpoint is not null).ToList();
         List<EvidenceRemark> split =
         [
             .. network.Where(one => one.Round.IsRefused).Select(one => new EvidenceRemark(Remark.HostAnswersPortClosed, one.Subject.Name, one.Subject.Endpoint)),
         ];
         return new Evidence(
-            round.At, [.. network.Select(one => Subject(one, round.At) with { FirstSignAt = state.IsolatedSince, MissesInARow = state.IsolatedRounds })],
+            round.At, [.. network.Select(one => Subject(one, round.At) with { FirstSignAt = since, MissesInARow = rounds })],
             split.Count > 0 ? split : [new EvidenceRemark(Remark.AllAgree)],
             [new EvidenceRemark(Remark.ConsoleCutOff), new EvidenceRemark(Remark.AllStopped)]);
     }

@@ -107,7 +107,7 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
         var still = open.SelectMany(incident => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier))))
             .ToHashSet();
         var areClustersOpen = open.Any(incident => incident.Kind is DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure);
-        return _state.IsIsolated
+        return _state.IsIsolated || _state.AreClustersCutOff
             ? []
             : _state.Subjects.Where(one => one.Value.Status != HealthStatus.Healthy && !still.Contains(one.Key) && !(areClustersOpen && _clusters.Contains(one.Key)))
                 .Select(one => one.Key).ToHashSet();

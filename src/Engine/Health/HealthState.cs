@@ -23,6 +23,12 @@ public sealed record SubjectRound(HealthSubject Subject, IReadOnlyList<ProbeResu
     /// <summary>True where nothing that tells whether it serves was answered.</summary>
     public bool IsDown => Results.Any(result => result.IsOfService) && !Results.Any(result => result.IsSignOfLife);
 
+    /// <summary>True where what carries it answered: the way there works, whatever became of it.</summary>
+    public bool IsHostAnswering => Results.Any(result => result is { Kind: ProbeKind.Host, Answer: ProbeAnswer.Answered or ProbeAnswer.Denied });
+
+    /// <summary>True where neither it nor what carries it answers: it may be the way there.</summary>
+    public bool IsOutOfSight => IsDown && !IsHostAnswering;
+
     /// <summary>True where its host said that the port is closed: the way there works.</summary>
     public bool IsRefused => Results.Any(result => result.IsOfService && result.Answer == ProbeAnswer.Refused);
 }
@@ -36,6 +42,16 @@ public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> 
     /// just after a recovery must not have to outlast the trouble that it ended, or it would be told of once more.
     /// </summary>
     public IReadOnlySet<string> Settled { get; init; } = new HashSet<string>();
+
+    /// <summary>
+    /// True where a subject's silence tells of the network. One on this machine answers when the machine is cut off, too; it is asked
+    /// only where nothing is elsewhere.
+    /// </summary>
+    public bool TellsOfNetwork(HealthSubject subject)
+    {
+        ArgumentNullException.ThrowIfNull(subject);
+        return subject.Endpoint is not null && !(subject.IsOnThisMachine && Subjects.Any(one => one.Subject is { IsElsewhere: true }));
+    }
 }
 
 /// <summary>What is remembered of one subject from round to round.</summary>
@@ -88,10 +104,18 @@ public sealed record HealthState
     /// <summary>When that began, until it is over.</summary>
     public DateTimeOffset? IsolatedSince { get; init; }
 
-    /// <summary>Rounds in a row since then in which something answered.</summary>
+    /// <summary>Rounds in a row in which no virtual cluster answered, nor any of their hosts, while something else did.</summary>
+    public int CutOffClusterRounds { get; init; }
+
+    /// <summary>When that began, until it is over.</summary>
+    public DateTimeOffset? CutOffClustersSince { get; init; }
+
+    /// <summary>Rounds in a row since either in which nothing of that kind was seen.</summary>
     public int ConnectedRounds { get; init; }
 
     public bool IsIsolated => IsolatedRounds > 0;
+
+    public bool AreClustersCutOff => CutOffClusterRounds > 0;
 
     public SubjectHealth Of(string id) => Subjects.GetValueOrDefault(id, SubjectHealth.Fresh);
 }

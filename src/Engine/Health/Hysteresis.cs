@@ -17,14 +17,16 @@ public static class Hysteresis
         ArgumentNullException.ThrowIfNull(round);
         var subjects = round.Subjects.ToImmutableDictionary(one => one.Subject.Id, one => Count(round.Settled.Contains(one.Subject.Id) ? Settled(state.Of(one.Subject.Id)) : state.Of(one.Subject.Id), one));
         var isIsolated = IsObserverIsolated(round, subjects, thresholds);
+        var isCutOff = !isIsolated && AreClustersCutOff(round, subjects, thresholds);
         foreach (var one in round.Subjects)
         {
             var health = Corruption(subjects[one.Subject.Id], one, round);
-            subjects = subjects.SetItem(one.Subject.Id, isIsolated && one.Subject.Endpoint is not null ? Held(health) : Judge(health, one, round.At, thresholds));
+            var isOutOfSight = (isIsolated && round.TellsOfNetwork(one.Subject)) || (isCutOff && one.Subject.Kind == SubjectKind.VCluster);
+            subjects = subjects.SetItem(one.Subject.Id, isOutOfSight ? Held(health) : Judge(health, one, round.At, thresholds));
         }
 
-        return isIsolated
-            ? new HealthState { Subjects = subjects, IsolatedRounds = state.IsolatedRounds + 1, IsolatedSince = state.IsolatedSince ?? round.At }
+        return isIsolated ? new HealthState { Subjects = subjects, IsolatedRounds = state.IsolatedRounds + 1, IsolatedSince = state.IsolatedSince ?? round.At }
+            : isCutOff ? new HealthState { Subjects = subjects, CutOffClusterRounds = state.CutOffClusterRounds + 1, CutOffClustersSince = state.CutOffClustersSince ?? round.At }
             : Connected(state, subjects, thresholds);
     }
 
@@ -32,10 +34,20 @@ public static class Hysteresis
     /// True where nothing on the network answered, and where that came at once: then this console is likelier to be cut off than
     /// everything to have failed. With one place alone a closed port still is an answer of its host.
     /// </summary>
-    private static bool IsObserverIsolated(HealthRound round, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds)
+    private static bool IsObserverIsolated(HealthRound round, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds) =>
+        AreOutOfSight(round.Subjects.Where(one => round.TellsOfNetwork(one.Subject)), subjects, thresholds);
+
+    /// <summary>
+    /// The same of the virtual clusters alone: with all of them out of sight at once, and their host, the way to that host is likelier to
+    /// be broken than each of them; and no recovery could do anything there, since it goes through the host.
+    /// </summary>
+    private static bool AreClustersCutOff(HealthRound round, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds) =>
+        AreOutOfSight(round.Subjects.Where(one => one.Subject.Kind == SubjectKind.VCluster), subjects, thresholds);
+
+    private static bool AreOutOfSight(IEnumerable<SubjectRound> watched, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds)
     {
-        var witnesses = round.Subjects.Where(one => one.Subject.Endpoint is not null && !one.IsMaintained && one.Results.Any(result => result.IsOfService)).ToList();
-        if (witnesses.Count == 0 || !witnesses.All(one => one.IsDown))
+        var witnesses = watched.Where(one => !one.IsMaintained && one.Results.Any(result => result.IsOfService)).ToList();
+        if (witnesses.Count == 0 || !witnesses.All(one => one.IsOutOfSight))
         {
             return false;
         }
@@ -136,6 +148,7 @@ public static class Hysteresis
         {
             Subjects = subjects,
             IsolatedSince = connected >= thresholds.HealthyAfter ? null : state.IsolatedSince,
+            CutOffClustersSince = connected >= thresholds.HealthyAfter ? null : state.CutOffClustersSince,
             ConnectedRounds = connected,
         };
     }

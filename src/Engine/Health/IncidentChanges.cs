@@ -30,7 +30,7 @@ public sealed record IncidentChanges(
                 .. merged,
                 .. from incident in left.Except(healthy).Except(merged.Select(one => one.incident))
                    where incident is { State: IncidentState.Suspected, Kind: not (DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition) }
-                   let other = verdicts.FirstOrDefault(verdict => verdict.Kind != DisasterKind.DatabaseCorruption && Touches(verdict, incident))
+                   let other = verdicts.FirstOrDefault(verdict => verdict.Kind != DisasterKind.DatabaseCorruption && (Touches(verdict, incident) || (verdict.Kind == DisasterKind.NetworkPartition && state.IsIsolated)))
                    where other is not null
                    select (incident, other),
             ]);
@@ -56,7 +56,7 @@ public sealed record IncidentChanges(
     };
 
     private static bool Touches(Verdict verdict, Incident incident) =>
-        incident.Sources.Intersect(verdict.Sources).Any() || incident.Tiers.Intersect(verdict.Tiers).Any() || verdict.Kind == DisasterKind.NetworkPartition;
+        incident.Sources.Intersect(verdict.Sources).Any() || incident.Tiers.Intersect(verdict.Tiers).Any();
 
     /// <summary>
     /// Good answers end an outage, enough of them, also where this process has only begun to look; of corruption they disprove
@@ -65,7 +65,7 @@ public sealed record IncidentChanges(
     private static bool IsOver(Incident incident, HealthState state, HealthThresholds thresholds) => incident.Kind switch
     {
         DisasterKind.DatabaseCorruption => false,
-        DisasterKind.NetworkPartition => !state.IsIsolated && state.ConnectedRounds >= thresholds.HealthyAfter,
+        DisasterKind.NetworkPartition => !state.IsIsolated && !state.AreClustersCutOff && state.ConnectedRounds >= thresholds.HealthyAfter,
         _ => Ids(incident.Sources, incident.Tiers)
             .All(id => state.Subjects.TryGetValue(id, out var health) && health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter),
     };

@@ -103,6 +103,36 @@ public sealed class ClassificationTests
         Assert.Equal((kind, failing, IncidentState.Confirmed), (verdict.Kind, verdict.Sources.Count, verdict.State));
     }
 
+    [Theory]
+    [InlineData(false, DisasterKind.NetworkPartition)]
+    [InlineData(true, DisasterKind.MassiveVClusterFailure)]
+    public void VClusters_that_all_go_at_once_are_cut_off_where_their_host_is_silent_too(bool answers, DisasterKind kind)
+    {
+        var round = Well();
+        Array.Fill(round, Acts.Silent, Databases.Length, Clusters.Length);
+        var rounds = Rounds([.. Enumerable.Repeat(round, Usual.ConfirmAfter), .. Enumerable.Repeat(Well(), Usual.HealthyAfter)]).Select(one => one with
+        {
+            Subjects = [.. one.Subjects.Select(subject => subject.Subject.Kind != SubjectKind.VCluster ? subject
+                : subject with { Results = [.. subject.Results, new("host", ProbeKind.Host, answers || one.At >= Start.AddSeconds(30 * Usual.ConfirmAfter) ? ProbeAnswer.Answered : ProbeAnswer.NoAnswer, 1)] })],
+        }).ToList();
+        var verdict = Assert.Single(Verdicts(rounds)[Usual.ConfirmAfter - 1]);
+        Assert.Equal((kind, Clusters.Length, IncidentState.Confirmed), (verdict.Kind, verdict.Sources.Count, verdict.State));
+        var incident = Assert.Single(ShadowReplay.Run(rounds, Usual));
+        Assert.Equal((kind, answers, "healthy"), (incident.Kind, incident.IsProposed, incident.Resolution));
+    }
+
+    [Fact]
+    public void Place_on_this_machine_is_no_witness_where_others_are_elsewhere()
+    {
+        HealthSubject[] subjects = [Databases[0], Databases[1], new HealthSubject("cache", SubjectKind.Database, "127.0.0.1:6379")];
+        var verdict = Assert.Single(Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Silent, Acts.Well }, 4)], subjects))[^1]);
+        Assert.Equal(DisasterKind.NetworkPartition, verdict.Kind);
+        Assert.Equal(["db1", "db2"], verdict.Sources);
+        // That it stopped is seen all the same.
+        Assert.Contains(Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Silent, Acts.Refused }, 4), .. Enumerable.Repeat(new[] { Acts.Well, Acts.Well, Acts.Refused }, 2)], subjects))[^1],
+            one => one is { Kind: DisasterKind.DatabaseOutage, Sources: ["cache"], State: IncidentState.Confirmed });
+    }
+
     [Fact]
     public void VClusters_that_join_a_failure_stay_in_its_incident()
     {

@@ -36,6 +36,9 @@ public sealed class VClusterProbesTests(KubernetesLab kubernetes) : IDisposable
                     Assert.Equal(ProbeAnswer.Refused, answer.Answer);
                     Assert.Contains("0 replicas", answer.Detail, StringComparison.Ordinal);
                 });
+                var host = await AskHostAsync(probes);
+                Assert.Equal(ProbeAnswer.Answered, host.Answer);
+                Assert.EndsWith("with 0 of 0 ready", host.Detail, StringComparison.Ordinal);
             }
         }
         finally
@@ -54,6 +57,7 @@ public sealed class VClusterProbesTests(KubernetesLab kubernetes) : IDisposable
         var settings = KubernetesLab.Settings(lab, lab.Clusters[0]);
         using var missing = Probes(settings with { Name = "nobody" });
         Assert.All(await AskAsync(missing), answer => Assert.Equal((ProbeAnswer.Refused, "vcluster-missing"), (answer.Answer, answer.Code)));
+        Assert.Equal((ProbeAnswer.Answered, "vcluster-missing"), await AskHostAsync(missing) is var said ? (said.Answer, said.Code) : default);
 
         var kubeconfig = _folder.Write("closed.kubeconfig", System.Text.Encoding.UTF8.GetBytes("""
             apiVersion: v1
@@ -65,6 +69,7 @@ public sealed class VClusterProbesTests(KubernetesLab kubernetes) : IDisposable
             """));
         using var closed = Probes(settings with { Kubeconfig = kubeconfig });
         Assert.All(await AskAsync(closed), answer => Assert.Equal(ProbeAnswer.Refused, answer.Answer));
+        Assert.Equal(ProbeAnswer.NoAnswer, (await AskHostAsync(closed)).Answer);
     }
 
     public void Dispose() => _folder.Dispose();
@@ -72,5 +77,7 @@ public sealed class VClusterProbesTests(KubernetesLab kubernetes) : IDisposable
     private VClusterProbes Probes(VClusterSettings settings) => new(
         new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [new Source("tenant-a", SourceKind.VCluster, "important", "tenant-a") { VCluster = settings with { Server = null } }], []), TimeProvider.System);
 
-    private static Task<ProbeFinding[]> AskAsync(VClusterProbes probes) => Task.WhenAll(probes.Probes.Select(probe => probe.AskAsync(Ct)));
+    private static Task<ProbeFinding[]> AskAsync(VClusterProbes probes) => Task.WhenAll(probes.Probes.Where(probe => probe.Kind != ProbeKind.Host).Select(probe => probe.AskAsync(Ct)));
+
+    private static Task<ProbeFinding> AskHostAsync(VClusterProbes probes) => probes.Probes.Single(probe => probe.Kind == ProbeKind.Host).AskAsync(Ct);
 }

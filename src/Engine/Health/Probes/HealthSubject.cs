@@ -30,6 +30,12 @@ public sealed record HealthSubject(string Name, SubjectKind Kind, string? Endpoi
 
     public bool IsSource => Kind != SubjectKind.Tier;
 
+    /// <summary>True where it listens on this machine alone.</summary>
+    public bool IsOnThisMachine => Endpoint is { } at && (at.StartsWith("127.", StringComparison.Ordinal) || at.StartsWith("localhost:", StringComparison.Ordinal) || at.StartsWith("::1:", StringComparison.Ordinal));
+
+    /// <summary>True where it is on another machine. Of a virtual cluster its name does not say.</summary>
+    public bool IsElsewhere => Endpoint is not null && Kind != SubjectKind.VCluster && !IsOnThisMachine;
+
     public static string IdOf(string name, SubjectKind kind) => (kind == SubjectKind.Tier ? "tier/" : "source/") + name;
 
     public static HealthSubject Of(Source source) => source switch

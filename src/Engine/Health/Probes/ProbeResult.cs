@@ -28,6 +28,9 @@ public enum ProbeKind
 
     /// <summary>How old is what could be restored?</summary>
     Freshness,
+
+    /// <summary>Does what carries it answer, as the host of a virtual cluster? It tells a broken way from a broken cluster.</summary>
+    Host,
 }
 
 /// <summary>What a probe learned. Each is a value; a probe that throws has a bug.</summary>

@@ -22,6 +22,7 @@ public sealed class VClusterProbes : IProbeSource, IDisposable
             .. clusters.Where(source => source.VCluster!.Server is not null)
                 .Select(source => new TcpProbe(HealthSubject.Of(source), source.VCluster!.Server!.Host, source.VCluster.Server.Port)),
             .. _asking,
+            .. clusters.Select(source => new VClusterHostProbe(HealthSubject.Of(source), source.VCluster!, time)),
         ];
     }
 
@@ -158,5 +159,38 @@ internal sealed class VClusterProbe(
         }
 
         return false;
+    }
+}
+
+/// <summary>Asks the host of a virtual cluster for its workload: whatever it says, the way to the host works.</summary>
+internal sealed class VClusterHostProbe(HealthSubject subject, VClusterSettings settings, TimeProvider time) : IHealthProbe
+{
+    public HealthSubject Subject => subject;
+
+    public string Name => "host";
+
+    public ProbeKind Kind => ProbeKind.Host;
+
+    /// <inheritdoc/>
+    public async Task<ProbeFinding> AskAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var access = await VClusterAccess.OpenAsync(settings, time, cancellationToken);
+            return new ProbeFinding(ProbeAnswer.Answered, string.Create(
+                CultureInfo.InvariantCulture, $"{access.Host.Address} has {access.Name} with {access.Found["status"]?["readyReplicas"]?.GetValue<int>() ?? 0} of {access.Found["spec"]?["replicas"]?.GetValue<int>() ?? 1} ready"));
+        }
+        catch (EngineException fault)
+        {
+            return new ProbeFinding(
+                fault switch
+                {
+                    { Kind: ErrorKind.Denied } => ProbeAnswer.Denied,
+                    // It answers, and has no such workload.
+                    { Code: "vcluster-missing" or "vcluster-ambiguous" } => ProbeAnswer.Answered,
+                    { Kind: ErrorKind.Unavailable } => ProbeAnswer.NoAnswer,
+                    _ => ProbeAnswer.NotDetectable,
+                }, fault.Message, fault.Code);
+        }
     }
 }
