@@ -66,7 +66,9 @@ internal static class ConsoleServices
         services.AddSingleton<RecoveryKit>();
         services.AddSingleton<KeyCustody>();
         services.AddSingleton(new DeclaredIn(configuration));
+        services.AddScoped<DecisionMaking>();
         services.AddScoped<GateAnswering>();
+        services.AddScoped<Reauthentication>();
         services.AddApi();
         TokenAuthentication.Add(services.AddAuthentication());
         services.AddSingleton<CatalogUserDirectory>();
@@ -82,6 +84,7 @@ internal static class ConsoleServices
         app.MapDashboard(programs => programs.UseApiGuard());
         app.UseMiddleware<JobConsoleAudit>();
         app.MapGates();
+        app.MapDecisions();
         app.MapApi();
         app.MapHub<LiveHub>(LiveHub.Path).RequireAuthorization(ApiEndpoints.CanView);
         app.MapReports();

@@ -30,6 +30,10 @@ internal static class ApiProblems
     public static IResult Of(int status, string code, string title, string? hint) =>
         Results.Json(new ApiProblem("about:blank", title, status, code, hint), s_form, ContentType, status);
 
+    public static IResult PasswordWrong => Of(StatusCodes.Status403Forbidden, "password-wrong", "the password is wrong, or the account is locked", "Nothing was changed.");
+
+    public static IResult RoleMissing => Of(StatusCodes.Status403Forbidden, "role-missing", "your role may not approve", "Ask an admin for the role Approver. Nothing was changed.");
+
     /// <summary>The edge of the API: what an endpoint throws that a caller can act on.</summary>
     public static async ValueTask<object?> CatchAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {

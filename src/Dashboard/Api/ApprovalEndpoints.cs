@@ -29,7 +29,8 @@ public sealed record ApiGate(
 public sealed record ApiGateDetail(ApiGate Gate, IReadOnlyList<ApiVote> Votes);
 
 /// <summary>What a person said at a gate.</summary>
-public sealed record ApiVote(string Person, bool Approves, string Reason, string Incident, DateTimeOffset At);
+/// <param name="Counts">False where the account was disabled, or lost its role, before the run went through the gate.</param>
+public sealed record ApiVote(string Person, bool Approves, string Reason, string Incident, DateTimeOffset At, bool Counts);
 
 /// <summary>An answer at a gate, with the person's password anew.</summary>
 /// <param name="Act"><c>approve</c>, <c>decline</c> or <c>break-glass</c>.</param>
@@ -44,7 +45,7 @@ internal static class ApprovalEndpoints
             (await gates.StandingsAsync([ApiEndpoints.StateOf<GateState>(state, "a gate") ?? GateState.Open], ApiEndpoints.Limit(limit), ct)).Select(ApiGate.Of)).Produces<IEnumerable<ApiGate>>();
         api.MapGet("/approvals/reviews-due", async (ApprovalCatalog gates, CancellationToken ct) => (await gates.ReviewsDueAsync(ct)).Select(ApiGate.Of)).Produces<IEnumerable<ApiGate>>();
         api.MapGet("/approvals/{gate:long}", async (long gate, ApprovalCatalog gates, CancellationToken ct) => Results.Ok(new ApiGateDetail(
-            await FindAsync(gates, gate, ct), [.. (await gates.VotesAsync(gate, ct)).Select(vote => new ApiVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At))])))
+            await FindAsync(gates, gate, ct), [.. (await gates.VotesAsync(gate, ct)).Select(vote => new ApiVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At, vote.Counts))])))
             .Produces<ApiGateDetail>();
         api.MapPost("/approvals/{gate:long}/answer", AnswerAsync).Produces<ApiGate>();
     }
@@ -54,18 +55,21 @@ internal static class ApprovalEndpoints
     {
         if (context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
         {
-            return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", "a token cannot answer at a gate", "A person answers, with the session's cookie and their password.");
+            const string why = "a token cannot answer at a gate";
+            await FindAsync(gates, gate, ct);
+            await answering.RefuseTokenAsync(ApiEndpoints.ActorOf(context), answer.Act, gate, why, ct);
+            return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person answers, with the session's cookie and their password.");
         }
 
-        if (answer.Act is not ("approve" or "decline" or "break-glass"))
+        if (!GateAnswering.IsAct(answer.Act))
         {
             return ApiProblems.Of(StatusCodes.Status400BadRequest, "act-unknown", $"'{answer.Act}' is no answer", "One of approve, decline, break-glass.");
         }
 
         return await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct) switch
         {
-            GateAnswering.Said.Password => ApiProblems.Of(StatusCodes.Status403Forbidden, "password-wrong", "the password is wrong, or the account is locked", "Nothing was changed."),
-            GateAnswering.Said.Role => ApiProblems.Of(StatusCodes.Status403Forbidden, "role-missing", "your role may not approve", "Ask an admin for the role Approver. Nothing was changed."),
+            Said.Password => ApiProblems.PasswordWrong,
+            Said.Role => ApiProblems.RoleMissing,
             _ => Results.Ok(await FindAsync(gates, gate, ct)),
         };
     }

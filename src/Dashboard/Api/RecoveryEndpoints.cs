@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
@@ -43,7 +45,8 @@ public sealed record ApiRecoveryEnd(string? Reason, bool? Undo);
 
 /// <summary>What becomes of a step that cannot go on by itself.</summary>
 /// <param name="Choice"><c>retry</c>, <c>mark_done</c>, <c>skip</c>, <c>roll_back</c> or <c>abort</c>.</param>
-public sealed record ApiDecision(string? Choice, string? Reason);
+/// <param name="Password">Of the person, for <c>mark_done</c> and <c>skip</c>, which change what others approved.</param>
+public sealed record ApiDecision(string? Choice, string? Reason, string? Password = null);
 
 /// <summary>Recoveries, and what a person can do with one that has not ended.</summary>
 internal static class RecoveryEndpoints
@@ -82,14 +85,36 @@ internal static class RecoveryEndpoints
             return await NowAsync(recoveries, run, ct);
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRecovery>();
         // It changes what others approved, so it takes one who may approve.
-        api.MapPost("/recoveries/{run:long}/decision", async (long run, ApiDecision body, HttpContext context, RecoveryRequests requests, RecoveryCatalog recoveries, CancellationToken ct) =>
+        api.MapPost("/recoveries/{run:long}/decision", DecideAsync).RequireAuthorization(ApiEndpoints.CanApprove).Produces<ApiRecovery>();
+    }
+
+    /// <summary>What takes something from what was approved is said by a person with their password, as at the gate; the rest by whoever has the role.</summary>
+    private static async Task<IResult> DecideAsync(
+        long run, ApiDecision body, HttpContext context, RecoveryRequests requests, DecisionMaking decisions, RecoveryCatalog recoveries, CancellationToken ct)
+    {
+        var choices = Enum.GetValues<StepChoice>().ToDictionary(RecoveryNames.Of);
+        ApiMistakes.Require((choices.ContainsKey(body.Choice ?? ""), $"'{body.Choice}' is no choice: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
+        var (id, choice, actor) = (new RunId(run), choices[body.Choice!], ApiEndpoints.ActorOf(context));
+        if (!StepDecisions.NeedsSecondPerson(choice))
         {
-            var choices = Enum.GetValues<StepChoice>().ToDictionary(RecoveryNames.Of);
-            ApiMistakes.Require(
-                (choices.ContainsKey(body.Choice ?? ""), $"'{body.Choice}' is no choice: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
-            await requests.DecideAsync(new RunId(run), choices[body.Choice!], ApiEndpoints.ActorOf(context), body.Reason!, ct);
+            await requests.DecideAsync(id, choice, actor, body.Reason!, ct);
             return await NowAsync(recoveries, run, ct);
-        }).RequireAuthorization(ApiEndpoints.CanApprove).Produces<ApiRecovery>();
+        }
+
+        await FindAsync(recoveries, run, ct);
+        if (context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
+        {
+            var why = $"a token cannot decide {body.Choice}, which changes what people approved";
+            await requests.RecordRefusalAsync(id, choice, actor, why, ct);
+            return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person decides that, with the session's cookie and their password.");
+        }
+
+        return await decisions.DecideAsync(actor, body.Password, id, choice, body.Reason!, ct) switch
+        {
+            Said.Password => ApiProblems.PasswordWrong,
+            Said.Role => ApiProblems.RoleMissing,
+            _ => await NowAsync(recoveries, run, ct),
+        };
     }
 
     private static (bool IsFit, string Mistake) ReasonOf(string? reason) => (RecoveryRequests.IsReason(reason), RecoveryRequests.ReasonNeeded);

@@ -92,21 +92,57 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     }
 
     /// <summary>Lets the run stop before its next step.</summary>
-    public Task PauseAsync(RunId run, string actor, string reason, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.pause-asked", reason, (transaction, row) =>
-        row.PauseBy is not null
-            ? throw Refused($"{row.PauseBy} has paused it already")
-            : transaction.Command("UPDATE recovery SET pause_by = $2, pause_reason = $3 WHERE run_id = $1", run.Value, actor, reason.Trim()).RunAsync(cancellationToken), wakes: false, cancellationToken);
+    public Task PauseAsync(RunId run, string actor, string reason, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.pause-asked", reason, async (transaction, row) =>
+    {
+        if (row.PauseBy is not null)
+        {
+            throw Refused($"{row.PauseBy} has paused it already");
+        }
+
+        await transaction.Command("UPDATE recovery SET pause_by = $2, pause_reason = $3 WHERE run_id = $1", run.Value, actor, reason.Trim()).RunAsync(cancellationToken);
+        return new { reason };
+    }, wakes: false, cancellationToken);
 
     /// <summary>Lets a paused run go on.</summary>
-    public Task ResumeAsync(RunId run, string actor, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.resumed", null, (transaction, row) =>
-        row.PauseBy is null
-            ? throw Refused("it is not paused")
-            : transaction.Command("UPDATE recovery SET pause_by = NULL, pause_reason = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value).RunAsync(cancellationToken),
-        wakes: true, cancellationToken);
+    public Task ResumeAsync(RunId run, string actor, CancellationToken cancellationToken) => ActAsync(run, actor, "recovery.resumed", null, async (transaction, row) =>
+    {
+        if (row.PauseBy is null)
+        {
+            throw Refused("it is not paused");
+        }
 
-    /// <summary>Says what becomes of a step that cannot go on by itself.</summary>
-    /// <exception cref="EngineException"><c>recovery-refused</c>: the run does not wait for a decision.</exception>
+        await transaction.Command("UPDATE recovery SET pause_by = NULL, pause_reason = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value).RunAsync(cancellationToken);
+        return new { };
+    }, wakes: true, cancellationToken);
+
+    /// <summary>
+    /// Says what becomes of a step that cannot go on by itself. To leave it out, or to say that it took effect, changes what others
+    /// approved: that takes a person who could have approved it, as at its gate.
+    /// </summary>
+    /// <exception cref="EngineException"><c>recovery-refused</c>: the run does not wait for a decision; <c>decision-refused</c>: somebody else must make it.</exception>
     public async Task DecideAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await DecideOnceAsync(run, choice, actor, reason, cancellationToken);
+        }
+        catch (EngineException refusal) when (refusal.Code == StepDecisions.RefusedCode)
+        {
+            await RecordRefusalAsync(run, choice, actor, refusal.Message, cancellationToken);
+            throw;
+        }
+    }
+
+    /// <summary>Writes into the audit that somebody's decision was not taken.</summary>
+    public async Task RecordRefusalAsync(RunId run, StepChoice choice, string actor, string why, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await AuditLog.AppendAsync(transaction, actor, "recovery.decision-refused", run.ToString(), new { choice = RecoveryNames.Of(choice), why }, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+    }
+
+    private async Task DecideOnceAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
     {
         await ActAsync(run, actor, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}", reason, async (transaction, row) =>
         {
@@ -115,8 +151,15 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
                 throw Refused("it does not wait for a decision");
             }
 
+            if (StepDecisions.NeedsSecondPerson(choice))
+            {
+                await StepDecisions.RequireSecondPersonAsync(transaction, run, actor, cancellationToken);
+            }
+
             var decision = JsonSerializer.Serialize(new StepDecision(step, choice, reason.Trim(), actor), JsonSerializerOptions.Web);
             await transaction.Command("UPDATE recovery SET decision = $2, waits_for = NULL, waits_why = NULL WHERE run_id = $1", run.Value, new Jsonb(decision)).RunAsync(cancellationToken);
+            var name = await transaction.Command("SELECT name FROM recovery_step WHERE run_id = $1 AND position = $2", run.Value, step).FirstAsync(found => found.GetString(0), cancellationToken);
+            return new { step = name, position = step, choice = RecoveryNames.Of(choice), reason };
         }, wakes: true, cancellationToken);
     }
 
@@ -133,6 +176,8 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             {
                 await RecoveryNotices.EndedAsync(transaction, run, RecoveryOutcome.Cancelled, $"{actor}: {reason.Trim()}");
             }
+
+            return new { reason, undo = rollBack };
         }, wakes: false, cancellationToken);
         await handOver(run, cancellationToken);
         return left is not null;
@@ -210,7 +255,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     }
 
     private async Task ActAsync(
-        RunId run, string actor, string action, string? reason, Func<NpgsqlTransaction, RecoveryRow, Task> write, bool wakes, CancellationToken cancellationToken)
+        RunId run, string actor, string action, string? reason, Func<NpgsqlTransaction, RecoveryRow, Task<object>> write, bool wakes, CancellationToken cancellationToken)
     {
         if (reason is not null && !IsReason(reason))
         {
@@ -229,12 +274,12 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             throw Refused($"{run} has ended");
         }
 
-        await write(transaction, recovery);
+        var details = await write(transaction, recovery);
         await (wakes
             ? RunStore.WakeAsync(transaction, run, cancellationToken)
             : transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, RunStore.Invariant(run.Value)).RunAsync(cancellationToken));
 
-        await AuditLog.AppendAsync(transaction, actor, action, run.ToString(), new { reason }, cancellationToken);
+        await AuditLog.AppendAsync(transaction, actor, action, run.ToString(), details, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         if (wakes)
         {

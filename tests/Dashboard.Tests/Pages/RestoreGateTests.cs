@@ -46,6 +46,8 @@ public sealed class RestoreGateTests : ControlTests
         Assert.Equal(["approve", "decline"], form.QuerySelectorAll("button[name=act]").Select(button => button.GetAttribute("value")));
         Assert.Equal(["Approve this restore", "Decline, restore ends"], form.QuerySelectorAll("button[name=act]").Select(button => button.TextContent));
         Assert.NotNull(form.QuerySelector("[name=password][required]"));
+        // Enter in a field presses the form's first button: it answers nothing.
+        Assert.True(form.QuerySelector("button")!.HasAttribute("disabled") && !form.QuerySelector("button")!.HasAttribute("name"));
         Assert.Contains("the run ends and nothing is changed", Decision(Gate()).Markup, StringComparison.Ordinal);
     }
 
@@ -54,6 +56,10 @@ public sealed class RestoreGateTests : ControlTests
     {
         Assert.Empty(Decision(Gate(), person: "olga").FindAll("form"));
         Assert.Contains("you asked for it yourself", Decision(Gate(), person: "olga").Markup, StringComparison.Ordinal);
+        Assert.Contains("got its role or its password after this was asked for", Render<GateDecision>(with => Fill(with, Gate()).Add(one => one.Tie, Tie.ChangedLate)).Markup, StringComparison.Ordinal);
+        Assert.Contains("made on the command line", Render<GateDecision>(with => Fill(with, Gate()).Add(one => one.Tie, Tie.MadeLate)).Markup, StringComparison.Ordinal);
+        var gone = Render<GateDecision>(with => Fill(with, Gate()).Add(one => one.Votes, [new ApprovalVote(5, "petra", true, "it is damaged", "", Start) { Counts = false }]));
+        Assert.Contains("counts no longer", gone.Markup, StringComparison.Ordinal);
         Assert.Contains("Approver is needed", Decision(Gate(), role: "Operator").Markup, StringComparison.Ordinal);
         var answered = Render<GateDecision>(with => Fill(with, Gate()).Add(one => one.Votes, [new ApprovalVote(5, "paul", true, "it is damaged", "", Start)]));
         Assert.Contains("you have answered already", answered.Markup, StringComparison.Ordinal);

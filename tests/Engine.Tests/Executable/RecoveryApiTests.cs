@@ -106,6 +106,8 @@ public sealed class RecoveryApiTests(ApiConsole console)
     public async Task A_recovery_is_paused_resumed_and_cancelled_and_the_hub_tells_of_its_gates_and_steps()
     {
         await BackUpAsync();
+        // After the question the command line would make nobody who may answer it.
+        using var petra = await console.PersonAsync("petra", "Approver", Password, Ct);
         console.SetReady(true);
         await using var hub = console.Hub("viewer");
         await hub.StartAsync(Ct);
@@ -122,7 +124,10 @@ public sealed class RecoveryApiTests(ApiConsole console)
         Assert.Equal("values-invalid", await RefusedAsync("operator", $"{path}/pause", new { reason = "short" }, HttpStatusCode.BadRequest));
         Assert.Equal("token/ci", Text(await PostAsync("operator", $"{path}/pause", new { reason = Reason }), "pausedBy"));
         Assert.Equal("recovery-refused", await RefusedAsync("operator", $"{path}/pause", new { reason = Reason }, HttpStatusCode.Conflict));
-        using var petra = await console.PersonAsync("petra", "Approver", Password, Ct);
+        var gate = asked.GetProperty("id").GetInt64();
+        var answer = new { act = "approve", subjectHash = Text(asked, "subjectHash"), reason = Reason, incident = "INC-1", password = Password };
+        Assert.Equal("person-needed", await RefusedAsync("approver", $"/api/v1/approvals/{gate}/answer", answer, HttpStatusCode.Forbidden));
+        Assert.Equal(["approval.refused"], await AuditAsync($"gate {gate}", "token/approver"));
         await ApproveAsync(petra, asked);
         Assert.Equal(1, (await ToldAsync(approvals, run, "granted")).GetProperty("approved").GetInt32());
         await UntilAsync(run, "resume");
@@ -142,7 +147,7 @@ public sealed class RecoveryApiTests(ApiConsole console)
         Assert.True(Text(last.GetProperty("recovery"), "outcome") == "completed", last.ToString());
         Assert.Equal(("done", "as it was"), (told[^1], await File.ReadAllTextAsync(Letter, Ct)));
         Assert.Equal(["recovery.pause-asked", "recovery.resumed"], await AuditAsync($"R-{run}", "token/ci"));
-        Assert.Equal("petra", Text(Assert.Single((await GetAsync("viewer", $"/api/v1/approvals/{asked.GetProperty("id").GetInt64()}")).GetProperty("votes").EnumerateArray()), "person"));
+        Assert.Equal("petra", Text(Assert.Single((await GetAsync("viewer", $"/api/v1/approvals/{gate}")).GetProperty("votes").EnumerateArray()), "person"));
 
         // Nobody approves the next one in time; it is asked for again, and ended.
         var second = await AskAsync();
@@ -184,11 +189,15 @@ public sealed class RecoveryApiTests(ApiConsole console)
         Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
         await PostAsync("approver", $"{path}/decision", new { choice = "retry", reason = Reason });
         await UntilAsync(run, "decision");
-        await PostAsync("approver", $"{path}/decision", new { choice = "skip", reason = Reason });
+        // What changes what was approved takes a person, and their password.
+        Assert.Equal("person-needed", await RefusedAsync("approver", $"{path}/decision", new { choice = "skip", reason = Reason }, HttpStatusCode.Forbidden));
+        Assert.Equal("password-wrong", await ApiConsole.CodeOfAsync(await paula.PostAsJsonAsync($"{path}/decision", new { choice = "skip", reason = Reason }, Ct), HttpStatusCode.Forbidden, Ct));
+        await ApiConsole.ReadAsync(await paula.PostAsJsonAsync($"{path}/decision", new { choice = "skip", reason = Reason, password = Password }, Ct), Ct);
         Assert.Equal("completed", Text((await FollowAsync(run))[^1].GetProperty("recovery"), "outcome"));
         var step = Assert.Single((await GetAsync("viewer", path)).GetProperty("steps").EnumerateArray());
-        Assert.Equal(("skipped", $"token/approver: {Reason}"), (Text(step, "state"), Text(step, "reason")));
-        Assert.Equal(["recovery.decided-retry", "recovery.decided-skip"], await AuditAsync($"R-{run}", "token/approver"));
+        Assert.Equal(("skipped", $"paula: {Reason}"), (Text(step, "state"), Text(step, "reason")));
+        Assert.Equal(["recovery.decided-retry", "recovery.decision-refused"], await AuditAsync($"R-{run}", "token/approver"));
+        Assert.Contains("recovery.decided-skip", await AuditAsync($"R-{run}", "paula"));
         await library.SaveAsync(newest.Text, "admin", "as before", newest.Version + 1, Ct);
     }
 

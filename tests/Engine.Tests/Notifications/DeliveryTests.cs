@@ -88,6 +88,19 @@ public sealed class DeliveryTests(CatalogServer catalog) : IAsyncLifetime
         Assert.Equal((DeliveryState.Waiting, 2), (failed.State, failed.Attempt));
         Assert.StartsWith("it answers 500", failed.Error, StringComparison.Ordinal);
         Assert.InRange(failed.Error!.Length, 100, 700);
+
+        // A moment is by the receiver's clock, however wrong that is.
+        late.Answer = (context, _) =>
+        {
+            context.Response.StatusCode = 503;
+            context.Response.Headers.Date = "Tue, 24 Nov 2020 03:00:00 GMT";
+            context.Response.Headers.RetryAfter = "Tue, 24 Nov 2020 03:10:00 GMT";
+            return Task.CompletedTask;
+        };
+        await _rig.PassAsync(channel);
+        Assert.True(await _rig.SendAsync(channel, Ct));
+        var asked = await _rig.DeliveryAsync(channel);
+        Assert.InRange((asked.NextAt - TimeProvider.System.GetUtcNow()).TotalSeconds, 540, 600);
         Assert.True(failed.NextAt > failed.TriedAt + RetryPause.First / 2);
 
         late.Answer = (_, _) => Task.CompletedTask;

@@ -130,10 +130,40 @@ public sealed class MailTests(CatalogServer catalog) : IAsyncLifetime
         Assert.Equal((DeliveryState.Delivered, "not taken for sre@example.org (550 5.1.1 nobody of that name)"), (delivery.State, delivery.Error));
     }
 
-    private NotificationChannel Mail(int port, MailSecurity security, bool login = true, string ca = "ca.pem") => _rig.Add(ChannelKind.Email, channel => channel with
+    [Fact]
+    public async Task Those_whose_server_says_later_are_tried_again_and_nobody_hears_twice()
+    {
+        var isLater = true;
+        await using var server = new LabMail(new LabMailOptions
+        {
+            OnRecipient = address => isLater && address.StartsWith("sre", StringComparison.Ordinal) ? "450 4.2.0 greylisted" : address.StartsWith("gone", StringComparison.Ordinal) ? "550 5.1.1 nobody of that name" : null,
+        });
+        var channel = Mail(server.Port, MailSecurity.None, login: false, to: ["on-call@example.org", "sre@example.org", "gone@example.org"]);
+        await _rig.BeginAsync();
+        await _rig.HappensAsync(_rig.Alert());
+        await _rig.RouteAsync();
+
+        await _rig.SendAsync(channel, Ct);
+        var delivery = await _rig.DeliveryAsync(channel);
+        Assert.Equal(
+            (DeliveryState.Waiting, "not taken yet for sre@example.org (450 4.2.0 greylisted); the others have it; not taken for gone@example.org (550 5.1.1 nobody of that name)"), (delivery.State, delivery.Error));
+        await _rig.PassAsync(channel);
+        await _rig.SendAsync(channel, Ct);
+        Assert.Equal(DeliveryState.Waiting, (await _rig.DeliveryAsync(channel)).State);
+        isLater = false;
+        await _rig.PassAsync(channel);
+        await _rig.SendAsync(channel, Ct);
+
+        delivery = await _rig.DeliveryAsync(channel);
+        Assert.Equal((DeliveryState.Delivered, "not taken for gone@example.org (550 5.1.1 nobody of that name)"), (delivery.State, delivery.Error));
+        Assert.Equal(["on-call@example.org", "sre@example.org"], server.Received.Select(mail => Assert.Single(mail.To)));
+        Assert.Single(server.Received.Select(mail => mail.Header("Message-Id")).Distinct());
+    }
+
+    private NotificationChannel Mail(int port, MailSecurity security, bool login = true, string ca = "ca.pem", IReadOnlyList<string>? to = null) => _rig.Add(ChannelKind.Email, channel => channel with
     {
         Email = new EmailSettings(
             LabMail.Host, port, security, security == MailSecurity.None ? null : _rig.Combine(ca), login ? "drconsole" : null, login ? _rig.WriteFile("smtp.pw", Password) : null,
-            "console@example.org", ["on-call@example.org", "sre@example.org"]),
+            "console@example.org", to ?? ["on-call@example.org", "sre@example.org"]),
     });
 }

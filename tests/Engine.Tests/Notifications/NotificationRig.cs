@@ -68,7 +68,7 @@ internal sealed class NotificationRig : IAsyncDisposable
     public async Task BeginAsync()
     {
         Sender = new NotificationSender(
-            Pool, Estate, [new MailMessenger(), new WebhookMessenger(TimeProvider.System), new SlackMessenger()],
+            Pool, Estate, [new MailMessenger(), new WebhookMessenger(TimeProvider.System), new SlackMessenger(TimeProvider.System)],
             new NotificationFeed(Pool, TimeProvider.System, NullLogger<NotificationFeed>.Instance), LeaseTimes.Default, TimeProvider.System, NullLogger<NotificationSender>.Instance);
         // Each rig has a lease of its own; a process that begins finds that of the one before run out.
         await Pool.Command("UPDATE notification_sender SET lease_until = NULL WHERE name = $1", Source).RunAsync(Ct);

@@ -60,6 +60,56 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
     }
 
     [Fact]
+    public async Task Account_that_got_its_role_password_or_life_on_the_command_line_after_the_question_approves_nothing_of_it_whoever_asked()
+    {
+        var (promoted, reset, enabled, unlocked, before) = (await AccountAsync(), await AccountAsync(), await AccountAsync(), await AccountAsync(), await AccountAsync());
+        await ChangedAsync(before, new { password = true, role = "Approver", disabled = (bool?)null });
+        var gate = await OpenAsync();
+        await ChangedAsync(promoted, new { password = false, role = "Approver", disabled = (bool?)null });
+        await ChangedAsync(reset, new { password = true, role = (string?)null, disabled = (bool?)null });
+        await ChangedAsync(enabled, new { password = false, role = (string?)null, disabled = false });
+        await ChangedAsync(unlocked, new { password = false, role = (string?)null, disabled = (bool?)null });
+
+        foreach (var person in new[] { promoted, reset, enabled })
+        {
+            await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, person), Ct), gate, "got its role or its password while it waited");
+            Assert.Equal(Tie.ChangedLate, await rig.Gates.TieAsync(gate.Run, "olga", person, Ct));
+        }
+
+        var late = await AccountAsync();
+        await RefusedAsync(rig.Desk.ApproveAsync(Answer(gate, late), Ct), gate, "made on the command line while it waited");
+        Assert.Equal([Tie.None, Tie.None], [await rig.Gates.TieAsync(gate.Run, "olga", unlocked, Ct), await rig.Gates.TieAsync(gate.Run, "olga", before, Ct)]);
+        Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(gate, before), Ct)).State);
+    }
+
+    [Fact]
+    public async Task Approval_of_somebody_who_may_not_approve_any_more_counts_neither_for_the_gate_nor_when_the_run_goes_through_it()
+    {
+        var (first, second, third) = (await AccountAsync(), await AccountAsync(), await AccountAsync());
+        var gate = await OpenAsync(approvals: 2);
+        await rig.Desk.ApproveAsync(Answer(gate, first), Ct);
+        await rig.Pool.Command("UPDATE app_user SET disabled = true WHERE name = $1", first).RunAsync(Ct);
+
+        Assert.Equal(GateState.Open, (await rig.Desk.ApproveAsync(Answer(gate, second), Ct)).State);
+        Assert.Equal([(first, false), (second, true)], (await rig.Gates.VotesAsync(gate.Id, Ct)).Select(vote => (vote.Person, vote.Counts)));
+        Assert.Equal(1, Assert.Single(await rig.Gates.StandingsAsync(gate.Run, Ct)).Approved);
+        Assert.Equal(GateState.Granted, (await rig.Desk.ApproveAsync(Answer(gate, third), Ct)).State);
+        await rig.Pool.Command("UPDATE app_user SET role = 'Operator' WHERE name = $1", third).RunAsync(Ct);
+
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(gate.Run)).State);
+        var closed = (await rig.Gates.FindAsync(gate.Id, Ct))!;
+        Assert.Equal(GateState.Void, closed.State);
+        Assert.Equal($"the approval of {first} and {third} does not count any more: the account is disabled, or may not approve now", closed.ClosedWhy);
+        Assert.Equal(1, await AuditedAsync("approval.void", gate.Run.ToString(), closed.ClosedWhy!));
+        Assert.All(await rig.Catalog.StepsAsync(gate.Run, Ct), step => Assert.Null(step.StartedAt));
+
+        // Of two who ask again at once one opens a gate, and the other is told.
+        var both = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => TryAsync(() => rig.Desk.AskAgainAsync(gate.Run, "olga", Ct))));
+        Assert.Single(both, asked => asked);
+        Assert.Equal(GateState.Open, (await rig.Gates.OfRunAsync(gate.Run, Ct))[^1].State);
+    }
+
+    [Fact]
     public async Task Two_of_two_means_two_people_and_both_at_once_count_once_each()
     {
         var gate = await OpenAsync(approvals: 2);
@@ -132,6 +182,26 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         return name;
     }
 
+    /// <summary>As the command line changes an account.</summary>
+    private async Task ChangedAsync(string person, object details)
+    {
+        await using var connection = await rig.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await AuditLog.AppendAsync(transaction, RestoreAsker.CommandLine, "user.changed", person, details, Ct);
+        await transaction.CommitAsync(Ct);
+    }
+
+    private async Task<int> AuditedAsync(string action, string subject, string holding)
+    {
+        var found = 0;
+        await foreach (var link in AuditLog.ReadAsync(rig.Pool, 0, int.MaxValue, Ct))
+        {
+            found += link.Action == action && link.Subject == subject && link.Details.Contains(holding, StringComparison.Ordinal) ? 1 : 0;
+        }
+
+        return found;
+    }
+
     private static GateAnswer Answer(ApprovalGate gate, string person) => new(gate.Id, person, gate.SubjectHash, "the table is damaged", "INC-1");
 
     private async Task<ApprovalGate> OpenAsync(string requester = "olga", int approvals = 1)
@@ -149,13 +219,7 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         var refused = await Assert.ThrowsAsync<EngineException>(() => act);
         Assert.Equal("approval-refused", refused.Code);
         Assert.Contains(because, refused.Message, StringComparison.Ordinal);
-        var isAudited = false;
-        await foreach (var link in AuditLog.ReadAsync(rig.Pool, 0, int.MaxValue, Ct))
-        {
-            isAudited |= link.Action == "approval.refused" && link.Subject == $"gate {gate.Id}" && link.Details.Contains(because, StringComparison.Ordinal);
-        }
-
-        Assert.True(isAudited, $"the refusal '{because}' is not in the audit");
+        Assert.True(await AuditedAsync("approval.refused", $"gate {gate.Id}", because) > 0, $"the refusal '{because}' is not in the audit");
     }
 
     private static async Task<bool> TryAsync(Func<Task> act)

@@ -40,8 +40,7 @@ internal sealed class CommitBoundaries : IAsyncDisposable
             WHEN 'approval_gate' THEN CASE WHEN n->>'state' = 'used' THEN 'gate used' END
             WHEN 'run' THEN CASE WHEN n->'attempt' <> o->'attempt' THEN 'taken up' WHEN n->>'state' = 'waiting' AND o->>'state' <> 'waiting' THEN 'parked' END
             ELSE CASE
-              WHEN n->'outcome' <> o->'outcome' OR n->'pause_by' <> o->'pause_by' THEN NULL
-              WHEN n->'decision' <> o->'decision' THEN CASE WHEN n->>'decision' IS NULL THEN 'decision carried out' END
+              WHEN n->'outcome' <> o->'outcome' OR n->'pause_by' <> o->'pause_by' OR n->'decision' <> o->'decision' THEN NULL
               WHEN n->'waits_for' <> o->'waits_for' THEN coalesce('waits for ' || (n->>'waits_for'), 'goes on') END
             END;
         BEGIN

@@ -16,6 +16,9 @@ public enum Fault
     /// <summary>It fails, and so does its way back.</summary>
     RollBack,
 
+    /// <summary>It fails, and its way back has a bug.</summary>
+    RollBackBug,
+
     /// <summary>It fails, and has no way back.</summary>
     NoWayBack,
 
@@ -85,6 +88,10 @@ internal sealed class FailingAction(IRecoveryAction inner, Fault fault) : Hooked
     public override async Task<StepVerification> VerifyAsync(ActionContext context) =>
         fault == Fault.Verify ? new StepVerification(false, "the test says no") : await base.VerifyAsync(context);
 
-    public override Task<string> RollBackAsync(ActionContext context) =>
-        fault == Fault.RollBack ? throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made the way back fail") : base.RollBackAsync(context);
+    public override Task<string> RollBackAsync(ActionContext context) => fault switch
+    {
+        Fault.RollBack => throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made the way back fail"),
+        Fault.RollBackBug => throw new InvalidOperationException("a bug of the test's way back"),
+        _ => base.RollBackAsync(context),
+    };
 }

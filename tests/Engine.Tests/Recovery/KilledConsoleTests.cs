@@ -23,6 +23,7 @@ public sealed class KilledConsoleTests
     private const string Source = "uploads";
     private const string Switching = "recovery.step-begun switch";
     private const string Asks = "waits for decision";
+    private const string Decided = "recovery.step-decided switch";
 
     private const string Template =
         """
@@ -40,7 +41,7 @@ public sealed class KilledConsoleTests
     [
         "taken up", "approval.asked", "waits for approval", "parked", "approval.approve", "gate used", "goes on",
         .. new[] { "stop", "restore", "start", "switch" }.SelectMany(step => new[] { $"recovery.step-begun {step}", $"recovery.step-acted {step}", $"recovery.step-done {step}" }),
-        Asks, "recovery.decided-retry", "recovery.decided-mark-done", "decision carried out", "recovery.completed", "incident.closed", "run.completed",
+        Asks, "recovery.decided-retry switch", "recovery.decided-mark-done switch", Decided, "recovery.completed", "incident.closed", "run.completed",
     ];
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -172,7 +173,7 @@ public sealed class KilledConsoleTests
         return
         [
             .. s_all.TakeWhile(name => name != Switching).Append(Switching).SelectMany(Both),
-            .. Both(Asks), .. Both("decision carried out"), new("recovery.step-acted switch", Side.Before), .. Both(Asks), .. Both("decision carried out"),
+            .. Both(Asks), .. Both(Decided), new("recovery.step-acted switch", Side.Before), .. Both(Asks), .. Both(Decided),
             .. new[] { "recovery.completed", "incident.closed", "run.completed" }.SelectMany(Both),
         ];
 

@@ -121,6 +121,29 @@ public sealed class PlanDrillTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
     }
 
     [Fact]
+    public async Task A_drill_that_a_recovery_ends_in_its_first_attempt_has_an_outcome_a_proof_of_its_clean_up_and_a_report()
+    {
+        Run? recovery = null;
+        using var asking = rig.Wrap(RestoreFromBackup.ActionName, inner => new HookedAction(inner, afterAct: async () =>
+        {
+            var plan = await rig.PlanAsync();
+            recovery = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        }));
+        var run = (await rig.Drills.RequestAsync(RecoveryRig.Plan, rig.Source.Name, "olga", Ct)).Id;
+
+        var ended = await rig.AdvanceAsync(run);
+
+        await rig.Recoveries.CancelAsync(recovery!.Id, rollBack: false, "olga", "only a test of it", Ct);
+        Assert.Equal((RunState.Cancelled, 1), (ended.State, ended.Attempt));
+        var drill = (await rig.DrillCatalog.FindAsync(run, Ct))!;
+        Assert.Equal(RecoveryOutcome.Cancelled, drill.Recovery.Outcome);
+        Assert.True(drill.Cleanup is { IsProven: true, Places.Count: 1 }, await rig.LogAsync(run));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(rig.Scratch.ScratchRoot));
+        Assert.Contains(await rig.Catalog.EndedAsync(new EndedFilter(rig.Source.Name, IsDrill: true), 10, Ct), one => one.Recovery.Run == run);
+        Assert.True((await rig.Reports.WriteAsync(run, Ct)).Cleanup is { IsProven: true });
+    }
+
+    [Fact]
     public async Task A_drill_that_began_on_another_machine_is_gone_on_with_but_never_called_clean()
     {
         RunId run = default;

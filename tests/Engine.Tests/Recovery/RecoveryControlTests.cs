@@ -1,5 +1,7 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -58,7 +60,9 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
         Assert.True((RecoveryWait.Decision, 2) == (waiting.WaitsFor, waiting.WaitsStep), await rig.LogAsync(run));
         Assert.Equal("all of them", await ContentAsync(rig));
         fails = false;
+        await OnlyASecondPersonChangesWhatWasApprovedAsync(rig, run, choice);
         await rig.Recoveries.DecideAsync(run, choice, "paul", "I have looked at it", Ct);
+        Assert.Contains("\"step\":\"check\"", Assert.Single(await AuditAsync(run, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}")), StringComparison.Ordinal);
         var ended = await rig.AdvanceAsync(run);
 
         Assert.True(expected == ended.State, $"{ended.State}\n{await rig.LogAsync(run)}");
@@ -70,7 +74,62 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
         Assert.Equal(choice == StepChoice.RollBack ? "some" : "all of them", await ContentAsync(rig));
         Assert.Equal(expected == RunState.Completed, File.Exists(SwitchLog(rig)));
         var step = (await rig.Catalog.StepsAsync(run, Ct))[1];
+        var carriedOut = await AuditAsync(run, "recovery.step-decided");
+        Assert.Equal(choice is StepChoice.Retry or StepChoice.MarkDone or StepChoice.Skip ? 1 : 0, carriedOut.Count);
+        Assert.All(carriedOut, details => Assert.Contains($"\"choice\":\"{RecoveryNames.Of(choice)}\",\"by\":\"paul\"", details, StringComparison.Ordinal));
         Assert.Equal(choice switch { StepChoice.Retry or StepChoice.MarkDone => StepState.Done, StepChoice.Skip => StepState.Skipped, StepChoice.RollBack => StepState.RolledBack, _ => step.State }, step.State);
+    }
+
+    /// <summary>Nobody leaves a step out, or marks it done, of what they asked for; the rest is theirs to say.</summary>
+    private async Task OnlyASecondPersonChangesWhatWasApprovedAsync(InPlaceRig rig, RunId run, StepChoice choice)
+    {
+        if (choice is not (StepChoice.Skip or StepChoice.MarkDone))
+        {
+            return;
+        }
+
+        var puppet = $"sock-{Guid.NewGuid():n}"[..20];
+        await catalog.Pool.Command("INSERT INTO app_user (name, password_hash, role, created_by) VALUES ($1, '', 'Approver', 'olga')", puppet).RunAsync(Ct);
+        foreach (var (actor, why) in new[] { ("olga", "olga is nobody who may approve"), ("token/ci", "token/ci is nobody who may approve"), (puppet, "olga, who asked for it, made your account") })
+        {
+            var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.DecideAsync(run, choice, actor, "I have looked at it", Ct));
+            Assert.Equal("decision-refused", refused.Code);
+            Assert.Contains(why, refused.Message, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(3, (await AuditAsync(run, "recovery.decision-refused")).Count);
+        Assert.Null((await rig.Catalog.FindAsync(run, Ct))!.Decision);
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        // Where one broke the glass nobody is asked here who was not asked there.
+        await transaction.Command("UPDATE approval_gate SET is_break_glass = true WHERE run_id = $1", run.Value).RunAsync(Ct);
+        await StepDecisions.RequireSecondPersonAsync(transaction, run, puppet, Ct);
+    }
+
+    private Task<IReadOnlyList<string>> AuditAsync(RunId run, string action) => catalog.Pool.Command(
+        "SELECT details FROM audit_event WHERE subject = $1 AND action = $2 ORDER BY seq", run.ToString(), action).ListAsync(row => row.GetString(0), Ct);
+
+    [Fact]
+    public async Task Estimates_learn_from_no_step_that_failed_or_was_interrupted()
+    {
+        await using var rig = await FilledAsync();
+        var durations = new StepDurations(catalog.Pool);
+        rig.Wrap = inner => inner.Name == CheckServices.ActionName ? new FailingAction(inner, Fault.Act) : inner;
+        var failed = await rig.RecoverAsync(await PlanAsync(rig, "roll-back-all"));
+        Assert.Equal([StepState.RolledBack, StepState.RolledBack, StepState.Pending], await StatesAsync(rig, failed.Id));
+        Assert.Equal([RestoreInPlace.ActionName], (await durations.ReadAsync(rig.Source.Name, Ct)).Keys);
+
+        RunId run = default;
+        var deaths = 0;
+        rig.Wrap = inner => inner.Name == SwitchTraffic.ActionName ? new HookedAction(inner, beforeVerify: () => deaths++ == 0 ? catalog.DieAsync(run) : Task.CompletedTask) : inner;
+        run = (await rig.AskAsync(await PlanAsync(rig, "roll-back-all"))).Id;
+        await rig.ApproveAsync(run, "paul");
+        Assert.Equal(RunState.Running, (await rig.AdvanceAsync(run)).State);
+        await rig.ExpireLeaseAsync(run);
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);
+
+        Assert.Equal(1, (await rig.Catalog.StepsAsync(run, Ct))[2].Attempt);
+        Assert.Equal([CheckServices.ActionName, RestoreInPlace.ActionName], (await durations.ReadAsync(rig.Source.Name, Ct)).Keys.Order());
     }
 
     [Fact]

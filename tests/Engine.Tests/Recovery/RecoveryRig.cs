@@ -61,6 +61,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         var backup = await AdvanceAsync((await Requests.BackupAsync(Source.Name, "tester", Ct)).Id);
         Assert.True(backup.State == RunState.Completed, backup.ErrorJson);
         await Library.SaveBuiltInAsync(Ct);
+        // Approvals count by who may approve in the catalog.
+        await _catalog.PersonAsync("paul", "Approver");
+        await _catalog.PersonAsync("petra", "Approver");
     }
 
     private void Compose()

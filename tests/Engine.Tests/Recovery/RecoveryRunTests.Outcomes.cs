@@ -20,6 +20,7 @@ public sealed partial class RecoveryRunTests
     [InlineData(RestoreFromBackup.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
     [InlineData(RestoreFromBackup.ActionName, Fault.Verify, RecoveryOutcome.VerificationFailed)]
     [InlineData(RestoreFromBackup.ActionName, Fault.RollBack, RecoveryOutcome.RollbackFailed)]
+    [InlineData(RestoreFromBackup.ActionName, Fault.RollBackBug, RecoveryOutcome.RollbackFailed)]
     [InlineData(RestoreFromBackup.ActionName, Fault.NoWayBack, RecoveryOutcome.FailedNoRollback)]
     [InlineData(VerifyDataIntegrity.ActionName, Fault.Act, RecoveryOutcome.RolledBack)]
     [InlineData(VerifyDataIntegrity.ActionName, Fault.Verify, RecoveryOutcome.VerificationFailed)]
@@ -55,6 +56,9 @@ public sealed partial class RecoveryRunTests
             Assert.Equal(damaged, rig.Digest());
             Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
             Assert.All(rig.Beside(), name => Assert.DoesNotContain(".aside-", name, StringComparison.Ordinal));
+            var report = await rig.Reports.WriteAsync(ended.Id, Ct);
+            Assert.All(report.Steps.Take(failed + 1), step => Assert.True(step.RollbackStartedAt >= step.StartedAt && step.RollbackEndedAt >= step.RollbackStartedAt));
+            Assert.All(report.Steps.Skip(failed + 1), step => Assert.Null(step.RollbackStartedAt));
         }
         else if (expected == RecoveryOutcome.RollbackFailed)
         {

@@ -15,7 +15,13 @@ public sealed class ReportTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
     public async Task A_report_names_who_approved_what_and_what_was_measured_and_its_signature_finds_every_changed_byte()
     {
         await rig.DamageAsync();
-        var ended = await rig.RecoverAsync();
+        var incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow());
+        var plan = await rig.PlanAsync(incident);
+        var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
+        await rig.AdvanceAsync(run.Id);
+        await Assert.ThrowsAsync<EngineException>(() => rig.ApproveAsync(run.Id, "olga"));
+        await rig.ApproveAsync(run.Id, "paul");
+        var ended = await rig.AdvanceAsync(run.Id);
         Assert.True(ended.State == RunState.Completed, ended.ErrorJson);
 
         var report = await rig.Reports.WriteAsync(ended.Id, Ct);
@@ -25,7 +31,10 @@ public sealed class ReportTests(RecoveryRig rig) : IClassFixture<RecoveryRig>
         Assert.Equal((report.Plan.Hash, "olga", "paul"), (gate.SubjectHash, gate.Requester, Assert.Single(gate.Votes).Person));
         Assert.All(report.Steps, step => Assert.True(step.Seconds >= 0));
         Assert.True(report.Targets is { TookSeconds: > 0, WorkSeconds: > 0, LostAtMostSeconds: > 0, RtoSeconds: 86400 });
-        Assert.Contains(report.Audit.Events, link => link.Action == "approval.approve");
+        // The promise counts from when the service was known to be broken.
+        Assert.True(report.Targets.SinceConfirmedSeconds > report.Targets.TookSeconds, $"{report.Targets.SinceConfirmedSeconds} {report.Targets.TookSeconds}");
+        Assert.Contains(report.Audit.Events, link => link is { Action: "approval.approve", Actor: "paul" });
+        Assert.Contains(report.Audit.Events, link => link is { Action: "approval.refused", Actor: "olga" });
         Assert.True(report.Audit.HeadSeq >= report.Audit.Events[^1].Seq);
 
         var file = SignedReport.Write(report, rig.ReportKey);

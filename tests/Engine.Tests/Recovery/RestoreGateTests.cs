@@ -206,7 +206,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         var gate = Assert.Single(await rig.Gates.OfRunAsync(run, Ct));
         Assert.Equal(incident.Value, await rig.Gates.IncidentOfAsync(run, Ct));
 
-        Assert.True((await rig.Desk.BreakGlassAsync(Answer(gate, "olga"), Ct)).IsBreakGlass);
+        Assert.True((await rig.Desk.BreakGlassAsync(Answer(gate, "paul"), Ct)).IsBreakGlass);
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);
         Assert.Contains("somebody else must review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "olga", "it was all right", Ct))).Message, StringComparison.Ordinal);
         var made = $"made-{Guid.NewGuid():n}";
@@ -220,9 +220,10 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         await rig.Desk.RemindAsync(Ct);
         await rig.Desk.RemindAsync(Ct);
         Assert.Equal(NotificationSeverity.Critical, Assert.Single(await RemindersAsync()).Severity);
-        await rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct);
+        Assert.Contains("somebody else must review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct))).Message, StringComparison.Ordinal);
+        await rig.Desk.ReviewAsync(gate.Id, "petra", "it was all right", Ct);
         Assert.DoesNotContain(await rig.Gates.ReviewsDueAsync(Ct), one => one.Gate.Id == gate.Id);
-        Assert.Equal("there is nothing to review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "paul", "it was all right", Ct))).Message);
+        Assert.Equal("there is nothing to review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "petra", "it was all right", Ct))).Message);
 
         async Task<IReadOnlyList<Notification>> RemindersAsync() => [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1000, Ct))
             .Where(one => one.Event == NotificationEvent.GateReviewDue && one.Facts.Run == run.ToString())];
@@ -295,6 +296,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         var rig = new InPlaceRig(
             catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) }, approvals: approvals);
         await rig.PersonAsync("paul", "Approver");
+        await rig.PersonAsync("petra", "Approver");
         Directory.CreateDirectory(rig.Source.Volume!.Path);
         Write(rig, "as it was");
         Write(rig, "one, two", "list");

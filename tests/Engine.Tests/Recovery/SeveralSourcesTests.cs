@@ -152,6 +152,6 @@ public sealed class SeveralSourcesTests(CatalogServer catalog)
     private static async Task<ApprovalGate> BreakAsync(TwoVolumesRig rig, RunId run)
     {
         var gate = await rig.GateAsync(run);
-        return await rig.Engine.Get<ApprovalDesk>().BreakGlassAsync(new GateAnswer(gate.Id, "olga", gate.SubjectHash, "nobody else is awake", "INC-1"), Ct);
+        return await rig.Engine.Get<ApprovalDesk>().BreakGlassAsync(new GateAnswer(gate.Id, "paul", gate.SubjectHash, "nobody else is awake", "INC-1"), Ct);
     }
 }

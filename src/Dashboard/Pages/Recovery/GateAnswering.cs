@@ -1,4 +1,3 @@
-using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
@@ -7,40 +6,47 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// Takes a person's answer at a gate, from the page's form or from the API: with their password anew, and by the role that the
 /// directory gives them at this moment.
 /// </summary>
-internal sealed class GateAnswering(SignInDesk signIn, ApprovalDesk desk)
+internal sealed class GateAnswering(Reauthentication people, ApprovalDesk desk)
 {
-    /// <summary>What became of it, where it was not refused by the gate itself.</summary>
-    internal enum Said
-    {
-        Taken,
-        Password,
-        Role,
-    }
+    public const string Approve = "approve";
+    public const string Decline = "decline";
+    public const string BreakGlass = "break-glass";
 
-    /// <param name="act"><c>approve</c>, <c>break-glass</c>; anything else declines.</param>
+    public static bool IsAct(string? act) => act is Approve or Decline or BreakGlass;
+
+    /// <param name="act">One of the three; nothing is guessed from anything else.</param>
     /// <exception cref="Engine.EngineException"><c>approval-refused</c>.</exception>
     public async Task<Said> AnswerAsync(
         string name, string? password, string? act, long gate, string? hash, string? reason, string? incident, CancellationToken cancellationToken)
     {
-        if (await signIn.TryAsync(name, password, cancellationToken) is not SignInOutcome.Accepted accepted)
+        if (!IsAct(act))
         {
-            return Said.Password;
+            return Said.Unknown;
         }
 
-        // By the directory as it is now, not by the cookie: the role may have been taken away since.
-        var answer = new GateAnswer(gate, accepted.User.Name, hash ?? "", reason ?? "", incident ?? "");
-        if (accepted.User.Role is not (ConsoleRole.Approver or ConsoleRole.Admin))
+        var (person, said) = await people.OfApproverAsync(name, password, cancellationToken);
+        if (person is null)
         {
-            await desk.RecordRefusalAsync(answer, act ?? "", $"the role {accepted.User.Role} may not approve", cancellationToken);
-            return Said.Role;
+            return said;
+        }
+
+        var answer = new GateAnswer(gate, person.Name, hash ?? "", reason ?? "", incident ?? "");
+        if (said == Said.Role)
+        {
+            await desk.RecordRefusalAsync(answer, act!, $"the role {person.Role} may not approve", cancellationToken);
+            return said;
         }
 
         await (act switch
         {
-            "approve" => desk.ApproveAsync(answer, cancellationToken),
-            "break-glass" => desk.BreakGlassAsync(answer, cancellationToken),
+            Approve => desk.ApproveAsync(answer, cancellationToken),
+            BreakGlass => desk.BreakGlassAsync(answer, cancellationToken),
             _ => desk.DeclineAsync(answer, cancellationToken),
         });
         return Said.Taken;
     }
+
+    /// <summary>Writes down that a token tried.</summary>
+    public Task RefuseTokenAsync(string token, string? act, long gate, string why, CancellationToken cancellationToken) =>
+        desk.RecordRefusalAsync(new GateAnswer(gate, token, "", "", ""), act ?? "", why, cancellationToken);
 }

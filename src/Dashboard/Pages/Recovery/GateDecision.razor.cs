@@ -31,6 +31,10 @@ public partial class GateDecision
     [Parameter]
     public long? Incident { get; set; }
 
+    /// <summary>What ties that person to whoever asked.</summary>
+    [Parameter]
+    public Tie Tie { get; set; }
+
     /// <summary>How many of a plan's steps are approved; null for a restore outside of plans.</summary>
     [Parameter]
     public int? Steps { get; set; }
@@ -42,7 +46,15 @@ public partial class GateDecision
 
     /// <summary>Why this person cannot answer; null where they can. The desk decides again when the answer comes.</summary>
     private string? CannotBecause => Role is not (nameof(ConsoleRole.Approver) or nameof(ConsoleRole.Admin)) ? Figures.Format(RecoveryTexts.YouRole, Role ?? "")
-        : Person == Gate.Requester && Incident is null ? RecoveryTexts.YouRequester
         : Votes.Any(vote => vote.Person == Person) ? RecoveryTexts.YouAnswered
-        : null;
+        : Incident is not null ? null
+        : Person == Gate.Requester ? RecoveryTexts.YouRequester
+        : Tie switch
+        {
+            Tie.None => null,
+            Tie.Own => RecoveryTexts.YouRequester,
+            Tie.Made => Figures.Format(RecoveryTexts.YouMade, Gate.Requester),
+            Tie.MadeLate => RecoveryTexts.YouMadeLate,
+            _ => RecoveryTexts.YouChangedLate,
+        };
 }

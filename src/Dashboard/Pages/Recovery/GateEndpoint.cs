@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
@@ -15,7 +14,6 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// </summary>
 internal static class GateEndpoint
 {
-    private const string Refusal = "refused:";
     private const string Purpose = "gate-refusal";
 
     public static string PathOf(long gate) => FormattableString.Invariant($"/approvals/{gate}/answer");
@@ -28,27 +26,15 @@ internal static class GateEndpoint
     /// <param name="isRestore">True at the gate of a restore outside of plans, which ends where it is declined.</param>
     public static string? TextOf(string? said, bool isRestore, IDataProtectionProvider protection) => said switch
     {
-        "approve" or "break-glass" => RecoveryTexts.SaidApproved,
-        "decline" => isRestore ? RecoveryTexts.SaidDeclinedRestore : RecoveryTexts.SaidDeclined,
+        GateAnswering.Approve or GateAnswering.BreakGlass => RecoveryTexts.SaidApproved,
+        GateAnswering.Decline => isRestore ? RecoveryTexts.SaidDeclinedRestore : RecoveryTexts.SaidDeclined,
         "password" => RecoveryTexts.SaidPassword,
         "role" => RecoveryTexts.SaidRole,
         "stale" => RecoveryTexts.SaidStale,
-        not null when said.StartsWith(Refusal, StringComparison.Ordinal) => Reason(said[Refusal.Length..], protection),
+        "unknown" => RecoveryTexts.SaidUnknown,
+        not null when RefusalSeal.Open(protection, Purpose, said) is { } why => Figures.Format(RecoveryTexts.SaidRefused, why),
         _ => null,
     };
-
-    /// <summary>Only what this console wrote into the address itself: a link that somebody sends cannot put words on the page.</summary>
-    private static string? Reason(string sealedText, IDataProtectionProvider protection)
-    {
-        try
-        {
-            return Figures.Format(RecoveryTexts.SaidRefused, protection.CreateProtector(Purpose).Unprotect(sealedText));
-        }
-        catch (CryptographicException)
-        {
-            return null;
-        }
-    }
 
     private static async Task<IResult> AnswerAsync(
         HttpContext context, long gate, [FromForm] string? act, [FromForm] string? hash, [FromForm] string? reason, [FromForm] string? incident, [FromForm] string? password,
@@ -56,23 +42,24 @@ internal static class GateEndpoint
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
-            return Said(gate, "stale");
+            return To(gate, "stale");
         }
 
         try
         {
             return await answering.AnswerAsync(context.User.Identity!.Name!, password, act, gate, hash, reason, incident, context.RequestAborted) switch
             {
-                GateAnswering.Said.Password => Said(gate, "password"),
-                GateAnswering.Said.Role => Said(gate, "role"),
-                _ => Said(gate, act is "approve" or "break-glass" ? act : "decline"),
+                Said.Password => To(gate, "password"),
+                Said.Role => To(gate, "role"),
+                Said.Unknown => To(gate, "unknown"),
+                _ => To(gate, act!),
             };
         }
         catch (EngineException refusal) when (refusal.Kind == ErrorKind.Denied)
         {
-            return Said(gate, Refusal + protection.CreateProtector(Purpose).Protect(refusal.Message));
+            return To(gate, RefusalSeal.Close(protection, Purpose, refusal.Message));
         }
     }
 
-    private static IResult Said(long gate, string what) => Results.LocalRedirect(FormattableString.Invariant($"/approvals/{gate}?said={Uri.EscapeDataString(what)}"));
+    private static IResult To(long gate, string what) => Results.LocalRedirect(FormattableString.Invariant($"/approvals/{gate}?said={Uri.EscapeDataString(what)}"));
 }

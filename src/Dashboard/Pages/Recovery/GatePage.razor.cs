@@ -33,6 +33,7 @@ public partial class GatePage : LivePage
     private IReadOnlyList<ApprovalVote> _votes = [];
     private string? _person;
     private string? _role;
+    private Tie _tie;
     private string _review = "";
 
     /// <summary>The gate's number.</summary>
@@ -74,7 +75,7 @@ public partial class GatePage : LivePage
 
     private string Title => Step?.Title ?? _plan?.Title ?? Figures.Format(RecoveryTexts.OverOf, _restore?.Source ?? "");
 
-    private int Approved => _votes.Count(vote => vote.Approves);
+    private int Approved => _votes.Count(vote => vote is { Approves: true, Counts: true });
 
     private IReadOnlyList<Crumb> Crumbs =>
         [new Crumb(RecoveryTexts.NavApprovals, "/approvals"), new Crumb(_gate!.Run.ToString(), RunTexts.Href(_gate.Run)), new Crumb(Figures.Format(RecoveryTexts.GateBeside, _gate.Id))];
@@ -99,6 +100,7 @@ public partial class GatePage : LivePage
         _votes = await Gates.VotesAsync(gate.Id, cancellationToken);
         await (run.Kind == RunKinds.Restore ? ReadRestoreAsync(run, cancellationToken) : ReadPlanAsync(run, cancellationToken));
         _alone = await Gates.IncidentOfAsync(run.Id, cancellationToken);
+        _tie = _person is { } person ? await Gates.TieAsync(run.Id, gate.Requester, person, cancellationToken) : Tie.None;
         _gate = gate;
     }
 

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -18,16 +19,21 @@ internal static class RecoveryFigures
     /// <summary>Of a plan that only asks, or leads clients.</summary>
     public static Figure Nothing => new(RecoveryTexts.FigureLoss, RecoveryTexts.FigureNothing, RecoveryTexts.RestoresNothing);
 
-    public static IReadOnlyList<Figure> Of(Run run, TimeProvider time)
+    /// <param name="incident">The one that it answers, or null.</param>
+    public static IReadOnlyList<Figure> Of(Run run, Incident? incident, TimeProvider time)
     {
         var plan = RecoveryRequest.PlanOf(run);
         var rto = TimeSpan.FromSeconds(plan.RtoSeconds);
-        var since = (run.EndedAt ?? time.GetUtcNow()) - run.CreatedAt;
+        var from = RecoveryClock.From(run, incident?.ConfirmedAt);
+        var since = (run.EndedAt ?? time.GetUtcNow()) - from;
         var left = rto - since;
         Figure?[] strip =
         [
-            new Figure(run.IsOpen ? RecoveryTexts.FigureAsked : RecoveryTexts.FigureTook, Figures.Duration(since),
-                Figures.Format(RecoveryTexts.FigureAskedBy, Figures.Moment(run.CreatedAt, time), run.RequestedBy)),
+            from == run.CreatedAt
+                ? new Figure(run.IsOpen ? RecoveryTexts.FigureAsked : RecoveryTexts.FigureTook, Figures.Duration(since),
+                    Figures.Format(RecoveryTexts.FigureAskedBy, Figures.Moment(run.CreatedAt, time), run.RequestedBy))
+                : new Figure(Figures.Format(run.IsOpen ? RecoveryTexts.FigureSince : RecoveryTexts.FigureTookSince, Figures.Moment(from, time)), Figures.Duration(since),
+                    Figures.Format(RecoveryTexts.FigureAskedAt, Figures.Moment(run.CreatedAt, time), run.RequestedBy)),
             new Figure(Figures.Format(left < TimeSpan.Zero ? RecoveryTexts.FigureOver : RecoveryTexts.FigureLeft, Figures.Target(rto)), Figures.Duration(left.Duration()),
                 Figures.Format(RecoveryTexts.PreviewMeasured, plan.Steps.Count(step => step.MeasuredFrom > 0), plan.Steps.Count)),
             plan.Restores ? new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method) : Nothing,

@@ -19,8 +19,6 @@ public enum RecoveryAct
     EndUndo,
     AskAgain,
     Retry,
-    MarkDone,
-    Skip,
     RollBack,
     Abort,
 }
@@ -121,8 +119,6 @@ public partial class RecoveryPanel
             if (Reading.Recovery.WaitsFor == RecoveryWait.Decision)
             {
                 yield return (RecoveryAct.Retry, RecoveryTexts.DecideRetry, false);
-                yield return (RecoveryAct.MarkDone, RecoveryTexts.DecideMarkDone, false);
-                yield return (RecoveryAct.Skip, RecoveryTexts.DecideSkip, true);
                 yield return (RecoveryAct.RollBack, RecoveryTexts.DecideRollBack, true);
                 yield return (RecoveryAct.Abort, RecoveryTexts.DecideAbort, true);
                 yield break;
@@ -157,8 +153,6 @@ public partial class RecoveryPanel
             RecoveryAct.EndUndo => Requests.CancelAsync(run, rollBack: true, actor, reason, token),
             RecoveryAct.AskAgain => Desk.AskAgainAsync(run, actor, token),
             RecoveryAct.Retry => Requests.DecideAsync(run, StepChoice.Retry, actor, reason, token),
-            RecoveryAct.MarkDone => Requests.DecideAsync(run, StepChoice.MarkDone, actor, reason, token),
-            RecoveryAct.Skip => Requests.DecideAsync(run, StepChoice.Skip, actor, reason, token),
             RecoveryAct.RollBack => Requests.DecideAsync(run, StepChoice.RollBack, actor, reason, token),
             _ => Requests.DecideAsync(run, StepChoice.Abort, actor, reason, token),
         });

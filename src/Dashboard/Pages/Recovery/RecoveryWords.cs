@@ -77,6 +77,12 @@ internal static class RecoveryWords
         _ => RecoveryTexts.GateVoid,
     };
 
+    /// <summary>What somebody said at a gate, when, and where it counts no longer why.</summary>
+    public static string Of(ApprovalVote vote, TimeProvider time) => Figures.Format(
+        !vote.Approves ? RecoveryTexts.VoteDeclined : vote.Counts ? RecoveryTexts.VoteApproved : RecoveryTexts.VoteGone, Figures.Moment(vote.At, time));
+
+    public static Status StatusOf(ApprovalVote vote) => !vote.Approves ? Status.Failed : vote.Counts ? Status.Passed : Status.Stale;
+
     /// <summary>Who else is asked before a restore's first write; nothing where it writes over nothing that lives.</summary>
     public static IEnumerable<NamedFact> ApprovalsOf(RestorePlan plan, int approvals) => plan.WritesOver
         ? [new NamedFact(RecoveryTexts.OverApprovals, approvals == 0 ? RecoveryTexts.DecisionWaived : Figures.Format(RecoveryTexts.OverApprovalsNeeded, approvals))]

@@ -18,7 +18,7 @@ public partial class StepTimeline
     [Parameter, EditorRequired]
     public IReadOnlyList<RecoveryStepRow> Rows { get; set; } = [];
 
-    /// <summary>Where the line of time begins: when the recovery was asked for.</summary>
+    /// <summary>From when the time counts that the class promises.</summary>
     [Parameter, EditorRequired]
     public DateTimeOffset From { get; set; }
 

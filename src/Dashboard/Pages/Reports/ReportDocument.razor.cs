@@ -67,6 +67,14 @@ public partial class ReportDocument
     private bool IsNotExercised(ReportedStep step) =>
         Report.IsDrill && step is { Seconds: null, Does: [var only], Reason: { } why } && only.EndsWith(why, StringComparison.Ordinal);
 
+    /// <summary>When it was undone, or what became of that; null where it was not to be.</summary>
+    private static string? Undone(ReportedStep step) => step switch
+    {
+        { RollbackStartedAt: null } => null,
+        { RollbackEndedAt: { } ended } => Figures.Format(RecoveryNames.Parse<StepState>(step.State) == StepState.RollbackFailed ? DrillTexts.DocUndoFailed : DrillTexts.DocUndone, At(ended)),
+        _ => Figures.Format(DrillTexts.DocUndoing, At(step.RollbackStartedAt!.Value)),
+    };
+
     private static string StateOf(ReportedStep step) => RecoveryWords.Of(new RecoveryStepRow(step.Position, step.Name, step.Action, RecoveryNames.Parse<StepState>(step.State), 1));
 
     private IEnumerable<string> Found(ReportedStep step) => IsNotExercised(step)

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -48,6 +49,9 @@ public partial class RunPage : LivePage
     private PlanDrillCatalog PlanDrills { get; set; } = default!;
 
     [Inject]
+    private IncidentStore Incidents { get; set; } = default!;
+
+    [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
 
     [Inject]
@@ -69,7 +73,7 @@ public partial class RunPage : LivePage
             var progress = RunTexts.Progress(run);
             if (RunKinds.IsOfPlan(run.Kind))
             {
-                return RecoveryFigures.Of(run, Time);
+                return RecoveryFigures.Of(run, _recovery?.Incident, Time);
             }
 
             return
@@ -136,12 +140,19 @@ public partial class RunPage : LivePage
         _run = run;
     }
 
-    private async Task<RecoveryReading?> ReadRecoveryAsync(RunId id, CancellationToken cancellationToken) =>
-        await Recoveries.FindAsync(id, cancellationToken) is { } recovery
-            ? new RecoveryReading(
-                recovery, await Recoveries.StepsAsync(id, cancellationToken), await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null,
-                recovery.IsDrill ? await PlanDrills.FindAsync(id, cancellationToken) : null)
-            : null;
+    private async Task<RecoveryReading?> ReadRecoveryAsync(RunId id, CancellationToken cancellationToken)
+    {
+        if (await Recoveries.FindAsync(id, cancellationToken) is not { } recovery)
+        {
+            return null;
+        }
+
+        var gates = await Gates.OfRunAsync(id, cancellationToken);
+        return new RecoveryReading(
+            recovery, await Recoveries.StepsAsync(id, cancellationToken), gates, gates.Count == 0 ? [] : await Gates.VotesAsync([.. gates.Select(gate => gate.Id)], cancellationToken),
+            recovery.IsDrill ? await PlanDrills.FindAsync(id, cancellationToken) : null,
+            recovery.Incident is { } incident ? await Incidents.FindAsync(new IncidentId(incident), cancellationToken) : null);
+    }
 
     private Task DecideAsync(string decision) => ActAsync(async (actor, token) =>
     {

@@ -21,7 +21,7 @@ internal static class HttpPost
     /// <summary>Shorter parts of an address are words of the receiver's API and no secrets.</summary>
     private const int ShortestSecret = 6;
 
-    public static async Task<SendResult> SendAsync(WebhookSettings settings, byte[] body, IReadOnlyDictionary<string, string> headers, CancellationToken ct)
+    public static async Task<SendResult> SendAsync(WebhookSettings settings, byte[] body, IReadOnlyDictionary<string, string> headers, TimeProvider time, CancellationToken ct)
     {
         try
         {
@@ -43,7 +43,7 @@ internal static class HttpPost
             }
 
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, ct);
-            return await JudgeAsync(response, url, ct);
+            return await JudgeAsync(response, url, time, ct);
         }
         catch (HttpRequestException fault)
         {
@@ -55,7 +55,7 @@ internal static class HttpPost
         }
     }
 
-    private static async Task<SendResult> JudgeAsync(HttpResponseMessage response, Uri url, CancellationToken ct)
+    private static async Task<SendResult> JudgeAsync(HttpResponseMessage response, Uri url, TimeProvider time, CancellationToken ct)
     {
         var status = (int)response.StatusCode;
         if (response.IsSuccessStatusCode)
@@ -73,7 +73,8 @@ internal static class HttpPost
         {
             // It says that the message itself is wrong, or that nobody is there any more: the next try would hear the same.
             IsFinal = response.StatusCode is HttpStatusCode.BadRequest or HttpStatusCode.Gone or HttpStatusCode.RequestEntityTooLarge or HttpStatusCode.UnprocessableContent,
-            RetryAfter = response.Headers.RetryAfter?.Delta,
+            // A moment is by the receiver's clock, which its answer tells.
+            RetryAfter = response.Headers.RetryAfter is { } wish ? wish.Delta ?? (wish.Date - (response.Headers.Date ?? time.GetUtcNow())) : null,
         };
     }
 

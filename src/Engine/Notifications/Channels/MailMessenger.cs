@@ -10,10 +10,20 @@ using MimeKit;
 
 namespace Hexabase.DrConsole.Engine.Notifications.Channels;
 
-/// <summary>Sends mail by SMTP. The same Message-ID in every try lets servers and readers drop a repeat.</summary>
+/// <summary>
+/// Sends mail by SMTP. The same Message-ID in every try lets servers and readers drop a repeat. Where a server takes a mail for some
+/// and not yet for others (greylisting, a full mailbox), the next try is for those only. Who has it already is remembered by this
+/// process: another one sends to all of them again.
+/// </summary>
 public sealed class MailMessenger : IMessenger
 {
     private const int FirstPermanent = 500;
+
+    /// <summary>Of mails that were given up nobody says so here; the oldest are forgotten.</summary>
+    private const int MostRemembered = 1000;
+
+    private readonly OrderedDictionary<Guid, Partly> _partly = [];
+    private readonly Lock _lock = new();
 
     /// <inheritdoc/>
     public ChannelKind Kind => ChannelKind.Email;
@@ -24,6 +34,12 @@ public sealed class MailMessenger : IMessenger
         ArgumentNullException.ThrowIfNull(channel);
         ArgumentNullException.ThrowIfNull(message);
         var settings = channel.Email!;
+        Partly before;
+        lock (_lock)
+        {
+            before = _partly.GetValueOrDefault(message.Id) ?? Partly.Nobody;
+        }
+
         using var client = new RecipientsApartClient { CheckCertificateRevocation = false };
         if (settings.CaFile is { } authorities)
         {
@@ -44,7 +60,12 @@ public sealed class MailMessenger : IMessenger
             }
 
             using var mail = Compose(settings, message);
-            await client.SendAsync(mail, cancellationToken);
+            await client.SendAsync(mail, mail.From.Mailboxes.First(), mail.To.Mailboxes.Where(one => !before.Taken.Contains(one.Address)), cancellationToken);
+        }
+        catch (SmtpCommandException refused) when (refused.ErrorCode == SmtpErrorCode.RecipientNotAccepted && before.Taken.Count > 0 && client.Refused.Count > 0)
+        {
+            // Nobody of those who were left: the others have it.
+            return Judge(message.Id, before, client.Refused, []);
         }
         catch (Exception fault) when (ReasonOf(fault) is { } reason)
         {
@@ -52,7 +73,31 @@ public sealed class MailMessenger : IMessenger
         }
 
         await ByeAsync(client, cancellationToken);
-        return client.Refused.Count == 0 ? SendResult.Delivered : new SendResult(true, $"not taken for {string.Join("; ", client.Refused)}");
+        return Judge(message.Id, before, client.Refused, settings.To.Select(to => MailboxAddress.Parse(to).Address));
+    }
+
+    /// <summary>What became of a mail that a server took for somebody, now or in an earlier try.</summary>
+    private SendResult Judge(Guid id, Partly before, IReadOnlyList<Refusal> refused, IEnumerable<string> sent)
+    {
+        var later = refused.Where(one => one.Code < FirstPermanent).ToList();
+        string[] gone = [.. before.Gone, .. refused.Except(later).Select(one => one.ToString())];
+        var now = new Partly(before.Taken.Concat(sent).Except(later.Select(one => one.Address)).ToHashSet(), gone);
+        lock (_lock)
+        {
+            _partly.Remove(id);
+            if (later.Count > 0)
+            {
+                _partly.Add(id, now);
+                if (_partly.Count > MostRemembered)
+                {
+                    _partly.RemoveAt(0);
+                }
+            }
+        }
+
+        return later.Count > 0 ? SendResult.Failed($"not taken yet for {string.Join("; ", later)}; the others have it{(gone.Length > 0 ? $"; not taken for {string.Join("; ", gone)}" : "")}")
+            : gone.Length > 0 ? new SendResult(true, $"not taken for {string.Join("; ", gone)}")
+            : SendResult.Delivered;
     }
 
     /// <summary>The mail is accepted; a server that breaks off now changes nothing about it.</summary>
@@ -101,13 +146,26 @@ public sealed class MailMessenger : IMessenger
         _ => null,
     };
 
+    /// <summary>Who of a mail's readers is settled.</summary>
+    /// <param name="Taken">Addresses that need no other try: the server took it for them, or never will.</param>
+    /// <param name="Gone">For whom it never will, and why.</param>
+    private sealed record Partly(IReadOnlySet<string> Taken, IReadOnlyList<string> Gone)
+    {
+        public static Partly Nobody { get; } = new(new HashSet<string>(), []);
+    }
+
+    private sealed record Refusal(string Address, int Code, string Text)
+    {
+        public override string ToString() => $"{Address} ({Code} {Text})";
+    }
+
     /// <summary>One address that a server does not know must not keep the others from hearing.</summary>
     private sealed class RecipientsApartClient : SmtpClient
     {
-        public List<string> Refused { get; } = [];
+        public List<Refusal> Refused { get; } = [];
 
         protected override void OnRecipientNotAccepted(MimeMessage message, MailboxAddress mailbox, SmtpResponse response) =>
-            Refused.Add($"{mailbox.Address} ({(int)response.StatusCode} {response.Response})");
+            Refused.Add(new Refusal(mailbox.Address, (int)response.StatusCode, response.Response));
 
         protected override void OnNoRecipientsAccepted(MimeMessage message) =>
             throw new SmtpCommandException(SmtpErrorCode.RecipientNotAccepted, SmtpStatusCode.MailboxUnavailable, $"nobody of those it is for is known there: {string.Join("; ", Refused)}");

@@ -5,7 +5,7 @@ using Hexabase.DrConsole.Engine.Notifications.Outbox;
 namespace Hexabase.DrConsole.Engine.Notifications.Channels;
 
 /// <summary>Posts to an incoming webhook as Slack, Mattermost and Rocket.Chat take it: a line, and an attachment with the rest.</summary>
-public sealed class SlackMessenger : IMessenger
+public sealed class SlackMessenger(TimeProvider time) : IMessenger
 {
     /// <inheritdoc/>
     public ChannelKind Kind => ChannelKind.Slack;
@@ -32,7 +32,7 @@ public sealed class SlackMessenger : IMessenger
                 },
             },
         });
-        return HttpPost.SendAsync(channel.Webhook!, body, new Dictionary<string, string> { [WebhookMessenger.IdHeader] = message.Id.ToString() }, cancellationToken);
+        return HttpPost.SendAsync(channel.Webhook!, body, new Dictionary<string, string> { [WebhookMessenger.IdHeader] = message.Id.ToString() }, time, cancellationToken);
     }
 
     /// <summary>What would else be a mention or a link of the text's own.</summary>

@@ -47,7 +47,7 @@ public sealed class WebhookMessenger(TimeProvider time) : IMessenger
             [AttemptHeader] = message.Attempt.ToString(CultureInfo.InvariantCulture),
             [TimestampHeader] = timestamp,
             [SignatureHeader] = Sign(secret, timestamp, body),
-        }, cancellationToken);
+        }, time, cancellationToken);
     }
 
     /// <summary><c>v1=</c> and the lower-case hex of HMAC-SHA256(secret, timestamp, a dot, body).</summary>

@@ -35,10 +35,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         await RefuseOwnAsync(transaction, gate.Run, gate.Requester, answer.Person, "approve", cancellationToken);
         await VoteAsync(transaction, answer, "approve", cancellationToken);
         var granted = await transaction.Command(
-            """
-            UPDATE approval_gate g SET state = 'granted', granted_at = clock_timestamp()
-            WHERE id = $1 AND (SELECT count(*) FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve') >= needed
-            """, gate.Id).RunAsync(cancellationToken);
+            $"UPDATE approval_gate g SET state = 'granted', granted_at = clock_timestamp() WHERE id = $1 AND {ApprovalCatalog.CountingVotes} >= needed", gate.Id).RunAsync(cancellationToken);
         return granted == 1;
     }, cancellationToken);
 
@@ -73,6 +70,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        // Of two who ask at once the second sees the gate that the first has opened.
+        await transaction.Command("SELECT 1 FROM run WHERE id = $1 FOR UPDATE", run.Value).RunAsync(cancellationToken);
         var opened = await transaction.Command(
             $"""
             INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, approve_until, execute_within)
@@ -182,11 +181,11 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         var voters = await transaction.Command("SELECT person FROM approval_vote WHERE gate = $1", gate).ListAsync(row => row.GetString(0), cancellationToken);
         foreach (var own in voters.Append(due.Requester).Distinct())
         {
-            await RefuseOwnAsync(transaction, due.Run, own, person, "review", cancellationToken);
+            await RefuseOwnReviewAsync(transaction, due.Run, own, person, cancellationToken);
         }
 
         await transaction.Command("UPDATE approval_gate SET reviewed_by = $2, reviewed_at = clock_timestamp(), review = $3 WHERE id = $1", gate, person, review.Trim()).RunAsync(cancellationToken);
-        await AuditLog.AppendAsync(transaction, person, "approval.reviewed", $"gate {gate}", new { review }, cancellationToken);
+        await AuditLog.AppendAsync(transaction, person, "approval.reviewed", SubjectOf(gate), new { review }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 
@@ -263,28 +262,26 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
     }
 
-    /// <summary>
-    /// Nobody approves or reviews what is their own, nor what is of whoever made their account. The command line makes most
-    /// accounts, for whomever: of them only those that came after the question are its own. The question is the run's, not the gate's:
-    /// a gate opens later, and opens again where it is asked for again.
-    /// </summary>
+    /// <summary>Nobody approves or reviews what is their own, nor what is of somebody that they are tied to.</summary>
     private static async Task RefuseOwnAsync(NpgsqlTransaction transaction, RunId run, string owner, string person, string act, CancellationToken cancellationToken)
     {
-        var whose = act == "review" ? "did it, or asked for it" : "asked for it";
-        if (person == owner)
+        var tie = await Independence.OfAsync(transaction, run, owner, person, cancellationToken);
+        if (Independence.WhyNot(tie, owner, act, "asked for it") is { } why)
         {
-            throw Refused($"you {whose}; somebody else must {act} it");
+            throw Refused(why);
         }
+    }
 
-        var kin = await transaction.Command(
-            "SELECT 'kin' FROM app_user u JOIN run r ON r.id = $4 WHERE u.name = $1 AND u.created_by = $2 AND ($2 <> $3 OR u.created_at > r.created_at)",
-            person, owner, RestoreAsker.CommandLine, run.Value)
-            .FirstAsync(row => row.GetString(0), cancellationToken);
-        if (kin is not null)
+    /// <summary>
+    /// A review comes days later, by whoever is there then: that an account is new, or had a new password, must not leave it due for
+    /// ever, but where the command line itself had asked.
+    /// </summary>
+    private static async Task RefuseOwnReviewAsync(NpgsqlTransaction transaction, RunId run, string owner, string person, CancellationToken cancellationToken)
+    {
+        var tie = await Independence.OfAsync(transaction, run, owner, person, cancellationToken);
+        if ((tie is Tie.Own or Tie.Made || (tie == Tie.MadeLate && owner == RestoreAsker.CommandLine)) && Independence.WhyNot(tie, owner, "review", "did it, or asked for it") is { } why)
         {
-            throw Refused(owner == RestoreAsker.CommandLine
-                ? $"your account was made on the command line, where it was asked for, while it waited; somebody independent must {act} it"
-                : $"{owner}, who {whose}, made your account; somebody independent must {act} it");
+            throw Refused(why);
         }
     }
 
@@ -310,9 +307,12 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await AuditLog.AppendAsync(transaction, answer.Person, "approval.refused", $"gate {answer.Gate}", new { act, why }, cancellationToken);
+        await AuditLog.AppendAsync(transaction, answer.Person, "approval.refused", SubjectOf(answer.Gate), new { act, why }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
+
+    /// <summary>What events of a gate are about that are of no run yet.</summary>
+    internal static string SubjectOf(long gate) => FormattableString.Invariant($"gate {gate}");
 
     private static void RequireReason(string reason)
     {

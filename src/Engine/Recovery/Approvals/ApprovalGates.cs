@@ -101,23 +101,32 @@ public static class ApprovalGates
             $"SELECT {ApprovalCatalog.Columns} FROM approval_gate WHERE run_id = $1 AND coalesce(step, 0) = $2 ORDER BY id DESC LIMIT 1 FOR UPDATE", run.Value, step ?? 0)
             .FirstAsync(ApprovalCatalog.Map, CancellationToken.None);
 
-    /// <summary>Null where the approvals still hold, by the catalog's clock; they are used up then.</summary>
+    /// <summary>Null where the approvals still hold, by the catalog's clock and by who may approve now; they are used up then.</summary>
     private static async Task<string?> UseAsync(NpgsqlTransaction transaction, ApprovalGate gate)
     {
-        var used = await transaction.Command(
-            """
-            UPDATE approval_gate SET state = 'used', closed_at = clock_timestamp()
-            WHERE id = $1 AND granted_at + execute_within >= clock_timestamp()
-            """, gate.Id).RunAsync(CancellationToken.None);
-        return used == 1 ? null : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
+        var used = await transaction.Command($"UPDATE approval_gate g SET state = 'used', closed_at = clock_timestamp() WHERE id = $1 AND {Holds}", gate.Id).RunAsync(CancellationToken.None);
+        return used == 1 ? null : await LapseAsync(transaction, gate);
     }
 
     /// <summary>Null where a used approval of what has not begun yet (a pause came between) still holds.</summary>
     private static async Task<string?> StillHoldsAsync(NpgsqlTransaction transaction, ApprovalGate gate)
     {
-        var holds = await transaction.Command("SELECT 'holds' FROM approval_gate WHERE id = $1 AND granted_at + execute_within >= clock_timestamp()", gate.Id)
-            .FirstAsync(row => row.GetString(0), CancellationToken.None);
-        return holds is not null ? null : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
+        var holds = await transaction.Command($"SELECT 'holds' FROM approval_gate g WHERE id = $1 AND {Holds}", gate.Id).FirstAsync(row => row.GetString(0), CancellationToken.None);
+        return holds is not null ? null : await LapseAsync(transaction, gate);
+    }
+
+    /// <summary>Where one broke the glass it is theirs alone that must hold.</summary>
+    private const string Holds =
+        $"g.granted_at + g.execute_within >= clock_timestamp() AND {ApprovalCatalog.CountingVotes} >= CASE WHEN g.is_break_glass THEN 1 ELSE g.needed END";
+
+    private static async Task<string> LapseAsync(NpgsqlTransaction transaction, ApprovalGate gate)
+    {
+        var gone = await transaction.Command(
+            $"SELECT v.person FROM approval_vote v WHERE v.gate = $1 AND v.vote = 'approve' AND NOT {ApprovalCatalog.MayApprove} ORDER BY v.at", gate.Id)
+            .ListAsync(row => row.GetString(0), CancellationToken.None);
+        return gone.Count > 0
+            ? await CloseAsync(transaction, gate, GateState.Void, $"the approval of {string.Join(" and ", gone)} does not count any more: the account is disabled, or may not approve now")
+            : await CloseAsync(transaction, gate, GateState.Expired, $"its approval was for {gate.ExecuteWithin.TotalMinutes:0} minutes, which are over");
     }
 
     /// <summary>Closes a gate that its run did not go through. A plan's run waits on; a restore is over, whoever still wants it plans it anew.</summary>

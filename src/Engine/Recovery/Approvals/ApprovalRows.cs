@@ -48,7 +48,11 @@ public sealed record ApprovalGate(
 }
 
 /// <summary>What a person said at a gate.</summary>
-public sealed record ApprovalVote(long Gate, string Person, bool Approves, string Reason, string Incident, DateTimeOffset At);
+public sealed record ApprovalVote(long Gate, string Person, bool Approves, string Reason, string Incident, DateTimeOffset At)
+{
+    /// <summary>False where the account was disabled, or lost its role, before the run went through the gate.</summary>
+    public bool Counts { get; init; } = true;
+}
 
 /// <summary>A gate with what it stands before, and how far it has come.</summary>
 /// <param name="Source">What its run is about.</param>
@@ -74,6 +78,15 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     /// well for everybody else.
     /// </summary>
     internal const string IsDisaster = "i.kind NOT IN ('NETWORK_PARTITION', 'UNKNOWN')";
+
+    /// <summary>True of a vote <c>v</c> whose person may approve at this moment.</summary>
+    internal const string MayApprove = "EXISTS (SELECT FROM app_user u WHERE u.name = v.person AND NOT u.disabled AND u.role IN ('Approver', 'Admin'))";
+
+    /// <summary>How many approvals of a gate <c>g</c> count at this moment.</summary>
+    internal const string CountingVotes = $"(SELECT count(*)::integer FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve' AND {MayApprove})";
+
+    /// <summary>True of a vote <c>v</c> at a gate <c>g</c> that counts, or did when its run went through.</summary>
+    private const string Counts = $"(g.state IN ('used', 'declined', 'expired') OR {MayApprove})";
 
     /// <remarks>An incident of some of a recovery's sources is a reason for it, but none for one person to write over the others alone.</remarks>
     private const string IncidentOfRun =
@@ -111,9 +124,16 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<ApprovalGate>> OfRunAsync(RunId run, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM approval_gate WHERE run_id = $1 ORDER BY id", run.Value).ListAsync(Map, cancellationToken);
 
-    public Task<IReadOnlyList<ApprovalVote>> VotesAsync(long gate, CancellationToken cancellationToken) =>
-        catalog.Command("SELECT gate, person, vote = 'approve', reason, incident, at FROM approval_vote WHERE gate = $1 ORDER BY at", gate)
-            .ListAsync(row => new ApprovalVote(row.GetInt64(0), row.GetString(1), row.GetBoolean(2), row.GetString(3), row.GetString(4), row.Time(5)), cancellationToken);
+    public Task<IReadOnlyList<ApprovalVote>> VotesAsync(long gate, CancellationToken cancellationToken) => VotesAsync([gate], cancellationToken);
+
+    /// <summary>What people said at these gates, in its order.</summary>
+    public Task<IReadOnlyList<ApprovalVote>> VotesAsync(IReadOnlyCollection<long> gates, CancellationToken cancellationToken) => catalog.Command(
+        $"SELECT v.gate, v.person, v.vote = 'approve', v.reason, v.incident, v.at, {Counts} FROM approval_vote v JOIN approval_gate g ON g.id = v.gate WHERE v.gate = ANY ($1) ORDER BY v.at",
+        (object)gates.ToArray()).ListAsync(
+        row => new ApprovalVote(row.GetInt64(0), row.GetString(1), row.GetBoolean(2), row.GetString(3), row.GetString(4), row.Time(5)) { Counts = row.GetBoolean(6) }, cancellationToken);
+
+    /// <summary>What ties somebody to whoever asked for the run: then they cannot approve it.</summary>
+    public Task<Tie> TieAsync(RunId run, string requester, string person, CancellationToken cancellationToken) => Independence.OfAsync(catalog, run, requester, person, cancellationToken);
 
     /// <summary>How many people could approve what somebody asks for: neither that person, nor made by them.</summary>
     public async Task<int> CountApproversAsync(string requester, CancellationToken cancellationToken) => await catalog.Command(
@@ -133,7 +153,7 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     private static string Standings { get; } =
         $"""
         SELECT {string.Join(", ", Columns.Split(", ").Select(column => $"g.{column}"))}, r.source, r.kind,
-          (SELECT count(*)::integer FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve') FROM approval_gate g JOIN run r ON r.id = g.run_id
+          (SELECT count(*)::integer FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve' AND {Counts}) FROM approval_gate g JOIN run r ON r.id = g.run_id
         """;
 
     private static GateStanding MapStanding(NpgsqlDataReader row) => new(Map(row), row.GetString(17), row.GetString(18), row.GetInt32(19));

@@ -22,6 +22,10 @@ public sealed class DrillRun(
     public string Kind => RunKinds.Drill;
 
     /// <inheritdoc/>
+    /// <remarks>One that is cancelled in its first attempt, as every drill of a source that a recovery is asked for, has an outcome and a proof of its clean-up too.</remarks>
+    public bool AbandonsFirstAttempt => true;
+
+    /// <inheritdoc/>
     public TimeSpan AbandonPatience => TimeSpan.FromMinutes(5);
 
     /// <inheritdoc/>
@@ -55,7 +59,11 @@ public sealed class DrillRun(
                 await journal.IsCancelRequestedAsync() ? RecoveryOutcome.Cancelled : RecoveryOutcome.Error, "ended before its last step; its scratch server is removed");
         }
 
-        await CleanUpAsync(context);
+        // What was found when it had ended stays said: a drill that left something has failed, also where that is gone a moment later.
+        if ((await drills.FindAsync(context.Run.Id, CancellationToken.None))?.Cleanup is null)
+        {
+            await CleanUpAsync(context);
+        }
     }
 
     private async Task<RecoveryOutcome> DrillAsync(RunContext context, RecoveryJournal journal)

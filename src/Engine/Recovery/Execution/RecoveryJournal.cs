@@ -45,8 +45,12 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         "UPDATE recovery_step SET state = 'acted', effect = $3, acted_at = clock_timestamp() WHERE run_id = $1 AND position = $2",
         new Jsonb(JsonSerializer.Serialize(effect, JsonSerializerOptions.Web)));
 
-    public Task DoneAsync(PlannedStep step, StepVerification verification) => WriteAsync("recovery.step-done", step, null,
-        "UPDATE recovery_step SET state = 'done', verification = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", verification.Text);
+    /// <param name="wasInterrupted">True where it was not acted and verified in one go: its times then say nothing about the next one's.</param>
+    public Task DoneAsync(PlannedStep step, StepVerification verification, bool wasInterrupted) => WriteAsync("recovery.step-done", step, null,
+        """
+        UPDATE recovery_step SET state = 'done', verification = $3, ended_at = clock_timestamp(), effect = CASE WHEN $4 THEN effect || '{"interrupted": true}' ELSE effect END
+        WHERE run_id = $1 AND position = $2
+        """, verification.Text, wasInterrupted);
 
     public Task FailedAsync(PlannedStep step, string error) => WriteAsync("recovery.step-failed", step, (transaction, run, one) => RecoveryNotices.StepFailedAsync(transaction, run, one, error),
         "UPDATE recovery_step SET state = 'failed', error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
@@ -70,13 +74,16 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
             "UPDATE recovery_step SET state = $3, reason = $4, error = NULL, ended_at = CASE WHEN $3 IN ('done', 'skipped') THEN clock_timestamp() END WHERE run_id = $1 AND position = $2",
             Run.Value, step.Position, RecoveryNames.Of(state), $"{decision.By}: {decision.Reason}").RunAsync(CancellationToken.None);
         // A step that is tried again is approved again.
-        await transaction.Command(
-            "UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the step is tried again' WHERE run_id = $1 AND step = $2 AND state = 'used' AND $3 = 'pending'",
-            Run.Value, step.Position, RecoveryNames.Of(state)).RunAsync(CancellationToken.None);
-        await ForgetDecisionAsync(transaction);
+        var voided = await transaction.Command(
+            """
+            UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the step is tried again'
+            WHERE run_id = $1 AND step = $2 AND state = 'used' AND $3 = 'pending' RETURNING id
+            """, Run.Value, step.Position, RecoveryNames.Of(state)).ListAsync(row => row.GetInt64(0), CancellationToken.None);
+        await transaction.Command("UPDATE recovery SET decision = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None);
+        await AuditLog.AppendAsync(
+            transaction, Actor, "recovery.step-decided", Run.ToString(),
+            new { step = step.Name, step.Action, state = RecoveryNames.Of(state), choice = RecoveryNames.Of(decision.Choice), decision.By, decision.Reason, voidedGates = voided }, CancellationToken.None);
     });
-
-    public Task ForgetDecisionAsync() => context.CommitAsync(ForgetDecisionAsync);
 
     /// <summary>What the run waits for; the caller then throws <see cref="RunWaitsException"/>.</summary>
     /// <param name="step">Of a decision: the position of the step that it is about.</param>
@@ -107,9 +114,6 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
 
         await AuditLog.AppendAsync(transaction, Actor, $"recovery.{RecoveryNames.Of(outcome)}", Run.ToString(), new { text }, CancellationToken.None);
     });
-
-    private Task ForgetDecisionAsync(NpgsqlTransaction transaction) =>
-        transaction.Command("UPDATE recovery SET decision = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None);
 
     private Task WriteAsync(
         string action, PlannedStep step, Func<NpgsqlTransaction, RunId, PlannedStep, Task>? tell, string sql, params object?[] values) => context.CommitAsync(async transaction =>

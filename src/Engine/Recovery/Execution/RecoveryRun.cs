@@ -45,9 +45,10 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     public async Task<object> ExecuteAsync(RunContext context)
     {
         var journal = new RecoveryJournal(context, catalog);
+        RecoveryPlan? plan = null;
         try
         {
-            var plan = ReadPlan(context);
+            plan = ReadPlan(context);
             var work = new StepWork(actions, plan, journal, time);
             var back = new WayBackWork(actions, plan, journal, work);
             if (plan.IsDrill)
@@ -68,7 +69,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         {
             if ((await journal.ReadAsync()).Outcome is null)
             {
-                await journal.EndAsync(RecoveryOutcome.Error, fault.Message);
+                await (plan is null ? journal.EndAsync(RecoveryOutcome.Error, fault.Message) : EndAsync(plan, journal, RecoveryOutcome.Error, fault.Message));
             }
 
             throw;

@@ -51,6 +51,8 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             var row = await journal.StepAsync(step.Position);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step.TimeoutSeconds), time);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, Run.Cancellation, Halt);
+            // Found so it was interrupted, by the end of a process or by a try that failed.
+            var wasInterrupted = row.State is StepState.Running or StepState.Acted;
             try
             {
                 if (row.State != StepState.Acted)
@@ -59,7 +61,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
                     row = await journal.StepAsync(step.Position);
                 }
 
-                return await VerifyAsync(action, step, row, both.Token);
+                return await VerifyAsync(action, step, row, wasInterrupted, both.Token);
             }
             catch (Exception fault) when (Halt.IsCancellationRequested && IsOfTheStep(fault) && !Run.Cancellation.IsCancellationRequested)
             {
@@ -149,13 +151,13 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         }
     }
 
-    private async Task<bool> VerifyAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
+    private async Task<bool> VerifyAsync(IRecoveryAction action, PlannedStep step, RecoveryStepRow row, bool wasInterrupted, CancellationToken cancellation)
     {
         var found = await OfTheTargetAsync(action.VerifyAsync, await ContextAsync(step, row, cancellation));
         if (found.Passed)
         {
             Run.Log(step.Name, $"verified: {found.Text}");
-            await journal.DoneAsync(step, found);
+            await journal.DoneAsync(step, found, wasInterrupted);
             return true;
         }
 

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 
@@ -69,9 +70,15 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
             Run.Log(step.Name, $"rolled back: {done}");
             return true;
         }
-        catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException or OperationCanceledException)
+        catch (Exception fault) when (fault is not (RunWaitsException or LeaseLostException or NpgsqlException))
         {
-            var text = fault is OperationCanceledException ? $"it took longer than {s_patience.TotalHours:0} h" : fault.Message;
+            // Whatever went wrong with this one, a bug too: the others are undone all the same, and the end says what is left.
+            var text = fault switch
+            {
+                OperationCanceledException => $"it took longer than {s_patience.TotalHours:0} h",
+                EngineException or IOException or UnauthorizedAccessException => fault.Message,
+                _ => $"{fault.GetType().Name}: {fault.Message}",
+            };
             Run.Warn(step.Name, $"its way back failed: {text}");
             await journal.RollbackFailedAsync(step, text);
             return false;

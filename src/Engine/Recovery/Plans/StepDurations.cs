@@ -30,8 +30,9 @@ public sealed class StepDurations(NpgsqlDataSource catalog)
               SELECT coalesce(s.part, r.source) AS source, s.action, s.run_id, r.is_drill, s.ended_at, extract(epoch FROM s.ended_at - s.started_at)::double precision AS seconds,
                 row_number() OVER (PARTITION BY coalesce(s.part, r.source), s.action ORDER BY s.ended_at DESC) AS age
               FROM recovery_step s JOIN recovery r ON r.run_id = s.run_id
-              -- A step that was tried again, or waited for a person, measures something else.
+              -- A step that failed, was tried again, waited for a person, or for a process to take it up again, measures something else.
               WHERE coalesce(s.part, r.source) = ANY ($1) AND s.state IN ('done', 'rolled_back') AND s.attempt = 1 AND s.ended_at IS NOT NULL AND s.reason IS NULL
+                AND s.error IS NULL AND s.effect ->> 'interrupted' IS NULL
             ) recent WHERE age <= $2 GROUP BY source, action
             """, sources.ToArray(), NewestOnly).ListAsync(
             row => (Source: row.GetString(0), Action: row.GetString(1), Duration: new MeasuredDuration(row.GetDouble(2), row.GetInt32(3), new RunId(row.GetInt64(4)), row.GetBoolean(5), row.Time(6))),

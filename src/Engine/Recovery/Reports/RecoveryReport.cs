@@ -96,7 +96,16 @@ public sealed record ReportedVote(string Person, bool Approves, string Reason, s
 /// <param name="Phases">What its time went into, where it says so.</param>
 public sealed record ReportedStep(
     int Position, string Name, string Title, string Action, string State, IReadOnlyList<string> Does, double EstimateSeconds, int MeasuredFrom, DateTimeOffset? StartedAt,
-    DateTimeOffset? EndedAt, double? Seconds, string? Effect, string? Verification, string? Error, string? Reason, IReadOnlyList<ReportedPhase> Phases);
+    DateTimeOffset? EndedAt, double? Seconds, string? Effect, string? Verification, string? Error, string? Reason, IReadOnlyList<ReportedPhase> Phases)
+{
+    /// <summary>When it began to be undone; null where it was not, and not in the report's text.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RollbackStartedAt { get; init; }
+
+    /// <summary>When its way back ended, well or not; null likewise.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? RollbackEndedAt { get; init; }
+}
 
 public sealed record ReportedPhase(string Name, double Seconds);
 
@@ -111,10 +120,15 @@ public sealed record ReportedPhase(string Name, double Seconds);
 /// <param name="LossEnd">What happened then.</param>
 public sealed record ReportedTargets(
     double RtoSeconds, double? TookSeconds, double? WorkSeconds, double? RpoSeconds, double? LostAtMostSeconds, DateTimeOffset? RestoredUntil, bool IsLastCommit,
-    DateTimeOffset? LostUntil, string? LossEnd);
+    DateTimeOffset? LostUntil, string? LossEnd)
+{
+    /// <summary>From the incident's confirmation to the end, which is what the promise is about; null, and not in the text, for what answers no confirmed incident.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public double? SinceConfirmedSeconds { get; init; }
+}
 
 /// <summary>Where it stands in the audit chain.</summary>
-/// <param name="Events">All events of the run.</param>
+/// <param name="Events">All events of the run and of its gates.</param>
 /// <param name="HeadSeq">The chain's last event when the report was made.</param>
 /// <param name="HeadHash">Its hash, which covers all before it.</param>
 public sealed record ReportedAudit(IReadOnlyList<ReportedEvent> Events, long HeadSeq, string HeadHash);

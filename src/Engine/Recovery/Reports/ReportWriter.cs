@@ -27,6 +27,8 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
         var plan = RecoveryRequest.PlanOf(run);
         var steps = await recoveries.StepsAsync(id, cancellationToken);
         var failed = steps.FirstOrDefault(step => step.Error is not null);
+        var incident = plan.Incident is { } number ? await IncidentAsync(number, cancellationToken) : null;
+        var asked = await GatesAsync(id, cancellationToken);
         return new RecoveryReport
         {
             Console = estate.Name,
@@ -47,16 +49,16 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
                 plan.Template, plan.TemplateVersion, plan.Hash, plan.Title, plan.Disaster, plan.Basis.RestorePoint, plan.Basis.CreatedAt, plan.Basis.ManifestHash, plan.Basis.Moment,
                 plan.Basis.ProvenAt, plan.Notes),
             Parts = plan.Several is { } scope ? [.. Parts(plan, scope, steps)] : null,
-            Incident = plan.Incident is { } incident ? await IncidentAsync(incident, cancellationToken) : null,
-            Gates = await GatesAsync(id, cancellationToken),
+            Incident = incident,
+            Gates = asked,
             Steps = [.. plan.Steps.Select(step => Step(step, steps.First(row => row.Position == step.Position)))],
-            Targets = Targets(run, plan, recovery, steps),
+            Targets = Targets(run, plan, recovery, steps, incident),
             Cleanup = recovery.IsDrill ? (await drills.FindAsync(id, cancellationToken))?.Cleanup : null,
-            Audit = await AuditAsync(id, cancellationToken),
+            Audit = await AuditAsync([id.ToString(), .. asked.Select(gate => ApprovalDesk.SubjectOf(gate.Gate))], cancellationToken),
         };
     }
 
-    private static ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps)
+    private static ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps, ReportedIncident? incident)
     {
         var loss = MeasuredLoss.Of(plan, steps);
         var didSucceed = recovery.Outcome == RecoveryOutcome.Completed;
@@ -64,7 +66,10 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             plan.RtoSeconds, didSucceed ? (run.EndedAt - run.CreatedAt)?.TotalSeconds : null,
             didSucceed ? (steps.Max(step => step.EndedAt) - steps.Min(step => step.StartedAt))?.TotalSeconds : null,
             plan.RpoSeconds, loss?.AtMost?.TotalSeconds, loss?.Restored, loss?.IsLastCommit ?? false, loss?.Until,
-            loss is null ? null : RecoveryNames.Of(loss.End));
+            loss is null ? null : RecoveryNames.Of(loss.End))
+        {
+            SinceConfirmedSeconds = didSucceed && !recovery.IsDrill && RecoveryClock.From(run, incident?.ConfirmedAt) is var from && from != run.CreatedAt ? (run.EndedAt - from)?.TotalSeconds : null,
+        };
     }
 
     private static IEnumerable<ReportedPart> Parts(RecoveryPlan plan, RecoveryScope scope, IReadOnlyList<RecoveryStepRow> steps) =>
@@ -76,7 +81,11 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
 
     private static ReportedStep Step(PlannedStep step, RecoveryStepRow row) => new(
         step.Position, step.Name, step.Title, step.Action, RecoveryNames.Of(row.State), step.Does, step.EstimateSeconds, step.MeasuredFrom, row.StartedAt, row.EndedAt,
-        row.State == StepState.Done ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row));
+        row.State == StepState.Done ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row))
+    {
+        RollbackStartedAt = row.RollbackStartedAt,
+        RollbackEndedAt = row.RollbackEndedAt,
+    };
 
     private static IReadOnlyList<ReportedPhase> Phases(RecoveryStepRow row) =>
         row.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
@@ -101,9 +110,9 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
         return all;
     }
 
-    private async Task<ReportedAudit> AuditAsync(RunId run, CancellationToken cancellationToken)
+    private async Task<ReportedAudit> AuditAsync(string[] subjects, CancellationToken cancellationToken)
     {
-        var events = await catalog.Command("SELECT seq, at, actor, action, hash FROM audit_event WHERE subject = $1 ORDER BY seq", run.ToString()).ListAsync(Event, cancellationToken);
+        var events = await catalog.Command("SELECT seq, at, actor, action, hash FROM audit_event WHERE subject = ANY ($1) ORDER BY seq", (object)subjects).ListAsync(Event, cancellationToken);
         var head = await catalog.Command("SELECT seq, at, actor, action, hash FROM audit_event ORDER BY seq DESC LIMIT 1").FirstAsync(Event, cancellationToken);
         return new ReportedAudit(events, head?.Seq ?? 0, head?.Hash ?? "");
     }
