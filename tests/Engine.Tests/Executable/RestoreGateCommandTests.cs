@@ -66,7 +66,9 @@ public sealed partial class RestoreGateCommandTests(PostgresLab lab, ConsoleSeed
                 var (place, hash) = await PlanAsync(estate, configuration, point);
                 await using var command = ConsoleProcess.Start(["restore", point, "--to", place, "--confirm", hash, "--config", configuration]);
                 await command.WaitForAsync("waits: approval of the restore over");
-                var run = (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Restore, RunState.Waiting, 2, Ct))[0].Id.Value;
+                // It says that it waits before it is parked.
+                var run = (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0].Id.Value;
+                await UntilAsync(catalog, run, RunState.Waiting);
                 await AnswerAsync(paul, run, act);
                 var ended = await command.EndAsync();
                 Assert.True(ended.Code == code, ended.Error);
