@@ -13,6 +13,7 @@ using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Jobs;
@@ -46,6 +47,7 @@ internal static class ConsoleServices
         services.AddSingleton(setup);
         services.AddHostedService<CatalogKeeper>();
         services.AddHostedService<LeftPauses>();
+        services.AddHostedService<LeftSnapshots>();
         services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         services.AddHostedService(provider => provider.GetRequiredService<RecoveryWatch>());
         services.AddHostedService(provider => provider.GetRequiredService<ReadinessWatch>());

@@ -10,6 +10,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
@@ -59,6 +60,8 @@ public static class EngineServices
         services.AddSingleton<ArtifactRestore>();
         services.AddSingleton(setup.Freezes);
         services.AddSingleton<VolumeFreeze>();
+        services.AddSingleton(setup.Snapshots);
+        services.AddSingleton<VolumeSnapshots>();
         services.AddSingleton<VolumeRestore>();
         services.AddSingleton<VolumeBrowsing>();
         services.AddSingleton<ClusterBrowsing>();
@@ -146,7 +149,7 @@ public static class EngineServices
             .. setup.Estate.Tiers.SelectMany(tier => (string[])[tier.Store, tier.ForPrune.Store]).SelectMany(store => StoreUrl.Parse(store).SecretFiles).Distinct(),
             .. setup.Estate.Sources.SelectMany(source => new[] { source.Postgres?.PasswordFile, source.Redis?.PasswordFile }).OfType<string>(),
             .. setup.Estate.Notifications.SecretFiles,
-            .. setup.Estate.Sources.SelectMany(source => (string?[])[source.VCluster?.Kubeconfig, source.VCluster?.Etcd?.Key]).OfType<string>().Distinct(),
+            .. setup.Estate.Sources.SelectMany(source => (string?[])[source.VCluster?.Kubeconfig, source.VCluster?.Etcd?.Key, source.Volume?.Claim?.Kubeconfig]).OfType<string>().Distinct(),
         ],
     };
 }

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
@@ -41,6 +42,9 @@ public sealed class EngineSetup : IAsyncDisposable
 
     /// <summary>The virtual clusters that are paused from this machine.</summary>
     public PauseLedger Pauses => new(Path.Combine(Data.Root, PauseLedger.FolderName), Registry);
+
+    /// <summary>The snapshots of claims that are taken from this machine.</summary>
+    public SnapshotLedger Snapshots => new(Path.Combine(Data.Root, SnapshotLedger.FolderName), Registry);
 
     /// <summary>What was found of earlier starts.</summary>
     public SettleReport? Settled { get; private init; }

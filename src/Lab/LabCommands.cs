@@ -120,9 +120,11 @@ internal static class LabCommands
             await stores.StartAsync(Console.Error.WriteLine, cancellationToken).ConfigureAwait(false);
         }
 
+        var hasClaim = false;
         if (kubernetes is not null)
         {
             await kubernetes.StartAsync(cancellationToken).ConfigureAwait(false);
+            hasClaim = await kubernetes.AddShopAsync(cancellationToken).ConfigureAwait(false);
             foreach (var cluster in kubernetes.Clusters)
             {
                 using var api = new KubeApi(KubeEndpoint.FromKubeconfig(cluster.ControlPlane.Kubeconfig), new KubeBudget(8));
@@ -136,7 +138,7 @@ internal static class LabCommands
         var mail = new LabMail(new LabMailOptions { Folder = folder.Combine("mail") });
         await using var mailing = mail.ConfigureAwait(false);
         uploads.Fill();
-        LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes, hasRedis ? redis : null);
+        LabConfiguration.Write(folder, postgres, stores, mail.Port, kubernetes, hasRedis ? redis : null, hasClaim);
         await Console.Out.WriteLineAsync(
             $"""
             configuration  {folder.ConfigurationFile}
@@ -144,6 +146,7 @@ internal static class LabCommands
             volume         {folder.Combine(LabVolume.Name)}
             backup role    password in {postgres.BackupPasswordFile}
             cache          {(hasRedis ? $"redis://{LabRedis.BackupUser}@{LabRedis.Host}:{redis.Port}" : "none: redis-server is not installed")}
+            claim          {(hasClaim ? $"{LabClaim.Namespace}/{LabClaim.Name} of the host cluster, from snapshots" : "none")}
             superuser      postgres, password in {postgres.AdminPasswordFile}
             tiers          hot: directory, warm: {(stores.Warm is null ? "directory" : "S3")}, cold: {(stores.Cold is null ? "none" : "SFTP")}
             mail           smtp://{LabMail.Host}:{mail.Port}, kept in {folder.Combine("mail")}

@@ -25,10 +25,11 @@ public static class LabConfiguration
     /// <param name="mailPort">Where the lab's mail server listens; null: nobody is notified.</param>
     /// <param name="kubernetes">The virtual clusters to protect; none, where null.</param>
     /// <param name="redis">The cache; no source, where null.</param>
-    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null, LabKubernetes? kubernetes = null, LabRedis? redis = null) =>
-        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort, kubernetes, redis) + "\n"));
+    /// <param name="hasClaim">True where the host cluster has the claim of an application, and takes snapshots of it.</param>
+    public static void Write(LabFolder folder, LabPostgres postgres, LabStores? stores = null, int? mailPort = null, LabKubernetes? kubernetes = null, LabRedis? redis = null, bool hasClaim = false) =>
+        LocalFolder.WritePrivateFile(folder.ConfigurationFile, Encoding.UTF8.GetBytes(ToJson(folder, postgres, stores, mailPort, kubernetes, redis, hasClaim) + "\n"));
 
-    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort, LabKubernetes? kubernetes, LabRedis? redis) => JsonSerializer.Serialize(
+    private static string ToJson(LabFolder folder, LabPostgres postgres, LabStores? stores, int? mailPort, LabKubernetes? kubernetes, LabRedis? redis, bool hasClaim) => JsonSerializer.Serialize(
         new
         {
             DrConsole = new
@@ -39,6 +40,7 @@ public static class LabConfiguration
                 [
                     Source("orders", "logical", postgres, null), Source("orders-cluster", "physical", postgres, postgres.DataFolder), Uploads(),
                     .. (kubernetes?.Clusters ?? []).Select(cluster => VirtualCluster(kubernetes!, cluster)),
+                    .. hasClaim ? new[] { Invoices(kubernetes!) } : [],
                     .. redis is null ? [] : new[] { Source(redis) },
                 ],
                 Notifications = mailPort is { } port ? new { Channels = new[] { MailChannel(port) } } : null,
@@ -115,6 +117,19 @@ public static class LabConfiguration
         Class = "important",
         Workspace = "shop",
         Volume = new { Path = LabVolume.Name, Exclude = new[] { "*.tmp" } },
+    };
+
+    private static object Invoices(LabKubernetes kubernetes) => new
+    {
+        LabClaim.Name,
+        Kind = "volume",
+        Class = "important",
+        Workspace = "shop",
+        Volume = new
+        {
+            Claim = new { kubernetes.Host.Kubeconfig, LabClaim.Namespace, LabClaim.Name, kubernetes.VolumesDirectory },
+            Snapshot = new { Class = SnapshotKinds.Usual },
+        },
     };
 
     private static List<object> Tiers(LabFolder folder, LabStores? stores)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Jobs;
@@ -57,6 +58,7 @@ internal static class WorkerCommand
         builder.Services.AddHostedService(provider => provider.GetRequiredService<RunReconciler>());
         builder.Services.AddHostedService(provider => provider.GetRequiredService<WalReceivers>());
         builder.Services.AddHostedService<LeftPauses>();
+        builder.Services.AddHostedService<LeftSnapshots>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
         using var host = builder.Build();
         await host.Services.GetRequiredService<SourceCatalog>().ReconcileAsync(stopping);

@@ -20,6 +20,9 @@ internal sealed class ConfigurationReader(IConfigurationRoot root, IConfiguratio
 
     public bool Has(string key) => section.GetSection(key).Exists();
 
+    /// <summary>True also where the key is there with nothing in it, which <see cref="Has"/> cannot tell from one that is absent.</summary>
+    public bool IsNamed(string key) => section.GetChildren().Any(child => string.Equals(child.Key, key, StringComparison.OrdinalIgnoreCase));
+
     public IEnumerable<ConfigurationReader> Items(string key) =>
         section.GetSection(key).GetChildren().Select(child => new ConfigurationReader(root, child, problems));
 

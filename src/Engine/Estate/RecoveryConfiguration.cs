@@ -83,12 +83,12 @@ internal static partial class RecoveryConfiguration
         var text = service.RequiredText("Workload");
         var (word, name) = text.Split('/', 2) is [var before, var after] ? (before, after) : (text, "");
         WorkloadKind? kind = Enum.GetValues<WorkloadKind>().Where(one => one.ToString().Equals(word, StringComparison.OrdinalIgnoreCase)).Select(one => (WorkloadKind?)one).FirstOrDefault();
-        if (text.Length > 0 && (kind is null || !ObjectName().IsMatch(name)))
+        if (text.Length > 0 && (kind is null || !KubernetesPlace.ObjectName().IsMatch(name)))
         {
             service.Problem("Workload", $"'{text}' is no workload; write statefulset/NAME or deployment/NAME");
         }
 
-        var (kubeconfig, ns) = ReadPlace(service);
+        var (kubeconfig, ns) = KubernetesPlace.Read(service);
         return new KubernetesWorkload(kubeconfig, ns, kind ?? default, name, service.OptionalNumber("Replicas", 1, MostReplicas));
     }
 
@@ -96,7 +96,7 @@ internal static partial class RecoveryConfiguration
     {
         settings.AllowOnly("Kubeconfig", "Namespace", "Service", "Selector", "SelectorBack");
         var name = settings.RequiredText("Service");
-        if (name.Length > 0 && !LabelName().IsMatch(name))
+        if (name.Length > 0 && !KubernetesPlace.LabelName().IsMatch(name))
         {
             settings.Problem("Service", $"'{name}' is no name of a Service");
         }
@@ -107,7 +107,7 @@ internal static partial class RecoveryConfiguration
             settings.Problem("Selector", "is missing; name the labels of the Pods that the Service is to lead to, for example { \"app\": \"shop\", \"site\": \"b\" }");
         }
 
-        var (kubeconfig, ns) = ReadPlace(settings);
+        var (kubeconfig, ns) = KubernetesPlace.Read(settings);
         return new ServiceSwitch(kubeconfig, ns, name, selector) { SelectorBack = ReadLabels(settings, "SelectorBack") is { Count: > 0 } back ? back : null };
     }
 
@@ -125,25 +125,6 @@ internal static partial class RecoveryConfiguration
         }
 
         return selector;
-    }
-
-    /// <summary>The cluster by its kubeconfig, and a namespace in it.</summary>
-    private static (string Kubeconfig, string Namespace) ReadPlace(ConfigurationReader settings)
-    {
-        settings.RequiredText("Kubeconfig");
-        var file = settings.FilePath("Kubeconfig");
-        if (file is not null && !File.Exists(file))
-        {
-            settings.Problem("Kubeconfig", $"there is no file {file}");
-        }
-
-        var ns = settings.RequiredText("Namespace");
-        if (ns.Length > 0 && !LabelName().IsMatch(ns))
-        {
-            settings.Problem("Namespace", $"'{ns}' is no name of a namespace");
-        }
-
-        return (file ?? "", ns);
     }
 
     private static OperatorCheck ReadCheck(ConfigurationReader check)
@@ -167,12 +148,6 @@ internal static partial class RecoveryConfiguration
 
         return one;
     }
-
-    [GeneratedRegex(@"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\z")]
-    private static partial Regex LabelName();
-
-    [GeneratedRegex(@"^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?\z")]
-    private static partial Regex ObjectName();
 
     [GeneratedRegex(@"^([a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]{0,61}[A-Za-z0-9])?\z")]
     private static partial Regex LabelKey();

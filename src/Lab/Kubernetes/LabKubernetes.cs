@@ -30,6 +30,7 @@ public sealed class LabKubernetes : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly List<LabVirtualCluster> _clusters = [];
     private KubeApi? _api;
+    private LabSnapshots? _snapshots;
     private Task _watch = Task.CompletedTask;
 
     /// <summary>Describes the clusters; touches nothing.</summary>
@@ -64,11 +65,14 @@ public sealed class LabKubernetes : IAsyncDisposable
     /// <summary>The virtual clusters.</summary>
     public IReadOnlyList<LabVirtualCluster> Clusters => _clusters;
 
+    /// <summary>The directory below which the volumes of the host's claims are.</summary>
+    public string VolumesDirectory => _folder.Combine("kubernetes", "volumes");
+
     /// <summary>Starts everything and returns when every virtual cluster answers.</summary>
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _folder.Create();
-        LocalFolder.CreatePassage(_folder.Combine("kubernetes", "volumes"));
+        LocalFolder.CreatePassage(VolumesDirectory);
         await Host.StartAsync(cancellationToken).ConfigureAwait(false);
         _api = new KubeApi(KubeEndpoint.FromKubeconfig(Host.Kubeconfig));
         foreach (var name in _options.VirtualClusters)
@@ -82,6 +86,21 @@ public sealed class LabKubernetes : IAsyncDisposable
         _watch = WatchAsync(_stop.Token);
     }
 
+    /// <summary>Adds a claim of the host with files in it, and a snapshot controller for it; nothing without controllers, which bind claims.</summary>
+    /// <returns>True where it is there.</returns>
+    public async Task<bool> AddShopAsync(CancellationToken cancellationToken)
+    {
+        if (!_options.HasHostControllers || Binaries.ControllerManager is null)
+        {
+            return false;
+        }
+
+        await LabClaim.CreateAsync(_api!, VolumesDirectory, cancellationToken).ConfigureAwait(false);
+        _snapshots = new LabSnapshots(_api!, Path.Combine(VolumesDirectory, "snapshots"), _folder.Registry);
+        await _snapshots.StartAsync(cancellationToken).ConfigureAwait(false);
+        return true;
+    }
+
     /// <summary>What went wrong in the watcher, where something did.</summary>
     public string? Fault { get; private set; }
 
@@ -90,6 +109,11 @@ public sealed class LabKubernetes : IAsyncDisposable
     {
         await _stop.CancelAsync().ConfigureAwait(false);
         await _watch.ConfigureAwait(false);
+        if (_snapshots is not null)
+        {
+            await _snapshots.DisposeAsync().ConfigureAwait(false);
+        }
+
         foreach (var cluster in _clusters)
         {
             await cluster.ControlPlane.DisposeAsync().ConfigureAwait(false);

@@ -168,6 +168,37 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Claim_and_snapshot_of_a_volume_are_read_and_all_mistakes_are_named_at_once()
+    {
+        Touch("kubeconfig");
+        string Config(string volume) => $$"""{ "DrConsole": { "Sources": [ { "Name": "o", "Kind": "volume", "Volume": {{volume}} } ] } }""";
+        string Fault(string volume) => Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config(volume)), null)).Message;
+        var good = EstateConfiguration.Read(Load(Config("""
+            { "Claim": { "Kubeconfig": "kubeconfig", "Namespace": "shop", "Name": "uploads.v2", "VolumesDirectory": "/srv/volumes" }, "Node": "worker-1",
+              "Snapshot": { "Class": "fast", "ReadyTimeout": "00:01:00" } }
+            """)), null).Sources[0].Volume!;
+        Assert.Equal(new ClaimSettings(Path.Combine(_folder.FullName, "kubeconfig"), "shop", "uploads.v2") { VolumesDirectory = "/srv/volumes", KubeletDirectory = "/var/lib/kubelet" }, good.Claim);
+        Assert.Equal(new SnapshotSettings(TimeSpan.FromMinutes(1)) { Class = "fast", PodImage = SnapshotSettings.DefaultPodImage }, good.Snapshot);
+        Assert.Equal((null, "claim shop/uploads.v2"), (good.Path, good.Place));
+        // The kubeconfig of a node is that node's.
+        Assert.NotNull(EstateConfiguration.Read(Load(Config("""{ "Claim": { "Kubeconfig": "/else/where", "Namespace": "n", "Name": "c" }, "Node": "w" }""")), null).Sources[0].Volume!.Claim);
+
+        var all = Fault("""
+            { "Path": "/x", "Claim": { "Kubeconfig": "gone", "Namespace": "Shop!", "Name": "a/b", "Kubelet": "/k" }, "Snapshot": { "Class": "No Class", "ReadyTimeout": "12:00:00" } }
+            """);
+        Assert.All(
+            new[]
+            {
+                "Volume:Path: does not go with Claim", "Claim:Kubeconfig: there is no file", "Claim:Namespace: 'Shop!' is no name", "Claim:Name: 'a/b' is no name of a claim", "Claim:Kubelet: unknown key",
+                "Snapshot:Class: 'No Class' is no name of a class", "Snapshot:ReadyTimeout: is from 00:00:01 to 02:00:00", "7 mistakes",
+            },
+            mistake => Assert.Contains(mistake, all, StringComparison.Ordinal));
+        Assert.Contains("Volume:Path: is missing; name a directory, an image, a device, or instead of it a Claim", Fault("""{ "Node": "w" }"""), StringComparison.Ordinal);
+        Assert.Contains("Volume:Snapshot: is for a Claim", Fault("""{ "Path": "/x", "Snapshot": { "Class": "c" } }"""), StringComparison.Ordinal);
+        Assert.Contains("Volume:Snapshot: is empty", Fault("""{ "Claim": { "Kubeconfig": "kubeconfig", "Namespace": "n", "Name": "c" }, "Snapshot": { } }"""), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void WAL_is_received_where_the_class_may_lose_little_or_the_source_asks_for_it()
     {
         var estate = EstateConfiguration.Read(Load("""

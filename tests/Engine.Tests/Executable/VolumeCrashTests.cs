@@ -31,11 +31,18 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         }
 
         Assert.True(File.Exists(mark));
+        // And what a process that died left on record of a snapshot, before it had made the first object.
+        var left = estate.Combine("data/snapshots/left.json");
+        Directory.CreateDirectory(Path.GetDirectoryName(left)!);
+        await File.WriteAllTextAsync(left, """
+            { "source": "left", "kubeconfig": "/no/longer/there", "namespace": "shop", "name": "drconsole-0", "timeoutSeconds": 1, "owner": { "pid": 2147483647, "startTicks": 1, "bootId": "an earlier boot" }, "recordedAt": "2026-01-02T03:04:05Z" }
+            """, Ct);
         string point;
         await using (var second = await ServeAsync(configuration))
         {
             await using var catalog = estate.OpenCatalog();
             Assert.Contains("volume.thawed", await ActionsAsync(catalog));
+            await UntilAsync(() => !File.Exists(left));
             await UntilAsync(async () => (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0] is { State: RunState.Completed });
             point = (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0].RestorePoint!;
             Assert.False(File.Exists(mark));

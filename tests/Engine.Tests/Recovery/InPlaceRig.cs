@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
@@ -58,7 +59,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         Points = new RestorePointCatalog(catalog.Pool);
         var access = new RestorePointAccess(Points, Tiers);
         var freeze = new VolumeFreeze(new FreezeLedger(_folder.Combine("freezes"), registry), registry, catalog.Pool, Estate, time);
-        _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None), new VClusterDriver(new VClusterBackup(time)), new RedisDriver(new RedisBackup(time))]);
+        _drivers = new SourceDrivers([new VolumeDriver(freeze, Estate, data, ServedNodes.None, new VolumeSnapshots(new SnapshotLedger(_folder.Combine("snapshots"), registry), freeze, catalog.Pool, time), time), new VClusterDriver(new VClusterBackup(time)), new RedisDriver(new RedisBackup(time))]);
         _restores = new RestoreDrivers([
             new VClusterInPlaceDriver(new InPlaceRestore(registry, time), time), new RefusingDriver(new VolumeRestoreDriver(new VolumeRestore(time), Estate, data, time), this),
             new RedisRestoreDriver(new RedisRestore(time))]);
@@ -79,7 +80,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(catalog.Pool, all);
         var maker = new PlanMaker(
-            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access),
+            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access, time),
             new IncidentStore(catalog.Pool));
         Catalog = new RecoveryCatalog(catalog.Pool);
         var several = new SeveralPlans(Estate, maker, new SetCatalog(catalog.Pool), all, new StepDurations(catalog.Pool));

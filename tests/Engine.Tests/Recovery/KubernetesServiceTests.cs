@@ -70,7 +70,7 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
             Volume = new VolumeSettings(folder.Combine("volume")),
             Recovery = new RecoverySettings(app.Service, [], null, null) { SwitchService = app.Switch },
         });
-        var file = Path.Combine(Directory.CreateDirectory(rig.Source.Volume!.Path).FullName, "orders");
+        var file = Path.Combine(Directory.CreateDirectory(rig.Source.Volume!.Path!).FullName, "orders");
         await File.WriteAllTextAsync(file, "all of them", Ct);
         await rig.BackUpAsync();
         await rig.PersonAsync("olga", "Operator");

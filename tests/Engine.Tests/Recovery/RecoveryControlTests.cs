@@ -180,9 +180,9 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
 
     private static async Task<IEnumerable<StepState>> StatesAsync(InPlaceRig rig, RunId run) => (await rig.Catalog.StepsAsync(run, Ct)).Select(step => step.State);
 
-    private static string SwitchLog(InPlaceRig rig) => Path.Combine(Path.GetDirectoryName(rig.Source.Volume!.Path)!, "switched");
+    private static string SwitchLog(InPlaceRig rig) => Path.Combine(Path.GetDirectoryName(rig.Source.Volume!.Path!)!, "switched");
 
-    private static Task<string> ContentAsync(InPlaceRig rig) => File.ReadAllTextAsync(Path.Combine(rig.Source.Volume!.Path, "orders"), Ct);
+    private static Task<string> ContentAsync(InPlaceRig rig) => File.ReadAllTextAsync(Path.Combine(rig.Source.Volume!.Path!, "orders"), Ct);
 
     /// <summary>Restore, ask, lead the clients over.</summary>
     private static async Task<RecoveryPlan> PlanAsync(InPlaceRig rig, string onFailure, string more = "", int retries = 0)
@@ -207,12 +207,12 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
                 null, [new OperatorCheck("orders are there", Command: ["test", "-s", Path.Combine(folder.Combine("volume"), "orders")])],
                 ["sh", "-c", $"echo there >> {folder.Combine("switched")}"], ["sh", "-c", $"echo back >> {folder.Combine("switched")}"]),
         });
-        Directory.CreateDirectory(rig.Source.Volume!.Path);
-        await File.WriteAllTextAsync(Path.Combine(rig.Source.Volume.Path, "orders"), "all of them", Ct);
+        Directory.CreateDirectory(rig.Source.Volume!.Path!);
+        await File.WriteAllTextAsync(Path.Combine(rig.Source.Volume.Path!, "orders"), "all of them", Ct);
         await rig.BackUpAsync();
         await rig.PersonAsync("olga", "Operator");
         await rig.PersonAsync("paul", "Approver");
-        await File.WriteAllTextAsync(Path.Combine(rig.Source.Volume.Path, "orders"), "some", Ct);
+        await File.WriteAllTextAsync(Path.Combine(rig.Source.Volume.Path!, "orders"), "some", Ct);
         return rig;
     }
 }

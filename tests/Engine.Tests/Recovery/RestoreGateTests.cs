@@ -297,7 +297,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
             catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) }, approvals: approvals);
         await rig.PersonAsync("paul", "Approver");
         await rig.PersonAsync("petra", "Approver");
-        Directory.CreateDirectory(rig.Source.Volume!.Path);
+        Directory.CreateDirectory(rig.Source.Volume!.Path!);
         Write(rig, "as it was");
         Write(rig, "one, two", "list");
         await rig.BackUpAsync();
@@ -308,7 +308,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
     private static async Task<RestorePlan> PlanAsync(InPlaceRig rig)
     {
         var point = Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 5, Ct));
-        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{rig.Source.Volume!.Path}?inPlace=true", "/", Ct);
+        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{rig.Source.Volume!.Path!}?inPlace=true", "/", Ct);
         Assert.True(plan.WritesOver);
         return plan;
     }
@@ -325,7 +325,7 @@ public sealed class RestoreGateTests(CatalogServer catalog)
         return (plan, run.Id);
     }
 
-    private static string FileOf(InPlaceRig rig, string name) => Path.Combine(rig.Source.Volume!.Path, name);
+    private static string FileOf(InPlaceRig rig, string name) => Path.Combine(rig.Source.Volume!.Path!, name);
 
     private static string Read(InPlaceRig rig, string name = "letter") => File.ReadAllText(FileOf(rig, name));
 

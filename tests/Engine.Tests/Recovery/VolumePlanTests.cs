@@ -254,7 +254,7 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         Write(rig, "since", "new");
     }
 
-    private static string VolumeOf(InPlaceRig rig) => rig.Source.Volume!.Path;
+    private static string VolumeOf(InPlaceRig rig) => rig.Source.Volume!.Path!;
 
     private static void Write(InPlaceRig rig, string name, string content)
     {

@@ -37,6 +37,7 @@ public sealed class KubernetesLab : IAsyncDisposable
                 await lab.StartAsync(cancellationToken);
                 using var api = Api(lab.Clusters[0]);
                 await ClusterPopulation.FillAsync(api, PopulationSize.Small, cancellationToken);
+                await SnapshotKinds.InstallAsync(api, cancellationToken);
             }
 
             return _lab;

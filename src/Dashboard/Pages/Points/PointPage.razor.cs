@@ -123,7 +123,7 @@ public partial class PointPage : LivePage
                 yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
             }
 
-            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(ClusterFactRows.Of(point)).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume)))
+            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(ClusterFactRows.Of(point)).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume, Time)))
             {
                 yield return fact;
             }

@@ -3,11 +3,13 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
@@ -24,6 +26,8 @@ public partial class RestoreDialog
     private readonly RestoreForm _form = new();
     private Exception? _fault;
     private bool _isPlanning;
+    private ClaimPlace? _claim;
+    private string? _claimNote;
 
     [Parameter, EditorRequired]
     public RestorePointRow Point { get; set; } = default!;
@@ -77,7 +81,37 @@ public partial class RestoreDialog
     }
 
     /// <inheritdoc/>
-    protected override void OnInitialized()
+    protected override async Task OnInitializedAsync()
+    {
+        Begin();
+        if (Source?.Volume is { Claim: not null } volume && IsVolume)
+        {
+            await FindClaimAsync(volume);
+            Into(_form.Into);
+        }
+    }
+
+    /// <summary>Where a claim's volume is now, or why nobody can tell here: a person may still name a directory.</summary>
+    private async Task FindClaimAsync(VolumeSettings volume)
+    {
+        if (volume.Node is { } node)
+        {
+            _claimNote = Figures.Format(VolumeTexts.ClaimOnNode, node);
+            return;
+        }
+
+        try
+        {
+            _claim = await ClaimPlace.FindAsync(volume, Time, CancellationToken.None);
+            _claimNote = _claim.Pod is { } pod ? Figures.Format(VolumeTexts.ClaimOfPod, pod, _claim.Path) : Figures.Format(VolumeTexts.ClaimHere, _claim.Path);
+        }
+        catch (EngineException fault)
+        {
+            _claimNote = Figures.Format(VolumeTexts.ClaimNotHere, fault.Message);
+        }
+    }
+
+    private void Begin()
     {
         if (IsCluster)
         {
@@ -111,10 +145,15 @@ public partial class RestoreDialog
     private void Into(RestoreInto into)
     {
         _form.Into = into;
-        if ((Claim?.Path ?? Source?.Volume?.Path) is { } path)
+        // Beside the mount of a Pod there is the kubelet's own folder, where nobody puts anything.
+        if ((Claim?.Path ?? Source?.Volume?.Path ?? (into == RestoreInto.InPlace || _claim?.Pod is null ? _claim?.Path : null)) is { } path)
         {
             _form.Folder = into == RestoreInto.InPlace ? PlaceOfPart(path)
                 : $"{path}.{Point.CreatedAt.UtcDateTime.ToString("yyyyMMdd-HHmm", CultureInfo.InvariantCulture)}";
+        }
+        else if (Source?.Volume?.Claim is not null)
+        {
+            _form.Folder = "";
         }
     }
 

@@ -22,17 +22,43 @@ internal static class VolumeFactRows
         standing is { Source.Kind: SourceKind.Volume, Facts.NewestFactsJson: { } json } ? Line(VolumeFacts.TryParse(JsonElement.Parse(json))) : null;
 
     private static string? Line(VolumeFacts? facts) => facts is null ? null
-        : facts.Since is null ? Figures.Format(VolumeTexts.LineFirst, facts.Files) : Figures.Format(VolumeTexts.Line, facts.Files, facts.ChangedFiles);
+        : facts.Since is null ? Figures.Format(VolumeTexts.LineFirst, facts.Files)
+        : Figures.Format(facts.SnapshotAt is null ? VolumeTexts.Line : VolumeTexts.LineRead, facts.Files, facts.ChangedFiles);
 
-    public static IEnumerable<NamedFact> Of(VolumeFacts facts)
+    /// <summary>What a source's page says of where its volume is and how it is read.</summary>
+    public static IEnumerable<NamedFact> Of(VolumeSettings volume)
+    {
+        if (volume.Claim is { } claim)
+        {
+            yield return new NamedFact(VolumeTexts.FactClaim, $"{claim.Namespace}/{claim.Name}");
+            yield return new NamedFact(VolumeTexts.FactRead, volume.Snapshot is not { } snapshot ? VolumeTexts.ReadMounted
+                : snapshot.Class is { } name ? Figures.Format(VolumeTexts.ReadSnapshotOf, name) : VolumeTexts.ReadSnapshot);
+        }
+        else
+        {
+            yield return new NamedFact(VolumeTexts.FactPath, volume.Place);
+        }
+
+        yield return new NamedFact(VolumeTexts.FactNode, volume.Node ?? VolumeTexts.NodeHere);
+    }
+
+    /// <summary>What a restore point's page says of a volume.</summary>
+    public static IEnumerable<NamedFact> Of(VolumeFacts facts, TimeProvider time)
     {
         yield return new NamedFact(VolumeTexts.FactPath, facts.Path);
+        if (facts.Volume is { } bound)
+        {
+            yield return new NamedFact(VolumeTexts.FactVolume, bound);
+            yield return new NamedFact(VolumeTexts.FactRead, facts.ReadAt ?? "");
+        }
+
         if (facts.Form == VolumeFacts.DirectoryForm)
         {
             yield return new NamedFact(VolumeTexts.FactFiles, Figures.Count(facts.Files));
             yield return new NamedFact(VolumeTexts.FactFolders, Figures.Count(facts.Directories));
             yield return new NamedFact(VolumeTexts.FactLinks, Figures.Count(facts.Links + facts.HardLinks));
-            yield return new NamedFact(VolumeTexts.FactChanged, facts.Since is null ? VolumeTexts.FirstOne : Figures.Format(VolumeTexts.ChangedValue, facts.ChangedFiles, Figures.Bytes(facts.ChangedBytes)));
+            // The files of a snapshot's copy may all look new, since they are other files with the same content.
+            yield return new NamedFact(facts.SnapshotAt is null ? VolumeTexts.FactChanged : VolumeTexts.FactReadAnew, facts.Since is null ? VolumeTexts.FirstOne : Figures.Format(VolumeTexts.ChangedValue, facts.ChangedFiles, Figures.Bytes(facts.ChangedBytes)));
         }
 
         yield return new NamedFact(VolumeTexts.FactContent, Figures.Bytes(facts.ContentBytes));
@@ -41,8 +67,17 @@ internal static class VolumeFactRows
             yield return new NamedFact(VolumeTexts.FactUnreadable, Figures.Format(VolumeTexts.UnreadableValue, facts.Unreadable));
         }
 
+        if (facts.SnapshotAt is { } cut)
+        {
+            yield return new NamedFact(VolumeTexts.FactSnapshot, facts.SnapshotClass is { } name
+                ? Figures.Format(VolumeTexts.SnapshotOfClass, name, Figures.Exact(cut, time)) : Figures.Exact(cut, time));
+        }
+
         yield return new NamedFact(VolumeTexts.FactHeld, facts.HeldSeconds is { } seconds
-            ? Figures.Format(VolumeTexts.HeldValue, facts.HeldStill ?? "", Figures.Duration(TimeSpan.FromSeconds(seconds))) : VolumeTexts.NotHeld);
-        yield return new NamedFact(VolumeTexts.FactMount, $"{facts.MountPoint} ({facts.FileSystem})");
+            ? Figures.Format(VolumeTexts.HeldValue, facts.HeldStill ?? "", Figures.Duration(TimeSpan.FromSeconds(seconds))) : facts.SnapshotAt is null ? VolumeTexts.NotHeld : VolumeTexts.NotHeldForCut);
+        if (facts.MountPoint is not null)
+        {
+            yield return new NamedFact(VolumeTexts.FactMount, $"{facts.MountPoint} ({facts.FileSystem})");
+        }
     }
 }

@@ -83,7 +83,7 @@ public partial class PlanPage : LivePage
             ? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{Name}'", "All plans are on the Plans page.")
             : Library.Read(_versions[0]);
         // The one that was asked for, else one that can be recovered in place.
-        _source ??= Sources.OrderBy(source => source.Name == SourceAsked ? 0 : (source.Postgres?.DataDirectory ?? source.VCluster?.DataDirectory ?? source.Volume?.Path) is not null ? 1 : 2).Select(source => source.Name).FirstOrDefault();
+        _source ??= Sources.OrderBy(source => source.Name == SourceAsked ? 0 : (source.Postgres?.DataDirectory ?? source.VCluster?.DataDirectory ?? source.Volume?.Place) is not null ? 1 : 2).Select(source => source.Name).FirstOrDefault();
         _measured = await Durations.ReadAsync(
             _template.Covers != PlanCover.Source ? [.. Estate.Sources.Where(source => _template.Covers == PlanCover.Set || _template.MayHold(source)).Select(source => source.Name)] : _source is null ? [] : [_source],
             cancellationToken);

@@ -127,8 +127,11 @@ public partial class SourcePage : LivePage
 
             if (source.Volume is { } volume)
             {
-                yield return new NamedFact(VolumeTexts.FactPath, volume.Path);
-                yield return new NamedFact(VolumeTexts.FactNode, volume.Node ?? VolumeTexts.NodeHere);
+                foreach (var fact in VolumeFactRows.Of(volume))
+                {
+                    yield return fact;
+                }
+
                 yield return new NamedFact(VolumeTexts.FactExcluded, volume.Exclude.Count == 0 ? PageTexts.NoneWord : Figures.List(volume.Exclude));
                 yield return new NamedFact(VolumeTexts.FactNewest, _points is [var newest, ..] ? VolumeFactRows.Line(newest.Point) ?? PageTexts.NoneWord : PageTexts.NoneWord);
             }

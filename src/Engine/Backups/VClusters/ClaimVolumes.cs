@@ -97,47 +97,22 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
     /// <summary>Finds the directory of a claim's volume, or says why there is none to read.</summary>
     public async Task<(string Volume, string? Path, string Problem)> FindAsync(JsonObject claim, CancellationToken cancellationToken)
     {
-        if (claim["spec"]?["volumeName"]?.GetValue<string>() is not { Length: > 0 } volume)
-        {
-            return ("", null, "it is bound to no volume");
-        }
-
         try
         {
-            var spec = (await access.Host.FindAsync("/api/v1/persistentvolumes/" + volume, cancellationToken).ConfigureAwait(false))?["spec"];
-            var path = spec?["hostPath"]?["path"]?.GetValue<string>() ?? spec?["local"]?["path"]?.GetValue<string>();
-            return path is null
-                ? (volume, null, spec is null ? $"its volume {volume} is missing" : $"its volume {volume} is no directory of a node ({spec["csi"]?["driver"]?.GetValue<string>() ?? "another driver"}); back it up where it is mounted, as a source of kind volume")
-                : Look(volume, path);
+            var volume = await BoundVolume.FindAsync(access.Host, claim, cancellationToken).ConfigureAwait(false);
+            if (volume.Directory is null)
+            {
+                return (volume.Name, null, volume.Spec is null
+                    ? volume.Problem
+                    : $"its volume {volume.Name} is no directory of a node ({volume.Driver}); back it up by itself, as a source of kind volume with a Claim");
+            }
+
+            var (path, problem) = volume.Look(settings.VolumesDirectory!);
+            return (volume.Name, path, problem);
         }
         catch (EngineException fault) when (fault.Kind == ErrorKind.Denied)
         {
-            return (volume, null, fault.Message);
-        }
-    }
-
-    private (string Volume, string? Path, string Problem) Look(string volume, string path)
-    {
-        try
-        {
-            var (real, root) = (VolumePlace.RealPath(path), VolumePlace.RealPath(settings.VolumesDirectory!));
-            if (!real.StartsWith(root.TrimEnd('/') + '/', StringComparison.Ordinal))
-            {
-                return (volume, null, $"{path} of volume {volume} is not below {settings.VolumesDirectory}");
-            }
-
-            if (!Directory.Exists(real))
-            {
-                return (volume, null, $"there is no directory {path} of volume {volume} here");
-            }
-
-            // What it refuses, it refuses here.
-            _ = Directory.EnumerateFileSystemEntries(real).FirstOrDefault();
-            return (volume, real, "");
-        }
-        catch (Exception fault) when (fault is UnauthorizedAccessException or IOException)
-        {
-            return (volume, null, $"{path} of volume {volume} cannot be read: {fault.Message}");
+            return (BoundVolume.NameIn(claim) ?? "", null, fault.Message);
         }
     }
 }

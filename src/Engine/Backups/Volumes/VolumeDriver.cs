@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Storage;
@@ -14,7 +15,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// <param name="estate">Whose own tiers are left out, should they lie in a volume.</param>
 /// <param name="data">Left out likewise.</param>
 /// <param name="nodes">The nodes whose volumes this process can see.</param>
-public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, DataFolder data, ServedNodes nodes) : ISourceDriver
+/// <param name="snapshots">Takes those of claims.</param>
+public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, DataFolder data, ServedNodes nodes, VolumeSnapshots snapshots, TimeProvider time) : ISourceDriver
 {
     /// <summary>The manifests' kind.</summary>
     public const string ManifestKind = "volume";
@@ -25,7 +27,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
     /// <summary>Strategy of a raw image or a block device.</summary>
     public const string ImageStrategy = "image";
 
-    /// <summary>Property of the manifest: the path that was read.</summary>
+    /// <summary>Property of the manifest: what was read, as <see cref="VolumeSettings.Place"/> names it.</summary>
     public const string PathProperty = "path";
 
     /// <summary>Property of the manifest: how it was taken.</summary>
@@ -49,15 +51,43 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         ArgumentNullException.ThrowIfNull(repository);
         var settings = request.Source.Volume!;
         RequireNode(request.Source, settings);
-        var place = VolumePlace.Look(settings.Path);
-        log?.Invoke("preflight", place.ToString());
-        var parent = await FindParentAsync(repository, request.Source.Name, place, cancellationToken);
-        var before = parent is null ? null : VolumeFacts.TryParse(parent.Facts);
-        VolumePreflight.Check(settings, place, before);
+        if (settings.Snapshot is null)
+        {
+            return await StoreAsync(request, repository, await LookAsync(settings, cancellationToken), progress, log, cancellationToken);
+        }
+
+        await using var taken = await snapshots.TakeAsync(request.Source, request.Properties.GetValueOrDefault(BackupRun.RunProperty), log, cancellationToken);
+        var result = await StoreAsync(request, repository, taken.Reading, progress, log, cancellationToken);
+        // The restore point is made: what could not be removed is told with it, removed later, and stands in the way of the next backup.
+        return await taken.RemoveAsync() is { } left ? result with { Warnings = [left, .. result.Warnings] } : result;
+    }
+
+    /// <summary>Where the volume is now.</summary>
+    private async Task<VolumeReading> LookAsync(VolumeSettings settings, CancellationToken cancellationToken)
+    {
+        var claim = settings.Claim is null ? null : await ClaimPlace.FindAsync(settings, time, cancellationToken);
+        return new VolumeReading(settings.Place, VolumePlace.Look(claim?.Path ?? settings.Path!), claim?.Volume);
+    }
+
+    /// <summary>Reads it and makes the restore point.</summary>
+    private async Task<BackupResult> StoreAsync(
+        CaptureRequest request, BackupRepository repository, VolumeReading reading, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        var (settings, place) = (request.Source.Volume!, reading.Place);
+        log?.Invoke("preflight", reading.ToString());
+        var last = await FindLastAsync(repository, request.Source.Name, reading, cancellationToken);
+        var before = last is null ? null : VolumeFacts.TryParse(last.Facts);
+        if (reading.Snapshot is null)
+        {
+            VolumePreflight.Check(settings, place, before);
+        }
+
+        // Another volume of the same claim has other files by the same names.
+        var parent = before?.Volume == reading.Volume ? last : null;
         await using var session = await repository.BeginAsync(
             request.Description with { Strategy = place.Form == VolumeFacts.DirectoryForm ? FilesStrategy : ImageStrategy, Parent = parent?.Id }, cancellationToken);
-        var (artifact, held, how) = await ReadAsync(request, session, place, parent, progress, log, cancellationToken);
-        var facts = Describe(place, artifact, parent, before, held, how);
+        var (artifact, held, how) = await ReadAsync(request, session, reading, parent, progress, log, cancellationToken);
+        var facts = Describe(reading, artifact, parent, before, held, how);
         VolumePreflight.CheckContent(settings, facts);
         foreach (var warning in artifact.Warnings)
         {
@@ -65,8 +95,8 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         }
 
         log?.Invoke("commit", string.Create(CultureInfo.InvariantCulture,
-            $"{facts.Files} files, {facts.ChangedFiles} of them new or changed, {facts.Unreadable} items unreadable; committing"));
-        var manifest = await session.CommitAsync(facts.ToJson(), Properties(request, settings, place), cancellationToken);
+            $"{facts.Files} files, {facts.ChangedFiles} of them {(reading.Snapshot is null ? "new or changed" : "read anew")}, {facts.Unreadable} items unreadable; committing"));
+        var manifest = await session.CommitAsync(facts.ToJson(), Properties(request, reading), cancellationToken);
         return Result(request, repository, manifest);
     }
 
@@ -77,42 +107,13 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         return Task.FromResult(Result(request, repository, committed));
     }
 
-    /// <summary>Reads it, held still where that is configured; thawed as soon as the last byte is read, before the commit.</summary>
+    /// <summary>Reads it, held still where that is configured; a snapshot lies still by itself, and was held for its cut.</summary>
     private async Task<(StoredArtifact Artifact, TimeSpan Held, string? How)> ReadAsync(
-        CaptureRequest request, BackupSession session, VolumePlace place, Manifest? parent, IProgress<TransferProgress>? progress, Action<string, string>? log,
-        CancellationToken cancellationToken)
-    {
-        var frozen = await freeze.HoldAsync(request.Source, place, log, cancellationToken);
-        if (frozen is null)
-        {
-            return (await WriteAsync(request, session, place, parent, progress, cancellationToken), TimeSpan.Zero, null);
-        }
-
-        await using (frozen)
-        {
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, frozen.Expired);
-            StoredArtifact artifact;
-            try
-            {
-                artifact = await WriteAsync(request, session, place, parent, progress, either.Token);
-            }
-            catch (OperationCanceledException) when (frozen.Expired.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-            {
-                throw TooLong(request.Source);
-            }
-
-            var wasFrozen = await frozen.ThawAsync();
-            // It may have run out between the last byte and the thaw, or another may have thawed it: then nobody knows whether a writer came between.
-            return frozen.HasExpired ? throw TooLong(request.Source)
-                : wasFrozen ? (artifact, frozen.Held, frozen.Record.How)
-                : throw new EngineException("frozen-no-more", ErrorKind.Conflict, $"{request.Source.Name} was thawed by somebody else while it was read; no restore point was made",
-                    "Look what else freezes and thaws this file system, such as a snapshot tool, and let it run at another time.");
-        }
-    }
-
-    private static EngineException TooLong(Source source) => new(
-        "frozen-too-long", ErrorKind.Unavailable, $"{source.Name} was frozen for {source.Volume!.Hooks!.FrozenLimit:c} and thawed before all of it was read; no restore point was made",
-        "Give more time with FrozenLimit, leave out what need not be of the same instant, or let FreezeCommand make a snapshot and back that up.");
+        CaptureRequest request, BackupSession session, VolumeReading reading, Manifest? parent, IProgress<TransferProgress>? progress, Action<string, string>? log,
+        CancellationToken cancellationToken) => reading.Snapshot is { } snapshot
+        ? (await WriteAsync(request, session, reading.Place, parent, progress, cancellationToken), snapshot.Held, snapshot.How)
+        : await freeze.WhileHeldAsync(
+            request.Source, reading.Place, "all of it was read", token => WriteAsync(request, session, reading.Place, parent, progress, token), log, cancellationToken);
 
     private async Task<StoredArtifact> WriteAsync(
         CaptureRequest request, BackupSession session, VolumePlace place, Manifest? parent, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
@@ -121,14 +122,14 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         var name = ArtifactOf(place);
         if (place.Form == VolumeFacts.DeviceForm)
         {
-            await using var device = new FileStream(settings.Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
+            await using var device = new FileStream(place.Path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0, FileOptions.SequentialScan);
             return await session.WriteStreamAsync(name, "block device", device, progress, cancellationToken);
         }
 
-        return await session.WriteTreeAsync(name, [settings.Path], new TreeOptions
+        return await session.WriteTreeAsync(name, [place.Path], new TreeOptions
         {
             ParentArtifact = parent is null ? null : name,
-            Excluded = [.. OwnFolders(settings.Path)],
+            Excluded = [.. OwnFolders(place.Path)],
             // What a restore keeps aside is no content of the volume.
             Exclude = [.. settings.Exclude, VolumeUndo.FolderPattern],
             OneFileSystem = settings.OneFileSystem,
@@ -136,17 +137,20 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
     }
 
     /// <summary>The newest restore point of this source that was read from the same place: what did not change is taken over from it.</summary>
-    private static async Task<Manifest?> FindParentAsync(BackupRepository repository, string source, VolumePlace place, CancellationToken cancellationToken) =>
+    private static async Task<Manifest?> FindLastAsync(BackupRepository repository, string source, VolumeReading reading, CancellationToken cancellationToken) =>
         (await repository.ListAsync(cancellationToken)).Points.LastOrDefault(point =>
-            point is { Kind: ManifestKind } && point.Source == source && point.Properties.GetValueOrDefault(PathProperty) == place.Path
-            && point.Artifacts.Any(artifact => artifact.Name == ArtifactOf(place)));
+            point is { Kind: ManifestKind } && point.Source == source && point.Properties.GetValueOrDefault(PathProperty) == reading.Name
+            && point.Artifacts.Any(artifact => artifact.Name == ArtifactOf(reading.Place)));
 
-    private static VolumeFacts Describe(VolumePlace place, StoredArtifact artifact, Manifest? parent, VolumeFacts? before, TimeSpan held, string? how)
+    private static VolumeFacts Describe(VolumeReading reading, StoredArtifact artifact, Manifest? parent, VolumeFacts? before, TimeSpan held, string? how)
     {
+        var place = reading.Place;
         var counts = artifact.Counts ?? new TreeCounts(1, 0, 0, 0, 0, artifact.Length, 1, artifact.Length);
         return new VolumeFacts
         {
-            Path = place.Path,
+            Path = reading.Name,
+            Volume = reading.Volume,
+            ReadAt = reading.Volume is null ? null : place.Path,
             Form = place.Form,
             Files = counts.Files,
             Directories = counts.Directories,
@@ -160,18 +164,21 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
             Since = parent?.Id.Value,
             FilesBefore = before?.Files,
             Unreadable = artifact.Unreadable,
-            MountPoint = place.MountPoint,
-            MountSource = place.MountSource,
+            // The mount of a snapshot's copy is gone by the next backup, and says nothing of the volume's own.
+            MountPoint = reading.Snapshot is null ? place.MountPoint : null,
+            MountSource = reading.Snapshot is null ? place.MountSource : null,
             FileSystem = place.FileSystem,
             HeldStill = how,
+            SnapshotAt = reading.Snapshot?.CutAt,
+            SnapshotClass = reading.Snapshot?.Class,
             HeldSeconds = how is null ? null : Math.Round(held.TotalSeconds, 3),
         };
     }
 
-    private static Dictionary<string, string> Properties(CaptureRequest request, VolumeSettings settings, VolumePlace place) => new(request.Properties)
+    private static Dictionary<string, string> Properties(CaptureRequest request, VolumeReading reading) => new(request.Properties)
     {
-        [StrategyProperty] = place.Form == VolumeFacts.DirectoryForm ? FilesStrategy : ImageStrategy,
-        [PathProperty] = settings.Path,
+        [StrategyProperty] = reading.Place.Form == VolumeFacts.DirectoryForm ? FilesStrategy : ImageStrategy,
+        [PathProperty] = reading.Name,
     };
 
     private static BackupResult Result(CaptureRequest request, BackupRepository repository, Manifest manifest)

@@ -16,8 +16,14 @@ public sealed record VolumeFacts
     /// <summary>A block device.</summary>
     public const string DeviceForm = "device";
 
-    /// <summary>Where it was, as configured.</summary>
+    /// <summary>Where it was, as configured: a path, or a claim.</summary>
     public required string Path { get; init; }
+
+    /// <summary>Of a claim: the PersistentVolume that it was bound to.</summary>
+    public string? Volume { get; init; }
+
+    /// <summary>Of a claim: the directory that was read.</summary>
+    public string? ReadAt { get; init; }
 
     /// <summary>One of the three forms.</summary>
     public required string Form { get; init; }
@@ -41,7 +47,10 @@ public sealed record VolumeFacts
     /// <summary>The same without holes: the space that a restore needs.</summary>
     public long ContentBytes { get; init; }
 
-    /// <summary>Files that are new or changed since the restore point before; all of them in the first.</summary>
+    /// <summary>
+    /// Files that are new or changed since the restore point before; all of them in the first. In a snapshot's copy an unchanged file may be another one with the
+    /// same content: these were read, whether they were changed or not.
+    /// </summary>
     public long ChangedFiles { get; init; }
 
     /// <summary>The content that was read for them.</summary>
@@ -71,9 +80,15 @@ public sealed record VolumeFacts
     /// <summary>For how long writers were held up.</summary>
     public double? HeldSeconds { get; init; }
 
+    /// <summary>When the snapshot was cut that was read, as the cluster says it; null where the volume itself was read.</summary>
+    public DateTimeOffset? SnapshotAt { get; init; }
+
+    /// <summary>The snapshot's class.</summary>
+    public string? SnapshotClass { get; init; }
+
     /// <summary>True where the content is of one instant.</summary>
     [JsonIgnore]
-    public bool IsConsistent => HeldStill is not null;
+    public bool IsConsistent => HeldStill is not null || SnapshotAt is not null;
 
     /// <summary>The JSON that the manifest holds.</summary>
     public JsonElement ToJson() => JsonSerializer.SerializeToElement(this, VolumeJson.Default.VolumeFacts);
@@ -104,6 +119,7 @@ public sealed record VolumeFacts
 [JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(VolumeFacts))]
 [JsonSerializable(typeof(FreezeRecord))]
+[JsonSerializable(typeof(Claims.SnapshotRecord))]
 [JsonSerializable(typeof(UndoHeader))]
 [JsonSerializable(typeof(UndoEntry))]
 internal sealed partial class VolumeJson : JsonSerializerContext;

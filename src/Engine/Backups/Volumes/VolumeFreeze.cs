@@ -21,12 +21,49 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
 
     private const string Actor = "engine";
 
+    /// <summary>Does something while a volume is held still, where something says how; it is thawed as soon as that is done.</summary>
+    /// <param name="place">As of <see cref="HoldAsync"/>.</param>
+    /// <param name="aim">What it has to come to before the time is over, as in "before all of it was read".</param>
+    /// <param name="work">What is done; its token ends when writers were held up for too long.</param>
+    /// <returns>What the work gave, how long writers were held up, and how; null where they were not.</returns>
+    /// <exception cref="EngineException"><c>frozen-too-long</c>, <c>frozen-no-more</c>; as <see cref="HoldAsync"/>; what the work says.</exception>
+    internal async Task<(T Result, TimeSpan Held, string? How)> WhileHeldAsync<T>(
+        Source source, VolumePlace? place, string aim, Func<CancellationToken, Task<T>> work, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        var frozen = await HoldAsync(source, place, log, cancellationToken);
+        if (frozen is null)
+        {
+            return (await work(cancellationToken), TimeSpan.Zero, null);
+        }
+
+        await using (frozen)
+        {
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, frozen.Expired);
+            T result;
+            try
+            {
+                result = await work(either.Token);
+            }
+            catch (OperationCanceledException) when (frozen.Expired.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            {
+                throw TooLong(source, aim);
+            }
+
+            var wasFrozen = await frozen.ThawAsync();
+            // It may have run out between the last byte and the thaw, or another may have thawed it: then nobody knows whether a writer came between.
+            return frozen.HasExpired ? throw TooLong(source, aim)
+                : wasFrozen ? (result, frozen.Held, frozen.Record.How)
+                : throw new EngineException("frozen-no-more", ErrorKind.Conflict, $"{source.Name} was thawed by somebody else before {aim}; no restore point was made",
+                    "Look what else freezes and thaws this file system, such as a snapshot tool, and let it run at another time.");
+        }
+    }
+
     /// <summary>Freezes a volume, or gives null where nothing says how.</summary>
+    /// <param name="place">Where it is on this machine; null where it is not here, which only commands can freeze.</param>
     /// <exception cref="EngineException"><c>freeze-refused</c>, <c>freeze-failed</c>, <c>frozen-by-another</c>, <c>thaw-failed</c>; it is not frozen by us then, or the message says so.</exception>
-    public async Task<FrozenVolume?> HoldAsync(Source source, VolumePlace place, Action<string, string>? log, CancellationToken cancellationToken)
+    public async Task<FrozenVolume?> HoldAsync(Source source, VolumePlace? place, Action<string, string>? log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(source);
-        ArgumentNullException.ThrowIfNull(place);
         if (source.Volume?.Hooks is not { } hooks)
         {
             return null;
@@ -36,12 +73,12 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
         var how = hooks.Fsfreeze ? Fsfreeze : "command";
         if (hooks.Fsfreeze)
         {
-            RefuseOwnFileSystem(place);
+            RefuseOwnFileSystem(place!);
         }
 
-        IReadOnlyList<string> freeze = hooks.Fsfreeze ? [Fsfreeze, "-f", place.MountPoint] : hooks.FreezeCommand!;
-        IReadOnlyList<string> thaw = hooks.Fsfreeze ? [Fsfreeze, "-u", place.MountPoint] : hooks.ThawCommand!;
-        var record = new FreezeRecord(source.Name, source.Volume.Path, how, thaw, hooks.Timeout.TotalSeconds, registry.Owner, time.GetUtcNow());
+        IReadOnlyList<string> freeze = hooks.Fsfreeze ? [Fsfreeze, "-f", place!.MountPoint] : hooks.FreezeCommand!;
+        IReadOnlyList<string> thaw = hooks.Fsfreeze ? [Fsfreeze, "-u", place!.MountPoint] : hooks.ThawCommand!;
+        var record = new FreezeRecord(source.Name, place?.Path ?? source.Volume.Place, how, thaw, hooks.Timeout.TotalSeconds, registry.Owner, time.GetUtcNow());
         // Before the command: a process that dies in it leaves a volume that the next start thaws.
         ledger.Write(record);
         var isAnothers = false;
@@ -55,7 +92,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
                 isAnothers = hooks.Fsfreeze && fault.Contains("Device or resource busy", StringComparison.Ordinal);
                 if (isAnothers)
                 {
-                    throw new EngineException("frozen-by-another", ErrorKind.Conflict, $"{place.MountPoint} of {source.Name} is frozen by somebody else already, who may thaw it at any moment",
+                    throw new EngineException("frozen-by-another", ErrorKind.Conflict, $"{place!.MountPoint} of {source.Name} is frozen by somebody else already, who may thaw it at any moment",
                         "It was left as it is, and nothing was backed up. Wait for the other backup, or look who froze it (another volume on the same file system, a snapshot tool).");
                 }
 
@@ -95,6 +132,10 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
             }
         }
     }
+
+    private static EngineException TooLong(Source source, string aim) => new(
+        "frozen-too-long", ErrorKind.Unavailable, $"{source.Name} was frozen for {source.Volume!.Hooks!.FrozenLimit:c} and thawed before {aim}; no restore point was made",
+        "Give more time with FrozenLimit, leave out what need not be of the same instant, or take a snapshot: Snapshot of a claim, or a FreezeCommand that makes one.");
 
     /// <summary>What an attempt left that died with its worker, while this process lives on.</summary>
     private async Task ThawLeftAsync(string source, Action<string, string>? log)

@@ -4,7 +4,7 @@ using System.Text;
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 
 /// <summary>What lies at a volume's path now, and on which mount.</summary>
-/// <param name="Path">As configured.</param>
+/// <param name="Path">As configured; of a claim where it was found.</param>
 /// <param name="Form">One of the forms of <see cref="VolumeFacts"/>.</param>
 /// <param name="MountPoint">The mount point that it lies on.</param>
 /// <param name="MountSource">What is mounted there.</param>

@@ -22,8 +22,8 @@ internal static class VolumePreflight
 
     /// <summary>Before a volume is restored in place: its files must not fill the disk that its empty mount point lies on.</summary>
     /// <exception cref="EngineException"><c>volume-unmounted</c>, and as <see cref="VolumePlace.Look"/>.</exception>
-    public static void CheckTarget(VolumeSettings settings, VolumeFacts stored) =>
-        RequireMount(settings, VolumePlace.Look(settings.Path), stored, "make the plan again", "Nothing was changed.");
+    public static void CheckTarget(VolumeSettings settings, string path, VolumeFacts stored) =>
+        RequireMount(settings, VolumePlace.Look(path), stored, "make the plan again", "Nothing was changed.");
 
     private static void RequireMount(VolumeSettings settings, VolumePlace place, VolumeFacts? before, string then, string state)
     {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
@@ -8,20 +9,24 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Health.Probes;
 
 /// <summary>The probes of volumes on this machine: is the path there, on the mount of the last backup, can it be read, is there space, is it not left frozen.</summary>
-public sealed class VolumeProbes(ProtectedEstate estate, NpgsqlDataSource catalog, FreezeLedger freezes) : IProbeSource
+public sealed class VolumeProbes(ProtectedEstate estate, NpgsqlDataSource catalog, FreezeLedger freezes, SnapshotLedger snapshots, TimeProvider time) : IProbeSource
 {
     /// <inheritdoc/>
-    public IReadOnlyList<IHealthProbe> Probes { get; } = [.. estate.Sources.Where(source => source.Volume is not null).SelectMany(source => Of(source, estate.Health, catalog, freezes))];
+    public IReadOnlyList<IHealthProbe> Probes { get; } =
+    [
+        .. estate.Sources.Where(source => source.Volume is not null).SelectMany(source =>
+            source.Volume!.Snapshot is null ? Of(source, estate.Health, catalog, freezes, time) : ClaimProbe.Of(source, snapshots, time)),
+    ];
 
-    private static IEnumerable<IHealthProbe> Of(Source source, HealthSettings health, NpgsqlDataSource catalog, FreezeLedger freezes)
+    private static IEnumerable<IHealthProbe> Of(Source source, HealthSettings health, NpgsqlDataSource catalog, FreezeLedger freezes, TimeProvider time)
     {
         var (subject, volume) = (HealthSubject.Of(source), source.Volume!);
         // A volume of another node is seen by that node's agent alone.
-        var path = volume.Node is null ? volume.Path : null;
+        var path = volume.Node is null ? new VolumeWhereabouts(volume, time) : null;
         yield return new VolumeProbe(subject, "path", ProbeKind.Reach, path, (there, token) => MountAsync(source, there, catalog, token));
         yield return new VolumeProbe(subject, "read", ProbeKind.Query, path, (there, _) => ReadAsync(source, there, freezes));
         yield return new VolumeProbe(subject, "inodes", ProbeKind.Disk, path, (there, _) => Task.FromResult(Inodes(there, health.MinimumFreePercent)));
-        yield return new DiskProbe(subject, path, health.MinimumFreePercent);
+        yield return new VolumeProbe(subject, "disk", ProbeKind.Disk, path, (there, token) => new DiskProbe(subject, there, health.MinimumFreePercent).AskAsync(token));
     }
 
     private static async Task<ProbeFinding> MountAsync(Source source, string path, NpgsqlDataSource catalog, CancellationToken cancellationToken)
@@ -29,7 +34,9 @@ public sealed class VolumeProbes(ProtectedEstate estate, NpgsqlDataSource catalo
         var place = VolumePlace.Look(path);
         var last = await catalog.Command("SELECT facts->>'mountPoint' FROM restore_point WHERE source = $1 AND facts ? 'mountPoint' ORDER BY created_at DESC LIMIT 1", source.Name)
             .FirstAsync(row => row.GetString(0), cancellationToken);
-        return last is not null && last != place.MountPoint && source.Volume!.RequireMount != false
+        // A claim's mount is another one with each Pod; what tells that nothing is mounted is the mount that shows through then.
+        var isLost = last is not null && (source.Volume!.Claim is null ? last != place.MountPoint : last != place.MountPoint && VolumePlace.IsBelow(last, place.MountPoint));
+        return isLost && source.Volume!.RequireMount != false
             ? new ProbeFinding(ProbeAnswer.Refused, $"{path} lies on {place.MountPoint}; at the last backup it was on {last}", "volume-unmounted")
             : new ProbeFinding(ProbeAnswer.Answered, $"{place.FileSystem} from {place.MountSource} on {place.MountPoint}");
     }
@@ -72,7 +79,7 @@ public sealed class VolumeProbes(ProtectedEstate estate, NpgsqlDataSource catalo
 /// <summary>Asks a volume something on a thread of its own: a share whose server is gone answers nobody, and must not hold up the round.</summary>
 /// <param name="path">Null where this process cannot see it.</param>
 internal sealed class VolumeProbe(
-    HealthSubject subject, string name, ProbeKind kind, string? path, Func<string, CancellationToken, Task<ProbeFinding>> ask) : IHealthProbe
+    HealthSubject subject, string name, ProbeKind kind, VolumeWhereabouts? path, Func<string, CancellationToken, Task<ProbeFinding>> ask) : IHealthProbe
 {
     public HealthSubject Subject => subject;
 
@@ -88,17 +95,30 @@ internal sealed class VolumeProbe(
             return new ProbeFinding(ProbeAnswer.NotDetectable, "it lies on another node, whose agent backs it up");
         }
 
+        string there;
         try
         {
-            return await Task.Run(() => ask(path, cancellationToken), cancellationToken).WaitAsync(cancellationToken);
+            there = await path.FindAsync(cancellationToken);
         }
         catch (EngineException fault)
         {
-            return new ProbeFinding(fault.Kind == ErrorKind.Denied ? ProbeAnswer.Denied : ProbeAnswer.Refused, fault.Message, fault.Code);
+            // One kind of probe says so, which alone confirms nothing: of the volume itself nothing is known.
+            return kind == ProbeKind.Reach ? Refused(fault) : new ProbeFinding(ProbeAnswer.NotDetectable, fault.Message, fault.Code);
+        }
+
+        try
+        {
+            return await Task.Run(() => ask(there, cancellationToken), cancellationToken).WaitAsync(cancellationToken);
+        }
+        catch (EngineException fault)
+        {
+            return Refused(fault);
         }
         catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
         {
             return new ProbeFinding(ProbeAnswer.Refused, fault.Message);
         }
     }
+
+    private static ProbeFinding Refused(EngineException fault) => new(fault.Kind == ErrorKind.Denied ? ProbeAnswer.Denied : ProbeAnswer.Refused, fault.Message, fault.Code);
 }

@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Repository;
@@ -14,7 +15,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 public sealed record InPlaceRecovery(RecoveryTarget Target, RecoveryBasis Basis, LossWindow Loss, IReadOnlyList<string> Notes);
 
 /// <summary>Makes the part of a recovery plan that a restore driver carries out: of volumes, virtual clusters and Redis.</summary>
-public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess access)
+public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess access, TimeProvider time)
 {
     /// <summary>What a driver says of a restore point that it cannot put back in place, as of a cluster's without a snapshot of etcd.</summary>
     public const string UnfitCode = "restore-target-unsupported";
@@ -54,7 +55,7 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
             var options = InPlaceOptions.Of(source.Kind, template);
             var (place, target, directory) = source switch
             {
-                { Volume: { } volume } => OfVolume(volume, manifest, options, request),
+                { Volume: { } volume } => await OfVolumeAsync(source.Name, volume, manifest, options, request, cancellationToken),
                 { Redis: { } redis } => OfRedis(redis),
                 _ => await OfClusterAsync(source.VCluster!, repository, manifest, request, cancellationToken),
             };
@@ -98,11 +99,22 @@ public sealed class InPlacePlans(RestoreDrivers drivers, RestorePointAccess acce
         return (place, place, settings.DataDirectory!);
     }
 
-    private static (RestoreTarget Place, RestoreTarget Target, string Directory) OfVolume(VolumeSettings settings, Manifest manifest, InPlaceOptions options, PlanRequest request)
+    private async Task<(RestoreTarget Place, RestoreTarget Target, string Directory)> OfVolumeAsync(
+        string name, VolumeSettings settings, Manifest manifest, InPlaceOptions options, PlanRequest request, CancellationToken cancellationToken)
     {
-        VolumePreflight.CheckTarget(settings, VolumeFacts.Of(manifest));
-        var place = new DirectoryTarget(settings.Path) { InPlace = true };
-        return (place, place with { Delete = options.Delete, Verify = options.Verify && !request.IsSketch, Exchange = true }, settings.Path);
+        var path = settings.Path ?? await PathOfClaimAsync(name, settings, cancellationToken);
+        VolumePreflight.CheckTarget(settings, path, VolumeFacts.Of(manifest));
+        var place = new DirectoryTarget(path) { InPlace = true };
+        return (place, place with { Delete = options.Delete, Verify = options.Verify && !request.IsSketch, Exchange = true }, path);
+    }
+
+    /// <summary>A mount that is there while a Pod runs is gone when the plan has stopped what uses the volume.</summary>
+    private async Task<string> PathOfClaimAsync(string name, VolumeSettings settings, CancellationToken cancellationToken)
+    {
+        var place = await ClaimPlace.FindAsync(settings, time, cancellationToken);
+        return place.Pod is null ? place.Path : throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
+            $"{name} cannot be recovered in place by a plan: its volume {place.Volume} is mounted here only while Pod {place.Pod} runs",
+            $"restore it by hand while the Pod runs and its application is quiet, with dir:{place.Path}?inPlace=true");
     }
 
     private static async Task<(RestoreTarget Place, RestoreTarget Target, string Directory)> OfClusterAsync(

@@ -105,7 +105,7 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
         await File.WriteAllTextAsync(rig.Combine("mounted/file"), "content", Ct);
         rig.Settings = new VolumeSettings(rig.Combine("mounted")) { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(20), TimeSpan.FromMinutes(1)) };
 
-        var place = VolumePlace.Look(rig.Settings.Path);
+        var place = VolumePlace.Look(rig.Settings.Path!);
         await using (await rig.Freeze().HoldAsync(rig.Source, place, null, Ct))
         {
             await Shell.RunAsync("bash", "-c", $"! timeout 1 touch {rig.Combine("mounted/second")}");
@@ -121,12 +121,12 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
     {
         await using var rig = new VolumeRig(catalog);
         await using var disk = await FrozenByHookAsync(rig);
-        await Shell.RunAsync("fsfreeze", "-f", rig.Settings.Path);
+        await Shell.RunAsync("fsfreeze", "-f", rig.Settings.Path!);
 
         Assert.Equal("frozen-by-another", (await Assert.ThrowsAsync<EngineException>(rig.BackupAsync)).Code);
 
         // Only what is frozen can be thawed.
-        await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path);
+        await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path!);
         Assert.Null(rig.Ledger.Find(rig.Name));
         Assert.Equal(["volume.freeze-failed"], await rig.AuditAsync());
     }
@@ -136,16 +136,16 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
     {
         await using var rig = new VolumeRig(catalog);
         await using var disk = await FrozenByHookAsync(rig);
-        await using (var frozen = (await rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Settings.Path), null, Ct))!)
+        await using (var frozen = (await rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Settings.Path!), null, Ct))!)
         {
-            await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path);
+            await Shell.RunAsync("fsfreeze", "-u", rig.Settings.Path!);
             Assert.False(await frozen.ThawAsync());
         }
 
         Assert.Equal(["volume.frozen", "volume.thawed"], await rig.AuditAsync());
         var driver = rig.Driver();
         await using var repository = await rig.OpenAsync();
-        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.CaptureAsync(rig.Request(), repository, new Thawing(rig.Settings.Path), null, Ct));
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.CaptureAsync(rig.Request(), repository, new Thawing(rig.Settings.Path!), null, Ct));
         Assert.Equal("frozen-no-more", fault.Code);
         Assert.Empty((await repository.ListAsync(Ct)).Points);
     }

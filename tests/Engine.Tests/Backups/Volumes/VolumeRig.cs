@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
@@ -29,6 +30,7 @@ internal sealed class VolumeRig : IAsyncDisposable
         Estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null)], [], []);
         Tiers = new TierRepositories(Estate, TimeProvider.System);
         Ledger = new FreezeLedger(_folder.Combine("freezes"), _folder.Registry);
+        SnapshotLedger = Snapshots(_folder.Registry);
         Settings = new VolumeSettings(Volume);
         Restores = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), Estate, _data, TimeProvider.System);
     }
@@ -44,6 +46,8 @@ internal sealed class VolumeRig : IAsyncDisposable
     public TierRepositories Tiers { get; }
 
     public FreezeLedger Ledger { get; }
+
+    public SnapshotLedger SnapshotLedger { get; }
 
     public VolumeSettings Settings { get; set; }
 
@@ -73,14 +77,19 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public VolumeFreeze Freeze() => new(Ledger, _folder.Registry, _catalog.Pool, Estate, TimeProvider.System);
 
-    public VolumeDriver Driver() => new(Freeze(), Estate, _data, Nodes);
+    public VolumeDriver Driver() => new(Freeze(), Estate, _data, Nodes, new VolumeSnapshots(SnapshotLedger, Freeze(), _catalog.Pool, TimeProvider.System), TimeProvider.System);
+
+    /// <summary>The ledger of snapshots as a process has it that another one may be.</summary>
+    public SnapshotLedger Snapshots(ProcessRegistry registry) => new(_folder.Combine("snapshots"), registry);
 
     public Task<BackupRepository> OpenAsync() => Tiers.OpenOrCreateAsync(Estate.Tiers[0], "shop", Ct);
 
-    public async Task<BackupResult> BackupAsync()
+    public Task<BackupResult> BackupAsync() => BackupAsync(null);
+
+    public async Task<BackupResult> BackupAsync(IProgress<TransferProgress>? progress)
     {
         await using var repository = await OpenAsync();
-        var result = await Driver().CaptureAsync(Request(), repository, null, (phase, text) => Log.Add($"{phase}: {text}"), Ct);
+        var result = await Driver().CaptureAsync(Request(), repository, progress, (phase, text) => Log.Add($"{phase}: {text}"), Ct);
         _newest = await repository.ReadManifestAsync(result.BackupId, Ct);
         return result;
     }
