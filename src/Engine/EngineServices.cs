@@ -124,6 +124,8 @@ public static class EngineServices
         services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VClusterRestoreDriver>());
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
         services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
+        services.AddSingleton<Backups.Postgres.Physical.InPlace.InPlaceRestore>();
+        services.AddSingleton<IRestoreDriver, PostgresInPlaceDriver>();
         services.AddSingleton<RedisRestore>();
         services.AddSingleton<IRestoreDriver, RedisRestoreDriver>();
         services.AddSingleton<RedisDirectoryRestore>();

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
 using NpgsqlTypes;
 
 namespace Hexabase.DrConsole.Engine.Backups;
@@ -6,17 +7,19 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <summary>
 /// A new data directory for a cluster, recovered to a moment: <c>pgdata:/new/dir?port=P&amp;time=2026-11-24T14:32:10Z</c>, or
 /// <c>&amp;lsn=0/16B3748</c>, <c>&amp;name=before_upgrade</c>, <c>&amp;end=true</c>. Without one of them it is the restore point itself;
-/// with a time and the end it is whichever comes first.
+/// with a time and the end it is whichever comes first. With <c>&amp;inPlace=aside</c> or <c>&amp;inPlace=delta</c> it is a directory
+/// that exists, whose server is stopped.
 /// </summary>
-/// <param name="Path">Absolute; it does not exist or is empty.</param>
+/// <param name="Path">Absolute; it does not exist or is empty, but where it is restored in place.</param>
 /// <param name="Port">The server is left running there on 127.0.0.1; null leaves it stopped.</param>
 /// <param name="Time">Recover to the last commit before this.</param>
 /// <param name="Lsn">Recover to this place in the WAL.</param>
 /// <param name="Name">Recover to this named restore point.</param>
 /// <param name="ToEnd">True: recover as far as there is WAL.</param>
-public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset? Time = null, string? Lsn = null, string? Name = null, bool ToEnd = false) : RestoreTarget
+/// <param name="InPlace">Over the directory that is there, in this form; null: into a new one.</param>
+public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset? Time = null, string? Lsn = null, string? Name = null, bool ToEnd = false, InPlaceForm? InPlace = null) : RestoreTarget
 {
-    private static readonly string[] s_known = ["port", "time", "lsn", "name", "end"];
+    private static readonly string[] s_known = ["port", "time", "lsn", "name", "end", "inPlace"];
 
     /// <summary>True where WAL beyond the restore point's own is wanted.</summary>
     public bool IsPointInTime => Time is not null || Lsn is not null || Name is not null || ToEnd;
@@ -37,6 +40,7 @@ public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset?
             options.Add("end=true");
         }
 
+        Add("inPlace", InPlace?.ToString().ToLowerInvariant());
         Add("lsn", Lsn);
         Add("name", Name);
         Add("port", Port?.ToString(CultureInfo.InvariantCulture));
@@ -65,13 +69,29 @@ public sealed record PgDataTarget(string Path, int? Port = null, DateTimeOffset?
         var options = ReadOptions(parts.Length == 2 ? parts[1] : "", s_known, faults);
         var target = new PgDataTarget(
             System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path.Length > 0 ? path : ".", baseFolder)),
-            ReadPort(options, faults), ReadTime(options, faults), ReadLsn(options, faults), options.GetValueOrDefault("name"), Flag(options, "end", faults));
+            ReadPort(options, faults), ReadTime(options, faults), ReadLsn(options, faults), options.GetValueOrDefault("name"), Flag(options, "end", faults), ReadForm(options, faults));
         if (new[] { target.Time is not null, target.Lsn is not null, target.Name is not null, target.ToEnd && target.Time is null }.Count(given => given) > 1)
         {
             faults.Add("only one of time, lsn, name and end can be given, or time and end");
         }
 
         return target;
+    }
+
+    private static InPlaceForm? ReadForm(Dictionary<string, string> options, List<string> faults)
+    {
+        if (options.GetValueOrDefault("inPlace") is not { } text)
+        {
+            return null;
+        }
+
+        if (Enum.GetValues<InPlaceForm>().Where(form => form.ToString().Equals(text, StringComparison.OrdinalIgnoreCase)).Select(form => (InPlaceForm?)form).FirstOrDefault() is { } form)
+        {
+            return form;
+        }
+
+        faults.Add($"inPlace is '{text}'; it is aside (the whole directory is kept beside) or delta (what is right already stays)");
+        return null;
     }
 
     private static int? ReadPort(Dictionary<string, string> options, List<string> faults)

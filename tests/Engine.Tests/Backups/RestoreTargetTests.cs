@@ -80,6 +80,7 @@ public sealed class RestoreTargetTests
     [InlineData("pgdata:/d?lsn=0/16b3748", "pgdata:/d?lsn=0%2F16B3748")]
     [InlineData("pgdata:/d?name=before%20upgrade", "pgdata:/d?name=before%20upgrade")]
     [InlineData("pgdata:/d?end=true", "pgdata:/d?end=true")]
+    [InlineData("pgdata:/d?inPlace=Delta&end=true", "pgdata:/d?end=true&inPlace=delta")]
     public void Parse_data_directory_and_print_it_the_same_way(string text, string canonical)
     {
         var target = Assert.IsType<PgDataTarget>(RestoreTarget.Parse(text, "/base"));
@@ -90,8 +91,8 @@ public sealed class RestoreTargetTests
     [Fact]
     public void Parse_of_a_wrong_data_directory_names_every_mistake()
     {
-        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:?port=x&time=noon&lsn=zero&speed=9", "/"));
-        Assert.All(["path is missing", "port x", "time noon", "lsn zero", "option speed"], mistake => Assert.Contains(mistake, fault.Message, StringComparison.Ordinal));
+        var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:?port=x&time=noon&lsn=zero&speed=9&inPlace=1", "/"));
+        Assert.All(["path is missing", "inPlace is '1'", "port x", "time noon", "lsn zero", "option speed"], mistake => Assert.Contains(mistake, fault.Message, StringComparison.Ordinal));
         Assert.Contains("only one of", Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:/d?end=true&lsn=0/1", "/")).Message, StringComparison.Ordinal);
     }
 

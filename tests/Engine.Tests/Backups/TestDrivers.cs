@@ -11,8 +11,9 @@ internal static class TestDrivers
 {
     public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points), new RedisDriver(new RedisBackup(TimeProvider.System))]);
 
-    public static RestoreDrivers Of(PostgresRestores postgres) =>
+    public static RestoreDrivers Of(PostgresRestores postgres, params IRestoreDriver[] more) =>
         new([
+            .. more,
             new LogicalRestoreDriver(postgres.Logical), new PhysicalRestoreDriver(postgres.Physical),
             new RedisRestoreDriver(new RedisRestore(TimeProvider.System)), new RedisDirectoryRestoreDriver(new RedisDirectoryRestore(TimeProvider.System)),
             new ArtifactRestoreDriver(new ArtifactRestore(TimeProvider.System)),

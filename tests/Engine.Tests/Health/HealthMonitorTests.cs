@@ -191,6 +191,21 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Forty_three_seconds_in_which_nothing_answers_declare_nothing()
+    {
+        // Two rounds fall into them at most.
+        await using var rig = await HealthRig.CreateAsync(catalog, seed, servers: 2);
+        await rig.LookAsync();
+        await Task.WhenAll(rig.Servers.Select(server => server.KillAsync(Ct)));
+        var verdict = Assert.Single(await rig.LookAsync(2));
+        Assert.Equal((DisasterKind.NetworkPartition, IncidentState.Suspected), (verdict.Kind, verdict.State));
+        await Task.WhenAll(rig.Servers.Select(server => server.StartAsync(Ct)));
+
+        await rig.LookAsync(rig.Estate.Health.Thresholds.HealthyAfter);
+        Assert.All(await rig.IncidentsAsync(), incident => Assert.Equal((null, false), (incident.ConfirmedAt, incident.IsOpen)));
+    }
+
+    [Fact]
     public async Task Monitor_that_lost_its_lease_writes_nothing_and_old_rounds_are_summed_up_once()
     {
         await using var rig = await HealthRig.CreateAsync(catalog, seed);

@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
@@ -39,6 +40,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     private readonly List<IRecoveryAction> _actions = [];
     private Func<IRecoveryAction, IRecoveryAction> _wrap = action => action;
     private SourceDrivers _drivers = null!;
+    private RestoreDrivers _restoreDrivers = null!;
 
     /// <summary>What the server was started with: its files do not say on which port.</summary>
     private IReadOnlyList<string> _options = [];
@@ -94,7 +96,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         var restores = new PostgresRestores(new LogicalRestore(_folder.Registry, TimeProvider.System), new PhysicalRestore(_folder.Registry, TimeProvider.System));
         _drivers = TestDrivers.Of(
             new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
-        Requests = new RunRequests(Runs, Points, Access, _drivers, TestDrivers.Of(restores), new RestoreGate(_catalog.Pool, new ApprovalCatalog(_catalog.Pool), Estate), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
+        _restoreDrivers = TestDrivers.Of(restores, new PostgresInPlaceDriver(
+            new InPlaceRestore(_folder.Registry, TimeProvider.System) { OnStep = step => OnRestoreStep?.Invoke(step) }, Points, Access, TimeProvider.System));
+        Requests = new RunRequests(Runs, Points, Access, _drivers, _restoreDrivers, new RestoreGate(_catalog.Pool, new ApprovalCatalog(_catalog.Pool), Estate), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         var controls = new ServiceControls(_folder.Registry);
         var checks = new OperatorChecks(new HttpClient(), _folder.Registry);
         _actions.AddRange(
@@ -236,6 +240,13 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         }
     }
 
+    /// <summary>Called before each change of a restore over the data directory.</summary>
+    public Action<string>? OnRestoreStep { get; set; }
+
+    public Task StopAsync() => new PgCtlService(Server.DataFolder, _folder.Registry).StopAsync(_ => { }, Ct);
+
+    public Task StartAsync() => new PgCtlService(Server.DataFolder, _folder.Registry).StartAsync(_options, _ => { }, Ct);
+
     /// <summary>What the table holds when it is whole.</summary>
     public async Task<bool> IsWholeAsync() => (bool)(await ExecuteAsync(
         "SELECT count(*) = 2000 AND bool_and(note = 'parcel ' || id || repeat(' of the shop', 20)) FROM parcel"))!;
@@ -309,6 +320,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new RecoveryRun(
                 new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool)),
                 TimeProvider.System),
+            new RestoreRun(Points, Access, _restoreDrivers, new RestoreGate(_catalog.Pool, Gates, Estate)),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);

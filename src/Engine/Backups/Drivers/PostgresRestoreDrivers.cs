@@ -41,7 +41,7 @@ public sealed class PhysicalRestoreDriver(PhysicalRestore restore) : IRestoreDri
     public string PlanKind => PhysicalRestore.Kind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is PgDataTarget;
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is PgDataTarget { InPlace: null };
 
     /// <inheritdoc/>
     public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>

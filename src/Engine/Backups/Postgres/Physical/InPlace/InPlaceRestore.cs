@@ -240,7 +240,8 @@ public sealed partial class InPlaceRestore(ProcessRegistry registry, TimeProvide
         return BinaryPrimitives.ReadUInt64LittleEndian(number).ToString(CultureInfo.InvariantCulture);
     }
 
-    private static bool IsFinished(InPlaceOrder order) => PhysicalRestore.IsMarked(order.Target.Path, OperationOf(order));
+    /// <summary>True where an execution under this run's name has come to its end.</summary>
+    internal static bool IsFinished(InPlaceOrder order) => PhysicalRestore.IsMarked(order.Target.Path, OperationOf(order));
 
     private static void WriteMarker(InPlaceOrder order, string data) => LocalFolder.WritePrivateFile(
         Path.Combine(data, PhysicalRestore.Marker), PhysicalRestore.MarkerOf(OperationOf(order), order.RestorePoint.Id.Value, order.Target, ""), ServerUser.ForPostgres());
