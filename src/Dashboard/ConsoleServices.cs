@@ -3,6 +3,7 @@ using Hangfire.Dashboard;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Api;
 using Hexabase.DrConsole.Dashboard.Hubs;
+using Hexabase.DrConsole.Dashboard.Pages.Incidents;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Pages.Reports;
@@ -61,6 +62,8 @@ internal static class ConsoleServices
         services.AddHostedService(provider => provider.GetRequiredService<FreezeWatch>());
         services.AddSingleton<TierMonitor>();
         services.AddHostedService(provider => provider.GetRequiredService<TierMonitor>());
+        services.AddSingleton<IncidentBriefs>();
+        services.AddSingleton<PlanGateReader>();
         services.AddSingleton<PointRows>();
         services.AddSingleton<PointKeeping>();
         services.AddSingleton<RetentionReading>();

@@ -10,6 +10,12 @@ namespace Hexabase.DrConsole.Dashboard.Api;
 /// <param name="Body">The plan as its author wrote it, with its steps.</param>
 public sealed record ApiPlan(string Name, int Version, string Hash, string Author, string Note, DateTimeOffset CreatedAt, JsonElement Body);
 
+/// <summary>A plan's text to be saved.</summary>
+/// <param name="Body">As <see cref="ApiPlan.Body"/> has it. Another name than any plan's makes a new plan.</param>
+/// <param name="Note">Why.</param>
+/// <param name="BasedOn">The version that the author saw; 0, or left out, for a new plan.</param>
+public sealed record ApiPlanText(JsonElement? Body, string? Note, int? BasedOn);
+
 /// <summary>How a plan stands for a source, a workspace or several sources.</summary>
 /// <param name="State"><c>verified</c>, <c>needs_verification</c> or <c>not_verified</c>.</param>
 /// <param name="Proof">The drill or recovery that it was judged by.</param>
@@ -28,11 +34,22 @@ public sealed record ApiPlanReadiness(IReadOnlyList<ApiReadiness> Now, IReadOnly
 /// <summary>Plans with their versions, steps and readiness.</summary>
 internal static class PlanEndpoints
 {
+    private const int LongestNote = 200;
+
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/plans", async (PlanLibrary library, CancellationToken ct) => (await library.ListAsync(ct)).Select(Of)).Produces<IEnumerable<ApiPlan>>();
         api.MapGet("/plans/{name}", async (string name, PlanLibrary library, CancellationToken ct) =>
             Results.Ok((await VersionsAsync(library, name, ct)).Select(Of))).Produces<IEnumerable<ApiPlan>>();
+        api.MapPost("/plans", async (ApiPlanText body, HttpContext context, PlanLibrary library, CancellationToken ct) =>
+        {
+            ApiMistakes.Require(
+                (body.Body is { ValueKind: JsonValueKind.Object }, "body is no plan: a JSON object as GET /api/v1/plans has it"),
+                ((body.Note ?? "").Trim().Length is >= 1 and <= LongestNote, $"note is missing, or longer than {LongestNote} characters: it says why"),
+                (body.BasedOn is null or >= 0, "basedOn is no version"));
+            var saved = await library.SaveAsync(body.Body!.Value.GetRawText(), ApiEndpoints.ActorOf(context), body.Note!.Trim(), body.BasedOn ?? 0, ct);
+            return Results.Created(FormattableString.Invariant($"{ApiEndpoints.Root}/v1/plans/{Uri.EscapeDataString(saved.Plan)}"), Of(saved));
+        }).RequireAuthorization(ApiEndpoints.CanAdminister).Produces<ApiPlan>(StatusCodes.Status201Created);
         api.MapGet("/plans/{name}/readiness", async (string name, string? source, int? limit, PlanLibrary library, ReadinessCatalog readiness, CancellationToken ct) =>
         {
             var rows = ApiEndpoints.Limit(limit);

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Layout;
+using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -61,7 +62,7 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
             var restore = running.FirstOrDefault(run => run.Kind == RunKinds.Restore);
             var recovery = running.FirstOrDefault(run => run.Kind == RunKinds.Recovery)
                 ?? (await Runs.ListAsync(null, RunKinds.Recovery, RunState.Waiting, 1, cancellationToken) is [var waiting] ? waiting : null);
-            var banner = recovery is not null ? RecoveryBanner(recovery, await Recoveries.StepsAsync(recovery.Id, cancellationToken)) : restore is not null ? Banner(restore) : null;
+            var banner = recovery is not null ? await RecoveryBannerAsync(recovery, cancellationToken) : restore is not null ? Banner(restore) : null;
             Shell.Show(banner, running.Count, (await Gates.OpenAsync(cancellationToken)).Count);
         }
         catch (NpgsqlException fault)
@@ -71,13 +72,25 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
         }
     }
 
+    private async Task<RunBannerModel> RecoveryBannerAsync(Run run, CancellationToken cancellationToken)
+    {
+        var steps = await Recoveries.StepsAsync(run.Id, cancellationToken);
+        var plan = RecoveryRequest.PlanOf(run);
+        var end = await Recoveries.FindAsync(run.Id, cancellationToken) is { } row ? RecoveryForecast.Of(run, plan, row, steps, Time.GetUtcNow()) : null;
+        var deadline = RecoveryClock.From(run, await Recoveries.ConfirmedAtAsync(run.Id, cancellationToken)) + TimeSpan.FromSeconds(plan.RtoSeconds);
+        return RecoveryBanner(run, steps, end is { } known ? ForecastText(known, deadline) : null);
+    }
+
+    private string ForecastText(DateTimeOffset end, DateTimeOffset deadline) => Figures.Format(
+        end <= deadline ? RecoveryTexts.BannerForecastIn : RecoveryTexts.BannerForecastOver, Figures.Moment(end, Time), Figures.Duration((deadline - end).Duration()));
+
     /// <summary>Also while it waits: then it says that it needs a person.</summary>
-    private static RunBannerModel RecoveryBanner(Run run, IReadOnlyList<RecoveryStepRow> steps)
+    private static RunBannerModel RecoveryBanner(Run run, IReadOnlyList<RecoveryStepRow> steps, string? forecast)
     {
         var done = steps.Count(step => step.State is StepState.Done or StepState.Skipped);
         var current = steps.FirstOrDefault(step => step.State is not (StepState.Done or StepState.Skipped));
         return new RunBannerModel(
-            Figures.Format(RecoveryTexts.BannerRecovering, RunTexts.Serves(run)), Figures.Format(RecoveryTexts.BannerStep, Math.Min(done + 1, steps.Count), steps.Count, current?.Name ?? ""), null,
+            Figures.Format(RecoveryTexts.BannerRecovering, RunTexts.Serves(run)), Figures.Format(RecoveryTexts.BannerStep, Math.Min(done + 1, steps.Count), steps.Count, current?.Name ?? ""), forecast,
             run.State == RunState.Waiting ? RecoveryTexts.BannerNeeds : null, RunTexts.Href(run.Id), steps.Count == 0 ? null : (double)done / steps.Count);
     }
 

@@ -41,6 +41,7 @@ public sealed partial class EndpointRoleTests
         ["POST /api/v1/incidents/{id:long}/close"] = s_operators,
         ["GET /api/v1/plans"] = s_all,
         ["GET /api/v1/plans/{name}"] = s_all,
+        ["POST /api/v1/plans"] = s_admins,
         ["GET /api/v1/plans/{name}/readiness"] = s_all,
         ["GET /api/v1/readiness"] = s_all,
         ["GET /api/v1/recoveries"] = s_all,

@@ -70,6 +70,14 @@ public sealed class RestoreGateTests : ControlTests
         Assert.Single(alone.FindAll("button[value=break-glass]"));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData("")]
+    [InlineData("approve ")]
+    [InlineData("Approve")]
+    public async Task What_is_no_answer_declines_nothing(string? act) =>
+        Assert.Equal(Said.Unknown, await new GateAnswering(null!, null!).AnswerAsync("paul", "secret", act, 5, s_plan.Hash, "it is damaged", "INC-1", Xunit.TestContext.Current.CancellationToken));
+
     [Fact]
     public void Plan_is_still_approved_step_by_step_and_waits_where_it_is_declined()
     {

@@ -124,15 +124,15 @@ public sealed class ApiTests(ApiConsole console)
     [Fact]
     public async Task A_gate_is_not_for_viewers_and_takes_one_of_two_answers_that_one_person_sends_at_once()
     {
+        var approval = Answer("the password of the person") with { Act = "approve" };
+        using var one = await console.PersonAsync("paul", "Approver", approval.Password, Ct);
         var gate = await console.OpenGateAsync("olga");
         var path = $"/api/v1/approvals/{gate}/answer";
-        var approval = Answer("the password of the person") with { Act = "approve" };
         using var viewer = await console.PersonAsync("vera", "Viewer", approval.Password, Ct);
         Assert.Equal("role-missing", await ApiConsole.CodeOfAsync(await viewer.PostAsJsonAsync(path, approval, Ct), HttpStatusCode.Forbidden, Ct));
         Assert.Equal("the role Viewer may not approve", await console.Catalog.Command(
             "SELECT details::jsonb->>'why' FROM audit_event WHERE actor = 'vera' AND action = 'approval.refused' AND subject = $1", $"gate {gate}").FirstAsync(row => row.GetString(0), Ct));
 
-        using var one = await console.PersonAsync("paul", "Approver", approval.Password, Ct);
         using var other = await ConsoleBrowser.SignInAsync(console.Address, "paul", approval.Password, Ct);
         var answers = await Task.WhenAll(one.PostAsJsonAsync(path, approval, Ct), other.PostAsJsonAsync(path, approval, Ct));
         Assert.Equal([HttpStatusCode.OK, HttpStatusCode.Forbidden], answers.Select(answer => answer.StatusCode).Order());

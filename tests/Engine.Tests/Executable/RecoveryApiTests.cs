@@ -202,6 +202,26 @@ public sealed class RecoveryApiTests(ApiConsole console)
     }
 
     [Fact]
+    public async Task A_plan_is_copied_under_another_name_and_each_version_is_saved_on_top_of_the_one_that_was_seen()
+    {
+        var body = JsonNode.Parse((await GetAsync("viewer", $"/api/v1/plans/{Plan}"))[0].GetProperty("body").GetRawText())!;
+        Assert.Equal("plan-exists", await RefusedAsync("admin", "/api/v1/plans", new { body, note = "a second of that name" }, HttpStatusCode.Conflict));
+        body["name"] = "uploads-at-night";
+        body["title"] = "Bring uploads back at night";
+        Assert.Equal("role-missing", await RefusedAsync("operator", "/api/v1/plans", new { body, note = "for the night" }, HttpStatusCode.Forbidden));
+        Assert.Equal("values-invalid", await RefusedAsync("admin", "/api/v1/plans", new { }, HttpStatusCode.BadRequest));
+
+        var answer = await console.PostAsync("admin", "/api/v1/plans", new { body, note = "for the night" }, Ct);
+        Assert.Equal((HttpStatusCode.Created, "/api/v1/plans/uploads-at-night"), (answer.StatusCode, answer.Headers.Location?.OriginalString));
+        Assert.Equal(("uploads-at-night", 1), (Text(await ApiConsole.ReadAsync(answer, Ct), "name"), (await GetAsync("viewer", "/api/v1/plans/uploads-at-night"))[0].GetProperty("version").GetInt32()));
+        body["maximumPointAgeHours"] = 12;
+        Assert.Equal("plan-version-taken", await RefusedAsync("admin", "/api/v1/plans", new { body, note = "younger points", basedOn = 7 }, HttpStatusCode.Conflict));
+        Assert.Equal(2, (await PostAsync("admin", "/api/v1/plans", new { body, note = "younger points", basedOn = 1 })).GetProperty("version").GetInt32());
+        body["steps"] = new JsonArray();
+        Assert.Equal("plan-invalid", await RefusedAsync("admin", "/api/v1/plans", new { body, note = "nothing at all", basedOn = 2 }, HttpStatusCode.BadRequest));
+    }
+
+    [Fact]
     public async Task A_recovery_set_is_taken_looked_at_and_planned_to()
     {
         Assert.Equal("workspace-unknown", await RefusedAsync("operator", "/api/v1/workspaces/none/recovery-sets", null, HttpStatusCode.NotFound));

@@ -5,10 +5,8 @@ using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
-using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
-using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Components.Authorization;
@@ -19,13 +17,9 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <summary>One gate: what will run, what is lost, why it should work, who has answered, and the form of the answer, which is posted with the password.</summary>
 public partial class GatePage : LivePage
 {
-    private const int RecoveriesLookedThrough = 200;
     private ApprovalGate? _gate;
     private RecoveryPlan? _plan;
-    private const int DrillsLookedThrough = 20;
-    private RecoveryRow? _last;
-    private PlanDrillRow? _drill;
-    private ReadinessRow? _readiness;
+    private PlanGateReading _beside = PlanGateReading.Nothing;
     private RestorePlan? _restore;
     private RestorePointRow? _point;
     private ValidationRow? _proof;
@@ -48,13 +42,7 @@ public partial class GatePage : LivePage
     private ApprovalCatalog Gates { get; set; } = default!;
 
     [Inject]
-    private RecoveryCatalog Recoveries { get; set; } = default!;
-
-    [Inject]
-    private PlanDrillCatalog Drills { get; set; } = default!;
-
-    [Inject]
-    private ReadinessCatalog Readiness { get; set; } = default!;
+    private PlanGateReader Beside { get; set; } = default!;
 
     [Inject]
     private IDataProtectionProvider Protection { get; set; } = default!;
@@ -115,10 +103,7 @@ public partial class GatePage : LivePage
     private async Task ReadPlanAsync(Run run, CancellationToken cancellationToken)
     {
         (_plan, _restore) = (_plan is not null && _gate?.Run == run.Id ? _plan : RecoveryRequest.PlanOf(run), null);
-        _last = (await Recoveries.ListAsync(RecoveriesLookedThrough, cancellationToken))
-            .FirstOrDefault(one => one.Plan == _plan.Template && one.Source == _plan.Source && one.Run != run.Id && !one.IsDrill && one.Outcome is not null);
-        _drill = (await Drills.ListAsync(_plan.Source, _plan.Template, DrillsLookedThrough, cancellationToken)).FirstOrDefault(one => one.Recovery.Outcome is { } outcome and not RecoveryOutcome.Cancelled);
-        _readiness = (await Readiness.ListAsync(cancellationToken)).FirstOrDefault(row => row.Plan == _plan.Template && row.Source == _plan.Source);
+        _beside = await Beside.ReadAsync(run, _plan, cancellationToken);
     }
 
     private Task ReviewAsync() => ApproverActAsync(async (actor, token) =>

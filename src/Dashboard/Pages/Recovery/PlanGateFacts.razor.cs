@@ -1,3 +1,6 @@
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -16,17 +19,22 @@ public partial class PlanGateFacts
     [Parameter, EditorRequired]
     public RecoveryPlan Plan { get; set; } = default!;
 
-    /// <summary>The plan's last recovery of the source that has ended, or null.</summary>
-    [Parameter]
-    public RecoveryRow? Last { get; set; }
-
-    /// <summary>The plan's last drill of the source, or null.</summary>
-    [Parameter]
-    public PlanDrillRow? Drill { get; set; }
-
-    [Parameter]
-    public ReadinessRow? Readiness { get; set; }
+    /// <summary>What the plan stands on.</summary>
+    [Parameter, EditorRequired]
+    public PlanGateReading Beside { get; set; } = PlanGateReading.Nothing;
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;
+
+    private RecoveryRow? Last => Beside.Last;
+
+    private PlanDrillRow? Drill => Beside.Drill;
+
+    private ReadinessRow? Readiness => Beside.Readiness;
+
+    /// <summary>Whether the console itself may be what is cut off: then what it saw proves nothing about the source.</summary>
+    private (Status Status, string Text) Watcher => Beside.Incident is not { } brief ? (Status.Unproven, "")
+        : brief.Card.Alternatives.Any(remark => remark.Remark == Remark.ConsoleCutOff) || brief.Watch.StateAt(Time.GetUtcNow()) == WatchState.Isolated ? (Status.Failed, RecoveryTexts.WhyWatcherCutOff)
+        : brief.Watch.StateAt(Time.GetUtcNow()) == WatchState.Silent ? (Status.Unproven, RecoveryTexts.WhyWatcherSilent)
+        : (Status.Passed, Figures.Format(RecoveryTexts.WhyWatcherLooked, brief.Watch.Subjects, Figures.Moment(brief.Watch.LookedAt!.Value, Time)));
 }

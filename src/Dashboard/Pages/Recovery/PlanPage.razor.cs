@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
@@ -125,8 +127,34 @@ public partial class PlanPage : LivePage
 
     private Task SaveAsync() => AdministerAsync(async (actor, token) =>
     {
-        await Library.SaveAsync(_draft!, actor, _note.Trim(), _versions[0].Version, token);
+        var saved = await Library.SaveEditedAsync(_draft!, actor, _note.Trim(), _versions[0], token);
         (_draft, _note, _plan) = (null, "", null);
-        await RefreshAsync(token);
+        if (saved.Plan == Name)
+        {
+            await RefreshAsync(token);
+        }
+        else
+        {
+            Navigation.NavigateTo(RecoveryWords.PlanHref(saved.Plan), forceLoad: true);
+        }
     });
+
+    /// <summary>A name that no plan has yet; the author changes it, and the rest.</summary>
+    private static string CopyOf(PlanTemplate template) => (template with { Name = $"{template.Name}-copy", Title = Figures.Format(RecoveryTexts.VersionCopyTitle, template.Title) }).ToText();
+
+    /// <summary>The name in the draft; null while that is no JSON.</summary>
+    private string? DraftName
+    {
+        get
+        {
+            try
+            {
+                return JsonNode.Parse(_draft!)?["name"]?.GetValue<string>();
+            }
+            catch (Exception unfinished) when (unfinished is JsonException or InvalidOperationException)
+            {
+                return null;
+            }
+        }
+    }
 }

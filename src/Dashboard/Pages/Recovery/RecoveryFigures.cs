@@ -1,7 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
-using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -19,12 +18,13 @@ internal static class RecoveryFigures
     /// <summary>Of a plan that only asks, or leads clients.</summary>
     public static Figure Nothing => new(RecoveryTexts.FigureLoss, RecoveryTexts.FigureNothing, RecoveryTexts.RestoresNothing);
 
-    /// <param name="incident">The one that it answers, or null.</param>
-    public static IReadOnlyList<Figure> Of(Run run, Incident? incident, TimeProvider time)
+    /// <param name="reading">As it stands; null while nobody has read that.</param>
+    public static IReadOnlyList<Figure> Of(Run run, RecoveryReading? reading, TimeProvider time)
     {
         var plan = RecoveryRequest.PlanOf(run);
         var rto = TimeSpan.FromSeconds(plan.RtoSeconds);
-        var from = RecoveryClock.From(run, incident?.ConfirmedAt);
+        var from = RecoveryClock.From(run, reading?.Incident?.ConfirmedAt);
+        var forecast = reading is null ? null : RecoveryForecast.Of(run, plan, reading.Recovery, reading.Steps, time.GetUtcNow());
         var since = (run.EndedAt ?? time.GetUtcNow()) - from;
         var left = rto - since;
         Figure?[] strip =
@@ -34,6 +34,7 @@ internal static class RecoveryFigures
                     Figures.Format(RecoveryTexts.FigureAskedBy, Figures.Moment(run.CreatedAt, time), run.RequestedBy))
                 : new Figure(Figures.Format(run.IsOpen ? RecoveryTexts.FigureSince : RecoveryTexts.FigureTookSince, Figures.Moment(from, time)), Figures.Duration(since),
                     Figures.Format(RecoveryTexts.FigureAskedAt, Figures.Moment(run.CreatedAt, time), run.RequestedBy)),
+            forecast is { } end ? new Figure(RecoveryTexts.FigureForecast, Figures.Moment(end, time), RecoveryTexts.FigureForecastSecond) : null,
             new Figure(Figures.Format(left < TimeSpan.Zero ? RecoveryTexts.FigureOver : RecoveryTexts.FigureLeft, Figures.Target(rto)), Figures.Duration(left.Duration()),
                 Figures.Format(RecoveryTexts.PreviewMeasured, plan.Steps.Count(step => step.MeasuredFrom > 0), plan.Steps.Count)),
             plan.Restores ? new Figure(RecoveryTexts.FigureLoss, Figures.Format(RecoveryTexts.PreviewLossAfter, Figures.Moment(plan.Loss.From, time)), plan.Loss.Method) : Nothing,

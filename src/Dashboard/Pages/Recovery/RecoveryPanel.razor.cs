@@ -75,26 +75,7 @@ public partial class RecoveryPanel
         _ => null,
     };
 
-    /// <summary>The end, if what is left takes as long as estimated; null while it waits for a person or has ended.</summary>
-    internal DateTimeOffset? Forecast
-    {
-        get
-        {
-            if (_plan is null || !Run.IsOpen || Reading.Recovery.WaitsFor is not null)
-            {
-                return null;
-            }
-
-            var now = Time.GetUtcNow();
-            var left = PlanStages.SecondsOf(_plan, step => Reading.Steps.First(row => row.Position == step.Position) switch
-            {
-                { State: StepState.Pending } => step.EstimateSeconds,
-                { State: StepState.Running or StepState.Acted, StartedAt: { } began } => Math.Max(0, step.EstimateSeconds - (now - began).TotalSeconds),
-                _ => 0,
-            });
-            return now + TimeSpan.FromSeconds(left);
-        }
-    }
+    private DateTimeOffset? Forecast => RecoveryForecast.Of(Run, _plan!, Reading.Recovery, Reading.Steps, Time.GetUtcNow());
 
     private string WayBackText
     {

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Dashboard.Pages.Incidents;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
@@ -11,10 +12,12 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <param name="Gates">Its gates, oldest first.</param>
 /// <param name="Votes">What people said at them.</param>
 /// <param name="Drill">What was drilled; null for a recovery.</param>
-/// <param name="Incident">What it answers, or null.</param>
+/// <param name="Brief">What it answers, or null.</param>
 public sealed record RecoveryReading(
-    RecoveryRow Recovery, IReadOnlyList<RecoveryStepRow> Steps, IReadOnlyList<ApprovalGate> Gates, IReadOnlyList<ApprovalVote> Votes, PlanDrillRow? Drill, Incident? Incident)
+    RecoveryRow Recovery, IReadOnlyList<RecoveryStepRow> Steps, IReadOnlyList<ApprovalGate> Gates, IReadOnlyList<ApprovalVote> Votes, PlanDrillRow? Drill, IncidentBrief? Brief)
 {
+    public Incident? Incident => Brief?.Incident;
+
     /// <summary>Its newest gate; null where none has opened.</summary>
     public ApprovalGate? Gate => Gates is [.., var newest] ? newest : null;
 

@@ -46,9 +46,13 @@ public partial class StepTimeline
         get
         {
             // What has ended is drawn by what was measured: guesses that lie hours beyond it would hide it.
-            var end = IsOpen ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(PlanStages.SecondsOf(Plan, step => step.NotExercised is null ? step.EstimateSeconds : 0)) }.Max() : Now;
+            var end = IsOpen && !IsOver
+                ? new[] { Now, Forecast ?? Now, Begin + TimeSpan.FromSeconds(PlanStages.SecondsOf(Plan, step => step.NotExercised is null ? step.EstimateSeconds : 0)) }.Max()
+                : Now;
             var span = end - Left;
-            return Deadline > end && Deadline - Left < span * 3 ? Deadline + (span * 0.1) : end + (span * 0.1) + TimeSpan.FromSeconds(1);
+            // Beside what is being undone stands for how long, right of it.
+            var room = span * (Rows.Any(row => row.RollbackStartedAt is not null) ? 0.25 : 0.1);
+            return Deadline > end && Deadline - Left < span * 3 ? Deadline + room : end + room + TimeSpan.FromSeconds(1);
         }
     }
 
@@ -94,7 +98,19 @@ public partial class StepTimeline
     private DateTimeOffset EndOf(PlannedStep step, DateTimeOffset at) =>
         RowOf(step) is var row && row.EndedAt is { } ended ? ended : (row.StartedAt ?? at) + TimeSpan.FromSeconds(step.EstimateSeconds);
 
-    private DateTimeOffset End(RecoveryStepRow row) => row.EndedAt ?? Now;
+    /// <summary>True from when the plan goes no further: what was never begun will not be.</summary>
+    private bool IsOver => RecoveryForecast.IsOver(Rows) && Plan.OnFailure != FailurePolicy.Ask;
+
+    /// <summary>When a step that failed for good broke off those beside it.</summary>
+    private DateTimeOffset? BrokenOffAt => IsOver ? Rows.Where(row => row.Error is not null).Min(row => row.EndedAt) : null;
+
+    /// <summary>One that was broken off has no end of its own: it was at work until the failure beside it, or until it began to be undone.</summary>
+    private DateTimeOffset End(RecoveryStepRow row) => row.EndedAt ?? new[] { BrokenOffAt, row.RollbackStartedAt }.Min() ?? Now;
+
+    private DateTimeOffset RollbackEnd(RecoveryStepRow row) => row.RollbackEndedAt ?? Now;
+
+    private string RollbackText(RecoveryStepRow row) => Figures.Format(
+        row.RollbackEndedAt is null ? RecoveryTexts.WayBackBarOpen : RecoveryTexts.WayBackBar, Figures.Duration(RollbackEnd(row) - row.RollbackStartedAt!.Value));
 
     private static string Tone(RecoveryStepRow row) => row.State switch
     {
@@ -114,7 +130,7 @@ public partial class StepTimeline
     /// <summary>Beside a step that has an end: how its time stands to what was measured before; guesses are not worth the comparison.</summary>
     private string? Late(PlannedStep step, RecoveryStepRow row) => row is { StartedAt: { } from, EndedAt: { } to, State: StepState.Done }
         ? Figures.Duration(to - from)
-        : row.State is StepState.Running or StepState.Acted && row.StartedAt is { } began ? Figures.Duration(Now - began) : null;
+        : row.State is StepState.Running or StepState.Acted && row.StartedAt is { } began ? Figures.Duration(End(row) - began) : null;
 
     private static string Css(double share) => Figures.Css(share);
 

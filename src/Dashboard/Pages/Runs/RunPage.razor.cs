@@ -2,12 +2,12 @@ using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Incidents;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
-using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -49,7 +49,7 @@ public partial class RunPage : LivePage
     private PlanDrillCatalog PlanDrills { get; set; } = default!;
 
     [Inject]
-    private IncidentStore Incidents { get; set; } = default!;
+    private IncidentBriefs Incidents { get; set; } = default!;
 
     [Inject]
     private RescueCatalog Rescues { get; set; } = default!;
@@ -73,7 +73,7 @@ public partial class RunPage : LivePage
             var progress = RunTexts.Progress(run);
             if (RunKinds.IsOfPlan(run.Kind))
             {
-                return RecoveryFigures.Of(run, _recovery?.Incident, Time);
+                return RecoveryFigures.Of(run, _recovery, Time);
             }
 
             return
@@ -151,7 +151,7 @@ public partial class RunPage : LivePage
         return new RecoveryReading(
             recovery, await Recoveries.StepsAsync(id, cancellationToken), gates, gates.Count == 0 ? [] : await Gates.VotesAsync([.. gates.Select(gate => gate.Id)], cancellationToken),
             recovery.IsDrill ? await PlanDrills.FindAsync(id, cancellationToken) : null,
-            recovery.Incident is { } incident ? await Incidents.FindAsync(new IncidentId(incident), cancellationToken) : null);
+            await Incidents.FindAsync(recovery.Incident, cancellationToken));
     }
 
     private Task DecideAsync(string decision) => ActAsync(async (actor, token) =>

@@ -29,6 +29,11 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
     public Task<RecoveryRow?> FindAsync(RunId run, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM recovery WHERE run_id = $1", run.Value).FirstAsync(Map, cancellationToken);
 
+    /// <summary>When the incident was confirmed that a recovery answers; null where it answers none, or one that is not sure.</summary>
+    public async Task<DateTimeOffset?> ConfirmedAtAsync(RunId run, CancellationToken cancellationToken) => await catalog.Command(
+        "SELECT i.confirmed_at FROM recovery c JOIN incident i ON i.id = c.incident WHERE c.run_id = $1 AND i.confirmed_at IS NOT NULL", run.Value)
+        .FirstAsync(row => (object)row.Time(0), cancellationToken) as DateTimeOffset?;
+
     /// <summary>Newest first.</summary>
     public Task<IReadOnlyList<RecoveryRow>> ListAsync(int limit, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {Columns} FROM recovery ORDER BY run_id DESC LIMIT $1", limit).ListAsync(Map, cancellationToken);

@@ -44,13 +44,14 @@ public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions action
         {
             await SaveAsync(text, BuiltInAuthor, "comes with the product", basedOn, cancellationToken);
         }
-        catch (EngineException taken) when (taken.Code == TakenCode)
+        catch (EngineException taken) when (taken.Code is TakenCode or ExistsCode)
         {
             // A process that started at the same time has saved it.
         }
     }
 
     private const string TakenCode = "plan-version-taken";
+    private const string ExistsCode = "plan-exists";
 
     /// <summary>The newest version of each plan, by name.</summary>
     public Task<IReadOnlyList<PlanVersion>> ListAsync(CancellationToken cancellationToken) =>
@@ -83,7 +84,7 @@ public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions action
     /// <summary>Saves a new version.</summary>
     /// <param name="text">JSON of the template.</param>
     /// <param name="basedOn">The version that the author saw; 0 for a new plan.</param>
-    /// <exception cref="EngineException"><c>plan-invalid</c>, with all mistakes; <c>plan-version-taken</c>: somebody saved one meanwhile.</exception>
+    /// <exception cref="EngineException"><c>plan-invalid</c>, with all mistakes; <c>plan-version-taken</c>: somebody saved one meanwhile; <c>plan-exists</c>: a new plan has the name of another.</exception>
     public async Task<PlanVersion> SaveAsync(string text, string author, string note, int basedOn, CancellationToken cancellationToken)
     {
         var template = PlanTemplate.Read(text, actions.Names);
@@ -102,19 +103,28 @@ public sealed class PlanLibrary(NpgsqlDataSource catalog, RecoveryActions action
                 INSERT INTO plan_version (plan, version, body, hash, author, note)
                 SELECT $1, $2 + 1, $3, $4, $5, $6 WHERE $2 = (SELECT coalesce(max(version), 0) FROM plan_version WHERE plan = $1)
                 RETURNING {Columns}
-                """, template.Name, basedOn, body, HashOf(body), author, note).FirstAsync(Map, cancellationToken) ?? throw Taken(template.Name);
+                """, template.Name, basedOn, body, HashOf(body), author, note).FirstAsync(Map, cancellationToken) ?? throw Taken(template.Name, basedOn);
             await AuditLog.AppendAsync(transaction, author, "plan.saved", $"{saved.Plan} v{saved.Version}", new { saved.Hash, note }, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             return saved;
         }
         catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation)
         {
-            throw Taken(template.Name);
+            throw Taken(template.Name, basedOn);
         }
     }
 
-    private static EngineException Taken(string plan) =>
-        new(TakenCode, ErrorKind.Conflict, $"somebody saved another version of {plan} meanwhile", "look at it, then save yours on top of it");
+    /// <summary>Saves what was edited from a version: the next version of its plan, or, under another name, the first one of a new plan.</summary>
+    /// <exception cref="EngineException">As <see cref="SaveAsync"/>; <c>plan-exists</c>: there is a plan of the other name.</exception>
+    public Task<PlanVersion> SaveEditedAsync(string text, string author, string note, PlanVersion seen, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(seen);
+        return SaveAsync(text, author, note, PlanTemplate.Read(text, actions.Names).Name == seen.Plan ? seen.Version : 0, cancellationToken);
+    }
+
+    private static EngineException Taken(string plan, int basedOn) => basedOn == 0
+        ? new EngineException(ExistsCode, ErrorKind.Conflict, $"there is a plan {plan} already", "give yours another name, or save it as that plan's next version")
+        : new EngineException(TakenCode, ErrorKind.Conflict, $"somebody saved another version of {plan} meanwhile", "look at it, then save yours on top of it");
 
     private static string HashOf(string text) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text)));
 
