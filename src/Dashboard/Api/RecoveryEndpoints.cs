@@ -46,7 +46,8 @@ public sealed record ApiRecoveryEnd(string? Reason, bool? Undo);
 /// <summary>What becomes of a step that cannot go on by itself.</summary>
 /// <param name="Choice"><c>retry</c>, <c>mark_done</c>, <c>skip</c>, <c>roll_back</c> or <c>abort</c>.</param>
 /// <param name="Password">Of the person, for <c>mark_done</c> and <c>skip</c>, which change what others approved.</param>
-public sealed record ApiDecision(string? Choice, string? Reason, string? Password = null);
+/// <param name="Step">The position of the step that was seen waiting; left out: whichever waits.</param>
+public sealed record ApiDecision(string? Choice, string? Reason, string? Password = null, int? Step = null);
 
 /// <summary>Recoveries, and what a person can do with one that has not ended.</summary>
 internal static class RecoveryEndpoints
@@ -97,7 +98,7 @@ internal static class RecoveryEndpoints
         var (id, choice, actor) = (new RunId(run), choices[body.Choice!], ApiEndpoints.ActorOf(context));
         if (!StepDecisions.NeedsSecondPerson(choice))
         {
-            await requests.DecideAsync(id, choice, actor, body.Reason!, ct);
+            await requests.DecideAsync(id, choice, actor, body.Reason!, ct, body.Step);
             return await NowAsync(recoveries, run, ct);
         }
 
@@ -109,7 +110,7 @@ internal static class RecoveryEndpoints
             return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person decides that, with the session's cookie and their password.");
         }
 
-        return await decisions.DecideAsync(actor, body.Password, id, choice, body.Reason!, ct) switch
+        return await decisions.DecideAsync(actor, body.Password, id, choice, body.Reason!, body.Step, ct) switch
         {
             Said.Password => ApiProblems.PasswordWrong,
             Said.Role => ApiProblems.RoleMissing,

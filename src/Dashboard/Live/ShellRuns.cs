@@ -2,8 +2,10 @@ using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Layout;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using Npgsql;
@@ -75,7 +77,18 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
     private async Task<RunBannerModel> RecoveryBannerAsync(Run run, CancellationToken cancellationToken)
     {
         var steps = await Recoveries.StepsAsync(run.Id, cancellationToken);
-        var plan = RecoveryRequest.PlanOf(run);
+        RecoveryPlan plan;
+        try
+        {
+            plan = RecoveryRequest.PlanOf(run);
+        }
+        catch (EngineException unreadable)
+        {
+            // Of another build; its own page says so, and the frame is for all pages.
+            Log.LogDebug("no forecast for {Run}: {Reason}", run.Id, unreadable.Message);
+            return RecoveryBanner(run, steps, null);
+        }
+
         var end = await Recoveries.FindAsync(run.Id, cancellationToken) is { } row ? RecoveryForecast.Of(run, plan, row, steps, Time.GetUtcNow()) : null;
         var deadline = RecoveryClock.From(run, await Recoveries.ConfirmedAtAsync(run.Id, cancellationToken)) + TimeSpan.FromSeconds(plan.RtoSeconds);
         return RecoveryBanner(run, steps, end is { } known ? ForecastText(known, deadline) : null);

@@ -28,12 +28,14 @@ public static class Classification
         // A window excuses what does not answer, never what answers with other bytes than were written: backups go on meanwhile.
         var verdicts = round.Subjects.Select(one => new Seen(one, state.Of(one.Subject.Id))).Where(one => one.Health.CorruptRounds > 0)
             .Select(one => Corruption(one, round, thresholds)).ToList();
-        if (state.IsIsolated)
+        if (state.IsIsolated && Isolation(state, seen, round, thresholds) is { } partition)
         {
-            return Isolation(state, seen, round, thresholds) is { } partition ? [.. verdicts, partition] : verdicts;
+            verdicts.Add(partition);
         }
 
-        if (CutOff(state, seen, round, thresholds) is { } cut)
+        // What is on this machine can be seen all the same.
+        seen = state.IsIsolated ? [.. seen.Where(one => !round.TellsOfNetwork(one.Subject))] : seen;
+        if (!state.IsIsolated && CutOff(state, seen, round, thresholds) is { } cut)
         {
             verdicts.Add(cut);
         }

@@ -45,12 +45,12 @@ public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> 
 
     /// <summary>
     /// True where a subject's silence tells of the network. One on this machine answers when the machine is cut off, too; it is asked
-    /// only where nothing is elsewhere.
+    /// where fewer than two places are elsewhere, since one alone may as well have failed itself.
     /// </summary>
     public bool TellsOfNetwork(HealthSubject subject)
     {
         ArgumentNullException.ThrowIfNull(subject);
-        return subject.Endpoint is not null && !(subject.IsOnThisMachine && Subjects.Any(one => one.Subject is { IsElsewhere: true }));
+        return subject.Endpoint is not null && !(subject.IsOnThisMachine && Subjects.Where(one => one.Subject.IsElsewhere).DistinctBy(one => one.Subject.Endpoint).Take(2).Count() == 2);
     }
 }
 
@@ -79,8 +79,8 @@ public sealed record SubjectHealth
     /// <summary>True where every miss of this trouble was a refusal of this console's role.</summary>
     public bool IsOnlyDenied { get; init; }
 
-    /// <summary>Rounds in a row in which nothing there answered, counted also while the observer is cut off.</summary>
-    public int DownRounds { get; init; }
+    /// <summary>Rounds in a row in which neither it nor what carries it answered, counted also while the observer is cut off.</summary>
+    public int OutOfSightRounds { get; init; }
 
     /// <summary>Rounds in which a probe said corrupt, since that was last dealt with. Good answers disprove nothing.</summary>
     public int CorruptRounds { get; init; }

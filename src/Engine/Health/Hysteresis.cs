@@ -59,12 +59,12 @@ public static class Hysteresis
         }
 
         // What was down long before says nothing of the present; at least two places must have gone together.
-        var rounds = places.Select(place => place.Min(one => subjects[one.Subject.Id].DownRounds)).ToList();
+        var rounds = places.Select(place => place.Min(one => subjects[one.Subject.Id].OutOfSightRounds)).ToList();
         var newest = rounds.Min();
         return rounds.Count(down => down - newest <= thresholds.AtOnceRounds) >= 2;
     }
 
-    private static SubjectHealth Count(SubjectHealth health, SubjectRound one) => health with { DownRounds = one.IsDown ? health.DownRounds + 1 : 0 };
+    private static SubjectHealth Count(SubjectHealth health, SubjectRound one) => health with { OutOfSightRounds = one.IsOutOfSight ? health.OutOfSightRounds + 1 : 0 };
 
     private static SubjectHealth Corruption(SubjectHealth health, SubjectRound one, HealthRound round)
     {
@@ -73,7 +73,8 @@ public static class Hysteresis
             health = health with { CorruptRounds = 0, CorruptKinds = [], FirstCorruptAt = null };
         }
 
-        var kinds = one.Results.Where(result => result.Answer == ProbeAnswer.Corrupt).Select(result => result.Kind).ToList();
+        // An answer that stands from an earlier round is no second sign, and none of what came after it was dealt with.
+        var kinds = one.Results.Where(result => result is { Answer: ProbeAnswer.Corrupt, IsRepeat: false }).Select(result => result.Kind).ToList();
         return kinds.Count == 0
             ? health
             : health with { CorruptRounds = health.CorruptRounds + 1, CorruptKinds = health.CorruptKinds.Union(kinds), FirstCorruptAt = health.FirstCorruptAt ?? round.At };

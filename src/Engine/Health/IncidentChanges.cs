@@ -17,7 +17,9 @@ public sealed record IncidentChanges(
     {
         ArgumentNullException.ThrowIfNull(verdicts);
         ArgumentNullException.ThrowIfNull(open);
-        var pairs = verdicts.Select(verdict => (Verdict: verdict, Incident: open.FirstOrDefault(incident => IsSame(incident, verdict)))).ToList();
+        // One that is sure before one that is not, then the oldest: people have it before their eyes, and gates may stand on it.
+        var ranked = open.OrderByDescending(incident => incident.State == IncidentState.Confirmed).ThenBy(incident => incident.Id.Value).ToList();
+        var pairs = verdicts.Select(verdict => (Verdict: verdict, Incident: ranked.FirstOrDefault(incident => IsSame(incident, verdict)))).ToList();
         var left = open.Except(pairs.Select(pair => pair.Incident).OfType<Incident>()).ToList();
         var healthy = left.Where(incident => IsOver(incident, state, thresholds)).ToList();
         // What was suspected or sure in pieces, as of clusters that failed around a maintenance window, is one incident now: the oldest.

@@ -120,11 +120,12 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     /// approved: that takes a person who could have approved it, as at its gate.
     /// </summary>
     /// <exception cref="EngineException"><c>recovery-refused</c>: the run does not wait for a decision; <c>decision-refused</c>: somebody else must make it.</exception>
-    public async Task DecideAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
+    /// <param name="position">The step that the person saw waiting; null: whichever waits. A page that was open meanwhile decides about no other.</param>
+    public async Task DecideAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken, int? position = null)
     {
         try
         {
-            await DecideOnceAsync(run, choice, actor, reason, cancellationToken);
+            await DecideOnceAsync(run, choice, position, actor, reason, cancellationToken);
         }
         catch (EngineException refusal) when (refusal.Code == StepDecisions.RefusedCode)
         {
@@ -142,13 +143,18 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         await transaction.CommitAsync(cancellationToken);
     }
 
-    private async Task DecideOnceAsync(RunId run, StepChoice choice, string actor, string reason, CancellationToken cancellationToken)
+    private async Task DecideOnceAsync(RunId run, StepChoice choice, int? position, string actor, string reason, CancellationToken cancellationToken)
     {
         await ActAsync(run, actor, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}", reason, async (transaction, row) =>
         {
             if (row is not { WaitsFor: RecoveryWait.Decision, WaitsStep: { } step })
             {
                 throw Refused("it does not wait for a decision");
+            }
+
+            if (position is { } seen && seen != step)
+            {
+                throw Refused($"it is step {step} that waits by now, and not step {seen}");
             }
 
             if (StepDecisions.NeedsSecondPerson(choice))

@@ -128,7 +128,10 @@ public sealed class ClassificationTests
         var verdict = Assert.Single(Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Silent, Acts.Well }, 4)], subjects))[^1]);
         Assert.Equal(DisasterKind.NetworkPartition, verdict.Kind);
         Assert.Equal(["db1", "db2"], verdict.Sources);
-        // That it stopped is seen all the same.
+        // What stops on this machine meanwhile is an outage, and one place elsewhere alone is none to go by.
+        var both = Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Silent, Acts.Refused }, 4)], subjects))[^1];
+        Assert.Equal([(DisasterKind.DatabaseOutage, "cache"), (DisasterKind.NetworkPartition, "db1")], both.Select(one => (one.Kind, one.Sources[0])));
+        Assert.Equal(DisasterKind.DatabaseOutage, Assert.Single(Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Well }, 4)], [Databases[0], subjects[2]]))[^1]).Kind);
         Assert.Contains(Verdicts(Rounds([.. Enumerable.Repeat(new[] { Acts.Silent, Acts.Silent, Acts.Refused }, 4), .. Enumerable.Repeat(new[] { Acts.Well, Acts.Well, Acts.Refused }, 2)], subjects))[^1],
             one => one is { Kind: DisasterKind.DatabaseOutage, Sources: ["cache"], State: IncidentState.Confirmed });
     }
@@ -233,6 +236,8 @@ public sealed class ClassificationTests
         Incident[] open = [Of(new IncidentId(1), verdict) with { Sources = ["vc1", "vc2"] }, Of(new IncidentId(2), verdict) with { Sources = ["vc1"] }];
         var changes = IncidentChanges.From([verdict], open, HealthState.Empty, Usual);
         Assert.Equal((1, 2), (Assert.Single(changes.Continued).Incident.Id.Value, Assert.Single(changes.Superseded).Incident.Id.Value));
+        open[0] = open[0] with { State = IncidentState.Suspected };
+        Assert.Equal(2, Assert.Single(IncidentChanges.From([verdict], open, HealthState.Empty, Usual).Continued).Incident.Id.Value);
         Assert.Empty(changes.Opened);
 
         static Acts[] Failing(int count)
@@ -250,6 +255,19 @@ public sealed class ClassificationTests
         round[0] = Acts.Corrupt;
         var rounds = Rounds([.. Enumerable.Repeat(round, 3), .. Enumerable.Repeat(Well(), 3)]).Select(one => one with { Subjects = [.. one.Subjects.Select(subject => subject with { IsMaintained = true })] }).ToList();
         Assert.All(Verdicts(rounds), verdicts => Assert.Equal((DisasterKind.DatabaseCorruption, Start), (Assert.Single(verdicts).Kind, verdicts[0].FirstEvidenceAt)));
+    }
+
+    [Fact]
+    public void Corrupt_answer_that_only_stands_is_no_second_sign_and_opens_nothing_again()
+    {
+        var rounds = Rounds([.. Enumerable.Repeat(Well(), 8)]).Select((one, at) => one with
+        {
+            Subjects = [.. one.Subjects.Select(subject => subject.Subject.Name == "db1" ? subject with { Results = [.. subject.Results, new("amcheck", ProbeKind.Integrity, ProbeAnswer.Corrupt, 1) { IsRepeat = at > 0 }] } : subject)],
+            Cleared = at == 4 ? new HashSet<string> { "source/db1" } : new HashSet<string>(),
+        }).ToList();
+        var verdicts = Verdicts(rounds);
+        Assert.All(verdicts[..4], one => Assert.Equal((DisasterKind.DatabaseCorruption, IncidentState.Suspected), (Assert.Single(one).Kind, one[0].State)));
+        Assert.All(verdicts[4..], Assert.Empty);
     }
 
     [Fact]

@@ -24,8 +24,9 @@ public sealed class ProbeRunnerTests
 
         Assert.Equal((ProbeAnswer.NotDetectable, ProbeAnswer.Answered), (Of(first, "slow"), Of(first, "quick")));
         answer.SetResult(new ProbeFinding(ProbeAnswer.Corrupt));
-        Assert.Equal(ProbeAnswer.Corrupt, Of(await runner.AskAllAsync(Ct), "slow"));
-        Assert.Equal(ProbeAnswer.Corrupt, Of(await runner.AskAllAsync(Ct), "slow"));
+        var (asked, stands) = (await runner.AskAllAsync(Ct), await runner.AskAllAsync(Ct));
+        Assert.Equal((ProbeAnswer.Corrupt, ProbeAnswer.Corrupt), (Of(asked, "slow"), Of(stands, "slow")));
+        Assert.Equal((false, true), (asked.Single(one => one.Probe == slow).Result.IsRepeat, stands.Single(one => one.Probe == slow).Result.IsRepeat));
         Assert.Equal((1, 3), (slow.Asked, quick.Asked));
     }
 

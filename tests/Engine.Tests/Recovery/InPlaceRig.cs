@@ -75,7 +75,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
             new RestoreFromBackup(Points, access, new PostgresRestores(new LogicalRestore(registry, time), new PhysicalRestore(registry, time)), time),
             new VerifyDataIntegrity(Points, access, registry, time), new RestartServices(controls, checks, time), new SwitchTraffic(registry), new CheckServices(checks, time),
             new HoldApplication(registry, time), new ReleaseApplication(registry, time),
-            new RestoreInPlace(Points, access, _restores, checks, new ScratchProofs(Scratch, registry, time)),
+            new RestoreInPlace(Points, access, _restores, checks, new ScratchProofs(Scratch, registry, time), Estate),
         ];
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(catalog.Pool, all);

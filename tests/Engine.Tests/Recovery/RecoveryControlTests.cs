@@ -61,7 +61,9 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
         Assert.Equal("all of them", await ContentAsync(rig));
         fails = false;
         await OnlyASecondPersonChangesWhatWasApprovedAsync(rig, run, choice);
-        await rig.Recoveries.DecideAsync(run, choice, "paul", "I have looked at it", Ct);
+        var stale = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.DecideAsync(run, choice, "paul", "I have looked at it", Ct, position: 1));
+        Assert.Contains("step 2 that waits by now", stale.Message, StringComparison.Ordinal);
+        await rig.Recoveries.DecideAsync(run, choice, "paul", "I have looked at it", Ct, position: 2);
         Assert.Contains("\"step\":\"check\"", Assert.Single(await AuditAsync(run, $"recovery.decided-{RecoveryNames.Of(choice).Replace('_', '-')}")), StringComparison.Ordinal);
         var ended = await rig.AdvanceAsync(run);
 

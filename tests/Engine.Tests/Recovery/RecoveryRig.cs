@@ -106,7 +106,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new StopDatabaseService(controls), new IsolateCorruptedData(), new RestoreFromBackup(Points, Access, restores, TimeProvider.System),
             new VerifyDataIntegrity(Points, Access, _folder.Registry, TimeProvider.System),
             new HoldApplication(_folder.Registry, TimeProvider.System), new ReleaseApplication(_folder.Registry, TimeProvider.System),
-            new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks, new ScratchProofs(Scratch, _folder.Registry, TimeProvider.System)), new SwitchTraffic(_folder.Registry),
+            new RestartServices(controls, checks, TimeProvider.System), new RestoreInPlace(Points, Access, TestDrivers.Of(restores), checks, new ScratchProofs(Scratch, _folder.Registry, TimeProvider.System), Estate), new SwitchTraffic(_folder.Registry),
             new CheckServices(checks, TimeProvider.System),
         ]);
         var all = new RecoveryActions(_actions);

@@ -65,6 +65,10 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
         {
             plan = plan with { Basis = plan.Basis with { ManifestHash = new string('0', 64) } };
         }
+        else if (code == "corruption-since")
+        {
+            plan = plan with { Basis = plan.Basis with { ToEnd = true } };
+        }
 
         var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
         await rig.AdvanceAsync(run.Id);
@@ -73,8 +77,8 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
         var tiers = rig.Estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder!).ToList();
         if (code == "corruption-since")
         {
-            incident = await rig.ConfirmIncidentAsync(plan.Basis.CreatedAt.AddHours(-1));
-            await rig.Pool.Command("UPDATE incident SET suspected_at = clock_timestamp() WHERE id = $1", incident.Value.Value).RunAsync(Ct);
+            // As the monitor writes it down: suspected in the round that saw the first evidence.
+            incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow());
         }
         else if (code == "restore-point-unreachable")
         {

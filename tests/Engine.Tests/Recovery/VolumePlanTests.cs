@@ -8,6 +8,7 @@ using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Recovery.Readiness;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
 
@@ -229,6 +230,33 @@ public sealed class VolumePlanTests(CatalogServer catalog)
                 """, "adam", "for the test", 0, Ct);
             Assert.Equal(code, await RefusalAsync(rig, $"{name}-{rig.Source.Name}"));
         }
+    }
+
+    [Fact]
+    public async Task Nothing_is_restored_below_a_mount_point_whose_disk_went_after_the_approval()
+    {
+        Assert.SkipUnless(Environment.UserName == "root", "mounting needs root");
+        await using var rig = await FilledAsync();
+        await rig.PersonAsync("paul", "Approver");
+        await Shell.RunAsync("mount", "--bind", VolumeOf(rig), VolumeOf(rig));
+        RunId run;
+        try
+        {
+            await rig.BackUpAsync();
+            File.Delete(Path.Combine(VolumeOf(rig), "photos/a"));
+            run = (await rig.AskAsync(await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct))).Id;
+            await rig.ApproveAsync(run, "paul");
+        }
+        finally
+        {
+            await Shell.RunAsync("umount", VolumeOf(rig));
+        }
+
+        var ended = await rig.AdvanceAsync(run);
+
+        Assert.Contains("volume-unmounted", ended.ErrorJson, StringComparison.Ordinal);
+        Assert.Equal(RecoveryOutcome.Error, (await rig.Catalog.FindAsync(run, Ct))!.Outcome);
+        Assert.False(File.Exists(Path.Combine(VolumeOf(rig), "photos/a")));
     }
 
     private static async Task<string> RefusalAsync(InPlaceRig rig, string plan) =>

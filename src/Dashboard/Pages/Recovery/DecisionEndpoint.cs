@@ -36,7 +36,7 @@ internal static class DecisionEndpoint
     };
 
     private static async Task<IResult> DecideAsync(
-        HttpContext context, long run, [FromForm] string? choice, [FromForm] string? reason, [FromForm] string? password, IAntiforgery antiforgery, DecisionMaking decisions,
+        HttpContext context, long run, [FromForm] string? choice, [FromForm] string? reason, [FromForm] string? password, [FromForm] int? step, IAntiforgery antiforgery, DecisionMaking decisions,
         IDataProtectionProvider protection)
     {
         if (!await antiforgery.IsRequestValidAsync(context))
@@ -52,7 +52,7 @@ internal static class DecisionEndpoint
 
         try
         {
-            return await decisions.DecideAsync(context.User.Identity!.Name!, password, new RunId(run), chosen, reason ?? "", context.RequestAborted) switch
+            return await decisions.DecideAsync(context.User.Identity!.Name!, password, new RunId(run), chosen, reason ?? "", step, context.RequestAborted) switch
             {
                 Said.Password => To(run, "password"),
                 Said.Role => To(run, "role"),

@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 internal sealed class DecisionMaking(Reauthentication people, RecoveryRequests requests)
 {
     /// <exception cref="Engine.EngineException"><c>decision-refused</c>, <c>recovery-refused</c>.</exception>
-    public async Task<Said> DecideAsync(string name, string? password, RunId run, StepChoice choice, string reason, CancellationToken cancellationToken)
+    public async Task<Said> DecideAsync(string name, string? password, RunId run, StepChoice choice, string reason, int? position, CancellationToken cancellationToken)
     {
         var (person, said) = await people.OfApproverAsync(name, password, cancellationToken);
         if (person is null)
@@ -22,7 +22,7 @@ internal sealed class DecisionMaking(Reauthentication people, RecoveryRequests r
             return said;
         }
 
-        await requests.DecideAsync(run, choice, person.Name, reason, cancellationToken);
+        await requests.DecideAsync(run, choice, person.Name, reason, cancellationToken, position);
         return Said.Taken;
     }
 }

@@ -133,9 +133,9 @@ public partial class RecoveryPanel
             RecoveryAct.EndKeep => Requests.CancelAsync(run, rollBack: false, actor, reason, token),
             RecoveryAct.EndUndo => Requests.CancelAsync(run, rollBack: true, actor, reason, token),
             RecoveryAct.AskAgain => Desk.AskAgainAsync(run, actor, token),
-            RecoveryAct.Retry => Requests.DecideAsync(run, StepChoice.Retry, actor, reason, token),
-            RecoveryAct.RollBack => Requests.DecideAsync(run, StepChoice.RollBack, actor, reason, token),
-            _ => Requests.DecideAsync(run, StepChoice.Abort, actor, reason, token),
+            RecoveryAct.Retry => Requests.DecideAsync(run, StepChoice.Retry, actor, reason, token, Reading.Recovery.WaitsStep),
+            RecoveryAct.RollBack => Requests.DecideAsync(run, StepChoice.RollBack, actor, reason, token, Reading.Recovery.WaitsStep),
+            _ => Requests.DecideAsync(run, StepChoice.Abort, actor, reason, token, Reading.Recovery.WaitsStep),
         });
         _reason = "";
     });

@@ -72,23 +72,43 @@ public sealed partial class PostgresInPlaceDriver(InPlaceRestore restore, Restor
     }
 
     /// <inheritdoc/>
-    /// <remarks>Needs the tier: what a delta has left in place may have been written to by then.</remarks>
+    /// <remarks>Of a delta it needs the tier: what was left in place may have been written to by then.</remarks>
     public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var point = await points.ResolveAsync(plan.RestorePointId, cancellationToken);
-        var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
-        await using (repository)
+        var target = (PgDataTarget)RestoreTarget.Parse(plan.Target, "/");
+        // The way back of a whole directory is two renames, which read nothing of the restore point.
+        var bare = Order(null!, null!, target, NameOf(operation));
+        if (InPlaceRestore.IsFinished(bare))
         {
-            var order = Order(repository, await repository.ReadManifestAsync(point.PointId, cancellationToken), (PgDataTarget)RestoreTarget.Parse(plan.Target, "/"), NameOf(operation));
-            if (InPlaceRestore.IsFinished(order))
-            {
-                return $"the restore had finished, and stays; what was there is kept in {order.AsidePath}";
-            }
-
-            var undone = await restore.UndoAsync(order, null, null, cancellationToken);
-            return undone.Changed ? undone.Text : null;
+            return $"the restore had finished, and stays; what was there is kept in {bare.AsidePath}";
         }
+
+        if (target.InPlace == InPlaceForm.Aside)
+        {
+            return Text(await restore.UndoAsync(bare, null, null, cancellationToken));
+        }
+
+        if (!Directory.Exists(bare.AsidePath))
+        {
+            return null;
+        }
+
+        try
+        {
+            var point = await points.ResolveAsync(plan.RestorePointId, cancellationToken);
+            var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
+            await using (repository)
+            {
+                return Text(await restore.UndoAsync(Order(repository, await repository.ReadManifestAsync(point.PointId, cancellationToken), target, NameOf(operation)), null, null, cancellationToken));
+            }
+        }
+        catch (EngineException fault)
+        {
+            throw new EngineException(fault.Code, fault.Kind, $"{target.Path} is half made, and what was there is in {bare.AsidePath}: {fault.Message}", fault.Hint, fault);
+        }
+
+        static string? Text(InPlaceUndo undone) => undone.Changed ? undone.Text : null;
     }
 
     /// <summary>What is said, and the control file, which every server writes when it starts and when it stops.</summary>

@@ -72,6 +72,10 @@ public sealed record ProbeResult(string Probe, ProbeKind Kind, ProbeAnswer Answe
     /// <summary>What was measured, where that is a number: failures, seconds, a share from 0 to 1.</summary>
     public double? Number { get; init; }
 
+    /// <summary>True where it was asked in an earlier round, and its answer still stands.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IsRepeat { get; init; }
+
     /// <summary>True where this kind tells whether the thing serves at all.</summary>
     [JsonIgnore]
     public bool IsOfService => Kind is ProbeKind.Reach or ProbeKind.Protocol or ProbeKind.Query;

@@ -18,6 +18,7 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
     private readonly ConcurrentDictionary<IHealthProbe, Task> _hanging = new();
     private readonly ConcurrentDictionary<IHealthProbe, (DateTimeOffset At, Asked Asked)> _standing = new();
     private readonly ConcurrentDictionary<IHealthProbe, Task<Asked>> _asking = new();
+    private readonly ConcurrentDictionary<IHealthProbe, Asked> _told = new();
 
     /// <summary>
     /// Every answer of one round. As many subjects are asked side by side as the configuration allows, each by all of its probes at once:
@@ -53,7 +54,7 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
         {
             if (last.Asked is { } fresh && now - last.At < every)
             {
-                return fresh;
+                return Tell(probe, fresh);
             }
 
             asking = _asking[probe] = KeepAsync(probe, now, cancellationToken);
@@ -61,12 +62,24 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
 
         try
         {
-            return await asking.WaitAsync(estate.Health.Timeout, time, cancellationToken);
+            return Tell(probe, await asking.WaitAsync(estate.Health.Timeout, time, cancellationToken));
         }
         catch (TimeoutException)
         {
-            return last.Asked ?? Say(probe, new ProbeFinding(ProbeAnswer.NotDetectable, "its first look is under way"), estate.Health.Timeout);
+            return last.Asked is { } before ? Tell(probe, before) : Say(probe, new ProbeFinding(ProbeAnswer.NotDetectable, "its first look is under way"), estate.Health.Timeout);
         }
+    }
+
+    /// <summary>The answer, as a repeat where a round has had it. One that came between two rounds none has had yet.</summary>
+    private Asked Tell(IHealthProbe probe, Asked asked)
+    {
+        if (ReferenceEquals(_told.GetValueOrDefault(probe), asked))
+        {
+            return asked with { Result = asked.Result with { IsRepeat = true } };
+        }
+
+        _told[probe] = asked;
+        return asked;
     }
 
     private async Task<Asked> KeepAsync(IHealthProbe probe, DateTimeOffset at, CancellationToken cancellationToken)

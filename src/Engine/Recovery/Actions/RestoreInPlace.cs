@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -17,7 +18,7 @@ namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 /// under the run's name, by which the driver knows its half-made work again. Verified and undone as the driver does it. In a drill
 /// the restore point is restored into a scratch place and compared there.
 /// </summary>
-public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, OperatorChecks checks, ScratchProofs proofs) : IRecoveryAction
+public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, OperatorChecks checks, ScratchProofs proofs, ProtectedEstate estate) : IRecoveryAction
 {
     public const string ActionName = "restore_in_place";
 
@@ -49,7 +50,17 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
         ];
     }
 
-    public Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken) => ApprovedContent.RequireAsync(points, access, basis, cancellationToken);
+    /// <remarks>Of a volume also that its disk is there still: else its files would fill the disk that the empty mount point lies on.</remarks>
+    public async Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        var manifest = await ApprovedContent.RequireAsync(points, access, basis, cancellationToken);
+        if (target.InPlace is { } place && RestoreTarget.Parse(place.Place, "/") is DirectoryTarget directory
+            && estate.Sources.FirstOrDefault(source => source.Name == manifest.Source)?.Volume is { } settings)
+        {
+            VolumePreflight.CheckTarget(settings, directory.Path, VolumeFacts.Of(manifest));
+        }
+    }
 
     public Task<JsonElement> CaptureAsync(ActionContext context) =>
         Task.FromResult(ActionContext.Data(new { place = context.Target.Proof?.Place ?? PlanOf(context).Target, operation = context.Operation }));

@@ -15,6 +15,9 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(3);
 
+    /// <summary>The operators' own command may hang, as one does that asks a host which is gone; a plan is wanted just then.</summary>
+    private static readonly TimeSpan s_lookPatience = TimeSpan.FromSeconds(10);
+
     public const string ActionName = "stop_database_service";
 
     public string Name => ActionName;
@@ -37,7 +40,20 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
     public async Task<ActionOutlook> LookAsync(RecoveryTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
-        var service = controls.For(target);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_lookPatience);
+        try
+        {
+            return await LookOnceAsync(target, controls.For(target), patience.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return new ActionOutlook([$"the service did not say within {s_lookPatience.TotalSeconds:0} s whether it runs"], []);
+        }
+    }
+
+    private static async Task<ActionOutlook> LookOnceAsync(RecoveryTarget target, IServiceControl service, CancellationToken cancellationToken)
+    {
         var outlook = await service.LookAsync(cancellationToken);
         if (outlook.Obstacles.Count > 0 || target is { Host.Length: 0 } or { Scratch: not null } or { Service.Driver: ServiceDriver.Kubernetes })
         {

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -75,9 +76,14 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
 
     /// <summary>
     /// SQL that is true of an incident in which one person may go alone. What only this console cannot see, or is not let in to, may be
-    /// well for everybody else.
+    /// well for everybody else; and where nothing but a disk is full, nothing is lost (<see cref="Evidence.IsOnlyFullDisk"/>).
     /// </summary>
-    internal const string IsDisaster = "i.kind NOT IN ('NETWORK_PARTITION', 'UNKNOWN')";
+    internal const string IsDisaster =
+        """
+        i.kind NOT IN ('NETWORK_PARTITION', 'UNKNOWN') AND NOT (i.kind = 'STORAGE_FAILURE'
+          AND jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 0)')
+          AND NOT jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 0 && @.kind != "Disk")'))
+        """;
 
     /// <summary>True of a vote <c>v</c> whose person may approve at this moment.</summary>
     internal const string MayApprove = "EXISTS (SELECT FROM app_user u WHERE u.name = v.person AND NOT u.disabled AND u.role IN ('Approver', 'Admin'))";

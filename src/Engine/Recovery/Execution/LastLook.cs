@@ -34,8 +34,10 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents)
     /// <summary>Corruption that was found after the plan was made: whoever asked and whoever approved did not know of it.</summary>
     private async Task RequireNoNewCorruptionAsync(RunContext context, RecoveryPlan part)
     {
+        // What comes back ends there; of all WAL that is stored by then nobody knows where.
+        var until = part.Basis.Moment ?? (part.Basis.ToEnd ? DateTimeOffset.MaxValue : part.Loss.From);
         if (part.Restores && await incidents.FreezingAsync(part.Source, context.Cancellation) is { } found
-            && found.SuspectedAt > context.Run.CreatedAt && found.FirstEvidenceAt < (part.Basis.ToEnd ? found.SuspectedAt : part.Loss.From))
+            && found.SuspectedAt > context.Run.CreatedAt && found.FirstEvidenceAt < until)
         {
             throw new EngineException("corruption-since", ErrorKind.Conflict,
                 string.Create(CultureInfo.InvariantCulture, $"since this was asked for, incident {found.Id} found corruption of {part.Source} whose first evidence is of {found.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and this plan would bring back what was written after it"),
