@@ -164,7 +164,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
         {
             WriteTokens();
             _api = Describe("api", options.Binaries.ApiServer, ApiServerArguments());
-            await _api.StartAsync(token => AnswersAsync(Server + "readyz", token), cancellationToken).ConfigureAwait(false);
+            await _api.StartAsync(IsReadyAsync, cancellationToken).ConfigureAwait(false);
         }
 
         WritePorts();
@@ -268,6 +268,11 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
 
     private void WritePorts() =>
         LocalFolder.WritePrivateFile(PortsFile, Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{ApiPort} {EtcdPort} {PeerPort}")));
+
+    /// <summary>An API server calls itself ready before it has made the namespaces that every cluster has, and on a busy machine long before.</summary>
+    private async Task<bool> IsReadyAsync(CancellationToken cancellationToken) => await AnswersAsync(Server + "readyz", cancellationToken).ConfigureAwait(false)
+        && await AnswersAsync(Server + "api/v1/namespaces/default", cancellationToken).ConfigureAwait(false)
+        && await AnswersAsync(Server + "api/v1/namespaces/kube-system", cancellationToken).ConfigureAwait(false);
 
     private async Task<bool> AnswersAsync(string url, CancellationToken cancellationToken)
     {
