@@ -56,7 +56,7 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
             .ListAsync(Map, cancellationToken);
         var closed = await catalog.Command(
             "SELECT resolved_at, sources, tiers, kind FROM incident WHERE resolution = 'closed' AND resolved_at >= $1 AND resolved_at <= $2", from.ToUniversalTime(), to.ToUniversalTime())
-            .ListAsync(row => (At: row.Time(0), Ids: Ids(row), Kind: DisasterKinds.Parse(row.GetString(3))), cancellationToken);
+            .ListAsync(row => (At: row.Time(0), Ids: HealthSubject.IdsOf(row.GetFieldValue<string[]>(1), row.GetFieldValue<string[]>(2)).ToList(), Kind: DisasterKinds.Parse(row.GetString(3))), cancellationToken);
         var rounds = new List<HealthRound>();
         var before = DateTimeOffset.MinValue;
         foreach (var round in samples.GroupBy(sample => sample.At))
@@ -107,12 +107,6 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
                 one.Subject.Id, round.At.ToUniversalTime(), one.IsMaintained, new Jsonb(JsonSerializer.Serialize(document, Evidence.Options))).RunAsync(cancellationToken);
         }
     }
-
-    private static IReadOnlyList<string> Ids(NpgsqlDataReader row) =>
-    [
-        .. row.GetFieldValue<string[]>(1).Select(name => HealthSubject.IdOf(name, SubjectKind.Database)),
-        .. row.GetFieldValue<string[]>(2).Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)),
-    ];
 
     private static SubjectSample Map(NpgsqlDataReader row)
     {

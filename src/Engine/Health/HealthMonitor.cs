@@ -105,8 +105,7 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
     private HashSet<string> Settled(IReadOnlyList<Incident> open)
     {
         // A corruption of the same source is another matter, and stays open.
-        var still = open.Where(incident => incident.Kind != DisasterKind.DatabaseCorruption).SelectMany(incident => incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(incident.Tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier))))
-            .ToHashSet();
+        var still = open.Where(incident => incident.Kind != DisasterKind.DatabaseCorruption).SelectMany(incident => HealthSubject.IdsOf(incident.Sources, incident.Tiers)).ToHashSet();
         var areClustersOpen = open.Any(incident => incident.Kind is DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure);
         return _state.IsIsolated || _state.AreClustersCutOff
             ? []

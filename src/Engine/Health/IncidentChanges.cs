@@ -43,10 +43,7 @@ public sealed record IncidentChanges(
     /// it, waits for nothing but enough good rounds.
     /// </summary>
     private static bool IsMissed(Verdict verdict, HealthState state) => verdict.Kind is DisasterKind.DatabaseCorruption or DisasterKind.NetworkPartition
-        || Ids(verdict.Sources, verdict.Tiers).Any(id => state.Of(id).Misses > 0);
-
-    private static IEnumerable<string> Ids(IReadOnlyList<string> sources, IReadOnlyList<string> tiers) =>
-        sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)).Concat(tiers.Select(name => HealthSubject.IdOf(name, SubjectKind.Tier)));
+        || HealthSubject.IdsOf(verdict.Sources, verdict.Tiers).Any(id => state.Of(id).Misses > 0);
 
     /// <summary>A failure of virtual clusters stays one incident while clusters join or leave it, also across the half; a partition is one.</summary>
     private static bool IsSame(Incident incident, Verdict verdict) => (incident.Kind, verdict.Kind) switch
@@ -68,7 +65,7 @@ public sealed record IncidentChanges(
     {
         DisasterKind.DatabaseCorruption => false,
         DisasterKind.NetworkPartition => !state.IsIsolated && !state.AreClustersCutOff && state.ConnectedRounds >= thresholds.HealthyAfter,
-        _ => Ids(incident.Sources, incident.Tiers)
+        _ => HealthSubject.IdsOf(incident.Sources, incident.Tiers)
             .All(id => state.Subjects.TryGetValue(id, out var health) && health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter),
     };
 }

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health.Probes;
 
 namespace Hexabase.DrConsole.Engine.Health;
 
@@ -72,7 +73,7 @@ public static class ShadowReplay
         static bool IsClosed(Incident incident, HealthRound round)
         {
             var closed = incident.Kind == DisasterKind.DatabaseCorruption ? round.Cleared : round.Settled;
-            return incident.Sources.Any(name => closed.Contains("source/" + name)) || incident.Tiers.Any(name => closed.Contains("tier/" + name));
+            return HealthSubject.IdsOf(incident.Sources, incident.Tiers).Any(closed.Contains);
         }
 
         void End(Incident incident, string resolution, DateTimeOffset at)

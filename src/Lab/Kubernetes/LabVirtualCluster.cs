@@ -31,6 +31,17 @@ public sealed class LabVirtualCluster
     /// <summary>The token of a user "limited" without any right but what a test gives it.</summary>
     public const string LimitedToken = "lab-limited-token";
 
+    /// <summary>The kubeconfig of that user.</summary>
+    public string LimitedKubeconfig => $$"""
+        apiVersion: v1
+        kind: Config
+        clusters: [ { name: c, cluster: { server: "{{ControlPlane.Server}}", certificate-authority: "{{ControlPlane.Keys.Authority}}" } } ]
+        users: [ { name: u, user: { token: {{LimitedToken}} } } ]
+        contexts: [ { name: x, context: { cluster: c, user: u } } ]
+        current-context: x
+
+        """;
+
     /// <summary>Its name; StatefulSet and Service bear it.</summary>
     public string Name { get; }
 

@@ -52,7 +52,7 @@ public sealed class RestoreGateTests : ControlTests
     }
 
     [Fact]
-    public void Requester_who_waits_and_who_has_answered_get_no_form_and_only_an_incident_lets_one_go_alone()
+    public void Requester_who_waits_gets_no_form_who_has_approved_may_take_it_back_and_only_an_incident_lets_one_go_alone()
     {
         Assert.Empty(Decision(Gate(), person: "olga").FindAll("form"));
         Assert.Contains("you asked for it yourself", Decision(Gate(), person: "olga").Markup, StringComparison.Ordinal);
@@ -62,7 +62,8 @@ public sealed class RestoreGateTests : ControlTests
         Assert.Contains("counts no longer", gone.Markup, StringComparison.Ordinal);
         Assert.Contains("Approver is needed", Decision(Gate(), role: "Operator").Markup, StringComparison.Ordinal);
         var answered = Render<GateDecision>(with => Fill(with, Gate()).Add(one => one.Votes, [new ApprovalVote(5, "paul", true, "it is damaged", "", Start)]));
-        Assert.Contains("you have answered already", answered.Markup, StringComparison.Ordinal);
+        Assert.Contains("You have approved", answered.Markup, StringComparison.Ordinal);
+        Assert.Equal(["decline"], answered.FindAll("button[name=act]").Select(button => button.GetAttribute("value")));
         Assert.Empty(Decision(Gate(GateState.Declined)).FindAll("form"));
 
         var alone = Render<GateDecision>(with => Fill(with, Gate(), person: "olga").Add(one => one.Incident, 12L).Add(one => one.Answers, 12L));

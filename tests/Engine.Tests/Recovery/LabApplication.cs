@@ -122,14 +122,7 @@ internal sealed class LabApplication : IAsyncDisposable
     private async Task FillAsync()
     {
         _folder.Hold();
-        await File.WriteAllTextAsync(Kubeconfig, $$"""
-            apiVersion: v1
-            kind: Config
-            clusters: [ { name: c, cluster: { server: "{{_cluster.ControlPlane.Server}}", certificate-authority: "{{_cluster.ControlPlane.Keys.Authority}}" } } ]
-            users: [ { name: u, user: { token: {{LabVirtualCluster.LimitedToken}} } } ]
-            contexts: [ { name: x, context: { cluster: c, user: u } } ]
-            current-context: x
-            """, Ct);
+        await File.WriteAllTextAsync(Kubeconfig, _cluster.LimitedKubeconfig, Ct);
         await CreateAsync("/api/v1/namespaces", $$"""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"{{Namespace}}"} }""");
         // Its controller makes it too, a moment later: Pods are refused until then.
         await Api.CreateAsync(Core + "/serviceaccounts", Json("""{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"default"}}"""), false, Ct);

@@ -230,6 +230,37 @@ public sealed class RestoreGateTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Who_approved_may_take_it_back_or_go_alone_and_broken_glass_holds_by_whoever_broke_it()
+    {
+        await using var rig = await FilledAsync(approvals: 2);
+        var night = $"night-{Guid.NewGuid():n}"[..20];
+        await rig.PersonAsync(night, "Approver");
+        var back = await ApprovedByPaulAsync();
+        Assert.Equal(GateState.Declined, (await rig.Desk.DeclineAsync(Answer(back, "paul"), Ct)).State);
+        await rig.AdvanceAsync(back.Run);
+
+        await rig.ConfirmIncidentAsync("STORAGE_FAILURE", TimeProvider.System.GetUtcNow());
+        var gone = await ApprovedByPaulAsync();
+        await rig.Desk.BreakGlassAsync(Answer(gone, night), Ct);
+        await catalog.Pool.Command("UPDATE app_user SET disabled = true WHERE name = $1", night).RunAsync(Ct);
+        Assert.NotEqual(RunState.Completed, (await rig.AdvanceAsync(gone.Run)).State);
+        Assert.Equal("newer", Read(rig));
+
+        var alone = await ApprovedByPaulAsync();
+        Assert.True((await rig.Desk.BreakGlassAsync(Answer(alone, "paul"), Ct)).IsBreakGlass);
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(alone.Run)).State);
+        Assert.Equal("as it was", Read(rig));
+
+        async Task<ApprovalGate> ApprovedByPaulAsync()
+        {
+            var (_, run) = await AskAsync(rig);
+            var gate = Assert.Single(await rig.Gates.OfRunAsync(run, Ct));
+            Assert.Equal(GateState.Open, (await rig.Desk.ApproveAsync(Answer(gate, "paul"), Ct)).State);
+            return gate;
+        }
+    }
+
+    [Fact]
     public async Task Glass_is_not_broken_for_a_source_without_a_declared_incident()
     {
         await using var rig = await FilledAsync();

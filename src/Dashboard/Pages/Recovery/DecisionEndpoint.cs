@@ -27,12 +27,7 @@ internal static class DecisionEndpoint
     public static string? TextOf(string? said, IDataProtectionProvider protection) => said switch
     {
         Taken => RecoveryTexts.SaidDecided,
-        "password" => RecoveryTexts.SaidPassword,
-        "role" => RecoveryTexts.SaidRole,
-        "stale" => RecoveryTexts.SaidStale,
-        "unknown" => RecoveryTexts.SaidUnknown,
-        not null when RefusalSeal.Open(protection, Purpose, said) is { } why => Figures.Format(RecoveryTexts.SaidRefused, why),
-        _ => null,
+        _ => RefusalSeal.TextOf(protection, Purpose, said),
     };
 
     private static async Task<IResult> DecideAsync(

@@ -44,9 +44,12 @@ public partial class GateDecision
 
     private bool IsOpen => Gate.State == GateState.Open;
 
+    /// <summary>Then they may still decline, or break the glass.</summary>
+    private bool HasApproved => Votes.Any(vote => vote.Person == Person);
+
     /// <summary>Why this person cannot answer; null where they can. The desk decides again when the answer comes.</summary>
     private string? CannotBecause => Role is not (nameof(ConsoleRole.Approver) or nameof(ConsoleRole.Admin)) ? Figures.Format(RecoveryTexts.YouRole, Role ?? "")
-        : Votes.Any(vote => vote.Person == Person) ? RecoveryTexts.YouAnswered
+        : HasApproved ? null
         : Incident is not null ? null
         : Person == Gate.Requester ? RecoveryTexts.YouRequester
         : Tie switch

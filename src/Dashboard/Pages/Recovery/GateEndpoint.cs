@@ -28,12 +28,7 @@ internal static class GateEndpoint
     {
         GateAnswering.Approve or GateAnswering.BreakGlass => RecoveryTexts.SaidApproved,
         GateAnswering.Decline => isRestore ? RecoveryTexts.SaidDeclinedRestore : RecoveryTexts.SaidDeclined,
-        "password" => RecoveryTexts.SaidPassword,
-        "role" => RecoveryTexts.SaidRole,
-        "stale" => RecoveryTexts.SaidStale,
-        "unknown" => RecoveryTexts.SaidUnknown,
-        not null when RefusalSeal.Open(protection, Purpose, said) is { } why => Figures.Format(RecoveryTexts.SaidRefused, why),
-        _ => null,
+        _ => RefusalSeal.TextOf(protection, Purpose, said),
     };
 
     private static async Task<IResult> AnswerAsync(

@@ -1,4 +1,6 @@
 using System.Security.Cryptography;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Microsoft.AspNetCore.DataProtection;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
@@ -13,8 +15,19 @@ internal static class RefusalSeal
 
     public static string Close(IDataProtectionProvider protection, string purpose, string why) => Refusal + protection.CreateProtector(purpose).Protect(why);
 
+    /// <summary>What became of a form that a person sent with their password, in the reader's words; null for what the caller says itself.</summary>
+    public static string? TextOf(IDataProtectionProvider protection, string purpose, string? said) => said switch
+    {
+        "password" => RecoveryTexts.SaidPassword,
+        "role" => RecoveryTexts.SaidRole,
+        "stale" => RecoveryTexts.SaidStale,
+        "unknown" => RecoveryTexts.SaidUnknown,
+        not null when Open(protection, purpose, said) is { } why => Figures.Format(RecoveryTexts.SaidRefused, why),
+        _ => null,
+    };
+
     /// <summary>Why it was refused; null where the address does not say so, or somebody else wrote it.</summary>
-    public static string? Open(IDataProtectionProvider protection, string purpose, string said)
+    private static string? Open(IDataProtectionProvider protection, string purpose, string said)
     {
         if (!said.StartsWith(Refusal, StringComparison.Ordinal))
         {

@@ -1,5 +1,4 @@
 using Hexabase.DrConsole.Engine.Audit;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -9,14 +8,12 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters;
 /// Starts virtual clusters that a process had stopped for a backup and could not start again: from this process's start on, and
 /// again and again while their host does not answer. A tenant's outage must not wait for the next backup.
 /// </summary>
-public sealed class LeftPauses(PauseLedger ledger, NpgsqlDataSource catalog, TimeProvider time, ILogger<LeftPauses> log) : BackgroundService
+public sealed class LeftPauses(PauseLedger ledger, NpgsqlDataSource catalog, TimeProvider time, ILogger<LeftPauses> log) : LeftWork(TimeSpan.FromSeconds(15), "paused clusters", time, log)
 {
     private const string Actor = "engine";
-    private static readonly TimeSpan s_every = TimeSpan.FromSeconds(15);
 
-    /// <summary>Looks through the ledger once.</summary>
-    /// <returns>How many are left.</returns>
-    public async Task<int> ResumeAsync(CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public override async Task<int> UndoAsync(CancellationToken cancellationToken)
     {
         var left = 0;
         foreach (var record in ledger.Left())
@@ -42,29 +39,11 @@ public sealed class LeftPauses(PauseLedger ledger, NpgsqlDataSource catalog, Tim
             {
                 left++;
                 log.LogWarning("virtual cluster {Cluster}, which a backup of {Source} had paused, could not be resumed, or that could not be told; trying again in {Every}: {Reason}",
-                    record.Cluster, record.Source, s_every, fault.Message);
+                    record.Cluster, record.Source, Every, fault.Message);
             }
         }
 
         return left;
-    }
-
-    /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await ResumeAsync(stoppingToken);
-            }
-            catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException)
-            {
-                log.LogWarning(fault, "paused clusters could not be looked at; trying again in {Every}", s_every);
-            }
-
-            await Task.Delay(s_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
     }
 
     private async Task AuditAsync(PauseRecord record, CancellationToken cancellationToken)

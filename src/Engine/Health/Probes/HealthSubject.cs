@@ -38,6 +38,10 @@ public sealed record HealthSubject(string Name, SubjectKind Kind, string? Endpoi
 
     public static string IdOf(string name, SubjectKind kind) => (kind == SubjectKind.Tier ? "tier/" : "source/") + name;
 
+    /// <summary>The ids of what an incident or a verdict names.</summary>
+    public static IEnumerable<string> IdsOf(IEnumerable<string> sources, IEnumerable<string> tiers) =>
+        sources.Select(name => IdOf(name, SubjectKind.Database)).Concat(tiers.Select(name => IdOf(name, SubjectKind.Tier)));
+
     public static HealthSubject Of(Source source) => source switch
     {
         { Postgres: { } postgres } => new(source.Name, SubjectKind.Database, Address(postgres.Host, postgres.Port)),

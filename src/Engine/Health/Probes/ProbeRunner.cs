@@ -16,9 +16,7 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
 {
     private readonly IReadOnlyList<IHealthProbe> _probes = [.. sources.SelectMany(source => source.Probes)];
     private readonly ConcurrentDictionary<IHealthProbe, Task> _hanging = new();
-    private readonly ConcurrentDictionary<IHealthProbe, (DateTimeOffset At, Asked Asked)> _standing = new();
-    private readonly ConcurrentDictionary<IHealthProbe, Task<Asked>> _asking = new();
-    private readonly ConcurrentDictionary<IHealthProbe, Asked> _told = new();
+    private readonly ConcurrentDictionary<IHealthProbe, Standing> _standing = new();
 
     /// <summary>
     /// Every answer of one round. As many subjects are asked side by side as the configuration allows, each by all of its probes at once:
@@ -49,45 +47,26 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
     private async Task<Asked> StandingAsync(IHealthProbe probe, TimeSpan every, CancellationToken cancellationToken)
     {
         var now = time.GetUtcNow();
-        var last = _standing.GetValueOrDefault(probe);
-        if (!_asking.TryGetValue(probe, out var asking) || asking.IsCompleted)
+        var standing = _standing.GetOrAdd(probe, _ => new Standing());
+        if (standing.IsDue(now, every))
         {
-            if (last.Asked is { } fresh && now - last.At < every)
-            {
-                return Tell(probe, fresh);
-            }
-
-            asking = _asking[probe] = KeepAsync(probe, now, cancellationToken);
+            (standing.BegunAt, standing.IsTold, standing.Asking) = (now, false, AskAsync(probe, cancellationToken));
         }
 
         try
         {
-            return Tell(probe, await asking.WaitAsync(estate.Health.Timeout, time, cancellationToken));
+            var asked = await standing.Asking!.WaitAsync(estate.Health.Timeout, time, cancellationToken);
+            var isRepeat = standing.IsTold;
+            (standing.IsTold, standing.Last) = (true, asked);
+            return isRepeat ? Again(asked) : asked;
         }
         catch (TimeoutException)
         {
-            return last.Asked is { } before ? Tell(probe, before) : Say(probe, new ProbeFinding(ProbeAnswer.NotDetectable, "its first look is under way"), estate.Health.Timeout);
+            return standing.Last is { } before ? Again(before) : Say(probe, new ProbeFinding(ProbeAnswer.NotDetectable, "its first look is under way"), estate.Health.Timeout);
         }
     }
 
-    /// <summary>The answer, as a repeat where a round has had it. One that came between two rounds none has had yet.</summary>
-    private Asked Tell(IHealthProbe probe, Asked asked)
-    {
-        if (ReferenceEquals(_told.GetValueOrDefault(probe), asked))
-        {
-            return asked with { Result = asked.Result with { IsRepeat = true } };
-        }
-
-        _told[probe] = asked;
-        return asked;
-    }
-
-    private async Task<Asked> KeepAsync(IHealthProbe probe, DateTimeOffset at, CancellationToken cancellationToken)
-    {
-        var asked = await AskAsync(probe, cancellationToken);
-        _standing[probe] = (at, asked);
-        return asked;
-    }
+    private static Asked Again(Asked asked) => asked with { Result = asked.Result with { IsRepeat = true } };
 
     private async Task<Asked> AskAsync(IHealthProbe probe, CancellationToken cancellationToken)
     {
@@ -123,4 +102,26 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
     private static Asked Say(IHealthProbe probe, ProbeFinding found, TimeSpan took) => new(
         probe, new ProbeResult(probe.Name, probe.Kind, found.Answer, Math.Round(took.TotalMilliseconds, 2)) { Detail = found.Detail, Code = found.Code, Number = found.Number },
         found.IsFailureCount);
+
+    /// <summary>How it stands with a probe that is asked now and then. One round at a time looks at it.</summary>
+    private sealed class Standing
+    {
+        public DateTimeOffset BegunAt { get; set; }
+
+        public Task<Asked>? Asking { get; set; }
+
+        /// <summary>True once a round has had the answer of this asking.</summary>
+        public bool IsTold { get; set; }
+
+        /// <summary>The newest answer that a round has had, perhaps of an asking before.</summary>
+        public Asked? Last { get; set; }
+
+        /// <summary>An answer that came between two rounds is told before it is asked again; one that was broken off is none.</summary>
+        public bool IsDue(DateTimeOffset now, TimeSpan every) => Asking switch
+        {
+            null or { IsFaulted: true } or { IsCanceled: true } => true,
+            { IsCompletedSuccessfully: true } => IsTold && now - BegunAt >= every,
+            _ => false,
+        };
+    }
 }

@@ -43,7 +43,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     /// <exception cref="EngineException"><c>approval-refused</c>.</exception>
     public Task<ApprovalGate> DeclineAsync(GateAnswer answer, CancellationToken cancellationToken) => AnswerAsync(answer, "decline", async (transaction, gate) =>
     {
-        await VoteAsync(transaction, answer, "decline", cancellationToken);
+        await VoteAsync(transaction, answer, "decline", cancellationToken, mayChangeMind: true);
         await ApprovalGates.CloseAsync(transaction, gate, GateState.Declined, $"{answer.Person} declined: {answer.Reason}", answer.Person);
         return false;
     }, cancellationToken);
@@ -59,7 +59,8 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
             throw Refused("breaking the glass is for declared incidents, and this run answers no confirmed incident of all that it changes");
         }
 
-        await VoteAsync(transaction, answer, "approve", cancellationToken);
+        // Who approved before, and is the only one awake, says it again, and this time alone.
+        await VoteAsync(transaction, answer, "approve", cancellationToken, mayChangeMind: true);
         return await transaction.Command("UPDATE approval_gate SET state = 'granted', granted_at = clock_timestamp(), is_break_glass = true WHERE id = $1", gate.Id)
             .RunAsync(cancellationToken) == 1;
     }, cancellationToken);
@@ -285,10 +286,12 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
     }
 
-    private static async Task VoteAsync(NpgsqlTransaction transaction, GateAnswer answer, string vote, CancellationToken cancellationToken)
+    /// <param name="mayChangeMind">True where a later word of the same person takes the place of the earlier one, which the audit keeps.</param>
+    private static async Task VoteAsync(NpgsqlTransaction transaction, GateAnswer answer, string vote, CancellationToken cancellationToken, bool mayChangeMind = false)
     {
         var isNew = await transaction.Command(
-            "INSERT INTO approval_vote (gate, person, vote, reason, incident) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+            "INSERT INTO approval_vote (gate, person, vote, reason, incident) VALUES ($1, $2, $3, $4, $5) ON CONFLICT "
+                + (mayChangeMind ? "(gate, person) DO UPDATE SET vote = $3, reason = $4, incident = $5, at = clock_timestamp()" : "DO NOTHING"),
             answer.Gate, answer.Person, vote, answer.Reason.Trim(), answer.Incident.Trim()).RunAsync(cancellationToken);
         if (isNew == 0)
         {

@@ -115,9 +115,13 @@ public static class ApprovalGates
         return holds is not null ? null : await LapseAsync(transaction, gate);
     }
 
-    /// <summary>Where one broke the glass it is theirs alone that must hold.</summary>
+    /// <summary>Where one broke the glass, it is theirs alone that must hold: the last, by which the gate was granted.</summary>
     private const string Holds =
-        $"g.granted_at + g.execute_within >= clock_timestamp() AND {ApprovalCatalog.CountingVotes} >= CASE WHEN g.is_break_glass THEN 1 ELSE g.needed END";
+        $"""
+        g.granted_at + g.execute_within >= clock_timestamp() AND CASE WHEN g.is_break_glass
+          THEN (SELECT {ApprovalCatalog.MayApprove} FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve' ORDER BY v.at DESC LIMIT 1)
+          ELSE {ApprovalCatalog.CountingVotes} >= g.needed END
+        """;
 
     private static async Task<string> LapseAsync(NpgsqlTransaction transaction, ApprovalGate gate)
     {

@@ -12,6 +12,8 @@ namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 /// </summary>
 public sealed class LastLook(RecoveryActions actions, IncidentStore incidents)
 {
+    private const int SideBySide = 4;
+
     /// <summary>Looks; changes nothing.</summary>
     /// <exception cref="EngineException"><c>corruption-since</c>, or why a step could not be done.</exception>
     internal async Task RequireAsync(RunContext context, RecoveryPlan plan)
@@ -21,11 +23,12 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents)
             await RequireNoNewCorruptionAsync(context, part);
         }
 
-        foreach (var step in plan.Steps)
+        // Each opens a tier; of a workspace there are many, and whoever approved waits for the first step.
+        await Parallel.ForEachAsync(plan.Steps, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = context.Cancellation }, async (step, token) =>
         {
             var part = plan.For(step);
-            await actions.Named(step.Action).RequireAsync(part.Target, part.Basis, context.Cancellation);
-        }
+            await actions.Named(step.Action).RequireAsync(part.Target, part.Basis, token);
+        });
     }
 
     private static IEnumerable<RecoveryPlan> PartsOf(RecoveryPlan plan) =>

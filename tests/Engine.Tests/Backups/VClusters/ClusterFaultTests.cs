@@ -29,7 +29,7 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
         Assert.True((await admin.CreateAsync("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", binding, false, Ct)).IsSuccess);
         try
         {
-            var kubeconfig = _folder.Write("limited", System.Text.Encoding.UTF8.GetBytes(LimitedKubeconfig(cluster)));
+            var kubeconfig = _folder.Write("limited", System.Text.Encoding.UTF8.GetBytes(cluster.LimitedKubeconfig));
             using var limited = new KubeApi(KubeEndpoint.FromKubeconfig(kubeconfig));
             using var capture = await ClusterCapture.ReadAsync(limited, null, null, Ct);
             Assert.Contains(capture.Warnings(), warning => warning.StartsWith("secrets could not be listed", StringComparison.Ordinal) && warning.Contains("forbidden", StringComparison.Ordinal));
@@ -204,27 +204,6 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
             return;
         }
     }
-
-    private static string LimitedKubeconfig(LabVirtualCluster cluster) => $"""
-        apiVersion: v1
-        kind: Config
-        clusters:
-        - name: c
-          cluster:
-            server: {cluster.ControlPlane.Server}
-            certificate-authority: {cluster.ControlPlane.Keys.Authority}
-        users:
-        - name: u
-          user:
-            token: {LabVirtualCluster.LimitedToken}
-        contexts:
-        - name: x
-          context:
-            cluster: c
-            user: u
-        current-context: x
-
-        """;
 
     private static async Task CreateAsync(KubeApi api, string path, JsonObject body)
     {

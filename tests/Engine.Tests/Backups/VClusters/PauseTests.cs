@@ -34,7 +34,7 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
         Assert.True(await new ClusterPause(access, TimeProvider.System).PauseAsync(Purpose, Ct));
         Assert.False(lab.Clusters[0].ControlPlane.IsRunning);
 
-        Assert.Equal(0, await Keeper(ledger).ResumeAsync(Ct));
+        Assert.Equal(0, await Keeper(ledger).UndoAsync(Ct));
 
         Assert.True(await new ClusterPause(access, TimeProvider.System).WaitReadyAsync(Ct));
         Assert.True(lab.Clusters[0].ControlPlane.IsRunning);
@@ -85,7 +85,7 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
             """));
         var left = Ledger(s_dead);
         left.Write(_source, access, settings with { Kubeconfig = away }, Purpose);
-        Assert.Equal(1, await Keeper(left).ResumeAsync(Ct));
+        Assert.Equal(1, await Keeper(left).UndoAsync(Ct));
         Assert.Single(left.Left());
 
         var living = Ledger(ProcessIdentity.Current);
@@ -93,7 +93,7 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
         Assert.Empty(living.Left());
         living.GiveUp(record);
         Assert.Single(living.Left());
-        Assert.Equal(0, await Keeper(living).ResumeAsync(Ct));
+        Assert.Equal(0, await Keeper(living).UndoAsync(Ct));
         Assert.Empty(living.Left());
     }
 

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -8,13 +7,10 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes.Claims;
 /// Removes what a process had made for a snapshot and could not remove: from this process's start on, and again and again while the
 /// cluster does not answer. A copy of a volume costs its owner space, and must not wait for the next backup.
 /// </summary>
-public sealed class LeftSnapshots(SnapshotLedger ledger, VolumeSnapshots snapshots, TimeProvider time, ILogger<LeftSnapshots> log) : BackgroundService
+public sealed class LeftSnapshots(SnapshotLedger ledger, VolumeSnapshots snapshots, TimeProvider time, ILogger<LeftSnapshots> log) : LeftWork(TimeSpan.FromSeconds(30), "snapshots that were left", time, log)
 {
-    private static readonly TimeSpan s_every = TimeSpan.FromSeconds(30);
-
-    /// <summary>Looks through the ledger once.</summary>
-    /// <returns>How many are left.</returns>
-    public async Task<int> ClearAsync(CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public override async Task<int> UndoAsync(CancellationToken cancellationToken)
     {
         var left = 0;
         foreach (var record in ledger.Left())
@@ -29,32 +25,10 @@ public sealed class LeftSnapshots(SnapshotLedger ledger, VolumeSnapshots snapsho
             {
                 left++;
                 log.LogWarning("snapshot {Name} in {Namespace}, left by a backup of {Source}, could not be removed, or that could not be told; trying again in {Every}: {Reason}",
-                    record.Name, record.Namespace, record.Source, s_every, fault.Message);
+                    record.Name, record.Namespace, record.Source, Every, fault.Message);
             }
         }
 
         return left;
-    }
-
-    /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await ClearAsync(stoppingToken);
-            }
-            catch (Exception fault) when (fault is EngineException or IOException or UnauthorizedAccessException)
-            {
-                log.LogWarning(fault, "snapshots that were left could not be looked at; trying again in {Every}", s_every);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-
-            await Task.Delay(s_every, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        }
     }
 }

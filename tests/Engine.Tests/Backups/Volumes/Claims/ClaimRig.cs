@@ -86,14 +86,7 @@ internal sealed class ClaimRig : IAsyncDisposable
              "subjects":[{"kind":"User","apiGroup":"rbac.authorization.k8s.io","name":"limited"}]}
             """);
         var path = Volume.Combine("limited.kubeconfig");
-        await File.WriteAllTextAsync(path, $$"""
-            apiVersion: v1
-            kind: Config
-            clusters: [ { name: c, cluster: { server: "{{_cluster.ControlPlane.Server}}", certificate-authority: "{{_cluster.ControlPlane.Keys.Authority}}" } } ]
-            users: [ { name: u, user: { token: {{LabVirtualCluster.LimitedToken}} } } ]
-            contexts: [ { name: x, context: { cluster: c, user: u } } ]
-            current-context: x
-            """, Ct);
+        await File.WriteAllTextAsync(path, _cluster.LimitedKubeconfig, Ct);
         return path;
     }
 

@@ -121,7 +121,7 @@ public sealed class VolumeSnapshotTests(KubernetesLab kubernetes, CatalogServer 
         Assert.NotEmpty(await rig.MadeAsync());
         var snapshots = new VolumeSnapshots(rig.Volume.SnapshotLedger, rig.Volume.Freeze(), catalog.Pool, TimeProvider.System);
         var start = new LeftSnapshots(rig.Volume.SnapshotLedger, snapshots, TimeProvider.System, NullLogger<LeftSnapshots>.Instance);
-        Assert.Equal(0, await start.ClearAsync(Ct));
+        Assert.Equal(0, await start.UndoAsync(Ct));
         await rig.AssertNothingLeftAsync();
         Assert.Equal(["volume.snapshot-taken", "volume.snapshot-removed"], await rig.Volume.AuditAsync());
 
@@ -133,7 +133,7 @@ public sealed class VolumeSnapshotTests(KubernetesLab kubernetes, CatalogServer 
 
         // Before its first object was made, too.
         rig.Volume.SnapshotLedger.Write(new SnapshotRecord(rig.Volume.Name, "/no/longer/there", rig.Namespace, "drconsole-0", 1, ServerFolder.DeadConsole, DateTimeOffset.UnixEpoch));
-        Assert.Equal(0, await start.ClearAsync(Ct));
+        Assert.Equal(0, await start.UndoAsync(Ct));
         await rig.AssertNothingLeftAsync();
     }
 
@@ -167,7 +167,7 @@ public sealed class VolumeSnapshotTests(KubernetesLab kubernetes, CatalogServer 
         await rig.Api.PatchAsync($"/apis/rbac.authorization.k8s.io/v1/namespaces/{rig.Namespace}/roles/r", Json("""{"rules":[{"apiGroups":["","snapshot.storage.k8s.io"],"resources":["*"],"verbs":["*"]}]}"""), Ct);
         var snapshots = new VolumeSnapshots(rig.Volume.SnapshotLedger, rig.Volume.Freeze(), catalog.Pool, TimeProvider.System);
         var start = new LeftSnapshots(rig.Volume.SnapshotLedger, snapshots, TimeProvider.System, NullLogger<LeftSnapshots>.Instance);
-        await UntilAsync(async () => await start.ClearAsync(Ct) == 0, () => "the right to delete snapshots", Ct);
+        await UntilAsync(async () => await start.UndoAsync(Ct) == 0, () => "the right to delete snapshots", Ct);
         await rig.AssertNothingLeftAsync();
         Assert.Equal("volume.snapshot-removed", (await rig.Volume.AuditAsync())[^1]);
     }
