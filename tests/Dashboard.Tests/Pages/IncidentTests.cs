@@ -67,4 +67,11 @@ public sealed class IncidentTests : ControlTests
         acts.Find("details form").Submit();
         Assert.Equal("restored", closed);
     }
+
+    /// <summary>The names are those that the probes of the engine have.</summary>
+    [Theory]
+    [InlineData("tcp", "handshake", "read", "checksums", "amcheck", "disk", "disk-wal", "info", "replication", "memory")]
+    [InlineData("readyz", "namespaces", "host", "path", "inodes", "claim", "snapshots", "folder", "store")]
+    [InlineData("restore-point", "wal-lag", "wal-holes", "backup-errors")]
+    public void Every_probe_has_a_name_for_people(params string[] names) => Assert.All(names, name => Assert.Contains(' ', IncidentWords.Probe(name)));
 }

@@ -80,6 +80,16 @@ internal static class IncidentWords
         "wal-holes" => HealthTexts.ProbeWalHoles,
         "disk-wal" => HealthTexts.ProbeDiskWal,
         "backup-errors" => HealthTexts.ProbeBackupErrors,
+        "info" => HealthTexts.ProbeInfo,
+        "replication" => HealthTexts.ProbeReplication,
+        "memory" => HealthTexts.ProbeMemory,
+        "readyz" => HealthTexts.ProbeReadyz,
+        "namespaces" => HealthTexts.ProbeNamespaces,
+        "host" => HealthTexts.ProbeHost,
+        "path" => HealthTexts.ProbePath,
+        "inodes" => HealthTexts.ProbeInodes,
+        "claim" => HealthTexts.ProbeClaim,
+        "snapshots" => HealthTexts.ProbeSnapshots,
         _ => name,
     };
 
