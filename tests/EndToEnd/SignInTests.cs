@@ -97,12 +97,14 @@ public sealed partial class SignInTests(PublishedConsole console) : ConsoleVisit
     [InlineData("/")]
     [InlineData("/jobs")]
     [InlineData("/css/base.css")]
+    [InlineData("/favicon.ico")] // asked for by the browser itself wherever an answer names no icon
     public async Task Every_answer_carries_the_security_headers(string path)
     {
         var admin = await AdminAsync();
         var answer = await admin.Page.GotoAsync(path);
         var headers = await answer!.AllHeadersAsync();
 
+        Assert.True(answer.Ok);
         Assert.Contains("script-src 'self'", headers["content-security-policy"], StringComparison.Ordinal);
         Assert.Contains("frame-ancestors 'none'", headers["content-security-policy"], StringComparison.Ordinal);
         Assert.Equal("nosniff", headers["x-content-type-options"]);

@@ -26,11 +26,11 @@ public sealed record ApiRecovery(
 /// <param name="Reason">Why a person left it out or marked it done; in a drill, why it is not done.</param>
 public sealed record ApiRecoveryStep(
     int Position, string Name, string Action, string? Part, string State, int Attempt, string? Verification, string? Error, string? Reason, DateTimeOffset? StartedAt, DateTimeOffset? EndedAt,
-    DateTimeOffset? RollbackStartedAt, DateTimeOffset? RollbackEndedAt)
+    DateTimeOffset? RollbackStartedAt, DateTimeOffset? RollbackEndedAt, string? RollbackError)
 {
     internal static ApiRecoveryStep Of(RecoveryStepRow step) => new(
         step.Position, step.Name, step.Action, step.Part, RecoveryNames.Of(step.State), step.Attempt, step.Verification, step.Error, step.Reason, step.StartedAt, step.EndedAt,
-        step.RollbackStartedAt, step.RollbackEndedAt);
+        step.RollbackStartedAt, step.RollbackEndedAt, step.RollbackError);
 }
 
 /// <summary>A recovery with its steps and gates.</summary>

@@ -33,7 +33,7 @@ internal static class ReportCommand
             {
                 Console.WriteLine($"genuine: signed by key {keyId} of the console {report.Console} at {report.MadeAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
                 Console.WriteLine($"{(report.IsDrill ? "drill" : "recovery")} {report.Run} of {report.Source} by plan {report.Plan.Name} v{report.Plan.Version} ({report.Plan.Hash[..12]}): {report.Outcome ?? "under way"}");
-                Console.WriteLine($"asked for by {report.RequestedBy} at {report.AskedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, {report.Gates.Sum(gate => gate.Votes.Count(vote => vote.Approves))} approvals, {report.Steps.Count} steps, audit head {report.Audit.HeadSeq}");
+                Console.WriteLine($"asked for by {report.RequestedBy} at {report.AskedAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, {report.Gates.Sum(gate => gate.Votes.Count(vote => vote.Approves && vote.Counts != false))} approvals, {report.Steps.Count} steps, audit head {report.Audit.HeadSeq}");
             }
 
             return ExitCodes.Done;

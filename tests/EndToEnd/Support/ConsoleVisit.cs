@@ -34,7 +34,7 @@ public abstract partial class ConsoleVisit(PublishedConsole console) : IAsyncDis
             await visitor.DisposeAsync();
         }
 
-        Assert.Empty(complaints);
+        Assert.True(complaints.Count == 0, string.Join('\n', complaints));
     }
 
     protected static ILocatorAssertions Expect(ILocator locator) => Assertions.Expect(locator);

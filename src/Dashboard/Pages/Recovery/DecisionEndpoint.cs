@@ -54,7 +54,7 @@ internal static class DecisionEndpoint
                 _ => To(run, Taken),
             };
         }
-        catch (EngineException refusal) when (refusal.Kind is ErrorKind.Denied or ErrorKind.Conflict)
+        catch (EngineException refusal) when (refusal.Kind is ErrorKind.Denied or ErrorKind.Conflict or ErrorKind.NotFound)
         {
             return To(run, RefusalSeal.Close(protection, Purpose, refusal.Message));
         }

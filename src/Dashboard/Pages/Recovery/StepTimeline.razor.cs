@@ -121,7 +121,7 @@ public partial class StepTimeline
         _ => "pending",
     };
 
-    private static string? Detail(RecoveryStepRow row) => row.Error ?? row.Reason ?? row.Verification ?? row.EffectText;
+    private static string? Detail(RecoveryStepRow row) => row.RollbackError is { } stuck ? Figures.Format(RecoveryTexts.WayBackFailed, stuck) : row.Error ?? row.Reason ?? row.Verification ?? row.EffectText;
 
     private static string EstimateText(PlannedStep step) => step.MeasuredFrom > 0
         ? Figures.Format(RecoveryTexts.EstimateMeasured, Figures.Duration(TimeSpan.FromSeconds(step.EstimateSeconds)), step.MeasuredFrom)

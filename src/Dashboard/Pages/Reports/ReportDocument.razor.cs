@@ -79,7 +79,7 @@ public partial class ReportDocument
 
     private IEnumerable<string> Found(ReportedStep step) => IsNotExercised(step)
         ? step.Does
-        : new[] { string.Join("; ", step.Does), step.Effect, step.Verification == step.Effect ? null : step.Verification, step.Error == step.Verification ? null : step.Error, step.Reason }
+        : new[] { string.Join("; ", step.Does), step.Effect, step.Verification == step.Effect ? null : step.Verification, step.Error == step.Verification ? null : step.Error, step.RollbackError is { } stuck ? Figures.Format(RecoveryTexts.WayBackFailed, stuck) : null, step.Reason }
             .OfType<string>().Where(text => text.Length > 0).Distinct();
 
     private static string Evidence(ReportedIncident incident) => JsonSerializer.Serialize(incident.Evidence, s_readable);

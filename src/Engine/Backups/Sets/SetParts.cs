@@ -51,6 +51,11 @@ internal sealed class SetParts(NpgsqlDataSource catalog, RunStore runs, RunReque
         }
     }
 
+    /// <summary>True where each backup was begun by the set: one that another asked for may have read its source before the application was held still.</summary>
+    public async Task<bool> AreOwnAsync(RunId set, IReadOnlyList<SetPart> begun, CancellationToken cancellationToken) =>
+        await catalog.Command("SELECT count(*) FROM run WHERE id = ANY($1) AND parent IS DISTINCT FROM $2", IdsOf(begun), set.Value)
+            .FirstAsync(row => (object)row.GetInt64(0), cancellationToken) is 0L;
+
     /// <summary>True once each backup has its content, or has ended without.</summary>
     public async Task<bool> AreCapturedAsync(IReadOnlyList<SetPart> begun, CancellationToken cancellationToken) =>
         await catalog.Command(

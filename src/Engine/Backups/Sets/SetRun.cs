@@ -100,7 +100,7 @@ public sealed class SetRun(
             return await context.StepAsync(CaptureStep, async _ =>
             {
                 var parts = await BeginAsync(context, sources);
-                var isHeldToEnd = !wasHeld && await WaitForContentAsync(context, parts, since + settings.LongestHold);
+                var isHeldToEnd = !wasHeld && await WaitForContentAsync(context, parts, since + settings.LongestHold) && await AreOwnAsync(context, parts);
                 var fault = await hold.EndAsync(context.Warn);
                 var held = (time.GetUtcNow() - since).TotalSeconds;
                 context.Log("hold", $"the application goes on after {held:0.0} s");
@@ -120,6 +120,17 @@ public sealed class SetRun(
         var parts = await _parts.BeginAsync(context.Run, sources, context.Cancellation);
         context.Log("capture", $"{Counted.Of(parts.Count(part => part.BackupRun is not null), "backup")} begun together: {string.Join(", ", parts.Where(part => part.BackupRun is not null).Select(part => $"{part.Source} R-{part.BackupRun}"))}");
         return parts;
+    }
+
+    private async Task<bool> AreOwnAsync(RunContext context, IReadOnlyList<SetPart> parts)
+    {
+        var areOwn = await _parts.AreOwnAsync(context.Run.Id, parts, context.Cancellation);
+        if (!areOwn)
+        {
+            context.Warn("hold", "a backup that was not asked for by this set is one of its parts, and may have begun before the application was held still");
+        }
+
+        return areOwn;
     }
 
     /// <summary>False where the longest hold ran out first.</summary>

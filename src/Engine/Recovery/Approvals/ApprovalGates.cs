@@ -105,8 +105,18 @@ public static class ApprovalGates
     private static async Task<string?> UseAsync(NpgsqlTransaction transaction, ApprovalGate gate)
     {
         var used = await transaction.Command($"UPDATE approval_gate g SET state = 'used', closed_at = clock_timestamp() WHERE id = $1 AND {Holds}", gate.Id).RunAsync(CancellationToken.None);
-        return used == 1 ? null : await LapseAsync(transaction, gate);
+        if (used == 1)
+        {
+            await KeepWhoCountsAsync(transaction, gate);
+            return null;
+        }
+
+        return await LapseAsync(transaction, gate);
     }
+
+    /// <summary>Whose approvals carried it, or would have: accounts change later, and a report is signed for years.</summary>
+    private static Task KeepWhoCountsAsync(NpgsqlTransaction transaction, ApprovalGate gate) => transaction.Command(
+        $"UPDATE approval_vote v SET counted = {ApprovalCatalog.MayApprove} WHERE v.gate = $1 AND v.vote = 'approve'", gate.Id).RunAsync(CancellationToken.None);
 
     /// <summary>Null where a used approval of what has not begun yet (a pause came between) still holds.</summary>
     private static async Task<string?> StillHoldsAsync(NpgsqlTransaction transaction, ApprovalGate gate)
@@ -125,6 +135,7 @@ public static class ApprovalGates
 
     private static async Task<string> LapseAsync(NpgsqlTransaction transaction, ApprovalGate gate)
     {
+        await KeepWhoCountsAsync(transaction, gate);
         var gone = await transaction.Command(
             $"SELECT v.person FROM approval_vote v WHERE v.gate = $1 AND v.vote = 'approve' AND NOT {ApprovalCatalog.MayApprove} ORDER BY v.at", gate.Id)
             .ListAsync(row => row.GetString(0), CancellationToken.None);

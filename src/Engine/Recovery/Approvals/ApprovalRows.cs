@@ -92,7 +92,7 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     internal const string CountingVotes = $"(SELECT count(*)::integer FROM approval_vote v WHERE v.gate = g.id AND v.vote = 'approve' AND {MayApprove})";
 
     /// <summary>True of a vote <c>v</c> at a gate <c>g</c> that counts, or did when its run went through.</summary>
-    private const string Counts = $"(g.state IN ('used', 'declined', 'expired') OR {MayApprove})";
+    private const string Counts = $"coalesce(v.counted, g.state IN ('used', 'declined', 'expired') OR {MayApprove})";
 
     /// <remarks>An incident of some of a recovery's sources is a reason for it, but none for one person to write over the others alone.</remarks>
     private const string IncidentOfRun =

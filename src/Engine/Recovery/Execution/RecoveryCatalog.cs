@@ -23,7 +23,7 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
     internal static string ColumnsOf(string alias) => string.Join(", ", Columns.Split(", ").Select(column => $"{alias}.{column}"));
 
     private const string StepColumns =
-        "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at, part";
+        "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at, part, rollback_error";
 
     /// <summary>The recovery of a run, or null.</summary>
     public Task<RecoveryRow?> FindAsync(RunId run, CancellationToken cancellationToken) =>
@@ -77,6 +77,7 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
             RollbackStartedAt = row.TimeOrNull(13),
             RollbackEndedAt = row.TimeOrNull(14),
             Part = row.TextOrNull(15),
+            RollbackError = row.TextOrNull(16),
         };
 
     private static JsonElement? Json(string? text) => text is null ? null : JsonElement.Parse(text);

@@ -59,13 +59,13 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         "UPDATE recovery_step SET state = 'verification_failed', verification = $3, error = $3, ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", finding);
 
     public Task RollingBackAsync(PlannedStep step) => WriteAsync("recovery.rollback-begun", step, null,
-        "UPDATE recovery_step SET state = 'rolling_back', rollback_started_at = coalesce(rollback_started_at, clock_timestamp()) WHERE run_id = $1 AND position = $2");
+        "UPDATE recovery_step SET state = 'rolling_back', rollback_error = NULL, rollback_started_at = coalesce(rollback_started_at, clock_timestamp()) WHERE run_id = $1 AND position = $2");
 
     public Task RolledBackAsync(PlannedStep step) => WriteAsync("recovery.rolled-back", step, null,
         "UPDATE recovery_step SET state = 'rolled_back', rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2");
 
     public Task RollbackFailedAsync(PlannedStep step, string error) => WriteAsync("recovery.rollback-failed", step, null,
-        "UPDATE recovery_step SET state = 'rollback_failed', error = $3, rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
+        "UPDATE recovery_step SET state = 'rollback_failed', rollback_error = $3, rollback_ended_at = clock_timestamp() WHERE run_id = $1 AND position = $2", error);
 
     /// <summary>Carries a person's decision out and forgets it, in one transaction.</summary>
     public Task DecidedAsync(PlannedStep step, StepState state, StepDecision decision) => context.CommitAsync(async transaction =>

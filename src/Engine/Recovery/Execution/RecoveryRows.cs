@@ -120,6 +120,9 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
 
     public DateTimeOffset? RollbackEndedAt { get; init; }
 
+    /// <summary>Why its way back failed; null where it did not.</summary>
+    public string? RollbackError { get; init; }
+
     /// <summary>True where the target may have been changed by it.</summary>
     public bool MayHaveActed => Attempt > 0 && State != StepState.RolledBack;
 }

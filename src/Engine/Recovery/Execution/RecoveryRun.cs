@@ -156,7 +156,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         var isVerification = failed?.State == StepState.VerificationFailed || (failed is { Verification: not null } && failed.Verification == failed.Error);
         var way = await back.GoAsync(plan.OnFailure == FailurePolicy.RollBackStep);
         var outcome = way == RecoveryOutcome.RolledBack && isVerification ? RecoveryOutcome.VerificationFailed : way;
-        await EndAsync(plan, journal, outcome, failed is null ? "undone on request" : $"{failed.Name}: {failed.Error}");
+        await EndAsync(plan, journal, outcome, RecoveryEnding.WhyOf(await journal.StepsAsync()) ?? "undone on request");
         return outcome;
     }
 
@@ -230,7 +230,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time)).GoAsync(onlyTheFailed: false);
             if (way != RecoveryOutcome.RolledBack)
             {
-                await EndAsync(plan, journal, way, "ended on request, and its way back failed");
+                await EndAsync(plan, journal, way, $"ended on request, and not undone: {RecoveryEnding.WhyOf(await journal.StepsAsync()) ?? "a step has no way back"}");
                 return;
             }
 
@@ -269,7 +269,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
         var failed = steps.FirstOrDefault(step => step.Error is not null);
         journal.Context.Enter(failed?.Name ?? "recovery");
-        throw RecoveryEnding.Of(outcome, failed is null ? "it was ended by a person" : $"{failed.Name}: {failed.Error}");
+        throw RecoveryEnding.Of(outcome, RecoveryEnding.WhyOf(steps) ?? "it was ended by a person");
     }
 
     internal static RecoveryPlan ReadPlan(RunContext context)
@@ -285,6 +285,15 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 /// <summary>The fault that a run ends with whose recovery ended otherwise than as planned.</summary>
 internal static class RecoveryEnding
 {
+    /// <summary>Which step failed and why, and whose way back failed then; null where neither did.</summary>
+    public static string? WhyOf(IReadOnlyList<RecoveryStepRow> steps)
+    {
+        var failed = steps.Where(step => step.Error is not null).Take(1).Select(step => $"{step.Name}: {step.Error}");
+        var stuck = steps.Where(step => step.RollbackError is not null).Select(step => $"the way back of {step.Name} failed: {step.RollbackError}");
+        var all = string.Join("; ", failed.Concat(stuck));
+        return all.Length == 0 ? null : all;
+    }
+
     public static EngineException Of(RecoveryOutcome outcome, string why) => new(
         $"recovery-{RecoveryNames.Of(outcome).Replace('_', '-')}", ErrorKind.Conflict, why, outcome switch
         {

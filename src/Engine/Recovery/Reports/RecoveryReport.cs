@@ -88,7 +88,13 @@ public sealed record ReportedGate(
     long Gate, int? Step, string SubjectHash, string Risk, int Needed, string Requester, string State, DateTimeOffset OpenedAt, DateTimeOffset? GrantedAt, string? ClosedWhy,
     bool IsBreakGlass, string? Review, string? ReviewedBy, IReadOnlyList<ReportedVote> Votes);
 
-public sealed record ReportedVote(string Person, bool Approves, string Reason, string Incident, DateTimeOffset At);
+/// <summary>What a person said at a gate.</summary>
+public sealed record ReportedVote(string Person, bool Approves, string Reason, string Incident, DateTimeOffset At)
+{
+    /// <summary>False where the account was disabled, or lost its role, before the run came to the gate; else null, and not in the report's text.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public bool? Counts { get; init; }
+}
 
 /// <summary>A step.</summary>
 /// <param name="Seconds">Measured; null where it has no end.</param>
@@ -105,6 +111,10 @@ public sealed record ReportedStep(
     /// <summary>When its way back ended, well or not; null likewise.</summary>
     [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
     public DateTimeOffset? RollbackEndedAt { get; init; }
+
+    /// <summary>Why its way back failed; null, and not in the text, where it did not.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull)]
+    public string? RollbackError { get; init; }
 }
 
 public sealed record ReportedPhase(string Name, double Seconds);

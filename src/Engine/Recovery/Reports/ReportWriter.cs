@@ -26,7 +26,6 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
 
         var plan = RecoveryRequest.PlanOf(run);
         var steps = await recoveries.StepsAsync(id, cancellationToken);
-        var failed = steps.FirstOrDefault(step => step.Error is not null);
         var incident = plan.Incident is { } number ? await IncidentAsync(number, cancellationToken) : null;
         var asked = await GatesAsync(id, cancellationToken);
         return new RecoveryReport
@@ -43,7 +42,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             EndedAt = run.EndedAt,
             Outcome = recovery.Outcome is { } outcome ? RecoveryNames.Of(outcome) : null,
             Failure = recovery.Outcome is null or RecoveryOutcome.Completed ? null
-                : failed is not null ? $"{failed.Name}: {failed.Error}"
+                : RecoveryEnding.WhyOf(steps) is { } why ? why
                 : run.ErrorJson is { } error ? JsonSerializer.Deserialize<RunError>(error, JsonSerializerOptions.Web)!.Message : null,
             Plan = new ReportedPlan(
                 plan.Template, plan.TemplateVersion, plan.Hash, plan.Title, plan.Disaster, plan.Basis.RestorePoint, plan.Basis.CreatedAt, plan.Basis.ManifestHash, plan.Basis.Moment,
@@ -85,6 +84,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
     {
         RollbackStartedAt = row.RollbackStartedAt,
         RollbackEndedAt = row.RollbackEndedAt,
+        RollbackError = row.RollbackError,
     };
 
     private static IReadOnlyList<ReportedPhase> Phases(RecoveryStepRow row) =>
@@ -104,7 +104,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
             var votes = await gates.VotesAsync(gate.Id, cancellationToken);
             all.Add(new ReportedGate(
                 gate.Id, gate.Step, gate.SubjectHash, gate.Risk, gate.Needed, gate.Requester, RecoveryNames.Of(gate.State), gate.OpenedAt, gate.GrantedAt, gate.ClosedWhy,
-                gate.IsBreakGlass, gate.Review, gate.ReviewedBy, [.. votes.Select(vote => new ReportedVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At))]));
+                gate.IsBreakGlass, gate.Review, gate.ReviewedBy, [.. votes.Select(vote => new ReportedVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At) { Counts = vote.Counts ? null : false })]));
         }
 
         return all;

@@ -79,6 +79,28 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Backup_that_began_while_the_application_was_brought_to_a_stand_is_a_part_and_not_called_held()
+    {
+        await using var rig = await RigAsync(TimeSpan.FromMinutes(5), quiesce: "echo held >> hooks; while [ ! -e begun ]; do sleep 0.05; done");
+        var asked = await rig.Rig.Requests.RequestAsync(RunKinds.RecoverySet, rig.Workspace, null, new SetRequest(rig.Workspace), "tester", null, Ct);
+        var taking = rig.Rig.AdvanceAsync(asked.Id);
+        while (!taking.IsCompleted && rig.Hooks().Count < 1)
+        {
+            await Task.Delay(50, Ct);
+        }
+
+        var scheduled = await rig.Rig.Requests.BackupAsync(rig.Rig.Source.Name, "schedule", Ct);
+        rig.Rig.OnHandOver = child => rig.Rig.AdvanceAsync(child);
+        await File.WriteAllTextAsync(Path.Combine(Path.GetDirectoryName(rig.HookFile)!, "begun"), "", Ct);
+        await rig.Rig.AdvanceAsync(scheduled.Id);
+
+        var set = Result(await taking);
+        Assert.True(set.IsComplete);
+        Assert.False(set.HeldToEnd);
+        Assert.Contains(set.Parts, part => part.BackupRun == scheduled.Id.Value);
+    }
+
+    [Fact]
     public async Task Application_held_by_a_process_that_died_goes_on_with_the_next_attempt()
     {
         await using var rig = await RigAsync(TimeSpan.FromMinutes(5));
@@ -162,7 +184,7 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
                 Workspaces = [new WorkspaceSettings(first.Workspace, Shell(quiesce), Shell("echo goes on >> hooks"), longestHold, null)],
             };
 
-            string[] Shell(string text) => ["/bin/sh", "-c", text.Replace(">> hooks", $">> '{file}'", StringComparison.Ordinal)];
+            string[] Shell(string text) => ["/bin/sh", "-c", $"cd '{Path.GetDirectoryName(file)}'; {text}"];
         });
         return new HeldRig(rig, file!);
     }
