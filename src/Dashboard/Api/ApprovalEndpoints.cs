@@ -66,6 +66,7 @@ internal static class ApprovalEndpoints
             return ApiProblems.Of(StatusCodes.Status400BadRequest, "act-unknown", $"'{answer.Act}' is no answer", "One of approve, decline, break-glass.");
         }
 
+        await FindAsync(gates, gate, ct);
         return await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct) switch
         {
             Said.Password => ApiProblems.PasswordWrong,

@@ -51,6 +51,7 @@ public sealed class BackupRun(
     {
         var began = time.GetTimestamp();
         var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
+        await RequireNotRecoveredAsync(context, source);
         var captured = await context.StepAsync("capture", step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
         var held = new Dictionary<string, string> { [captured.Tier] = estate.Tiers.First(tier => tier.Name == captured.Tier).RepositoryUrl(source.Workspace) };
         var behind = new Dictionary<string, string>();
@@ -73,6 +74,16 @@ public sealed class BackupRun(
         }
 
         return new BackupRunResult(captured.Backup, held, behind, wanted, time.GetElapsedTime(began).TotalSeconds);
+    }
+
+    /// <summary>What is captured while a recovery replaces it is a mixture that may validate: its facts are those of what was read.</summary>
+    private static async Task RequireNotRecoveredAsync(RunContext context, Source source)
+    {
+        if (await SourceClaims.RecoveryAtWorkAsync(context.Catalog, [source.Name], context.Cancellation) is { } recovery)
+        {
+            throw new EngineException("source-recovering", ErrorKind.Conflict, $"{recovery.Run} recovers {source.Name} at this moment, so that a backup would hold a mixture",
+                "Nothing was captured; it is backed up again by its schedule, or by hand once the recovery has ended.");
+        }
     }
 
     /// <summary>Captures into the first tier that takes all of it: one that is down, full or read-only costs the copy there, not the backup.</summary>

@@ -27,6 +27,7 @@ public static class Hysteresis
 
         return isIsolated ? new HealthState { Subjects = subjects, IsolatedRounds = state.IsolatedRounds + 1, IsolatedSince = state.IsolatedSince ?? round.At }
             : isCutOff ? new HealthState { Subjects = subjects, CutOffClusterRounds = state.CutOffClusterRounds + 1, CutOffClustersSince = state.CutOffClustersSince ?? round.At }
+            : IsBlind(state, round) ? state with { Subjects = subjects }
             : Connected(state, subjects, thresholds);
     }
 
@@ -43,6 +44,20 @@ public static class Hysteresis
     /// </summary>
     private static bool AreClustersCutOff(HealthRound round, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds) =>
         AreOutOfSight(round.Subjects.Where(one => one.Subject.Kind == SubjectKind.VCluster), subjects, thresholds);
+
+    /// <summary>
+    /// True where a partition is open and all that could tell whether it is over is under maintenance, and answers nothing: that is
+    /// no word of it, neither way.
+    /// </summary>
+    private static bool IsBlind(HealthState state, HealthRound round) =>
+        (state.IsolatedSince is not null && AreAllMaintained(round.Subjects.Where(one => round.TellsOfNetwork(one.Subject))))
+        || (state.CutOffClustersSince is not null && AreAllMaintained(round.Subjects.Where(one => one.Subject.Kind == SubjectKind.VCluster)));
+
+    private static bool AreAllMaintained(IEnumerable<SubjectRound> watched)
+    {
+        var witnesses = watched.Where(one => one.Results.Any(result => result.IsOfService)).ToList();
+        return witnesses.Count > 0 && witnesses.All(one => one is { IsMaintained: true, IsOutOfSight: true });
+    }
 
     private static bool AreOutOfSight(IEnumerable<SubjectRound> watched, ImmutableDictionary<string, SubjectHealth> subjects, HealthThresholds thresholds)
     {
@@ -70,7 +85,8 @@ public static class Hysteresis
     {
         if (round.Cleared.Contains(one.Subject.Id))
         {
-            health = health with { CorruptRounds = 0, CorruptKinds = [], FirstCorruptAt = null };
+            // Also what this round found: it was judged by what was there before somebody closed it.
+            return health with { CorruptRounds = 0, CorruptKinds = [], FirstCorruptAt = null };
         }
 
         // An answer that stands from an earlier round is no second sign, and none of what came after it was dealt with.

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -79,6 +80,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         {
             await RequireIncidentAsync(transaction, plan, cancellationToken);
             await RequireNoOtherAsync(transaction, plan, cancellationToken);
+            await LastLook.RequireNoNewCorruptionAsync(new IncidentStore(catalog), plan, cancellationToken);
             var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
             await EndDrillsAsync(transaction, [.. plan.Sources], cancellationToken);
             await transaction.CommitAsync(cancellationToken);
@@ -171,13 +173,14 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
 
     /// <summary>Ends the run after what it is doing now.</summary>
     /// <param name="rollBack">True: what was done is undone first.</param>
-    public async Task<bool> CancelAsync(RunId run, bool rollBack, string actor, string reason, CancellationToken cancellationToken)
+    /// <exception cref="EngineException"><c>recovery-refused</c>: it has ended, or somebody has asked for that.</exception>
+    public async Task CancelAsync(RunId run, bool rollBack, string actor, string reason, CancellationToken cancellationToken)
     {
-        RunState? left = null;
         await ActAsync(run, actor, "recovery.end-asked", reason, async (transaction, _) =>
         {
+            // The first wish holds: the run may be on its way back already, and a crash in the middle of it goes on by what is written here.
+            var left = await RunStore.CancelAsync(transaction, run, actor, cancellationToken) ?? throw Refused("somebody has asked to end it already");
             await transaction.Command("UPDATE recovery SET on_cancel = $2 WHERE run_id = $1", run.Value, rollBack ? "roll_back" : "keep").RunAsync(cancellationToken);
-            left = await RunStore.CancelAsync(transaction, run, actor, cancellationToken);
             if (left == RunState.Cancelled)
             {
                 await RecoveryNotices.EndedAsync(transaction, run, RecoveryOutcome.Cancelled, $"{actor}: {reason.Trim()}");
@@ -186,7 +189,6 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             return new { reason, undo = rollBack };
         }, wakes: false, cancellationToken);
         await handOver(run, cancellationToken);
-        return left is not null;
     }
 
     /// <summary>An incident gives a recovery rights and a moment: it must be one of this source, and not over.</summary>
@@ -212,6 +214,11 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
         if (other is not null)
         {
             throw new EngineException(OpenCode, ErrorKind.Conflict, $"a recovery of {other.Item2} has not ended: {other.Item1}", "wait for it or end it; it is on the Runs page");
+        }
+
+        if (plan.Restores && await SourceClaims.RestoreAtWorkAsync(transaction, plan.Sources, cancellationToken) is { } restore)
+        {
+            throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "wait for it or end it; it is on the Runs page");
         }
     }
 

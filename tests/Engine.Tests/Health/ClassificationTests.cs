@@ -271,6 +271,32 @@ public sealed class ClassificationTests
     }
 
     [Fact]
+    public void Corrupt_answer_of_the_round_in_which_somebody_closed_it_opens_nothing_again()
+    {
+        var corrupt = Well();
+        corrupt[0] = Acts.Corrupt;
+        var rounds = Rounds([corrupt, corrupt, Well(), corrupt]);
+        rounds[1] = rounds[1] with { Cleared = new HashSet<string> { "source/db1" } };
+        var verdicts = Verdicts(rounds);
+        Assert.Equal([1, 0, 0, 1], verdicts.Select(one => one.Count));
+    }
+
+    [Fact]
+    public void Partition_is_not_over_because_all_that_could_tell_is_under_maintenance()
+    {
+        var dead = Enumerable.Repeat(Acts.Silent, All.Length).ToArray();
+        var rounds = Rounds([.. Enumerable.Repeat(dead, 20), .. Enumerable.Repeat(Well(), Usual.HealthyAfter)]);
+        for (var at = 6; at < rounds.Length; at++)
+        {
+            rounds[at] = rounds[at] with { Subjects = [.. rounds[at].Subjects.Select(subject => subject with { IsMaintained = true })] };
+        }
+
+        var partition = Assert.Single(ShadowReplay.Run(rounds, Usual), incident => incident.Kind == DisasterKind.NetworkPartition);
+        // What answers in the window does tell.
+        Assert.Equal(rounds[^1].At, partition.ResolvedAt);
+    }
+
+    [Fact]
     public void Outage_that_somebody_closed_is_not_opened_again_by_good_answers_and_is_counted_anew()
     {
         var dead = Well();

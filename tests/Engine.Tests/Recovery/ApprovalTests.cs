@@ -103,6 +103,11 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
         Assert.Equal(1, await AuditedAsync("approval.void", gate.Run.ToString(), closed.ClosedWhy!));
         Assert.All(await rig.Catalog.StepsAsync(gate.Run, Ct), step => Assert.Null(step.StartedAt));
 
+        // Who counted then is on record, whatever becomes of the accounts.
+        await rig.Pool.Command("UPDATE app_user SET disabled = false, role = 'Approver' WHERE name = ANY ($1)", (object)(string[])[first, third]).RunAsync(Ct);
+        Assert.Equal([false, true, false], (await rig.Gates.VotesAsync(gate.Id, Ct)).Select(vote => vote.Counts));
+        Assert.Equal([false, null, false], Assert.Single((await rig.Reports.WriteAsync(gate.Run, Ct)).Gates).Votes.Select(vote => vote.Counts));
+
         // Of two who ask again at once one opens a gate, and the other is told.
         var both = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => TryAsync(() => rig.Desk.AskAgainAsync(gate.Run, "olga", Ct))));
         Assert.Single(both, asked => asked);
@@ -120,6 +125,24 @@ public sealed class ApprovalTests(RecoveryRig rig) : IClassFixture<RecoveryRig>,
 
         Assert.Single(both, answered => answered);
         Assert.Equal(GateState.Granted, (await rig.Gates.FindAsync(gate.Id, Ct))!.State);
+    }
+
+    [Fact]
+    public async Task Gate_of_one_step_that_expired_is_asked_for_again_although_another_steps_is_granted()
+    {
+        var plan = await OpenAsync();
+        await rig.Pool.Command("UPDATE approval_gate SET state = 'used' WHERE id = $1", plan.Id).RunAsync(Ct);
+        await rig.Pool.Command("UPDATE run SET state = 'waiting' WHERE id = $1", plan.Run.Value).RunAsync(Ct);
+        await rig.Pool.Command(
+            """
+            INSERT INTO approval_gate (run_id, step, subject_hash, risk, needed, requester, state, approve_until, execute_within)
+            SELECT $1, v.step, '', 'destructive', 1, 'olga', v.state, clock_timestamp() + interval '1 h', interval '1 h' FROM (VALUES (1, 'expired'), (2, 'granted')) v (step, state)
+            """, plan.Run.Value).RunAsync(Ct);
+
+        await rig.Desk.AskAgainAsync(plan.Run, "olga", Ct);
+
+        Assert.Equal([(null, GateState.Used), (1, GateState.Expired), (2, GateState.Granted), (1, GateState.Open)], (await rig.Gates.OfRunAsync(plan.Run, Ct)).Select(gate => (gate.Step, gate.State)));
+        await Assert.ThrowsAsync<EngineException>(() => rig.Desk.AskAgainAsync(plan.Run, "olga", Ct));
     }
 
     [Fact]

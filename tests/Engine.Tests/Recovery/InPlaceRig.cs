@@ -188,7 +188,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         [
             new BackupRun(
                 Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
-            new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, new LastLook(new RecoveryActions(_actions.Select(Wrap)), Incidents), TimeProvider.System),
+            new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, new LastLook(new RecoveryActions(_actions.Select(Wrap)), Incidents, TimeProvider.System), TimeProvider.System),
             new DrillRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, DrillCatalog, _drillPlans, Scratch, _registry, TimeProvider.System),
             new RestoreRun(Points, new RestorePointAccess(Points, Tiers), _restores, RestoreGate),
         ];

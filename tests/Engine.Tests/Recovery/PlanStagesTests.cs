@@ -46,6 +46,18 @@ public sealed class PlanStagesTests
     }
 
     [Theory]
+    [InlineData("""["DATABASE_CORUPTION"]""", "{ \"name\": \"r\", \"title\": \"R\", \"action\": \"restore_in_place\", \"estimateSeconds\": 1, \"timeoutSeconds\": 1 }", "'DATABASE_CORUPTION' in disasters is none of DATABASE_CORRUPTION, DATABASE_OUTAGE")]
+    [InlineData("""["UNKNOWN"]""", "null", "one of its steps is empty")]
+    public void Disaster_that_nobody_knows_and_a_step_that_is_not_there_are_refused(string disasters, string step, string why)
+    {
+        var fault = Assert.Throws<EngineException>(() => PlanTemplate.Read(
+            $$"""{ "name": "one", "title": "One", "disasters": {{disasters}}, "kind": "volume", "gate": { "risk": "destructive" }, "onFailure": "roll-back-all", "steps": [ {{step}} ] }""", s_actions));
+
+        Assert.Equal("plan-invalid", fault.Code);
+        Assert.Contains(why, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("workspace", true)]
     [InlineData("volume", false)]
     public void Plan_for_a_set_is_of_kind_workspace(string kind, bool isRight)

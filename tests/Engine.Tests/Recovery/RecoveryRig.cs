@@ -318,7 +318,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
                 _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(
-                new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool)),
+                new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool), TimeProvider.System),
                 TimeProvider.System),
             new RestoreRun(Points, Access, _restoreDrivers, new RestoreGate(_catalog.Pool, Gates, Estate)),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),

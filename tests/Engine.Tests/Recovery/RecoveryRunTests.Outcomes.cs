@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Notifications;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
@@ -64,6 +65,9 @@ public sealed partial class RecoveryRunTests
         {
             // What is before it rests on it, and stays.
             Assert.Equal(StepState.RollbackFailed, states[failed]);
+            var row = (await rig.Catalog.StepsAsync(ended.Id, Ct))[failed];
+            Assert.NotEqual(row.Error, row.RollbackError);
+            Assert.Contains($"{row.Name}: {row.Error}; the way back of {row.Name} failed: {row.RollbackError}", JsonSerializer.Deserialize<RunError>(ended.ErrorJson!, JsonSerializerOptions.Web)!.Message, StringComparison.Ordinal);
             Assert.All(states.Take(failed), state => Assert.Equal(StepState.Done, state));
         }
     }

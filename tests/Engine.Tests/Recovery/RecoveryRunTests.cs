@@ -64,7 +64,13 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
     {
         Run? run = null;
         using var ending = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(
-            inner, afterAct: () => rig.Recoveries.CancelAsync(run!.Id, rollBack: true, "olga", "the damage is elsewhere", Ct)));
+            inner, afterAct: async () =>
+            {
+                await rig.Recoveries.CancelAsync(run!.Id, rollBack: true, "olga", "the damage is elsewhere", Ct);
+                // Who comes later does not take the way back from it.
+                var late = await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.CancelAsync(run.Id, rollBack: false, "oskar", "it may stay so", Ct));
+                Assert.Equal("recovery-refused", late.Code);
+            }));
         await rig.ExecuteAsync("CHECKPOINT");
         var before = rig.Digest();
         var plan = await rig.PlanAsync();
@@ -266,6 +272,11 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         Assert.True(loss.AtMost > TimeSpan.Zero);
         Assert.True(loss.Restored <= steps[0].ActedAt);
         Assert.Equal(loss, MeasuredLoss.Of(plan with { Basis = plan.Basis with { Moment = null, ToEnd = true }, Loss = plan.Loss with { From = loss.Restored.AddHours(5) } }, steps));
+        // Where the stop failed and a person said that the service stands, it took writes until that was said; left out, nobody knows.
+        var later = steps[0].EndedAt!.Value.AddMinutes(20);
+        var marked = steps[0] with { ActedAt = null, Reason = "olga: stopped by hand", EndedAt = later };
+        Assert.Equal((later, LossEnd.ServiceStopped), MeasuredLoss.Of(plan, [marked, .. steps.Skip(1)]) is { } byHand ? (byHand.Until, byHand.End) : default);
+        Assert.Equal((null, LossEnd.Unknown), MeasuredLoss.Of(plan, [marked with { State = StepState.Skipped }, .. steps.Skip(1)]) is { } leftOut ? (leftOut.Until, leftOut.End) : default);
 
         Task Die()
         {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Estate;
@@ -99,19 +100,54 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
         }
 
         // A server that the driver does not see (in a container, by another spelling of its path) would go on writing.
+        if (await WhyNotAskedAsync(context.Target, context.Cancellation) is { } why)
+        {
+            return new StepVerification(true, $"the service says that it does not run; whether {context.Target.Host} takes connections could not be asked: {why}");
+        }
+
         return await AnswersAsync(context.Target, context.Cancellation)
             ? new StepVerification(false, $"{context.Target.Host}:{context.Target.Port} still takes connections, so that another server runs there than the one that was stopped")
             : new StepVerification(true, "the service does not run, and its address takes no connection");
     }
 
+    /// <summary>Why nobody can tell whether something answers at the target's address; null where it can be asked.</summary>
+    private static async Task<string?> WhyNotAskedAsync(RecoveryTarget target, CancellationToken cancellationToken)
+    {
+        if (IsSocketFolder(target.Host))
+        {
+            return null;
+        }
+
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        try
+        {
+            await Dns.GetHostAddressesAsync(target.Host, patience.Token);
+            return null;
+        }
+        catch (SocketException fault)
+        {
+            return fault.Message;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return $"its name was not resolved within {s_patience.TotalSeconds:0} s";
+        }
+    }
+
+    /// <summary>As PostgreSQL's clients have it: a host that begins with a slash is the folder of the server's socket.</summary>
+    private static bool IsSocketFolder(string host) => host.StartsWith('/');
+
     private static async Task<bool> AnswersAsync(RecoveryTarget target, CancellationToken cancellationToken)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_patience);
-        using var client = new TcpClient();
+        using var client = IsSocketFolder(target.Host) ? new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) : new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            await client.ConnectAsync(target.Host, target.Port, patience.Token);
+            await (IsSocketFolder(target.Host)
+                ? client.ConnectAsync(new UnixDomainSocketEndPoint(FormattableString.Invariant($"{target.Host.TrimEnd('/')}/.s.PGSQL.{target.Port}")), patience.Token)
+                : client.ConnectAsync(target.Host, target.Port, patience.Token));
             return true;
         }
         catch (SocketException)

@@ -79,10 +79,11 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
             SELECT g.run_id, g.step, g.subject_hash, g.risk, g.needed, g.requester, clock_timestamp() + (g.approve_until - g.opened_at), g.execute_within
             FROM approval_gate g JOIN run r ON r.id = g.run_id
             WHERE g.run_id = $1 AND r.state = 'waiting' AND g.state IN ('declined', 'expired', 'void')
-              AND g.id = (SELECT max(id) FROM approval_gate WHERE run_id = $1)
+              AND g.id = (SELECT max(n.id) FROM approval_gate n WHERE n.run_id = $1 AND coalesce(n.step, 0) = coalesce(g.step, 0))
+            ORDER BY coalesce(g.step, 0) LIMIT 1
             RETURNING {ApprovalCatalog.Columns}
             """, run.Value).FirstAsync(ApprovalCatalog.Map, cancellationToken)
-            ?? throw Refused("the run does not wait for an approval that was refused");
+            ?? throw new EngineException(RefusedCode, ErrorKind.Conflict, "the run does not wait for an approval that was refused", "look at the run as it is now");
         await RecoveryNotices.GateAsync(transaction, NotificationEvent.GateOpened, opened, null, null);
 
         await transaction.Command("UPDATE recovery SET waits_why = 'approval' WHERE run_id = $1", run.Value).RunAsync(cancellationToken);

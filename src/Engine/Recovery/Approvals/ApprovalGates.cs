@@ -27,6 +27,9 @@ internal sealed record GateFinding(ApprovalGate Gate, string? Why);
 /// </summary>
 public static class ApprovalGates
 {
+    /// <summary>Why the used gate of a step is void that is tried again: the step's next gate opens by itself, since nobody refused anything.</summary>
+    internal const string TriedAgain = "the step is tried again";
+
     /// <summary>Goes through the gate before a step, or before the whole plan.</summary>
     /// <param name="hasBegun">True where what it guards has been begun: until then its approval lapses like any other.</param>
     /// <exception cref="RunWaitsException">It is not open to the run yet.</exception>
@@ -47,7 +50,7 @@ public static class ApprovalGates
         await context.CommitAsync(async transaction =>
         {
             var gate = await NewestAsync(transaction, context.Run.Id, subject.Step);
-            if (gate is null || (gate.State == GateState.Used && gate.SubjectHash != subject.Hash))
+            if (gate is null || (gate.State == GateState.Used && gate.SubjectHash != subject.Hash) || (gate.State == GateState.Void && gate.ClosedWhy == TriedAgain))
             {
                 var opened = await OpenAsync(transaction, context.Run, subject);
                 found = new GateFinding(opened, opened.State == GateState.Used ? null : $"approval of {subject.What}");

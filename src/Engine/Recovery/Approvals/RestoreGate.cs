@@ -34,6 +34,11 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(plan);
+        if (!hasBegun && await SourceClaims.RecoveryAtWorkAsync(catalog, [plan.Source], context.Cancellation) is { } recovery)
+        {
+            throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");
+        }
+
         var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
         if (found.Why is { } why)
         {

@@ -7,7 +7,8 @@ namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 
 /// <summary>
 /// Who may leave a step out of what others approved, or say that it took effect. To try it again, to undo all or to leave all as it
-/// is takes nothing from what was approved, so whoever asked for the recovery may say that, and is never stuck at night.
+/// is takes nothing from what was approved: anyone who may approve says that, who asked for the recovery too; and an operator ends
+/// it, undone or not, so that nobody is stuck at night.
 /// </summary>
 public static class StepDecisions
 {

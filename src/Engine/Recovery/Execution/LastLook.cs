@@ -10,40 +10,87 @@ namespace Hexabase.DrConsole.Engine.Recovery.Execution;
 /// Between the approval and the first step: whether what was approved can still be done, and still ought to be. What fails here fails
 /// while the service runs; found by the step that restores, it would be found with the service stopped.
 /// </summary>
-public sealed class LastLook(RecoveryActions actions, IncidentStore incidents)
+public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, TimeProvider time)
 {
     private const int SideBySide = 4;
+
+    private static readonly TimeSpan[] s_pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)];
 
     /// <summary>Looks; changes nothing.</summary>
     /// <exception cref="EngineException"><c>corruption-since</c>, or why a step could not be done.</exception>
     internal async Task RequireAsync(RunContext context, RecoveryPlan plan)
     {
-        foreach (var part in PartsOf(plan))
-        {
-            await RequireNoNewCorruptionAsync(context, part);
-        }
+        await RequireNoNewCorruptionAsync(incidents, plan, context.Cancellation);
+        await RequireApartAsync(context, plan);
 
         // Each opens a tier; of a workspace there are many, and whoever approved waits for the first step.
         await Parallel.ForEachAsync(plan.Steps, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = context.Cancellation }, async (step, token) =>
         {
             var part = plan.For(step);
-            await actions.Named(step.Action).RequireAsync(part.Target, part.Basis, token);
+            await PatientlyAsync(context, step, () => actions.Named(step.Action).RequireAsync(part.Target, part.Basis, token), token);
         });
+    }
+
+    /// <summary>What was approved must not be given up because a tier did not answer for a second.</summary>
+    private async Task PatientlyAsync(RunContext context, PlannedStep step, Func<Task> look, CancellationToken cancellationToken)
+    {
+        foreach (var pause in s_pauses)
+        {
+            try
+            {
+                await look();
+                return;
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable || fault.IsTransient)
+            {
+                context.Log(step.Name, $"the last look: {fault.Message}; again in {pause.TotalSeconds:0} s");
+                await Task.Delay(pause, time, cancellationToken);
+            }
+        }
+
+        await look();
+    }
+
+    /// <summary>A restore over the same source that is under way would write beside this; a backup of it would read what this replaces.</summary>
+    private static async Task RequireApartAsync(RunContext context, RecoveryPlan plan)
+    {
+        if (!plan.Restores)
+        {
+            return;
+        }
+
+        if (await SourceClaims.RestoreAtWorkAsync(context.Catalog, plan.Sources, context.Cancellation) is { } restore)
+        {
+            throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then make the plan again. Nothing was changed.");
+        }
+
+        foreach (var backup in await SourceClaims.EndBackupsAsync(context, plan.Sources))
+        {
+            context.Warn("recovery", $"{backup} is ended: it would hold a mixture of what is and what comes back");
+        }
     }
 
     private static IEnumerable<RecoveryPlan> PartsOf(RecoveryPlan plan) =>
         plan.Several is null ? [plan] : plan.Steps.Where(step => step.Part is not null).DistinctBy(step => step.Part).Select(plan.For);
 
     /// <summary>Corruption that was found after the plan was made: whoever asked and whoever approved did not know of it.</summary>
-    private async Task RequireNoNewCorruptionAsync(RunContext context, RecoveryPlan part)
+    /// <exception cref="EngineException"><c>corruption-since</c>.</exception>
+    internal static async Task RequireNoNewCorruptionAsync(IncidentStore incidents, RecoveryPlan plan, CancellationToken cancellationToken)
+    {
+        foreach (var part in PartsOf(plan))
+        {
+            await RequireNoNewCorruptionOfAsync(incidents, part, cancellationToken);
+        }
+    }
+
+    private static async Task RequireNoNewCorruptionOfAsync(IncidentStore incidents, RecoveryPlan part, CancellationToken cancellationToken)
     {
         // What comes back ends there; of all WAL that is stored by then nobody knows where.
         var until = part.Basis.Moment ?? (part.Basis.ToEnd ? DateTimeOffset.MaxValue : part.Loss.From);
-        if (part.Restores && await incidents.FreezingAsync(part.Source, context.Cancellation) is { } found
-            && found.SuspectedAt > context.Run.CreatedAt && found.FirstEvidenceAt < until)
+        if (part.Restores && await incidents.FreezingAsync(part.Source, cancellationToken) is { } found && found.Id.Value != part.Basis.Corruption && found.FirstEvidenceAt < until)
         {
             throw new EngineException("corruption-since", ErrorKind.Conflict,
-                string.Create(CultureInfo.InvariantCulture, $"since this was asked for, incident {found.Id} found corruption of {part.Source} whose first evidence is of {found.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and this plan would bring back what was written after it"),
+                string.Create(CultureInfo.InvariantCulture, $"since this plan was made, incident {found.Id} found corruption of {part.Source} whose first evidence is of {found.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and this plan would bring back what was written after it"),
                 "Make the plan again: it goes to before the evidence. Nothing was changed.");
         }
     }

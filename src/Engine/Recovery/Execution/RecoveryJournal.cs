@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -76,9 +77,9 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
         // A step that is tried again is approved again.
         var voided = await transaction.Command(
             """
-            UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = 'the step is tried again'
+            UPDATE approval_gate SET state = 'void', closed_at = clock_timestamp(), closed_why = $4
             WHERE run_id = $1 AND step = $2 AND state = 'used' AND $3 = 'pending' RETURNING id
-            """, Run.Value, step.Position, RecoveryNames.Of(state)).ListAsync(row => row.GetInt64(0), CancellationToken.None);
+            """, Run.Value, step.Position, RecoveryNames.Of(state), ApprovalGates.TriedAgain).ListAsync(row => row.GetInt64(0), CancellationToken.None);
         await transaction.Command("UPDATE recovery SET decision = NULL, waits_for = NULL, waits_why = NULL WHERE run_id = $1", Run.Value).RunAsync(CancellationToken.None);
         await AuditLog.AppendAsync(
             transaction, Actor, "recovery.step-decided", Run.ToString(),

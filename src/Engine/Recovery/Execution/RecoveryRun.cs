@@ -154,6 +154,8 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         }
 
         var isVerification = failed?.State == StepState.VerificationFailed || (failed is { Verification: not null } && failed.Verification == failed.Error);
+        // A pause may have been written down by a step beside the one that failed; nothing waits for it now.
+        await journal.GoOnAsync();
         var way = await back.GoAsync(plan.OnFailure == FailurePolicy.RollBackStep);
         var outcome = way == RecoveryOutcome.RolledBack && isVerification ? RecoveryOutcome.VerificationFailed : way;
         await EndAsync(plan, journal, outcome, RecoveryEnding.WhyOf(await journal.StepsAsync()) ?? "undone on request");
@@ -250,12 +252,27 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
         try
         {
+            if (await incidents.FindAsync(new IncidentId(incident), CancellationToken.None) is { } found && WhyItStays(found, plan) is { } why)
+            {
+                context.Log("incident", $"{found.Id} stays open: {why}");
+                return;
+            }
+
             await incidents.CloseAsync(new IncidentId(incident), $"recovered by {context.Run.Id}, plan {plan.Template} v{plan.TemplateVersion}", "engine", CancellationToken.None);
         }
         catch (EngineException known) when (known.Kind is ErrorKind.Conflict or ErrorKind.NotFound)
         {
             context.Log("incident", known.Message);
         }
+    }
+
+    /// <summary>Why a recovery does not end the incident that it answered; null where it does.</summary>
+    private static string? WhyItStays(Incident incident, RecoveryPlan plan)
+    {
+        var others = incident.Sources.Except(plan.Sources).ToList();
+        return others.Count > 0 ? $"it is about {string.Join(", ", others)} too, which this did not recover"
+            : incident.Kind == DisasterKind.DatabaseCorruption && !plan.Restores ? "this plan restores nothing, so that what is corrupt still is"
+            : null;
     }
 
     /// <summary>A run that ended otherwise than as planned is a failed run, with the outcome as its code.</summary>

@@ -116,7 +116,9 @@ public sealed class PlanMaker(
         var evidence = request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null;
         var before = request.Moment ?? (corruption is not null && !(evidence <= corruption.FirstEvidenceAt) ? corruption.FirstEvidenceAt : evidence);
         var (chosen, made) = await ChooseAsync(source, template, postgres, before, request, cancellationToken);
-        return corruption is null ? (chosen, made) : (chosen, made with { Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
+        return corruption is null
+            ? (chosen, made)
+            : (chosen, made with { Basis = made.Basis with { Corruption = corruption.Id.Value }, Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
     }
 
     private static string NoteOf(Incident corruption, ChosenPoint chosen, InPlaceRecovery made)

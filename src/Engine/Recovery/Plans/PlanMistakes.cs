@@ -1,6 +1,7 @@
 using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -14,6 +15,12 @@ internal static partial class PlanMistakes
 
     public static IEnumerable<string> Of(PlanTemplate plan, IReadOnlyCollection<string> actions)
     {
+        if ((plan.Steps ?? []).Any(step => step is null))
+        {
+            yield return "one of its steps is empty";
+            yield break;
+        }
+
         if (!Name().IsMatch(plan.Name ?? ""))
         {
             yield return $"its name '{plan.Name}' is not lower-case letters, digits and dashes";
@@ -67,6 +74,11 @@ internal static partial class PlanMistakes
         if (plan.Disasters is not { Count: > 0 })
         {
             yield return "it answers no disaster; name at least one in disasters";
+        }
+
+        foreach (var unknown in (plan.Disasters ?? []).Where(disaster => DisasterKinds.Parse(disaster) is null))
+        {
+            yield return $"'{unknown}' in disasters is none of {string.Join(", ", Enum.GetValues<DisasterKind>().Select(kind => kind.ToName()))}";
         }
     }
 

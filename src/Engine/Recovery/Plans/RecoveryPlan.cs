@@ -46,6 +46,10 @@ public enum WayBack
 /// <param name="ProvenAt">When a restore of it last passed; null where none has.</param>
 public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt, string ManifestHash, DateTimeOffset? Moment, bool ToEnd, DateTimeOffset? ProvenAt)
 {
+    /// <summary>The corruption that was open when this was chosen, and was heeded; null where none was.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public long? Corruption { get; init; }
+
     /// <summary>Of a plan that restores nothing.</summary>
     internal static RecoveryBasis None { get; } = new("", DateTimeOffset.UnixEpoch, "", null, false, null);
 }

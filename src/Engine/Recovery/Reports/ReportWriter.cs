@@ -80,7 +80,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
 
     private static ReportedStep Step(PlannedStep step, RecoveryStepRow row) => new(
         step.Position, step.Name, step.Title, step.Action, RecoveryNames.Of(row.State), step.Does, step.EstimateSeconds, step.MeasuredFrom, row.StartedAt, row.EndedAt,
-        row.State == StepState.Done ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row))
+        row is { State: StepState.Done, Reason: null } ? (row.EndedAt - row.StartedAt)?.TotalSeconds : null, row.EffectText, row.Verification, row.Error, row.Reason, Phases(row))
     {
         RollbackStartedAt = row.RollbackStartedAt,
         RollbackEndedAt = row.RollbackEndedAt,

@@ -1,0 +1,63 @@
+using Hexabase.DrConsole.Engine.Catalog;
+using Npgsql;
+
+namespace Hexabase.DrConsole.Engine.Runs;
+
+/// <summary>A run that changes a source at this moment.</summary>
+public sealed record SourceClaim(RunId Run, string Source);
+
+/// <summary>Which runs have begun to change a source. Two of them would undo each other's work, and a backup beside one would hold a mixture.</summary>
+internal static class SourceClaims
+{
+    private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
+
+    /// <remarks>To look whether services answer, and to lead clients elsewhere, changes nothing of what is backed up.</remarks>
+    private const string Recoveries =
+        $"""
+        SELECT r.id, o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
+        WHERE {IsOpen} AND NOT c.is_drill AND o.source = ANY ($1)
+          AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND s.action NOT IN ('check_services', 'switch_traffic'))
+        ORDER BY r.id LIMIT 1
+        """;
+
+    private const string Restores =
+        $$"""
+        SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
+        WHERE r.kind = 'restore' AND {{IsOpen}} AND o.source = ANY ($1) AND EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
+          AND r.request #>> '{plan,difference}' IS NOT NULL AND coalesce(r.request #>> '{plan,fillsEmpty}', 'false') = 'false'
+        ORDER BY r.id LIMIT 1
+        """;
+
+    /// <summary>The recovery that has begun with one of the sources, and has not ended; null where there is none.</summary>
+    public static Task<SourceClaim?> RecoveryAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken) =>
+        catalog.Command(Recoveries, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
+
+    /// <summary>The restore over what lives that has begun with one of the sources, and has not ended; null where there is none.</summary>
+    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken) =>
+        catalog.Command(Restores, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
+
+    /// <summary>The same inside the caller's transaction.</summary>
+    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlTransaction transaction, IEnumerable<string> sources, CancellationToken cancellationToken) =>
+        transaction.Command(Restores, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
+
+    /// <summary>Ends the open backups of the sources that <paramref name="context"/> is about to change.</summary>
+    /// <returns>Those that were ended.</returns>
+    public static async Task<IReadOnlyList<RunId>> EndBackupsAsync(RunContext context, IEnumerable<string> sources)
+    {
+        var ended = new List<RunId>();
+        await context.CommitAsync(async transaction =>
+        {
+            var open = await transaction.Command(
+                $"SELECT r.id FROM run r WHERE r.kind = 'backup' AND {IsOpen} AND r.cancel_at IS NULL AND EXISTS (SELECT FROM run_source o WHERE o.run_id = r.id AND o.source = ANY ($1)) ORDER BY r.id",
+                (object)sources.ToArray()).ListAsync(row => new RunId(row.GetInt64(0)), CancellationToken.None);
+            foreach (var backup in open)
+            {
+                await RunStore.CancelAsync(transaction, backup, "engine", CancellationToken.None);
+                ended.Add(backup);
+            }
+        });
+        return ended;
+    }
+
+    private static SourceClaim Map(NpgsqlDataReader row) => new(new RunId(row.GetInt64(0)), row.GetString(1));
+}
