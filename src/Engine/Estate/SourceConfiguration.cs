@@ -144,7 +144,7 @@ internal static partial class SourceConfiguration
     private static WalSettings ReadWal(ConfigurationReader settings, PostgresMode mode)
     {
         var wal = settings.Section("Wal");
-        wal.AllowOnly("Enabled", "Slot", "Synchronous", "FlushInterval");
+        wal.AllowOnly("Enabled", "Slot", "Synchronous", "FlushInterval", "SlotLimitMiB");
         var slot = wal.Text("Slot");
         if (slot is not null && !SlotShape().IsMatch(slot))
         {
@@ -163,7 +163,10 @@ internal static partial class SourceConfiguration
             wal.Problem("Enabled", "WAL without base backups restores nothing; set Mode to physical or both");
         }
 
-        return new WalSettings(isEnabled, slot, wal.Flag("Synchronous", false), interval);
+        return new WalSettings(isEnabled, slot, wal.Flag("Synchronous", false), interval)
+        {
+            SlotLimitMib = wal.Number("SlotLimitMiB", (int)WalSettings.DefaultSlotLimitMib, 64, 1 << 24),
+        };
     }
 
     [GeneratedRegex("^[a-z0-9_]{1,63}$")]

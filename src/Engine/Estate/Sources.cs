@@ -73,6 +73,12 @@ public sealed record WalSettings(bool? IsEnabled, string? Slot, bool IsSynchrono
     /// <summary>Half of what a commit may take to be safe; the other half is for the tiers.</summary>
     public static readonly TimeSpan DefaultFlushInterval = TimeSpan.FromSeconds(1);
 
+    /// <summary>Some hours of a busy server's WAL, which most disks can hold.</summary>
+    public const long DefaultSlotLimitMib = 16 * 1024;
+
+    /// <summary>How many MiB of WAL the server may keep for tiers that are away, before it is told what one tier holds.</summary>
+    public long SlotLimitMib { get; init; } = DefaultSlotLimitMib;
+
     /// <summary>Sources of classes with a longer RPO than this are served by their backups.</summary>
     public static readonly TimeSpan LongestRpo = TimeSpan.FromMinutes(15);
 

@@ -97,36 +97,20 @@ public sealed partial class BackupRepository
     }
 
     /// <summary>
-    /// Deletes every key of a store, after which nothing in it can be decrypted by anybody, and proves that none is left. There is
-    /// no way back but a copy of the keys.
+    /// Deletes every key of a store, former versions too, after which nothing in it can be decrypted by anybody, and proves that none
+    /// is left. There is no way back but a copy of the keys.
     /// </summary>
-    /// <returns>How many key objects were deleted.</returns>
-    /// <exception cref="EngineException">The store still lists a key afterwards.</exception>
+    /// <returns>How many key objects were deleted, each version counted.</returns>
+    /// <exception cref="EngineException">Kind Denied: the store still holds a key afterwards, or does not show whether it does.</exception>
     public static async Task<int> ShredKeysAsync(IObjectStore store, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(store);
-        var keys = await KeyObjectsAsync(store, cancellationToken);
-        foreach (var key in keys)
-        {
-            await store.DeleteAsync(key, cancellationToken);
-        }
-
-        return await KeyObjectsAsync(store, cancellationToken) is [var left, ..]
-            ? throw new EngineException("keys-not-shredded", ErrorKind.Denied, $"{store.Url} still lists {left}", "look at the store's object lock and rights")
-            : keys.Count;
-    }
-
-    private static async Task<List<string>> KeyObjectsAsync(IObjectStore store, CancellationToken ct)
-    {
-        var found = new List<string>();
+        var deleted = 0;
         foreach (var prefix in (string[])[KeySlotStore.Prefix, EpochStore.Prefix])
         {
-            await foreach (var item in store.ListAsync(prefix, ct))
-            {
-                found.Add(item.Key);
-            }
+            deleted += await StoreErasure.EraseAsync(store, prefix, cancellationToken);
         }
 
-        return found;
+        return deleted;
     }
 }

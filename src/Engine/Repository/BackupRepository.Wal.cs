@@ -61,6 +61,10 @@ public sealed partial class BackupRepository
         return new WalSweep(new WalStore(_parts), stream).RunAsync(beforeLsn, cancellationToken);
     }
 
+    /// <summary>Clears away pieces of segments that are there whole, which a writer that may not delete had to leave.</summary>
+    /// <exception cref="EngineException">Kind Denied where the store refuses to delete.</exception>
+    public Task<WalExpiry> ClearWalLeftoversAsync(CancellationToken cancellationToken) => WalLeftovers.ClearAsync(new WalStore(_parts), cancellationToken);
+
     /// <summary>
     /// Brings the WAL that another tier lacks: ciphertext as it is, opened on the way and read back there. Nothing is deleted.
     /// </summary>

@@ -6,9 +6,11 @@ using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Repository.Wal;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab.Stores;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+using static Hexabase.DrConsole.Engine.Tests.Repository.Wal.WalFixture;
 
 namespace Hexabase.DrConsole.Engine.Tests.Storage;
 
@@ -52,6 +54,37 @@ public sealed class PruneRoleTests(StoreLab lab)
         await using var store = tiers.StoreOf(tier, Workspace);
         // What the everyday role could not clear away is gone too.
         Assert.Empty(await store.ListAsync("sessions/", Ct).ToListAsync(Ct));
+    }
+
+    [Theory]
+    [InlineData("s3")]
+    [InlineData("sftp")]
+    public async Task WAL_goes_on_where_its_writer_may_not_delete_and_the_prune_role_clears_its_pieces_away(string kind)
+    {
+        await using var site = await SiteAsync(kind);
+        using var tiers = new TierRepositories(Estate(await KeyFileAsync(), site.Store, site.PruneStore), TimeProvider.System);
+        var tier = tiers.Tiers[0];
+        await using (var writer = await tiers.OpenOrCreateAsync(tier, Workspace, Ct))
+        {
+            var archive = await writer.OpenDescribedAsync();
+            for (var end = 1000; end <= 4000; end += 1000)
+            {
+                await archive.StorePieceAsync(7, 0, end);
+            }
+
+            await archive.StoreAsync(7);
+            await archive.StorePieceAsync(8, 0, 1000);
+            Assert.Equal([(At(7), At(8, 1000))], await archive.SpansAsync());
+        }
+
+        await using (var pruner = await tiers.OpenForPruneAsync(tier, Workspace, Ct))
+        {
+            Assert.Equal(4, (await pruner.ClearWalLeftoversAsync(Ct)).Objects);
+            Assert.Equal(0, (await pruner.ClearWalLeftoversAsync(Ct)).Objects);
+        }
+
+        await using var after = await tiers.OpenAsync(tier, Workspace, Ct);
+        Assert.Equal([(At(7), At(8, 1000))], await (await after.OpenDescribedAsync()).SpansAsync());
     }
 
     [Fact]

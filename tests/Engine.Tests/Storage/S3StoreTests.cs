@@ -1,4 +1,5 @@
 using Amazon.S3.Model;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Storage.Decorators;
 using Hexabase.DrConsole.Engine.Tests.Repository;
@@ -166,6 +167,42 @@ public sealed class S3StoreTests(StoreLab lab)
             var version = new DeleteObjectRequest { BucketName = StoreLab.LockedBucket, Key = $"{prefix}/{key}", VersionId = shown.VersionId };
             await Assert.ThrowsAsync<Amazon.S3.AmazonS3Exception>(() => client.DeleteObjectAsync(version, Ct));
         }
+    }
+
+    [Fact]
+    public async Task Shredded_keys_leave_no_former_version_in_a_bucket_that_keeps_them()
+    {
+        var server = await lab.GetS3Async(Ct);
+        var prefix = Guid.NewGuid().ToString("N");
+        // A bucket with object lock keeps versions of everything, also of what is not locked.
+        await using var store = new ThrottledStore(new RetryingStore(StoreUrl.Parse(server.Url(StoreLab.LockedBucket, prefix)).Open()), null, null);
+        await using (await RepositoryFixture.InitializeAsync(store))
+        {
+            await store.PutAsync("keys/of-an-earlier-passphrase", new byte[10], Ct);
+            await store.DeleteAsync("keys/of-an-earlier-passphrase", Ct);
+        }
+
+        var listed = await store.ListAsync("keys/", Ct).CountAsync(Ct);
+        Assert.True(await BackupRepository.ShredKeysAsync(store, Ct) > listed);
+
+        using var client = server.CreateClient();
+        var left = await client.ListVersionsAsync(new ListVersionsRequest { BucketName = StoreLab.LockedBucket, Prefix = $"{prefix}/" }, Ct);
+        Assert.DoesNotContain(left.Versions ?? [], one => one.Key.StartsWith($"{prefix}/keys/", StringComparison.Ordinal) || one.Key.StartsWith($"{prefix}/epochs/", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Keys_under_object_lock_are_not_said_to_be_shredded()
+    {
+        var server = await lab.GetS3Async(Ct);
+        await using var store = StoreUrl.Parse(server.Url(StoreLab.LockedBucket, Guid.NewGuid().ToString("N")) + "&objectLock=governance&objectLockDays=3").Open();
+        await using (await RepositoryFixture.InitializeAsync(store))
+        {
+        }
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => BackupRepository.ShredKeysAsync(store, Ct));
+
+        Assert.Equal(("not-erased", ErrorKind.Denied), (fault.Code, fault.Kind));
+        Assert.Contains("which its object lock keeps until", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

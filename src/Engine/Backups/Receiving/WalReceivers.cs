@@ -116,7 +116,7 @@ public sealed class WalReceivers(
         var (settings, serving) = (estate.WalOf(source)!, estate.TiersOf(source));
         var server = new WalSource(ServerOf(source), settings.SlotOf(source.Name), registry, time);
         return new WalReceiver(
-            new WalReceiverOptions(source.Name, Math.Min(estate.ClassOf(source).MinimumTiers, serving.Count), settings.FlushInterval, settings.IsSynchronous), server,
+            new WalReceiverOptions(source.Name, Math.Min(estate.ClassOf(source).MinimumTiers, serving.Count), settings.FlushInterval, settings.IsSynchronous) { SlotLimitBytes = settings.SlotLimitMib << 20 }, server,
             [.. serving.Select(tier => new WalTier(tier.Name, token => tiers.OpenOrCreateAsync(tier, source.Workspace, token)))], lease, journal, time);
     }
 

@@ -37,7 +37,10 @@ public sealed partial class WalArchive
 
         foreach (var piece in there.Where(other => Supersedes(item, other)))
         {
-            await _wal.Parts.Store.DeleteAsync(piece.Key, ct);
+            if (!await _wal.TryDeleteAsync(piece.Key, ct))
+            {
+                break;
+            }
         }
 
         return isNew;
@@ -101,7 +104,7 @@ public sealed partial class WalArchive
     {
         if (there.Find(other => other.Type == ObjectType.WalSegment && other.Digest != item.Name.Digest) is { Digest: not null } other)
         {
-            await _wal.Parts.Store.DeleteAsync(item.Name.Key, ct);
+            await _wal.TryDeleteAsync(item.Name.Key, ct);
             throw Conflict(Place(item.Name, other));
         }
     }

@@ -14,6 +14,8 @@ internal sealed class WalStore(RepositoryParts parts)
 {
     private const int ParallelReads = 4;
 
+    private bool _mayNotDelete;
+
     public RepositoryParts Parts => parts;
 
     public string StreamOf(string source, ulong systemIdentifier) =>
@@ -87,6 +89,27 @@ internal sealed class WalStore(RepositoryParts parts)
             throw new EngineException(
                 "wal-not-read-back", ErrorKind.Damaged, $"{name.Key} in {parts.Store.Url} is not what was written right before",
                 "look at the disk or server behind that store; nothing relies on what was written");
+        }
+    }
+
+    /// <summary>Deletes what something else supersedes.</summary>
+    /// <returns>False where whoever writes may not delete: the tier's prune role clears it away then (<see cref="WalLeftovers"/>).</returns>
+    public async Task<bool> TryDeleteAsync(string key, CancellationToken ct)
+    {
+        if (_mayNotDelete)
+        {
+            return false;
+        }
+
+        try
+        {
+            await parts.Store.DeleteAsync(key, ct);
+            return true;
+        }
+        catch (EngineException refusal) when (refusal.Kind == ErrorKind.Denied)
+        {
+            _mayNotDelete = true;
+            return false;
         }
     }
 

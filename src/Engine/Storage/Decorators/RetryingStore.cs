@@ -14,7 +14,7 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="shared">Shared with other stores of the same place.</param>
 public sealed class RetryingStore(
     IObjectStore inner, RetryPolicy? policy = null, TimeProvider? time = null, Random? random = null, Action<RetryNotice>? onRetry = null,
-    SharedPatience? shared = null) : IObjectStore, IStoreCapacity
+    SharedPatience? shared = null) : IObjectStore, IStoreCapacity, IVersionedStore
 {
     private readonly RetryPolicy _policy = policy ?? RetryPolicy.Default;
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -108,6 +108,9 @@ public sealed class RetryingStore(
             return true;
         },
         cancellationToken);
+
+    /// <inheritdoc/>
+    Task<int> IVersionedStore.EraseAsync(string prefix, CancellationToken cancellationToken) => RepeatAsync(() => StoreErasure.EraseAsync(inner, prefix, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken) =>

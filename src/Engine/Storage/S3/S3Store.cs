@@ -11,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Storage.S3;
 /// either way the server shows the object whole or not at all. Content-MD5 goes with every byte, since some servers pass over
 /// newer checksums. The client's own retries are off: a decorator does that for all stores alike.
 /// </summary>
-public sealed class S3Store : IObjectStore, IResumableListing
+public sealed class S3Store : IObjectStore, IResumableListing, IVersionedStore
 {
     private readonly S3Connection _connection;
     private readonly IDisposable? _owned;
@@ -154,6 +154,96 @@ public sealed class S3Store : IObjectStore, IResumableListing
                 return null;
             }
         }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    async Task<int> IVersionedStore.EraseAsync(string prefix, CancellationToken cancellationToken)
+    {
+        // Without any versioning a listing shows each object as the version "null"; what was deleted once is gone there.
+        var erased = 0;
+        await foreach (var (name, version) in VersionsAsync(prefix, cancellationToken))
+        {
+            var request = new DeleteObjectRequest { BucketName = _connection.Location.Bucket, Key = name, VersionId = version };
+            try
+            {
+                await CallAsync(name[_prefix.Length..], token => _connection.Client.DeleteObjectAsync(request, token), cancellationToken);
+            }
+            catch (EngineException refusal) when (refusal.Kind == ErrorKind.Denied)
+            {
+                throw Left(name, await LockedUntilAsync(name, version, cancellationToken), refusal);
+            }
+
+            erased++;
+        }
+
+        await foreach (var (name, _) in VersionsAsync(prefix, cancellationToken))
+        {
+            throw Left(name, null, null);
+        }
+
+        return erased;
+    }
+
+    private async IAsyncEnumerable<(string Name, string? Version)> VersionsAsync(string prefix, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        var request = new ListVersionsRequest { BucketName = _connection.Location.Bucket, Prefix = _prefix + prefix };
+        ListVersionsResponse? page;
+        do
+        {
+            try
+            {
+                page = await CallAsync(prefix, token => _connection.Client.ListVersionsAsync(request, token), cancellationToken);
+            }
+            catch (EngineException unknown) when (unknown.InnerException is AmazonS3Exception { StatusCode: HttpStatusCode.NotImplemented })
+            {
+                page = null;
+            }
+            catch (EngineException refusal) when (refusal.Kind == ErrorKind.Denied)
+            {
+                throw new EngineException("versions-not-listed", ErrorKind.Denied, $"{Url} does not show whether it keeps former versions of what was deleted, so that nothing is proven",
+                    "let the prune role's key list and delete versions (s3:ListBucketVersions, s3:DeleteObjectVersion), then ask again", refusal);
+            }
+
+            if (page is null)
+            {
+                // A server that knows no versions keeps none.
+                await foreach (var found in ListAsync(prefix, cancellationToken))
+                {
+                    yield return (_prefix + found.Key, null);
+                }
+
+                yield break;
+            }
+
+            foreach (var found in page.Versions ?? [])
+            {
+                yield return (found.Key, found.VersionId);
+            }
+
+            (request.KeyMarker, request.VersionIdMarker) = (page.NextKeyMarker, page.NextVersionIdMarker);
+        }
+        while (page.IsTruncated is true);
+    }
+
+    private EngineException Left(string name, DateTimeOffset? lockedUntil, Exception? inner) => new(
+        "not-erased", ErrorKind.Denied, $"{Url} still holds a version of {name[_prefix.Length..]}"
+            + (lockedUntil is { } until ? string.Create(CultureInfo.InvariantCulture, $", which its object lock keeps until {until.UtcDateTime:yyyy-MM-dd HH:mm} UTC") : ""),
+        lockedUntil is null ? "let the prune role's key delete versions (s3:DeleteObjectVersion), then ask again" : "ask again after that; what can be deleted before is deleted", inner);
+
+    /// <summary>Null where it is not locked, or nobody may see it.</summary>
+    private async Task<DateTimeOffset?> LockedUntilAsync(string name, string? version, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var request = new GetObjectRetentionRequest { BucketName = _connection.Location.Bucket, Key = name, VersionId = version };
+            var found = await CallAsync(name[_prefix.Length..], token => _connection.Client.GetObjectRetentionAsync(request, token), cancellationToken);
+            return found.Retention?.RetainUntilDate is { } until ? AsUtc(until) : null;
+        }
+        catch (EngineException)
+        {
+            // It only explains the refusal, which stands.
+            return null;
+        }
     }
 
     /// <inheritdoc/>

@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -105,6 +107,46 @@ public sealed class WalFaultTests(CatalogServer catalog)
         Assert.Single((await rig.CoverageAsync("warm")).Timelines[0].Spans);
         var found = await rig.RecoverAsync(baseBackup, "warm", 1);
         Assert.Empty(rig.Heartbeats.Select(one => one.Id).Except(found));
+    }
+
+    [Fact]
+    public async Task Tier_that_is_slower_than_the_WAL_comes_holds_nobody_up()
+    {
+        await using var rig = await CreateAsync(catalog, minimumTiers: 1, warmUploads: 4);
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        // 160 MB that compress to half of that at best.
+        await rig.ExecuteAsync(
+            "SELECT pg_logical_emit_message(false, 'test', (SELECT string_agg(md5((n * i)::text), '') FROM generate_series(1, 32768) i)) FROM generate_series(1, 160) n");
+        var far = await rig.CurrentLsnAsync();
+
+        await rig.WaitDurableAsync(far, Limit, "hot");
+
+        // Further behind than the window could hold: the other one did not wait for it.
+        var warm = (await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single(tier => tier.Tier == "warm");
+        Assert.True(far - (ulong)(warm.DurableLsn ?? default) > (WalWindow.MaxSegments + 1) * (16UL << 20), warm.ToString());
+        Assert.Null(rig.ReceiverFault);
+    }
+
+    [Fact]
+    public async Task Server_keeps_no_more_than_the_limit_for_a_tier_that_stays_away()
+    {
+        await using var rig = await CreateAsync(catalog, new WalSettings(null, null, false, TimeSpan.FromMilliseconds(300)) { SlotLimitMib = 64 });
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        rig.TakeDown("warm");
+        await FillSegmentsAsync(rig, 3);
+        var kept = await rig.CurrentLsnAsync();
+        await rig.WaitDurableAsync(kept, Limit, "hot");
+        await FillSegmentsAsync(rig, 4);
+        await rig.WaitForAsync(row => row.Notices.Any(notice => notice.Contains("it is told what one tier holds", StringComparison.Ordinal)), Limit);
+
+        await WaitForRestartAsync(rig, kept);
+        rig.BringBack("warm");
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        var calm = await rig.WaitForAsync(row => !row.Notices.Any(notice => notice.Contains("it is told what one tier holds", StringComparison.Ordinal)), Limit);
+        Assert.DoesNotContain(calm.Notices, notice => notice.Contains("by somebody else", StringComparison.Ordinal));
+        Assert.Single((await rig.CoverageAsync("warm")).Timelines[0].Spans);
     }
 
     [Fact]
@@ -254,6 +296,18 @@ public sealed class WalFaultTests(CatalogServer catalog)
             await Task.Delay(100, Ct);
             await rig.ExecuteAsync("SELECT pg_logical_emit_message(false, 'test', 'so that there is something to switch')");
             await rig.ExecuteAsync("SELECT pg_switch_wal()");
+        }
+    }
+
+    private static async Task WaitForRestartAsync(WalRig rig, ulong lsn)
+    {
+        await using var connection = await rig.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand($"SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = '{rig.Slot}'", connection);
+        var began = System.Diagnostics.Stopwatch.GetTimestamp();
+        while (Lsn.Parse((string)(await command.ExecuteScalarAsync(Ct))!).Value < lsn)
+        {
+            Assert.True(System.Diagnostics.Stopwatch.GetElapsedTime(began) < Limit, "the server still keeps what one tier holds");
+            await Task.Delay(200, Ct);
         }
     }
 

@@ -60,13 +60,14 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
 
     public Exception? ReceiverFault { get; private set; }
 
-    public static async Task<WalRig> CreateAsync(CatalogServer catalog, WalSettings? settings = null, int minimumTiers = 2, TimeSpan? heartbeat = null)
+    /// <param name="warmUploads">How many megabits in a second go to the second tier; null for no bound.</param>
+    public static async Task<WalRig> CreateAsync(CatalogServer catalog, WalSettings? settings = null, int minimumTiers = 2, TimeSpan? heartbeat = null, int? warmUploads = null)
     {
         var rig = new WalRig(catalog, settings ?? new WalSettings(null, null, false, TimeSpan.FromMilliseconds(300)));
         await rig.Server.StartAsync(Ct);
         var critical = ProtectionClass.Defaults["critical"] with { MinimumTiers = minimumTiers };
         rig.Estate = new ProtectedEstate(
-            "test", rig._folder.Path, new Dictionary<string, ProtectionClass>(ProtectionClass.Defaults) { ["critical"] = critical }, [rig.Tier("hot"), rig.Tier("warm")],
+            "test", rig._folder.Path, new Dictionary<string, ProtectionClass>(ProtectionClass.Defaults) { ["critical"] = critical }, [rig.Tier("hot"), rig.Tier("warm") with { UploadMbitPerSecond = warmUploads }],
             [
                 new Source($"wal-{Guid.NewGuid().ToString("n")[..8]}", SourceKind.Postgres, "critical", "shop")
                 {

@@ -4,12 +4,11 @@ using NpgsqlTypes;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 
-/// <summary>Tells the server what is safe: only what as many tiers hold as the class asks for, never what was merely received.</summary>
+/// <summary>Tells the server what is safe: only what as many tiers hold as the class asks for, under pressure what one does; never what was merely received.</summary>
 internal sealed class WalFeedback(WalReceiverOptions options, WalSession session, PhysicalReplicationConnection replication) : IDisposable
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(500);
     private readonly SemaphoreSlim _wake = new(0, 1);
-    private ulong _told;
 
     /// <summary>Some tier has more.</summary>
     public void Wake()
@@ -29,8 +28,9 @@ internal sealed class WalFeedback(WalReceiverOptions options, WalSession session
         while (true)
         {
             await _wake.WaitAsync(ct);
-            var durable = session.DurableIn(options.RequiredTiers);
-            if (durable <= _told)
+            // A synchronous commit returns when this says so: then it must say what was promised, and commits wait where it cannot.
+            var durable = session.DurableIn(session.IsPressed && !options.IsSynchronous ? 1 : options.RequiredTiers);
+            if (durable <= session.Told)
             {
                 continue;
             }
@@ -39,7 +39,7 @@ internal sealed class WalFeedback(WalReceiverOptions options, WalSession session
             {
                 replication.SetReplicationStatus(new NpgsqlLogSequenceNumber(durable));
                 await replication.SendStatusUpdate(ct);
-                _told = durable;
+                session.Told = durable;
             }
             catch (Exception exception) when (exception is InvalidOperationException or NpgsqlException)
             {

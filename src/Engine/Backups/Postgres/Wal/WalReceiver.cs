@@ -1,4 +1,5 @@
 using System.Globalization;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Npgsql;
 using Npgsql.Replication;
@@ -15,6 +16,9 @@ public sealed record WalReceiverOptions(string Source, int RequiredTiers, TimeSp
 {
     /// <summary>How often the server is looked at and the journal written.</summary>
     public TimeSpan LookEvery { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>So much WAL the server may keep for the slot before it is told what fewer tiers hold; less where the server's own bound is lower.</summary>
+    public long SlotLimitBytes { get; init; } = WalSettings.DefaultSlotLimitMib << 20;
 
     /// <summary>How often each tier's newest bytes are read back.</summary>
     public TimeSpan ReadBackEvery { get; init; } = TimeSpan.FromSeconds(30);
@@ -245,6 +249,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         using var timer = new PeriodicTimer(options.FlushInterval, time);
         while (await timer.WaitForNextTickAsync(ct))
         {
+            session.LetLaggardsGo(options.RequiredTiers);
             if (session.Window.Flush())
             {
                 WakeAll(session);

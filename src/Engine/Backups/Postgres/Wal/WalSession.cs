@@ -10,6 +10,7 @@ internal sealed class WalSession(
     private readonly List<WalTierWriter> _tiers = [];
     private WalWindow? _window;
     private ulong _first;
+    private long? _fullSince;
 
     public string Source => source;
 
@@ -28,9 +29,35 @@ internal sealed class WalSession(
     /// <summary>How often each tier's newest bytes are read back apart from the writing.</summary>
     public TimeSpan ReadBackEvery { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>So long those who keep pace wait for one that does not.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(5);
+
     public IReadOnlyList<WalTierWriter> Tiers => _tiers;
 
     public WalWindow Window => _window ?? throw new InvalidOperationException("the session has not begun to stream");
+
+    /// <summary>
+    /// True while the server keeps more WAL for the slot than it may: a tier that stays away must not fill the disk of what is
+    /// protected, nor cost the slot, while another tier holds everything.
+    /// </summary>
+    public bool IsPressed { get; private set; }
+
+    /// <summary>What the server was told last; under pressure more than as many tiers hold as the class asks for.</summary>
+    public ulong Told { get; set; }
+
+    /// <summary>Sets <see cref="IsPressed"/>; it ends when as many tiers as the class asks for are near to what the server was told.</summary>
+    /// <param name="kept">Bytes that the server keeps.</param>
+    /// <param name="limit">Bytes that it may keep.</param>
+    /// <param name="required">In so many tiers WAL is durable otherwise.</param>
+    public void Press(long kept, long limit, int required)
+    {
+        var was = IsPressed;
+        IsPressed = kept > limit || (was && Told > DurableIn(required) + (ulong)(limit / 2));
+        if (IsPressed && !was)
+        {
+            Moved?.Invoke();
+        }
+    }
 
     /// <summary>Called when a tier has more, or keeps pace no more.</summary>
     public Action? Moved { get; set; }
@@ -92,11 +119,65 @@ internal sealed class WalSession(
         Moved?.Invoke();
     }
 
+    /// <summary>
+    /// Goes on without tiers that are slower than the WAL comes, once enough others have kept pace while the window was full: a store
+    /// that hangs, or whose bandwidth is bounded, holds nobody up. It copies what it misses from another, as one that was down.
+    /// </summary>
+    /// <param name="enough">So many must have kept pace.</param>
+    public void LetLaggardsGo(int enough)
+    {
+        List<WalTierWriter> behind;
+        lock (_lock)
+        {
+            if (!Window.IsFull)
+            {
+                _fullSince = null;
+                return;
+            }
+
+            _fullSince ??= time.GetTimestamp();
+            var inPace = _tiers.Where(tier => tier.IsInPace).ToLookup(tier => tier.Durable >= Window.FillingFrom);
+            behind = [.. inPace[false]];
+            if (behind.Count == 0 || inPace[true].Count() < Math.Max(1, enough) || time.GetElapsedTime(_fullSince.Value) < Patience)
+            {
+                return;
+            }
+
+            foreach (var tier in behind)
+            {
+                tier.IsInPace = false;
+                tier.Note("it is slower than the WAL comes; it copies what it misses from another tier");
+            }
+
+            _fullSince = null;
+            ReleaseWindow();
+        }
+
+        behind.ForEach(tier => tier.Wake());
+        Moved?.Invoke();
+    }
+
+    /// <summary>What a tier stores next; null where it has all that is offered.</summary>
+    /// <param name="isOut">True where it keeps pace no more, so that what follows may not be in memory.</param>
+    public WalStep? NextFor(WalTierWriter tier, out bool isOut)
+    {
+        lock (_lock)
+        {
+            isOut = !tier.IsInPace;
+            return isOut ? null : Window.NextFor(tier.Durable);
+        }
+    }
+
     /// <summary>Lets a tier write again what is still in memory.</summary>
     public void StepBack(WalTierWriter tier, string why)
     {
         lock (_lock)
         {
+            if (!tier.IsInPace)
+            {
+                return;
+            }
+
             tier.Durable = Math.Max(Window.StartLsn, size.StartOf(size.SegmentOf(tier.Durable)));
             tier.Note(why);
         }

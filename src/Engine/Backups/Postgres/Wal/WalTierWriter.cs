@@ -183,8 +183,13 @@ internal sealed class WalTierWriter(WalTier tier, WalSession session) : IAsyncDi
                 await ReadBackAsync(ct);
             }
 
-            if (session.Window.NextFor(Durable) is not { } step)
+            if (session.NextFor(this, out var isOut) is not { } step)
             {
+                if (isOut)
+                {
+                    return;
+                }
+
                 await _wake.WaitAsync(session.ReadBackEvery, ct);
                 continue;
             }

@@ -58,6 +58,7 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         _state = await server.LookAsync(connection, ct);
         _measuredAt = session.Time.GetUtcNow();
         Remember(_state.CurrentLsn.Value);
+        Press(_state);
         _notices = [.. startNotices, .. _state.Notices(server.Slot, ownPid), .. SlotNotices(_state)];
         if (_state.SystemIdentifier != session.SystemIdentifier)
         {
@@ -129,9 +130,28 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, session.DurableIn(options.RequiredTiers) is > 0 and var safe ? new Lsn(safe) : null, _notices,
         [.. session.Tiers.Select(tier => tier.Report(Lag))]);
 
+    /// <summary>The server's own bound loses the slot, and with it the WAL of all tiers: that must not be reached for the sake of one.</summary>
+    private long LimitOf(WalSourceState state) => state.MaxSlotWalBytes is { } bound ? Math.Min(options.SlotLimitBytes, bound / 4 * 3) : options.SlotLimitBytes;
+
+    private void Press(WalSourceState state)
+    {
+        if (state.Slot is { RestartLsn: { } restart })
+        {
+            var kept = state.CurrentLsn.Value > restart.Value ? state.CurrentLsn.Value - restart.Value : 0;
+            session.Press((long)kept, LimitOf(state), options.RequiredTiers);
+        }
+    }
+
     private IEnumerable<string> SlotNotices(WalSourceState state)
     {
-        var confirmed = session.DurableIn(options.RequiredTiers);
+        var confirmed = Math.Max(session.DurableIn(options.RequiredTiers), session.Told);
+        if (session.IsPressed)
+        {
+            yield return options.IsSynchronous
+                ? $"the server keeps more than {LimitOf(state) >> 20:N0} MiB of WAL for slot {server.Slot}, since tiers do not answer, and commits wait for them"
+                : $"the server kept more than {LimitOf(state) >> 20:N0} MiB of WAL for slot {server.Slot}: it is told what one tier holds, until the others have caught up";
+        }
+
         if (state.Slot is null)
         {
             yield return $"slot {server.Slot} is gone while it is in use";

@@ -46,6 +46,30 @@ internal sealed class WalWindow(WalArchive archive, WalSegmentSize size, uint ti
         }
     }
 
+    /// <summary>True where the one who receives waits for the slowest tier.</summary>
+    public bool IsFull
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _segments.Count > MaxSegments;
+            }
+        }
+    }
+
+    /// <summary>The first byte of the segment that fills: a tier that has everything before it keeps pace.</summary>
+    public ulong FillingFrom
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return size.StartOf(_segments.Last!.Value.Number);
+            }
+        }
+    }
+
     /// <summary>True where what comes is offered to the tiers at once, not once per flush interval.</summary>
     public bool IsEager { get; init; }
 
