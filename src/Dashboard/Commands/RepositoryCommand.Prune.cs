@@ -149,7 +149,7 @@ internal static partial class RepositoryCommand
             return
             [
                 .. points.Where(point => only is null || point.Source == only).GroupBy(point => (point.Workspace, point.Source, point.Kind))
-                    .SelectMany(source => RetentionPlan.Decide(source.Select(p => new RetainedPoint(p.Id.Value, p.CreatedAt, proven.Contains(p.Id))), policy, now).Skip(Of(_last)))
+                    .SelectMany(source => RetentionPlan.Decide(source.Select(p => new RetainedPoint(p.Id.Value, p.CreatedAt, proven.Contains(p.Id)) { Strategy = p.Strategy }), policy, now).Skip(Of(_last)))
                     .Where(decision => !decision.IsKept && decision.Point.CreatedAt < youngest)
                     .Select(decision => new PointToExpire(new RestorePointId(decision.Point.Id), "no --keep option keeps it")),
             ];

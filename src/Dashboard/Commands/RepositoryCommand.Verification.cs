@@ -20,13 +20,20 @@ internal static partial class RepositoryCommand
         {
             Description = "read packs for so long, for example 00:10:00, those first that were not read for the longest time", HelpName = "TIME",
         };
+        var compare = new Option<string?>("--compare") { Description = "another tier of this repository: WAL that only it still holds is damage here", HelpName = "URL" };
         var command = new Command("check", "verify a repository; exit code 3 and the damaged names where any")
         {
-            options.Store, options.KeyFile, level, slice, budget, options.Json,
+            options.Store, options.KeyFile, level, slice, budget, compare, options.Json,
         };
         command.SetAction((parsed, stopping) => WithRepositoryAsync(parsed, options, async repository =>
         {
-            var wanted = new CheckOptions { Level = parsed.GetValue(level), Slice = ParseSlice(parsed.GetValue(slice)), Budget = parsed.GetValue(budget) };
+            await using var otherStore = parsed.GetValue(compare) is { } url ? OpenStore(url) : null;
+            using var key = otherStore is null ? null : await ReadKeyAsync(parsed, options, stopping);
+            await using var other = otherStore is null ? null : await BackupRepository.OpenAsync(otherStore, key!, null, stopping);
+            var wanted = new CheckOptions
+            {
+                Level = parsed.GetValue(level), Slice = ParseSlice(parsed.GetValue(slice)), Budget = parsed.GetValue(budget), Others = other is null ? [] : [other],
+            };
             var report = await WithProgressAsync(progress => repository.CheckAsync(wanted, progress, stopping));
             await QuarantineAsync(repository, report, stopping);
             if (parsed.GetValue(options.Json))

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Backups;
@@ -8,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// What sources can be recovered to, read from the first tier that answers. A look lists the source's WAL in the store, so
 /// that every reader of a page does not ask anew it holds for half a minute.
 /// </summary>
-public sealed class RecoverableWindows(TierRepositories tiers, ProtectedEstate estate, TimeProvider time)
+public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time)
 {
     private static readonly TimeSpan s_holds = TimeSpan.FromSeconds(30);
     private readonly ConcurrentDictionary<string, RecoverableWindow> _known = new(StringComparer.Ordinal);
@@ -39,7 +40,10 @@ public sealed class RecoverableWindows(TierRepositories tiers, ProtectedEstate e
                 }
 
                 await using var repository = await tiers.OpenAsync(tier, source.Workspace, cancellationToken);
-                return _known[source.Name] = await RecoverableWindow.ReadAsync(repository, source.Name, tier.Name, time.GetUtcNow(), cancellationToken);
+                // What failed its proof leads nowhere, however well its WAL goes on: a moment that only it leads to is not in reach.
+                var unusable = (await points.RetainedAsync([source.Name], cancellationToken))[source.Name]
+                    .Where(point => point.HasFailed || point.DamagedIn.Contains(tier.Name)).Select(point => point.Id).ToHashSet();
+                return _known[source.Name] = await RecoverableWindow.ReadAsync(repository, source.Name, tier.Name, time.GetUtcNow(), cancellationToken, unusable);
             }
             catch (EngineException fault)
             {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
@@ -22,7 +23,12 @@ public sealed record RestorePointRow(
     public RestorePointId PointId => new(Id);
 
     /// <summary>How it was taken; null where it does not say.</summary>
-    public string? Strategy => JsonElement.Parse(PropertiesJson).TryGetProperty("strategy", out var strategy) ? strategy.GetString() : null;
+    public string? Strategy => Property("strategy");
+
+    /// <summary>Of a base backup the cluster; null for others.</summary>
+    public string? SystemIdentifier => Property("systemIdentifier");
+
+    private string? Property(string name) => JsonElement.Parse(PropertiesJson).TryGetProperty(name, out var value) ? value.GetString() : null;
 }
 
 /// <summary>Where one tier stands with a restore point.</summary>
@@ -129,14 +135,17 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     {
         var rows = await catalog.Command(
             $"""
-            SELECT p.source, p.id, p.created_at, coalesce(
-              (SELECT v.passed FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1), false),
+            SELECT p.source, p.id, p.created_at, coalesce(last.passed, false),
               EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing}),
               EXISTS (SELECT 1 FROM run r JOIN run_source o ON o.run_id = r.id
                 WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')),
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
-              EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen}
-            FROM restore_point p WHERE p.source = ANY ($1) AND p.expired_at IS NULL
+              EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen},
+              ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed AND NOT last.not_provable, false),
+              p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at
+            FROM restore_point p
+            LEFT JOIN LATERAL (SELECT v.passed, v.not_provable FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
+            WHERE p.source = ANY ($1) AND p.expired_at IS NULL
             """, (object)sources).ListAsync(MapRetained, cancellationToken);
         return rows.ToLookup(row => row.Source, row => row.Point);
     }
@@ -252,6 +261,11 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             Tiers = row.GetFieldValue<string[]>(6),
             IsBase = row.GetBoolean(7),
             IsFrozen = row.GetBoolean(8),
+            DamagedIn = row.GetFieldValue<string[]>(9),
+            HasFailed = row.GetBoolean(10),
+            Strategy = row.TextOrNull(11),
+            // As RecoveryPath has it of the manifest: old base backups say only when they were complete.
+            ConsistentAt = row.TextOrNull(12) is { } text ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind) : row.Time(13),
         });
 
     private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>

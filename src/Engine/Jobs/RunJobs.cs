@@ -1,4 +1,3 @@
-using System.Globalization;
 using Hangfire;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
@@ -13,14 +12,13 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, TimeProvider time,
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules,
     ILogger<RunJobs> log)
 {
     private const string Schedule = "schedule";
 
-    /// <summary>February has them all, so that no pack waits for longer than 31 days.</summary>
-    private const int DeepSlices = 28;
-
+    /// <summary>So many days at most go by before a pack is opened again, also where the console was down or busy on some of them.</summary>
+    private const int DeepTurnDays = 28;
 
     /// <summary>Of each workspace, once a day; what the time does not suffice for comes first the next day.</summary>
     private static readonly TimeSpan VerificationBudget = TimeSpan.FromMinutes(20);
@@ -64,12 +62,8 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     /// <summary>The daily job of a tier that opens a part of its chunks, so that each is opened every month.</summary>
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled deep verification of {0}")]
-    public Task StartDeepVerificationAsync(string tier, CancellationToken stopping)
-    {
-        // From the 29th on the first slices are read again.
-        var slice = string.Create(CultureInfo.InvariantCulture, $"{((time.GetUtcNow().Day - 1) % DeepSlices) + 1}/{DeepSlices}");
-        return UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L3, null, slice), Schedule, stopping));
-    }
+    public Task StartDeepVerificationAsync(string tier, CancellationToken stopping) =>
+        UnlessOpenAsync(tiers.VerifyAsync(new VerificationRequest(tier, CheckLevel.L3, TurnDays: DeepTurnDays), Schedule, stopping));
 
     /// <summary>The daily job that has one older restore point of each source restored again, by turns.</summary>
     [AutomaticRetry(Attempts = 0)]

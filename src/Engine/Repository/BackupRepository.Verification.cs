@@ -32,8 +32,8 @@ public sealed partial class BackupRepository
     {
         ArgumentNullException.ThrowIfNull(options);
         using var fresh = _parts.Fresh();
-        var budget = options.Budget is { } limit ? new CheckBudget(fresh, options.Level, limit) : null;
-        return await new RepositoryCheck(fresh, options.Level, options.Slice, progress, budget).RunAsync(cancellationToken);
+        var budget = options.Budget is not null || options.TurnDays is not null ? new CheckBudget(fresh, options.Level, options.Budget ?? TimeSpan.MaxValue, options.TurnDays) : null;
+        return await new RepositoryCheck(fresh, options.Level, options.Slice, progress, budget, [.. options.Others.Select(other => other._parts)]).RunAsync(cancellationToken);
     }
 
     /// <summary>Compares every object of a store with its checksum; needs no key.</summary>

@@ -99,6 +99,15 @@ public sealed record CheckOptions
     /// was read is remembered in the tier, so that the next check goes on. Everything else is checked in any case.
     /// </summary>
     public TimeSpan? Budget { get; init; }
+
+    /// <summary>
+    /// Reads by turns, so that every byte is read within so many days however many calls there are: what was not read at this
+    /// level for that long, and of the rest what waits longest, up to that share of all bytes. Null for everything.
+    /// </summary>
+    public int? TurnDays { get; init; }
+
+    /// <summary>Other tiers of this repository, with whose WAL this one's is compared: what it has lost since shows only there.</summary>
+    public IReadOnlyList<BackupRepository> Others { get; init; } = [];
 }
 
 /// <summary>A damaged object and the restore points that it hurts.</summary>

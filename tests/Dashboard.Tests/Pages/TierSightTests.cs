@@ -115,10 +115,10 @@ public sealed class TierSightTests : ControlTests
         Assert.Equal(Status.Stale, (Good with { Checks = [covered with { OldestRead = Start.AddDays(-36) }] }).StatusOf(Start));
 
         var table = TableOf(covered);
-        Assert.Contains("slice 3/28 read in full on 02:12:44; all of them within 20 days", table.Markup, StringComparison.Ordinal);
+        Assert.Contains("a part (3/28) read in full on 02:12:44; all of them within 20 days", table.Markup, StringComparison.Ordinal);
         Assert.DoesNotContain("Part read", table.Markup, StringComparison.Ordinal);
         table = TableOf(covered with { EverRead = 14 });
-        Assert.Contains("slice 3/28 read in full on 02:12:44; 14 of 200 objects so far", table.Markup, StringComparison.Ordinal);
+        Assert.Contains("a part (3/28) read in full on 02:12:44; 14 of 200 objects so far", table.Markup, StringComparison.Ordinal);
         Assert.Equal("Part read", table.Find(".chip").TextContent.Trim());
     }
 

@@ -80,7 +80,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var all = new RecoveryActions(_actions);
         Library = new PlanLibrary(catalog.Pool, all);
         var maker = new PlanMaker(
-            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access, time),
+            Estate, all, new PointChoice(Points, time), access, new RecoverableWindows(Tiers, Points, Estate, time), new StepDurations(catalog.Pool), new InPlacePlans(_restores, access, time),
             new IncidentStore(catalog.Pool));
         Catalog = new RecoveryCatalog(catalog.Pool);
         var several = new SeveralPlans(Estate, maker, new SetCatalog(catalog.Pool), all, new StepDurations(catalog.Pool));

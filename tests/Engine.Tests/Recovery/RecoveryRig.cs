@@ -115,7 +115,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Gates = new ApprovalCatalog(_catalog.Pool);
         Desk = new ApprovalDesk(_catalog.Pool, TriggerAsync);
         var maker = new PlanMaker(
-            Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
+            Estate, all, new PointChoice(Points, TimeProvider.System), Access, new RecoverableWindows(Tiers, Points, Estate, TimeProvider.System), new StepDurations(_catalog.Pool),
             new InPlacePlans(TestDrivers.Of(restores), Access, TimeProvider.System), new IncidentStore(_catalog.Pool));
         var several = new SeveralPlans(Estate, maker, new SetCatalog(_catalog.Pool), all, new StepDurations(_catalog.Pool));
         var subjects = new SeveralSubjects(Estate, new SetCatalog(_catalog.Pool));

@@ -81,6 +81,31 @@ public sealed class CheckBudgetTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Checks_by_turns_leave_nothing_unread_for_longer_than_their_days_though_some_are_missed()
+    {
+        await using var repository = await MakeAsync(28);
+        var options = new CheckOptions { Level = CheckLevel.L3, TurnDays = 28 };
+        var read = 0;
+        for (var day = 1; day <= 28; day++)
+        {
+            _time.Advance(TimeSpan.FromDays(1));
+            if (day is <= 7 or > 20)
+            {
+                var turn = await repository.CheckAsync(options, null, Ct);
+                Assert.InRange(turn.PacksRead, 1, 2);
+                read += turn.PacksRead;
+            }
+        }
+
+        Assert.InRange(read, 15, 27);
+        _time.Advance(TimeSpan.FromDays(1));
+        var due = await repository.CheckAsync(options, null, Ct);
+
+        Assert.Equal((28 - read, 28), (due.PacksRead, due.Coverage!.Read));
+        Assert.True(due.Coverage.Oldest >= _time.GetUtcNow().AddDays(-28));
+    }
+
+    [Fact]
     public async Task Prune_merges_what_checks_leave_that_may_not_delete()
     {
         await using var repository = await MakeAsync(3);

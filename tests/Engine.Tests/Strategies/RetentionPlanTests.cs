@@ -36,6 +36,59 @@ public sealed class RetentionPlanTests
     }
 
     [Fact]
+    public void Decide_the_point_in_time_window_begins_with_a_base_that_neither_failed_nor_rotted()
+    {
+        string[] tiers = ["hot", "warm"];
+        List<RetainedPoint> points =
+        [
+            new("young", Now.AddHours(-1), true) { IsBase = true, Tiers = tiers },
+            new("failed", Now.AddDays(-7).AddHours(-1), false) { IsBase = true, HasFailed = true, Tiers = tiers },
+            new("rotten", Now.AddDays(-7).AddHours(-2), true) { IsBase = true, Tiers = tiers, DamagedIn = tiers },
+            new("unread", Now.AddDays(-7).AddHours(-3), false) { IsBase = true, Tiers = tiers, DamagedIn = ["hot"] },
+            new("proven", Now.AddDays(-7).AddHours(-4), true) { IsBase = true, Tiers = tiers },
+            new("older", Now.AddDays(-7).AddHours(-5), true) { IsBase = true, Tiers = tiers },
+        ];
+
+        var decisions = RetentionPlan.Decide(points, new RetentionPolicy(1, 0, 0, 0, 0, 0) { PointInTimeDays = 7 }, Now);
+
+        var kept = decisions.Where(one => one.Reasons.Any(reason => reason.Cause == KeepCause.WindowBase)).Select(one => one.Point.Id);
+        Assert.Equal(["unread", "proven"], kept);
+        Assert.Equal("proven", WindowAnchor.InTier(points, "hot", Now.AddDays(-7))!.Id);
+        Assert.Equal("proven", WindowAnchor.InTier(points, "warm", Now.AddDays(-7))!.Id);
+        Assert.Equal("unread", WindowAnchor.InTier(points.Where(point => !point.IsProven), "warm", Now.AddDays(-7))!.Id);
+    }
+
+    [Fact]
+    public void Decide_a_base_that_became_consistent_within_the_window_is_not_its_beginning()
+    {
+        var began = Now.AddDays(-7).AddMinutes(-10);
+        List<RetainedPoint> points =
+        [
+            new("slow", began, true) { IsBase = true, ConsistentAt = began.AddMinutes(20) },
+            new("before", began.AddHours(-1), true) { IsBase = true, ConsistentAt = began.AddMinutes(-50) },
+        ];
+
+        var decisions = RetentionPlan.Decide(points, new RetentionPolicy(1, 0, 0, 0, 0, 0) { PointInTimeDays = 7 }, Now);
+
+        Assert.Equal("before", Assert.Single(decisions, one => one.Reasons.Any(reason => reason.Cause == KeepCause.WindowBase)).Point.Id);
+    }
+
+    [Fact]
+    public void Decide_dumps_and_base_backups_fill_ladders_of_their_own()
+    {
+        List<RetainedPoint> points = [.. Enumerable.Range(0, 12).Select(half => new RetainedPoint($"p{half:00}", Now.AddMinutes(-30 * half).AddSeconds(-1), half is 4 or 7) { Strategy = half % 2 == 0 ? "physical" : "logical" })];
+
+        var decisions = RetentionPlan.Decide(points, new RetentionPolicy(3, 0, 0, 0, 0, 0), Now);
+
+        foreach (var strategy in (string[])["physical", "logical"])
+        {
+            Assert.Equal(3, decisions.Count(one => one.Point.Strategy == strategy && one.Reasons.Any(reason => reason.Rung == Rung.Hourly)));
+        }
+
+        Assert.Equal(["p04", "p07"], decisions.Where(one => one.Reasons.Any(reason => reason.Cause == KeepCause.LastProven)).Select(one => one.Point.Id));
+    }
+
+    [Fact]
     public void Decide_keeps_on_each_rung_at_most_its_number_and_never_two_of_one_day() =>
         Gen.Select(Points, Policies).Sample((points, policy) =>
         {

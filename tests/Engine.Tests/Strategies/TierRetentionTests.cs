@@ -12,12 +12,14 @@ public sealed class TierRetentionTests
     private static readonly RetentionPolicy Critical = new(24, 30, 12, 12, 7);
 
     private static readonly Gen<List<RetainedPoint>> Points =
-        Gen.Select(Gen.Int[-2_000, 3_000_000], Gen.Bool, Gen.Int[0, 20], Gen.Int[1, 7]).Array[0, 100].Select(all => all.Select((one, index) =>
+        Gen.Select(Gen.Int[-2_000, 3_000_000], Gen.Bool, Gen.Int[0, 20], Gen.Int[1, 7], Gen.Int[0, 31]).Array[0, 100].Select(all => all.Select((one, index) =>
             new RetainedPoint($"p{index:000}", Now.AddMinutes(-one.Item1), one.Item2)
             {
                 IsHeld = one.Item3 == 0,
                 IsInUse = one.Item3 == 1,
                 Tiers = [.. Tiers.Where((_, tier) => (one.Item4 & (1 << tier)) != 0)],
+                // A quarter of the points has damaged copies, of any of its tiers.
+                DamagedIn = [.. Tiers.Where((_, tier) => one.Item5 < 8 && (one.Item4 & one.Item5 & (1 << tier)) != 0)],
             }).ToList());
 
     [Fact]
@@ -32,23 +34,25 @@ public sealed class TierRetentionTests
     public void Decide_never_gives_up_a_held_used_last_proven_newest_or_future_point() => Points.Sample(points =>
     {
         var plan = Decide(points);
-        var proven = points.OrderByDescending(point => point.CreatedAt).ThenBy(point => point.Id, StringComparer.Ordinal).FirstOrDefault(point => point.IsProven);
-        var newest = points.Where(point => point.CreatedAt <= Now).OrderByDescending(point => point.CreatedAt).ThenBy(point => point.Id, StringComparer.Ordinal).FirstOrDefault();
-        return plan.Where(decision => decision.Point.IsHeld || decision.Point.IsInUse || decision.Point == proven || decision.Point == newest || decision.Point.CreatedAt > Now)
+        var ordered = points.OrderByDescending(point => point.CreatedAt).ThenBy(point => point.Id, StringComparer.Ordinal).ToList();
+        var proven = ordered.Find(point => point.IsProven && !point.IsDamaged);
+        var newest = ordered.Find(point => point.CreatedAt <= Now);
+        var newestSound = ordered.Find(point => point.CreatedAt <= Now && !point.IsDamaged);
+        return plan.Where(decision => decision.Point.IsHeld || decision.Point.IsInUse || decision.Point == proven || decision.Point == newest || decision.Point == newestSound || decision.Point.CreatedAt > Now)
             .All(decision => decision.IsKept);
     });
 
     [Fact]
     public void Decide_never_gives_up_a_copy_while_a_tier_that_shall_have_it_has_it_not() => Points.Sample(points =>
         Decide(points).Where(decision => decision.Expiry?.Days is not null)
-            .All(decision => Tiers.All(tier => decision.Point.Tiers.Contains(tier) || Now - decision.Point.CreatedAt > TimeSpan.FromDays(Days[tier]))));
+            .All(decision => Tiers.All(tier => decision.Point.IsSoundIn(tier) || Now - decision.Point.CreatedAt > TimeSpan.FromDays(Days[tier]))));
 
     [Fact]
     public void Decide_is_stable_what_it_keeps_it_keeps_again_when_the_rest_is_gone() => Points.Sample(points =>
     {
         var kept = Decide(points).Where(decision => decision.IsKept).ToList();
         var copies = kept.ToLookup(decision => decision.Point.Id, decision => decision.Tier);
-        var left = points.Where(point => copies.Contains(point.Id)).Select(point => point with { Tiers = [.. copies[point.Id]] }).ToList();
+        var left = points.Where(point => copies.Contains(point.Id)).Select(point => point with { Tiers = [.. copies[point.Id]], DamagedIn = [.. point.DamagedIn.Intersect(copies[point.Id])] }).ToList();
         return Decide(left).All(decision => decision.IsKept);
     });
 
@@ -95,6 +99,48 @@ public sealed class TierRetentionTests
         var decision = Decide([point, newest]).Single(one => one.Point == point);
 
         Assert.Equal("not yet in warm", Assert.Single(decision.Reasons).ToText());
+    }
+
+    [Fact]
+    public void Decide_keeps_the_sound_copy_beyond_its_days_while_the_next_tiers_is_damaged()
+    {
+        var point = new RetainedPoint("rotten", Now.AddDays(-30), false) { Tiers = Tiers, DamagedIn = ["warm"] };
+        var newest = new RetainedPoint("newest", Now.AddHours(-1), true) { Tiers = Tiers };
+
+        var plan = Decide([point, newest]).Where(one => one.Point == point).ToDictionary(one => one.Tier);
+
+        Assert.Equal("damaged in warm", Assert.Single(plan["hot"].Reasons).ToText());
+        Assert.All(plan.Values, decision => Assert.True(decision.IsKept));
+    }
+
+    [Fact]
+    public void Decide_the_last_proven_point_is_one_that_some_tier_can_still_read()
+    {
+        var rotten = new RetainedPoint("rotten", Now.AddDays(-3000), true) { Tiers = Tiers, DamagedIn = Tiers };
+        var sound = new RetainedPoint("sound", Now.AddDays(-3300), true) { Tiers = Tiers, DamagedIn = ["hot"] };
+        var newest = new RetainedPoint("newest", Now.AddHours(-1), false) { Tiers = Tiers };
+
+        var plan = TierRetention.Decide([rotten, sound, newest], Critical with { Yearly = 1, Monthly = 0 }, Days, Tiers, Now);
+
+        Assert.All(plan.Where(decision => decision.Point == sound), decision => Assert.Contains(decision.Reasons, reason => reason.Cause == KeepCause.LastProven));
+        Assert.All(plan.Where(decision => decision.Point == rotten), decision => Assert.False(decision.IsKept));
+    }
+
+    [Fact]
+    public void Decide_a_damaged_newest_point_does_not_let_the_newest_sound_one_age_away()
+    {
+        var rotten = new RetainedPoint("rotten", Now.AddDays(-2800), false) { Tiers = Tiers, DamagedIn = Tiers };
+        var sound = new RetainedPoint("sound", Now.AddDays(-2900), false) { Tiers = Tiers };
+        Assert.All(Decide([rotten, sound]), decision => Assert.Contains(decision.Reasons, reason => reason.Cause == KeepCause.Newest));
+    }
+
+    [Fact]
+    public void Decide_a_slot_is_filled_by_the_copy_that_can_be_read()
+    {
+        var rotten = new RetainedPoint("rotten", Now.AddDays(-100).AddHours(2), false) { Tiers = Tiers, DamagedIn = Tiers };
+        var sound = new RetainedPoint("sound", Now.AddDays(-100).AddHours(1), false) { Tiers = Tiers };
+        var newest = new RetainedPoint("newest", Now.AddHours(-1), true) { Tiers = Tiers };
+        Assert.Contains(Decide([rotten, sound, newest]), decision => decision.Point == sound && decision.Reasons.Any(reason => reason.Rung == Rung.Monthly));
     }
 
     [Fact]

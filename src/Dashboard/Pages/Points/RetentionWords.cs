@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 
@@ -23,6 +24,7 @@ internal static class RetentionWords
         KeepCause.WindowBase => PageTexts.KeptWindow,
         KeepCause.InUse => PageTexts.KeptInUse,
         KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),
+        KeepCause.AwaitingRepair => Figures.Format(PageTexts.KeptAwaitingRepair, reason.Detail!),
         _ => PageTexts.KeptFuture,
     };
 
@@ -31,6 +33,14 @@ internal static class RetentionWords
 
     /// <summary>Why a copy is given up.</summary>
     public static string Short(ExpiryReason reason) => reason.Days is { } days ? Figures.Format(KeepingTexts.ExpiryDaysShort, days) : KeepingTexts.ExpiryNoRungShort;
+
+    /// <summary>Why WAL stays beyond its time.</summary>
+    public static string Of(KeptWal kept) => kept.Cause switch
+    {
+        KeptWalCause.UnreadablePoints => Figures.Format(TierTexts.KeptWalUnreadable, kept.Count),
+        KeptWalCause.NoUsableBase => Figures.Format(TierTexts.KeptWalNoBase, kept.Source!),
+        _ => Figures.Format(TierTexts.KeptWalRefused, kept.Detail!),
+    };
 
     /// <summary>A ladder: <c>24 hourly, 30 daily, all of 2 h</c>; rungs without slots are left out.</summary>
     public static string Of(RetentionPolicy policy)

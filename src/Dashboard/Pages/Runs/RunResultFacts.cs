@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Sources;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
@@ -85,6 +86,11 @@ internal static class RunResultFacts
             if (one.Refused.Count > 0)
             {
                 yield return new NamedFact(PageTexts.FactRefused, Figures.Count(one.Refused.Count));
+            }
+
+            foreach (var kept in one.KeptWal)
+            {
+                yield return new NamedFact(TierTexts.FactKeptWal, RetentionWords.Of(kept));
             }
         }
 

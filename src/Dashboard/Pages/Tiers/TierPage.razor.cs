@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Estate;
@@ -18,6 +19,7 @@ public partial class TierPage : LivePage
     private IReadOnlyList<Run> _runs = [];
     private IReadOnlyList<WaitingCopy> _waiting = [];
     private (int Leaving, int All) _leaving;
+    private IReadOnlyList<KeptWal> _keptWal = [];
 
     /// <summary>The tier's name.</summary>
     [Parameter]
@@ -58,6 +60,11 @@ public partial class TierPage : LivePage
             yield return new NamedFact(TierTexts.FactKeyFile, tier.KeyFile);
             yield return new NamedFact(TierTexts.FigureObjects, _tier.Usage is { UsedBytes: not null } usage ? Figures.Count(usage.Objects) : PageTexts.NotMeasured);
             yield return new NamedFact(TierTexts.FactWorkspaces, _tier.Workspaces.Count == 0 ? PageTexts.NoneWord : Figures.List(_tier.Workspaces));
+            foreach (var kept in _keptWal)
+            {
+                yield return new NamedFact(TierTexts.FactKeptWal, RetentionWords.Of(kept));
+            }
+
             foreach (var one in Estate.Classes.Values.Where(one => Estate.TiersOf(one).Contains(tier) && Estate.Sources.Any(source => Estate.ClassOf(source) == one)))
             {
                 yield return new NamedFact(
@@ -74,6 +81,7 @@ public partial class TierPage : LivePage
         var tier = (await Reading.ReadAsync(cancellationToken)).First(one => one.Tier.Name == Name);
         _runs = await Reading.RunsOfAsync(Name, cancellationToken);
         _waiting = await Reading.WaitingAsync(Name, cancellationToken);
+        _keptWal = TierReading.KeptWalOf(_runs);
         _leaving = await Reading.LeavingAsync(Name, cancellationToken);
         _tier = tier;
     }

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -55,6 +56,11 @@ public sealed class TierReading(
 
         return (leaving, all);
     }
+
+    /// <summary>WAL that the last retention run left in place beyond its time.</summary>
+    internal static IReadOnlyList<KeptWal> KeptWalOf(IReadOnlyList<Run> newestFirst) =>
+        newestFirst.FirstOrDefault(run => run is { Kind: RunKinds.Retention, State: RunState.Completed, ResultJson: not null }) is { ResultJson: { } json }
+            ? [.. JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!.Workspaces.SelectMany(one => one.KeptWal)] : [];
 
     /// <summary>Failed runs after which none of their kind ended well.</summary>
     internal static IReadOnlyList<Run> StandingFailures(IReadOnlyList<Run> newestFirst) =>

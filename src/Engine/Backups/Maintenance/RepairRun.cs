@@ -101,6 +101,7 @@ public sealed class RepairRun(
     private async Task<WorkspaceRepair> RepairAsync(RunContext context, StepHandle step, StorageTier tier, string workspace)
     {
         WorkspaceRepair? best = null;
+        EngineException? last = null;
         foreach (var other in estate.Tiers.Where(other => other != tier))
         {
             try
@@ -114,14 +115,17 @@ public sealed class RepairRun(
                     }
                 }
             }
-            catch (EngineException away) when (away.Kind is ErrorKind.Unavailable or ErrorKind.Denied)
+            catch (EngineException fault)
             {
-                context.Warn("repair", $"{other.Name} cannot help now: {away.Message}");
+                // Away, damaged itself, or of another repository: whatever is wrong with it, the next tier may be sound.
+                last = fault;
+                context.Warn("repair", $"{other.Name} cannot help now: {fault.Message}");
             }
         }
 
-        return best ?? throw new EngineException("repair-without-source", ErrorKind.Unavailable,
-            $"no other tier that answers holds a repository of {workspace}, from which {tier.Name} could be repaired", "Check the tiers, then ask again.");
+        // Where every helper ended alike, the fault may be this tier's own: the last word says what it is.
+        return best ?? throw new EngineException("repair-without-source", last?.Kind ?? ErrorKind.Unavailable,
+            $"no other tier that answers holds a repository of {workspace}, from which {tier.Name} could be repaired{(last is null ? "" : $": {last.Message}")}", "Check the tiers, then ask again.", last);
     }
 
     private async Task<WorkspaceRepair> RepairFromAsync(RunContext context, StepHandle step, StorageTier tier, string workspace, StorageTier other)

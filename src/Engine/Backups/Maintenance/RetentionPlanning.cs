@@ -24,6 +24,13 @@ public sealed class RetentionPlanning(RestorePointCatalog points, ProtectedEstat
         return [.. sources.SelectMany(source => Decide(retained[source.Name], ClassOf(source.Name, source.Class)))];
     }
 
+    /// <summary>All living points of a workspace as retention sees them.</summary>
+    public async Task<IReadOnlyList<RetainedPoint>> RetainedOfAsync(string workspace, CancellationToken cancellationToken)
+    {
+        var sources = await points.SourcesOfAsync(workspace, cancellationToken);
+        return [.. (await points.RetainedAsync([.. sources.Select(source => source.Name)], cancellationToken)).SelectMany(source => source)];
+    }
+
     /// <summary>What another policy would do to a source's points.</summary>
     public async Task<RetentionSimulation> SimulateAsync(
         string source, RetentionPolicy policy, IReadOnlyDictionary<string, int> tierDays, CancellationToken cancellationToken)

@@ -17,7 +17,11 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 /// <param name="Notes">What is worth knowing.</param>
 public sealed record WorkspaceRetention(
     string Workspace, IReadOnlyList<PrunedPoint> Expired, IReadOnlyList<PrunedPoint> Protected, int Kept, long MarkedBytes, long FreedBytes,
-    IReadOnlyList<string> Refused, IReadOnlyList<string> Notes);
+    IReadOnlyList<string> Refused, IReadOnlyList<string> Notes)
+{
+    /// <summary>WAL that stays beyond its time.</summary>
+    public IReadOnlyList<KeptWal> KeptWal { get; init; } = [];
+}
 
 /// <summary>What a retention run ends with.</summary>
 public sealed record RetentionRunResult(string Tier, IReadOnlyList<WorkspaceRetention> Workspaces, double Seconds);
@@ -71,31 +75,46 @@ public sealed class RetentionRun(
         var report = await repository.PruneAsync(
             request.AllowedShare is { } share ? options with { MaxDeletedShare = share } : options, context.Progress, context.Cancellation);
         Say(context, tier, workspace, report);
-        await ExpireWalAsync(context, tier, repository);
+        var keptWal = await ExpireWalAsync(context, tier, workspace, repository);
         var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
         // Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
         var gone = going.Select(one => one.Point.Id).Where(id => !stays.Contains(id)).ToArray();
         step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText())));
         return new WorkspaceRetention(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),
-            [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes);
+            [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes) { KeptWal = keptWal };
     }
 
     /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
-    private async Task ExpireWalAsync(RunContext context, StorageTier tier, BackupRepository repository)
+    private async Task<IReadOnlyList<KeptWal>> ExpireWalAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
     {
         var frozen = await points.FrozenSourcesAsync(context.Cancellation);
+        var known = (await planning.RetainedOfAsync(workspace, context.Cancellation)).ToDictionary(point => point.Id);
+        var awaited = (await points.BehindAsync(tier.Name, workspace, context.Cancellation)).Select(row => (row.Source, row.SystemIdentifier ?? "")).ToHashSet();
+        var kept = new List<KeptWal>();
         try
         {
-            foreach (var (source, before, expiry) in await WalRetention.ExpireAsync(repository, source => frozen.Contains(source) ? null : WindowOf(source), time.GetUtcNow(), context.Cancellation))
+            var retention = new WalRetention(
+                repository, tier.Name, source => frozen.Contains(source) ? null : WindowOf(source), id => known.GetValueOrDefault(id.Value), awaited);
+            var report = await retention.ExpireAsync(time.GetUtcNow(), context.Cancellation);
+            foreach (var (source, before, expiry) in report.GivenUp)
             {
-                context.Log("wal", $"{source} in {tier.Name}: {Counted.Of(expiry.Objects, "object")} of WAL before {before} given up, {expiry.Bytes:N0} bytes");
+                context.Log("wal", $"{source} in {tier.Name}: {Counted.Of(expiry.Objects, "object")} of WAL {before} given up, {expiry.Bytes:N0} bytes");
             }
+
+            kept.AddRange(report.Kept);
         }
         catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.Denied)
         {
-            context.Warn("wal", $"WAL in {tier.Name} was not given up: {fault.Message}");
+            kept.Add(new KeptWal(null, KeptWalCause.Refused, 0, fault.Message));
         }
+
+        foreach (var one in kept)
+        {
+            context.Warn("wal", $"{tier.Name}: {one.ToText()}");
+        }
+
+        return kept;
     }
 
     private int? WindowOf(string source) =>

@@ -11,8 +11,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 /// <param name="Slice">The share <c>n/t</c> of the packs, or null for all.</param>
 /// <param name="Workspace">Only this one, or null for all.</param>
 /// <param name="AfterRepair">The repair that made the tier whole and asks whether it is, or null.</param>
+/// <param name="TurnDays">Only what is due so that everything is read within so many days; null for all.</param>
 public sealed record VerificationRequest(
-    string Tier, CheckLevel Level, double? BudgetSeconds = null, string? Slice = null, string? Workspace = null, string? AfterRepair = null);
+    string Tier, CheckLevel Level, double? BudgetSeconds = null, string? Slice = null, string? Workspace = null, string? AfterRepair = null, int? TurnDays = null);
 
 /// <summary>What was found in one workspace's repository.</summary>
 /// <param name="PacksLeft">Packs that were due and for which the time did not suffice.</param>
@@ -71,6 +72,40 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
             $"{tier.Name} holds restore points of {string.Join(", ", missing)} as far as the catalog knows, and shows no repository of them", "Look whether its store is mounted.");
     }
 
+    /// <summary>The other tiers that answer, to compare the WAL with; one that is away is compared with the next time.</summary>
+    private async Task<OtherTiers> OpenOthersAsync(RunContext context, StorageTier tier, string workspace)
+    {
+        var others = new OtherTiers([]);
+        foreach (var other in estate.Tiers.Where(other => other != tier))
+        {
+            try
+            {
+                if (await tiers.ExistsAsync(other, workspace, context.Cancellation))
+                {
+                    others.Opened.Add(await tiers.OpenAsync(other, workspace, context.Cancellation));
+                }
+            }
+            catch (EngineException fault)
+            {
+                context.Log("verify", $"{workspace}: the WAL in {tier.Name} is not compared with {other.Name}: {fault.Message}");
+            }
+        }
+
+        return others;
+    }
+
+    /// <summary>Repositories of other tiers, closed together.</summary>
+    private sealed record OtherTiers(List<BackupRepository> Opened) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var one in Opened)
+            {
+                await one.DisposeAsync();
+            }
+        }
+    }
+
     private async Task<WorkspaceVerification> VerifyAsync(RunContext context, StepHandle step, VerificationRequest request, StorageTier tier, string workspace)
     {
         await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
@@ -80,8 +115,10 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
             Slice = request.Slice is { } slice ? CheckSlice.Parse(slice) : CheckSlice.All,
             // Also without a limit: what is read is remembered, so that it can be said when all of it was.
             Budget = request.BudgetSeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : TimeSpan.MaxValue,
+            TurnDays = request.TurnDays,
         };
-        var report = await repository.CheckAsync(options, context.Progress, context.Cancellation);
+        await using var others = await OpenOthersAsync(context, tier, workspace);
+        var report = await repository.CheckAsync(options with { Others = others.Opened }, context.Progress, context.Cancellation);
         context.Log("verify", $"{workspace} in {tier.Name}: {Counted.Of(report.PacksRead, report.Packs, "pack")} read, {Counted.Of(report.Damaged.Count, "object")} damaged or missing");
         foreach (var damage in report.Damaged.Take(MostNamed))
         {
@@ -96,7 +133,7 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         step.OnCommit(async transaction =>
         {
             await TierChecks.RecordAsync(transaction, tier.Name, workspace, new TierCheckReading(
-                request.Level, request.Slice, report.PacksRead, report.BytesRead, [.. report.Damaged.Take(MostNamed).Select(damage => damage.Name)],
+                request.Level, request.Slice ?? (request.TurnDays is null ? null : $"{report.PacksRead + report.WalObjectsRead}/{report.Packs + report.WalObjects}"), report.PacksRead, report.BytesRead, [.. report.Damaged.Take(MostNamed).Select(damage => damage.Name)],
                 report.PacksLeft > 0 ? $"{Counted.Of(report.PacksLeft, "pack", "waits", "wait")} for the next check" : null, report.Coverage));
             foreach (var damage in report.Damaged.Where(damage => damage.RestorePoints.Count > 0))
             {

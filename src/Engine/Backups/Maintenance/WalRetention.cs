@@ -2,70 +2,142 @@ using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
 
 namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
 
+/// <summary>WAL that was given up.</summary>
+/// <param name="Source">Of which source.</param>
+/// <param name="Before">Which, in words.</param>
+/// <param name="Expiry">How much.</param>
+internal sealed record WalGivenUp(string Source, string Before, WalExpiry Expiry);
+
+/// <summary>What WAL retention did in one tier's repository.</summary>
+/// <param name="GivenUp">What went, by stream.</param>
+/// <param name="Kept">Why WAL stays beyond its time; it grows until that is seen to.</param>
+internal sealed record WalRetentionReport(IReadOnlyList<WalGivenUp> GivenUp, IReadOnlyList<KeptWal> Kept);
+
 /// <summary>
-/// Gives up WAL that the point-in-time window needs no longer: what lies before the newest base backup that is as old as the
-/// window. Base backups before that carry the WAL that makes them consistent themselves. What cannot be judged is kept.
+/// Gives up WAL that the point-in-time window needs no longer: what lies before the newest usable base backup that is as old as
+/// the window. Base backups before that carry the WAL that makes them consistent themselves. A cluster or timeline that nobody
+/// continues and that no base backup is left of goes once all of it is older than the window. What cannot be judged is kept.
 /// </summary>
-internal static class WalRetention
+/// <param name="repository">Opened with the right to delete.</param>
+/// <param name="tier">The tier's name.</param>
+/// <param name="windowOf">Days of the window by source; null where nothing may be given up, or nothing is known.</param>
+/// <param name="known">What the catalog knows of a restore point; null for one that it does not know.</param>
+/// <param name="awaited">Clusters, by source and system identifier, of which the tier shall still get a base backup.</param>
+internal sealed class WalRetention(
+    BackupRepository repository, string tier, Func<string, int?> windowOf, Func<RestorePointId, RetainedPoint?> known, IReadOnlySet<(string Source, string System)> awaited)
 {
-    /// <summary>Decides and deletes in one tier's repository; may be killed at any instant and repeated.</summary>
-    /// <param name="repository">Opened with the right to delete.</param>
-    /// <param name="windowOf">Days of the window by source; null for a source of which nothing is known.</param>
+    private readonly List<WalGivenUp> _done = [];
+    private readonly List<KeptWal> _kept = [];
+
+    /// <summary>Decides and deletes; may be killed at any instant and repeated.</summary>
     /// <param name="now">The time that the window is counted from.</param>
     /// <param name="cancellationToken">Ends it.</param>
-    /// <returns>What was given up, by source.</returns>
     /// <exception cref="EngineException">Kind Denied where the store refuses to delete; Damaged where a stream's description cannot be read.</exception>
-    public static async Task<IReadOnlyList<(string Source, string Before, WalExpiry Expiry)>> ExpireAsync(
-        BackupRepository repository, Func<string, int?> windowOf, DateTimeOffset now, CancellationToken cancellationToken)
+    public async Task<WalRetentionReport> ExpireAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var done = new List<(string, string, WalExpiry)>();
         var streams = await repository.ListWalAsync(cancellationToken);
         if (streams.Count == 0)
         {
-            return done;
+            return new WalRetentionReport([], []);
         }
 
         var points = await repository.ListAsync(cancellationToken);
         if (points.Damaged.Count > 0)
         {
             // One of them may be the base backup that WAL is kept for.
-            return done;
+            return new WalRetentionReport([], [new KeptWal(null, KeptWalCause.UnreadablePoints, points.Damaged.Count)]);
         }
 
         foreach (var stream in streams)
         {
-            var system = stream.SystemIdentifier.ToString(CultureInfo.InvariantCulture);
-            var bases = points.Points.Where(point => point.Source == stream.Source && point.Strategy == PhysicalBackup.Strategy
-                && point.Properties.GetValueOrDefault(PhysicalBackup.SystemProperty) == system).ToList();
-            if (windowOf(stream.Source) is not { } days || First(bases, now.AddDays(-days)) is not { } first)
+            if (windowOf(stream.Source) is { } days)
             {
-                continue;
-            }
-
-            var archive = await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken);
-            var start = first.Properties[PhysicalBackup.StartProperty];
-            var horizon = Horizon(await archive.CoverageAsync(cancellationToken), uint.Parse(first.Properties[PhysicalBackup.TimelineProperty], CultureInfo.InvariantCulture), Lsn.Parse(start).Value);
-            if (horizon.Count > 0)
-            {
-                done.Add((stream.Source, start, await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
+                await ExpireAsync(stream, [.. points.Points.Where(point => IsBaseOf(stream, point))], now.AddDays(-days), cancellationToken);
             }
         }
 
-        return done;
+        return new WalRetentionReport(_done, _kept);
     }
 
-    /// <summary>The base backup that the window begins with: the newest as old as it. Younger ones alone mean that all WAL is within it.</summary>
-    private static Manifest? First(IReadOnlyList<Manifest> bases, DateTimeOffset begin) =>
-        bases.Where(point => RecoveryPath.ConsistentAt(point) <= begin).MaxBy(RecoveryPath.ConsistentAt);
+    private async Task ExpireAsync(WalStreamInfo stream, List<Manifest> bases, DateTimeOffset begin, CancellationToken cancellationToken)
+    {
+        var anchor = WindowAnchor.InTier(bases.Select(Judged), tier, begin) is { } one ? bases.Find(point => point.Id.Value == one.Id) : null;
+        if (anchor is null && bases.Count > 0)
+        {
+            // Bases that are younger than the window need no word: all WAL is within it. Where older ones are there, none of them is of use.
+            if (bases.Exists(point => RecoveryPath.ConsistentAt(point) <= begin))
+            {
+                _kept.Add(new KeptWal(stream.Source, KeptWalCause.NoUsableBase, 0));
+            }
 
-    /// <summary>Per timeline of the base backup's own line what may go; other lines and later timelines stay.</summary>
+            return;
+        }
+
+        if (bases.Count == 0 && awaited.Contains((stream.Source, SystemOf(stream))))
+        {
+            return;
+        }
+
+        var archive = await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken);
+        var coverage = await archive.CoverageAsync(cancellationToken);
+        var horizon = Abandoned(coverage, bases, anchor, begin);
+        var before = horizon.Count > 0 ? "that no base backup leads to" : "";
+        if (anchor is not null)
+        {
+            var start = anchor.Properties[PhysicalBackup.StartProperty];
+            foreach (var (timeline, lsn) in Horizon(coverage, TimelineOf(anchor), Lsn.Parse(start).Value))
+            {
+                horizon[timeline] = lsn;
+                before = $"before {start}";
+            }
+        }
+
+        if (horizon.Count > 0)
+        {
+            _done.Add(new WalGivenUp(stream.Source, before, await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
+        }
+    }
+
+    /// <summary>As the catalog knows a base backup; one that it does not know is neither proven nor bad.</summary>
+    private RetainedPoint Judged(Manifest point) =>
+        (known(point.Id) ?? new RetainedPoint(point.Id.Value, point.CreatedAt, false)) with
+        {
+            ConsistentAt = RecoveryPath.ConsistentAt(point),
+            // It was read here a moment ago, whatever the catalog has missed.
+            Tiers = [tier],
+        };
+
+    private static bool IsBaseOf(WalStreamInfo stream, Manifest point) =>
+        point.Source == stream.Source && point.Strategy == PhysicalBackup.Strategy && point.Properties.GetValueOrDefault(PhysicalBackup.SystemProperty) == SystemOf(stream);
+
+    private static string SystemOf(WalStreamInfo stream) => stream.SystemIdentifier.ToString(CultureInfo.InvariantCulture);
+
+    private static uint TimelineOf(Manifest point) => uint.Parse(point.Properties[PhysicalBackup.TimelineProperty], CultureInfo.InvariantCulture);
+
+    /// <summary>Per timeline of the base backup's own line what may go.</summary>
     private static Dictionary<uint, ulong> Horizon(WalCoverage coverage, uint timeline, ulong start)
     {
-        var line = coverage.LineageOf(timeline).Select(step => step.Timeline).ToHashSet();
+        var line = LineOf(coverage, timeline);
         return coverage.Timelines.Where(one => line.Contains(one.Timeline) && one.Extents.Any(extent => extent.EndLsn <= start))
             .ToDictionary(one => one.Timeline, _ => start);
     }
+
+    /// <summary>
+    /// Timelines beside the window's own line of which no base backup is left, neither on them nor on one that descends from them,
+    /// and whose last WAL is older than the window. What is given up ends with what is stored: should such a server come back,
+    /// its new WAL counts.
+    /// </summary>
+    private static Dictionary<uint, ulong> Abandoned(WalCoverage coverage, List<Manifest> bases, Manifest? anchor, DateTimeOffset begin)
+    {
+        var living = coverage.Timelines.Where(one => one.Extents.Any(extent => extent.StoredAt >= begin)).Select(one => one.Timeline)
+            .Concat(bases.Select(TimelineOf)).Concat(anchor is null ? [] : [TimelineOf(anchor)])
+            .SelectMany(timeline => LineOf(coverage, timeline)).ToHashSet();
+        return coverage.Timelines.Where(one => !living.Contains(one.Timeline)).ToDictionary(one => one.Timeline, one => one.Extents.Max(extent => extent.EndLsn));
+    }
+
+    private static HashSet<uint> LineOf(WalCoverage coverage, uint timeline) => [.. coverage.LineageOf(timeline).Select(step => step.Timeline)];
 }

@@ -32,7 +32,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
     private async Task<CheckReport> CheckAsync(CheckLevel level, CancellationToken ct)
     {
         using var fresh = parts.Fresh();
-        return await new RepositoryCheck(fresh, level, CheckSlice.All, progress).RunAsync(ct);
+        return await new RepositoryCheck(fresh, level, CheckSlice.All, progress, others: from is null ? [] : [from]).RunAsync(ct);
     }
 
     private async Task<RepairReport> PlanAsync(CheckReport found, CancellationToken ct)

@@ -1,7 +1,7 @@
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
 
 /// <summary>Reads the packs and WAL objects that were not read for the longest time, until a time is up, and remembers which it read. Thread-safe.</summary>
-internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeSpan limit)
+internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeSpan limit, int? turnDays = null)
 {
     private readonly CheckMemory _memory = new(parts);
     private readonly long _began = parts.Options.Time.GetTimestamp();
@@ -13,6 +13,37 @@ internal sealed class CheckBudget(RepositoryParts parts, CheckLevel level, TimeS
     {
         await _memory.LoadAsync(ct);
         return [.. objects.OrderBy(one => _memory.LastRead(nameOf(one), level) ?? DateTimeOffset.MinValue).ThenBy(nameOf, StringComparer.Ordinal)];
+    }
+
+    /// <summary>
+    /// Loads the memory and gives the objects whose turn it is. What was never read waits since it was stored. A day that was
+    /// missed makes the next turn longer and leaves nothing out.
+    /// </summary>
+    public async Task<List<T>> OrderAsync<T>(IReadOnlyCollection<T> objects, Func<T, string> nameOf, Func<T, (DateTimeOffset StoredAt, long Bytes)> sizeOf, CancellationToken ct)
+    {
+        if (turnDays is not { } days)
+        {
+            return await OrderAsync(objects, nameOf, ct);
+        }
+
+        await _memory.LoadAsync(ct);
+        var overdue = parts.Options.Time.GetUtcNow().AddDays(-days);
+        var share = objects.Sum(one => sizeOf(one).Bytes) / days;
+        var turn = new List<T>();
+        var bytes = 0L;
+        foreach (var (one, since) in objects.Select(one => (One: one, Since: _memory.LastRead(nameOf(one), level) ?? sizeOf(one).StoredAt))
+            .OrderBy(pair => pair.Since).ThenBy(pair => nameOf(pair.One), StringComparer.Ordinal))
+        {
+            if (since >= overdue && turn.Count > 0 && bytes >= share)
+            {
+                break;
+            }
+
+            turn.Add(one);
+            bytes += sizeOf(one).Bytes;
+        }
+
+        return turn;
     }
 
     /// <summary>True while there is time. The first pack is always read, so that every call gets further.</summary>

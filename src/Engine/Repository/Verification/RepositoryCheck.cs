@@ -14,7 +14,7 @@ namespace Hexabase.DrConsole.Engine.Repository.Verification;
 /// collected by object; at the end each is matched with the restore points that lean on it.
 /// </summary>
 internal sealed class RepositoryCheck(
-    RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress, CheckBudget? budget = null)
+    RepositoryParts parts, CheckLevel level, CheckSlice slice, IProgress<TransferProgress>? progress, CheckBudget? budget = null, IReadOnlyList<RepositoryParts>? others = null)
 {
     private const int MaxPacksInWork = 3;
     private readonly ConcurrentDictionary<string, string> _damaged = new(StringComparer.Ordinal);
@@ -36,6 +36,7 @@ internal sealed class RepositoryCheck(
             _damaged[key] = "this copy of the key slot is missing, cut or has a changed byte; its twin still opens the repository";
         }
 
+        var looks = await LookForWalAsync(ct);
         await parts.Index.RefreshAsync(ct);
         foreach (var damage in parts.Index.Damage)
         {
@@ -55,6 +56,7 @@ internal sealed class RepositoryCheck(
 
         var points = await CheckPointsAsync(ct);
         NotePacks();
+        await NoteLostWalAsync(looks, ct);
         return new CheckReport
         {
             Level = level,
@@ -118,6 +120,48 @@ internal sealed class RepositoryCheck(
         }
     }
 
+    /// <summary>What other tiers hold of the WAL that this one does not, as it is at the beginning.</summary>
+    private async Task<List<(WalComparison With, string Url, WalLook Look)>> LookForWalAsync(CancellationToken ct)
+    {
+        var looks = new List<(WalComparison With, string Url, WalLook Look)>();
+        foreach (var other in others?.Where(other => other.Keys.RepositoryId == parts.Keys.RepositoryId) ?? [])
+        {
+            var comparison = new WalComparison(parts, other);
+            if (await LookAsync(comparison, other.Store.Url, ct) is { } look)
+            {
+                looks.Add((comparison, other.Store.Url, look));
+            }
+        }
+
+        return looks;
+    }
+
+    /// <summary>At the end, since a receiver may have been writing at the beginning: only what is missing still is lost.</summary>
+    private async Task NoteLostWalAsync(List<(WalComparison With, string Url, WalLook Look)> looks, CancellationToken ct)
+    {
+        foreach (var (with, url, look) in looks.Where(one => one.Look.Missing.Count > 0))
+        {
+            foreach (var name in await LookAsync(with, url, ct) is { } later ? look.LostBy(later) : [])
+            {
+                _damaged.TryAdd(name.Key, $"is missing, and {url} holds it");
+            }
+        }
+    }
+
+    /// <summary>A tier that goes away while it is looked at is no fault of this one.</summary>
+    private async Task<WalLook?> LookAsync(WalComparison comparison, string url, CancellationToken ct)
+    {
+        try
+        {
+            return await comparison.LookAsync(ct);
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Unavailable or ErrorKind.Denied)
+        {
+            _notes.Add($"the WAL is not compared with {url}: {fault.Message}");
+            return null;
+        }
+    }
+
     private void NotePacks()
     {
         var index = parts.Index.Index;
@@ -161,7 +205,7 @@ internal sealed class RepositoryCheck(
 
         try
         {
-            await ReadAsync(await budget.OrderAsync(Due(), due => due.Name, ct), ct);
+            await ReadAsync(await budget.OrderAsync([.. Due()], due => due.Name, due => (due.StoredAt, due.Length), ct), ct);
         }
         finally
         {
@@ -335,5 +379,9 @@ internal sealed class RepositoryCheck(
     }
 
     /// <summary>A pack, or an object of WAL, that is read whole.</summary>
-    private readonly record struct DueRead(string Name, long Length, IndexedPack? Pack, WalItem Wal);
+    private readonly record struct DueRead(string Name, long Length, IndexedPack? Pack, WalItem Wal)
+    {
+        /// <summary>When the store took it.</summary>
+        public DateTimeOffset StoredAt => Pack?.ModifiedAt ?? Wal.Info.LastModified;
+    }
 }

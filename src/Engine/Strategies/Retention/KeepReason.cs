@@ -40,6 +40,9 @@ public enum KeepCause
     /// <summary>Another tier shall have it and has it not yet.</summary>
     AwaitingCopy,
 
+    /// <summary>Another tier shall have it, and its copy there is damaged.</summary>
+    AwaitingRepair,
+
     /// <summary>Its time stamp lies in the future: a clock is wrong, so nothing is decided.</summary>
     FromTheFuture,
 }
@@ -49,11 +52,11 @@ public enum KeepCause
 /// <param name="Rung">The rung that it fills, or null where another reason keeps it.</param>
 /// <param name="Position">Its place on that rung, from 1 (newest).</param>
 /// <param name="Of">How many the rung keeps; of <see cref="KeepCause.Recent"/> the hours.</param>
-/// <param name="Detail">The tier that has no copy yet.</param>
+/// <param name="Detail">The tier that has no sound copy yet.</param>
 public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position = 0, int Of = 0, string? Detail = null)
 {
     /// <summary>Keeps the point in every tier, however old it is there: the others yield to a tier's days.</summary>
-    public bool OutlivesDays => Cause is not (KeepCause.Rung or KeepCause.Recent or KeepCause.AwaitingCopy);
+    public bool OutlivesDays => Cause is not (KeepCause.Rung or KeepCause.Recent or KeepCause.AwaitingCopy or KeepCause.AwaitingRepair);
 
     /// <summary>English, for logs and JSON: "hourly 3 of 24".</summary>
     public string ToText() => Cause switch
@@ -67,6 +70,7 @@ public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position
         KeepCause.WindowBase => "base of the point-in-time window",
         KeepCause.InUse => "in use by a drill or recovery",
         KeepCause.AwaitingCopy => $"not yet in {Detail}",
+        KeepCause.AwaitingRepair => $"damaged in {Detail}",
         _ => "time stamp in the future",
     };
 }

@@ -18,8 +18,26 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
     /// <summary>True for a base backup, which WAL leads on from.</summary>
     public bool IsBase { get; init; }
 
-    /// <summary>The tiers that hold it.</summary>
+    /// <summary>How it was taken; points that were taken otherwise fill no slots for one another. Null where it does not say.</summary>
+    public string? Strategy { get; init; }
+
+    /// <summary>True where its last validation failed, other than for want of a machine that could prove it.</summary>
+    public bool HasFailed { get; init; }
+
+    /// <summary>The earliest moment that a base backup leads to: its end, which is later than its beginning.</summary>
+    public DateTimeOffset ConsistentAt { get => field == default ? CreatedAt : field; init; }
+
+    /// <summary>The tiers that hold it, also those whose copy is damaged: there is something to give up.</summary>
     public IReadOnlyCollection<string> Tiers { get; init; } = [];
+
+    /// <summary>Those of <see cref="Tiers"/> whose copy is known to be damaged: nobody may rely on it.</summary>
+    public IReadOnlyCollection<string> DamagedIn { get; init; } = [];
+
+    /// <summary>True where every copy is known to be damaged.</summary>
+    public bool IsDamaged => Tiers.Count > 0 && Tiers.All(DamagedIn.Contains);
+
+    /// <summary>True where a tier holds a copy that is not known to be damaged.</summary>
+    public bool IsSoundIn(string tier) => Tiers.Contains(tier) && !DamagedIn.Contains(tier);
 }
 
 /// <summary>What retention says of one point, before any tier's days.</summary>
@@ -32,7 +50,8 @@ public sealed record RetentionDecision(RetainedPoint Point, IReadOnlyList<KeepRe
 
 /// <summary>
 /// Grandfather-father-son with a reason per point. In UTC; weeks begin on Monday. A rung keeps the newest point of each of its
-/// last N periods that have one, so that a missed slot never costs an older point.
+/// last N periods that have one, so that a missed slot never costs an older point; a damaged one only where its period has no
+/// other. Each strategy has a ladder of its own: a dump leads to no moment, and a base backup shows no single table.
 /// </summary>
 public static class RetentionPlan
 {
@@ -48,13 +67,9 @@ public static class RetentionPlan
         var ordered = all.Where(point => point.CreatedAt <= now).ToList();
         var reasons = all.ToDictionary(point => point.Id, _ => new List<KeepReason>());
         AddFixed(all, ordered, reasons, policy, now);
-        foreach (var (rung, count) in Ladder(policy))
+        foreach (var alike in ordered.GroupBy(point => point.Strategy))
         {
-            var position = 0;
-            foreach (var newest in ordered.GroupBy(point => PeriodOf(rung, point.CreatedAt)).Select(period => period.First()).Take(count))
-            {
-                reasons[newest.Id].Add(new KeepReason(KeepCause.Rung, rung, ++position, count));
-            }
+            FillRungs(alike, reasons, policy);
         }
 
         return [.. all.Select(point => new RetentionDecision(point, reasons[point.Id]))];
@@ -96,6 +111,18 @@ public static class RetentionPlan
         }.Max();
     }
 
+    private static void FillRungs(IEnumerable<RetainedPoint> alike, Dictionary<string, List<KeepReason>> reasons, RetentionPolicy policy)
+    {
+        foreach (var (rung, count) in Ladder(policy))
+        {
+            var position = 0;
+            foreach (var newest in alike.GroupBy(point => PeriodOf(rung, point.CreatedAt)).Select(period => period.FirstOrDefault(point => !point.IsDamaged) ?? period.First()).Take(count))
+            {
+                reasons[newest.Id].Add(new KeepReason(KeepCause.Rung, rung, ++position, count));
+            }
+        }
+    }
+
     private static void AddFixed(
         List<RetainedPoint> all, List<RetainedPoint> ordered, Dictionary<string, List<KeepReason>> reasons, RetentionPolicy policy, DateTimeOffset now)
     {
@@ -126,17 +153,22 @@ public static class RetentionPlan
             }
         }
 
-        if (ordered.FirstOrDefault() is { } newest)
+        // Where the newest is damaged it may come back by a repair, or not: the newest that can be read stays beside it.
+        foreach (var newest in ordered.Take(1).Union(ordered.Where(point => !point.IsDamaged).Take(1)))
         {
             reasons[newest.Id].Add(new KeepReason(KeepCause.Newest));
         }
 
-        if (policy.PointInTimeDays > 0 && ordered.FirstOrDefault(point => point.IsBase && point.CreatedAt <= now.AddDays(-policy.PointInTimeDays)) is { } basis)
+        if (policy.PointInTimeDays > 0)
         {
-            reasons[basis.Id].Add(new KeepReason(KeepCause.WindowBase));
+            foreach (var basis in WindowAnchor.KeptOf(ordered.Where(point => point.IsBase), now.AddDays(-policy.PointInTimeDays)))
+            {
+                reasons[basis.Id].Add(new KeepReason(KeepCause.WindowBase));
+            }
         }
 
-        if (all.FirstOrDefault(point => point.IsProven) is { } proven)
+        // A proof is of what was read then. Where all copies have rotted since, an older one that still stands is the last proven.
+        foreach (var proven in all.Where(point => point.IsProven).GroupBy(point => point.Strategy).Select(alike => alike.FirstOrDefault(point => !point.IsDamaged) ?? alike.First()))
         {
             reasons[proven.Id].Add(new KeepReason(KeepCause.LastProven));
         }

@@ -13,7 +13,7 @@ public sealed record TierDecision(RetainedPoint Point, string Tier, IReadOnlyLis
 
 /// <summary>
 /// Retention by tier: the ladder decides what is kept at all, a tier's days are its ceiling. Holds, use, the last proof and the
-/// newest point outlive the days; and nothing leaves a tier while another that shall have it has it not.
+/// newest point outlive the days; and nothing leaves a tier while another that shall have it has no sound copy.
 /// </summary>
 public static class TierRetention
 {
@@ -51,8 +51,9 @@ public static class TierRetention
             return new TierDecision(point, tier, IsWithin(tier) ? decision.Reasons : [.. decision.Reasons.Where(reason => reason.OutlivesDays)], null);
         }
 
-        return tiers.FirstOrDefault(other => other != tier && IsWithin(other) && !point.Tiers.Contains(other)) is { } missing
-            ? new TierDecision(point, tier, [new KeepReason(KeepCause.AwaitingCopy, Detail: missing)], null)
+        // A copy that is known to be damaged is none: its repair may need this one, or never come.
+        return tiers.FirstOrDefault(other => other != tier && IsWithin(other) && !point.IsSoundIn(other)) is { } missing
+            ? new TierDecision(point, tier, [new KeepReason(point.Tiers.Contains(missing) ? KeepCause.AwaitingRepair : KeepCause.AwaitingCopy, Detail: missing)], null)
             : new TierDecision(point, tier, [], new ExpiryReason(tierDays[tier]));
 
         bool IsWithin(string name) => !tierDays.TryGetValue(name, out var days) || now - point.CreatedAt <= TimeSpan.FromDays(days);

@@ -105,6 +105,31 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Repair_goes_on_with_the_next_tier_where_a_helper_is_damaged_itself()
+    {
+        await using var rig = await CreateAsync(catalog, lab, (estate, folder) => estate with
+        {
+            Tiers = [.. estate.Tiers, estate.Tiers[0] with { Name = "cold", Store = new Uri(folder.Combine("cold")).AbsoluteUri }],
+        });
+        var backup = await rig.BackupAsync();
+        FlipAByte(rig, "hot");
+        foreach (var slot in Directory.GetFiles(Path.Combine(rig.Store("warm"), rig.Source.Workspace, "keys"), "*", SearchOption.AllDirectories))
+        {
+            File.WriteAllBytes(slot, [1, 2, 3]);
+        }
+
+        var asked = await new TierRequests(rig.Requests, rig.Estate).RepairAsync("hot", [rig.Source.Workspace], "tester", Ct);
+        var repair = await rig.AdvanceAsync(asked.Id);
+
+        Assert.Equal((RunState.Completed, null), (repair.State, repair.ErrorJson));
+        Assert.Equal("cold", Assert.Single(Result<RepairRunResult>(repair).Workspaces).From);
+        Assert.Contains(await WarningsAsync(rig, repair), text => text.StartsWith("warm cannot help now", StringComparison.Ordinal));
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.True((await hot.VerifyPacksAsync(await hot.ReadManifestAsync(new(backup.RestorePoint!), Ct), null, Ct)).IsSound);
+        await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
+    }
+
+    [Fact]
     public async Task Verification_with_a_budget_says_what_waits_and_the_next_one_goes_on_with_it()
     {
         await using var rig = await CreateAsync(catalog, lab);

@@ -55,6 +55,26 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Retention_keeps_a_sound_copy_while_the_other_tiers_is_damaged()
+    {
+        await using var rig = await RigWithinOneHourAsync();
+        var (old, _) = (await rig.BackupAsync(), await rig.BackupAsync());
+        await EndValidationsAsync(rig);
+        // Of a day of its own, so that a rung wants it.
+        await catalog.Pool.Command("UPDATE restore_point SET created_at = created_at - interval '1 day' WHERE id = $1", old.RestorePoint!).RunAsync(Ct);
+        await using (var connection = await catalog.Pool.OpenConnectionAsync(Ct))
+        await using (var transaction = await connection.BeginTransactionAsync(Ct))
+        {
+            await TierChecks.MarkDamagedAsync(transaction, "warm", [old.RestorePoint!], "a pack is gone");
+            await transaction.CommitAsync(Ct);
+        }
+
+        await RetainAsync(rig, TimeSpan.FromDays(10));
+
+        Assert.Equal(new Dictionary<string, string> { ["hot"] = "stored", ["warm"] = "damaged" }, await rig.TierStatesAsync(old.RestorePoint!));
+    }
+
+    [Fact]
     public async Task Retention_killed_after_it_deleted_only_writes_down_what_it_had_done()
     {
         await using var rig = await RigWithinOneHourAsync();

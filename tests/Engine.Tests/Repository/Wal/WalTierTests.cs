@@ -120,6 +120,64 @@ public sealed class WalTierTests : IAsyncDisposable
         Assert.Equal(KeyOfSegment(1), _store.KeysOf("wal/").Single(key => WalName.TryParse(key)!.Value.IsWal));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(6)]
+    public async Task Segment_that_only_the_other_tier_holds_still_is_damage_and_comes_back(int lost)
+    {
+        await using var store = new CrashStore(time: _time);
+        await using var second = new CrashStore(time: _time);
+        await using var here = await InitializeAsync(store, Cheap with { Time = _time });
+        await using var there = await BackupRepository.InitializeFromAsync(second, here, Ct);
+        var archive = await here.OpenDescribedAsync();
+        for (var segment = 1; segment <= 6; segment++)
+        {
+            await archive.StoreAsync(segment);
+        }
+
+        await here.CopyWalAsync(there, null, null, Ct);
+        var key = store.KeysOf("wal/").Single(one => WalName.TryParse(one) is { IsWal: true } name && name.Segment == (ulong)lost);
+        store.Remove(key);
+        // A receiver may still be bringing what is that young.
+        Assert.True((await here.CheckAsync(new CheckOptions { Others = [there] }, null, Ct)).IsSound);
+        _time.Advance(TimeSpan.FromHours(2));
+
+        var check = await here.CheckAsync(new CheckOptions { Level = CheckLevel.L1, Others = [there] }, null, Ct);
+        Assert.Equal(key, Assert.Single(check.Damaged).Name);
+        Assert.True((await there.CheckAsync(new CheckOptions { Others = [here] }, null, Ct)).IsSound);
+        Assert.True(Assert.Single((await here.RepairAsync(there, new RepairOptions { IsDryRun = true }, null, Ct)).Objects).IsRepaired);
+        Assert.True(Assert.Single((await here.RepairAsync(there, null, null, Ct)).Objects).IsRepaired);
+        Assert.Equal([(At(1), At(7))], await archive.SpansAsync());
+        Assert.True((await here.CheckAsync(new CheckOptions { Level = CheckLevel.L3, Others = [there] }, null, Ct)).IsSound);
+
+        // What this tier gave up is no loss, though the other one still has it.
+        await here.ExpireWalAsync(archive.Stream, new Dictionary<uint, ulong> { [1] = At(4) }, Ct);
+        Assert.True((await here.CheckAsync(new CheckOptions { Others = [there] }, null, Ct)).IsSound);
+    }
+
+    [Fact]
+    public async Task Tail_that_grows_while_it_is_looked_at_is_a_receiver_at_work()
+    {
+        await using var store = new CrashStore(time: _time);
+        await using var second = new CrashStore(time: _time);
+        await using var here = await InitializeAsync(store, Cheap with { Time = _time });
+        await using var there = await BackupRepository.InitializeFromAsync(second, here, Ct);
+        var (archive, other) = (await here.OpenDescribedAsync(), await there.OpenDescribedAsync());
+        await archive.StoreAsync(1);
+        for (var segment = 1; segment <= 4; segment++)
+        {
+            await other.StoreAsync(segment);
+        }
+
+        _time.Advance(TimeSpan.FromHours(2));
+        var comparison = new WalComparison(here.Parts, there.Parts);
+        var first = await comparison.LookAsync(Ct);
+        Assert.Equal(3, first.LostBy(await comparison.LookAsync(Ct)).Count());
+        await archive.StoreAsync(2);
+        Assert.Empty(first.LostBy(await comparison.LookAsync(Ct)));
+    }
+
     [Fact]
     public async Task Segment_that_two_servers_wrote_is_damage()
     {

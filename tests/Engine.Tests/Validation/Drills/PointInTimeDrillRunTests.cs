@@ -27,7 +27,7 @@ public sealed class PointInTimeDrillRunTests(CatalogServer catalog)
         Assert.Null((await drills.HeartbeatAsync(rig.Source.Name, Ct))!.Message);
 
         // Killed right after it had chosen: it must not draw again.
-        var window = (await new RecoverableWindows(rig.Tiers, rig.Estate, TimeProvider.System).ReadAsync(rig.Source, Ct))!;
+        var window = (await new RecoverableWindows(rig.Tiers, new RestorePointCatalog(catalog.Pool), rig.Estate, TimeProvider.System).ReadAsync(rig.Source, Ct))!;
         var chosen = DrillMoment.Choose(window, null);
         var run = await RequestAsync(rig, null);
         await DieAfterChoosingAsync(run.Id, chosen);
@@ -89,7 +89,7 @@ public sealed class PointInTimeDrillRunTests(CatalogServer catalog)
     private async Task<Run> AdvanceAsync(WalRig rig, RunId id)
     {
         var handler = new PointInTimeDrillRun(
-            new RecoverableWindows(rig.Tiers, rig.Estate, TimeProvider.System), rig.Tiers, rig.Estate, new DrillCatalog(catalog.Pool),
+            new RecoverableWindows(rig.Tiers, new RestorePointCatalog(catalog.Pool), rig.Estate, TimeProvider.System), rig.Tiers, rig.Estate, new DrillCatalog(catalog.Pool),
             new ValidationOptions { ScratchRoot = rig.StoreOf("scratch") }, rig.Registry, TimeProvider.System);
         await new RunExecution(catalog.Pool, [handler], LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await new RunStore(catalog.Pool).FindAsync(id, Ct))!;

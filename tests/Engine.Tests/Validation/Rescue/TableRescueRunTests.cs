@@ -89,7 +89,7 @@ public sealed class TableRescueRunTests(CatalogServer catalog)
     {
         var points = new RestorePointCatalog(catalog.Pool);
         var handler = new TableRescueRun(
-            new RecoverableWindows(rig.Tiers, rig.Estate, TimeProvider.System), points, new RestorePointAccess(points, rig.Tiers), rig.Tiers, new RescueCatalog(catalog.Pool),
+            new RecoverableWindows(rig.Tiers, points, rig.Estate, TimeProvider.System), points, new RestorePointAccess(points, rig.Tiers), rig.Tiers, new RescueCatalog(catalog.Pool),
             new ValidationOptions { ScratchRoot = rig.StoreOf("scratch") }, rig.Registry, TimeProvider.System, rig.Estate);
         await new RunExecution(catalog.Pool, [handler], LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, stopping);
     }

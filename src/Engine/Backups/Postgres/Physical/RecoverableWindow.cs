@@ -56,12 +56,14 @@ public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IRead
     ];
 
     /// <summary>Reads it from a tier.</summary>
+    /// <param name="unusable">Ids of restore points that do not count: their validation failed, or they are damaged there.</param>
     /// <exception cref="EngineException">The tier cannot be read, or what it holds is damaged.</exception>
     public static async Task<RecoverableWindow> ReadAsync(
-        BackupRepository repository, string source, string tier, DateTimeOffset now, CancellationToken cancellationToken)
+        BackupRepository repository, string source, string tier, DateTimeOffset now, CancellationToken cancellationToken, IReadOnlySet<string>? unusable = null)
     {
         var bases = (await repository.ListAsync(cancellationToken)).Points
-            .Where(point => point.Source == source && point.Strategy == PhysicalBackup.Strategy && point.Properties.ContainsKey(PhysicalBackup.SystemProperty)).ToList();
+            .Where(point => point.Source == source && point.Strategy == PhysicalBackup.Strategy && point.Properties.ContainsKey(PhysicalBackup.SystemProperty)
+                && unusable?.Contains(point.Id.Value) != true).ToList();
         var stretches = new List<WindowStretch>();
         var timelines = new List<WindowTimeline>();
         foreach (var cluster in bases.GroupBy(point => point.Properties[PhysicalBackup.SystemProperty]))

@@ -65,6 +65,7 @@ public sealed class RecoverableWindowTests(PostgresLab lab)
         Assert.True(stretch.To > stretch.From);
         Assert.True(window.Reach(stretch.To).IsReachable);
         Assert.Empty(window.Holes);
+        Assert.Empty((await RecoverableWindow.ReadAsync(driver.Repository, "orders", "hot", s_noon, Ct, new HashSet<string> { point.BackupId.Value })).Stretches);
     }
 
     private static WindowBase Base(int minutes, string start) =>
