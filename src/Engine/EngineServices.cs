@@ -75,6 +75,8 @@ public static class EngineServices
         services.AddSingleton<FreezeCatalog>();
         services.AddSingleton<SourceFreezes>();
         services.AddSingleton<RetentionPlanning>();
+        services.AddSingleton<OwedCopies>();
+        services.AddSingleton<DueReplications>();
         services.AddSingleton<TierRequests>();
         services.AddSingleton<WorkspaceCatalog>();
         services.AddSingleton<WorkspaceRequests>();
@@ -94,6 +96,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, RestoreRun>();
         services.AddSingleton<IRunHandler, PointInTimeDrillRun>();
         services.AddSingleton<IRunHandler, TableRescueRun>();
+        services.AddSingleton<IRunHandler, ReplicationRun>();
         services.AddSingleton<IRunHandler, RetentionRun>();
         services.AddSingleton<IRunHandler, VerificationRun>();
         services.AddSingleton<IRunHandler, RepairRun>();

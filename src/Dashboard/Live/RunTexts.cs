@@ -27,6 +27,7 @@ internal static class RunTexts
         RunKinds.Shredding => PageTexts.RunKindShredding,
         RunKinds.Verification => PageTexts.RunKindVerification,
         RunKinds.Repair => PageTexts.RunKindRepair,
+        RunKinds.Replication => PageTexts.RunKindReplication,
         RunKinds.RecoverySet => SetTexts.RunKind,
         RunKinds.Recovery => RecoveryTexts.RunKind,
         RunKinds.Drill => DrillTexts.RunKind,

@@ -50,12 +50,13 @@ public sealed class RunRequests(
 {
     /// <summary>Asks for a backup of a source.</summary>
     /// <param name="parent">The run that it is a part of, or null.</param>
+    /// <param name="strategy">How, where nothing else will do; null for what is its turn.</param>
     /// <exception cref="EngineException">Unknown source, a kind without a driver, or a backup that is still open.</exception>
-    public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken, RunId? parent = null)
+    public async Task<Run> BackupAsync(string source, string actor, CancellationToken cancellationToken, RunId? parent = null, string? strategy = null)
     {
         var found = estate.SourceNamed(source);
-        var strategy = await drivers.Of(found).NextStrategyAsync(found, cancellationToken);
-        return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, strategy), actor, parent, cancellationToken);
+        var chosen = strategy ?? await drivers.Of(found).NextStrategyAsync(found, cancellationToken);
+        return await RequestAsync(RunKinds.Backup, source, null, new BackupRequest(source, chosen), actor, parent, cancellationToken);
     }
 
     /// <summary>Asks for a validation of a restore point, named by its id or the beginning of it.</summary>

@@ -50,7 +50,7 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
 
     /// <summary>
     /// Copies what a tier that answers again has missed, each restore point from a tier that holds it. One that cannot be had
-    /// now stays behind until the next backup.
+    /// now stays behind until the tier's next replication run, or the next backup.
     /// </summary>
     public async Task CatchUpAsync(RunContext context, Source source, StorageTier to)
     {
@@ -69,7 +69,9 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
         }
     }
 
-    private async Task CatchUpAsync(RunContext context, StepHandle step, RestorePointRow point, StorageTier to)
+    /// <summary>Copies one restore point from a tier that holds it; what came of it is written when the step is done.</summary>
+    /// <returns>True where the tier holds it now.</returns>
+    public async Task<bool> CatchUpAsync(RunContext context, StepHandle step, RestorePointRow point, StorageTier to)
     {
         try
         {
@@ -78,11 +80,14 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
             {
                 await using var copy = await tiers.OpenOrCreateAsync(to, point.Workspace, context.Cancellation);
                 await CopyAsync(context, step, origin, copy, point.PointId, to);
+                return true;
             }
         }
         catch (EngineException fault)
         {
             Warn(context, point.PointId, to, fault);
+            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point.PointId, to.Name, "behind", fault.Message, CancellationToken.None));
+            return false;
         }
     }
 

@@ -156,6 +156,18 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             "SELECT DISTINCT p.workspace FROM restore_point p JOIN restore_point_tier t ON t.restore_point = p.id WHERE t.tier = $1 ORDER BY 1", tier)
             .ListAsync(row => row.GetString(0), cancellationToken);
 
+    /// <summary>The workspaces that have living restore points.</summary>
+    public Task<IReadOnlyList<string>> WorkspacesAsync(CancellationToken cancellationToken) =>
+        catalog.Command("SELECT DISTINCT workspace FROM restore_point WHERE expired_at IS NULL ORDER BY 1").ListAsync(row => row.GetString(0), cancellationToken);
+
+    /// <summary>Living restore points by their full ids, oldest first, without those whose backup run is still at work on them.</summary>
+    public Task<IReadOnlyList<RestorePointRow>> CompleteAsync(string[] ids, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"""
+            SELECT {Columns} FROM restore_point p WHERE id = ANY ($1) AND expired_at IS NULL
+              AND NOT EXISTS (SELECT 1 FROM run r WHERE r.id = p.run_id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')) ORDER BY created_at, id
+            """, (object)ids).ListAsync(Map, cancellationToken);
+
     /// <summary>The sources of a workspace that have living restore points, each with the class of its newest.</summary>
     public Task<IReadOnlyList<(string Name, string Class)>> SourcesOfAsync(string workspace, CancellationToken cancellationToken) =>
         catalog.Command(

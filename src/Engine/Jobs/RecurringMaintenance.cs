@@ -10,12 +10,13 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage storage, ProtectedEstate estate)
 {
     private const string Retention = "retention of ";
+    private const string Replication = "replication into ";
     private const string Verification = "verification of ";
     private const string DeepVerification = "deep verification of ";
     private const string Drill = "drill of ";
     private const string Set = "recovery set of ";
-    private static readonly string[] Named = [Retention, Verification, DeepVerification, Drill, Set];
-    private static readonly string[] OfTiers = [Retention, Verification, DeepVerification];
+    private static readonly string[] Named = [Retention, Replication, Verification, DeepVerification, Drill, Set];
+    private static readonly string[] OfTiers = [Retention, Replication, Verification, DeepVerification];
 
     /// <summary>Classes that may lose no more than this are drilled daily, others weekly.</summary>
     private static readonly TimeSpan DailyDrillRpo = TimeSpan.FromMinutes(15);
@@ -29,6 +30,7 @@ public sealed class RecurringMaintenance(IRecurringJobManager jobs, JobStorage s
         {
             // The tiers one after the other: they mostly share a disk or a line.
             Add(Retention + tier, Cron.Hourly((17 + (11 * index)) % 60), target => target.StartRetentionAsync(tier, CancellationToken.None));
+            Add(Replication + tier, $"{(7 + (4 * index)) % 15}-59/15 * * * *", target => target.StartReplicationAsync(tier, CancellationToken.None));
             Add(Verification + tier, Cron.Daily(1, (5 + (30 * index)) % 60), target => target.StartVerificationAsync(tier, CancellationToken.None));
             Add(DeepVerification + tier, Cron.Daily(5, (10 + (30 * index)) % 60), target => target.StartDeepVerificationAsync(tier, CancellationToken.None));
             wanted.UnionWith(OfTiers.Select(job => job + tier));

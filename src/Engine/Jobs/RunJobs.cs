@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Jobs;
 /// Everything that Hangfire ever calls. It holds no state: a job that runs twice, late or never changes nothing, since runs
 /// have leases and the reconciler hands over again.
 /// </summary>
-public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules,
+public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRequests tiers, WorkspaceRequests workspaces, SourceCatalog sources, RecurringBackups schedules, DueReplications replications,
     ILogger<RunJobs> log)
 {
     private const string Schedule = "schedule";
@@ -52,6 +52,17 @@ public sealed class RunJobs(RunExecution execution, RunRequests requests, TierRe
     [AutomaticRetry(Attempts = 0)]
     [JobDisplayName("Scheduled retention of {0}")]
     public Task StartRetentionAsync(string tier, CancellationToken stopping) => UnlessOpenAsync(tiers.RetentionAsync(tier, null, Schedule, stopping));
+
+    /// <summary>The recurring job of a tier: asks for what it shall have and has not, where there is any and the tier answers.</summary>
+    [AutomaticRetry(Attempts = 0)]
+    [JobDisplayName("Scheduled replication into {0}")]
+    public async Task StartReplicationAsync(string tier, CancellationToken stopping)
+    {
+        if (await replications.IsDueAsync(tier, stopping))
+        {
+            await UnlessOpenAsync(tiers.ReplicationAsync(tier, Schedule, stopping));
+        }
+    }
 
     /// <summary>The daily job of a tier: reads stored bytes back, those first that were not read for the longest time.</summary>
     [AutomaticRetry(Attempts = 0)]

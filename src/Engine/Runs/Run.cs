@@ -57,6 +57,9 @@ public static class RunKinds
     /// <summary>Fetches what is damaged from another tier; of a tier.</summary>
     public const string Repair = "repair";
 
+    /// <summary>Copies into a tier what it shall have and has not; of a tier.</summary>
+    public const string Replication = "replication";
+
     /// <summary>Gives a workspace new keys in all its tiers.</summary>
     public const string Rotation = "rotation";
 
@@ -79,7 +82,7 @@ public static class RunKinds
     public static bool IsOfWorkspace(string kind) => kind is Rotation or Shredding or RecoverySet;
 
     /// <summary>True where a run's source is the name of a tier.</summary>
-    public static bool IsOfTier(string kind) => kind is Retention or Verification or Repair;
+    public static bool IsOfTier(string kind) => kind is Retention or Verification or Repair or Replication;
 }
 
 /// <summary>A run as the catalog holds it.</summary>

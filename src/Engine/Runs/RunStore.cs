@@ -32,7 +32,7 @@ public sealed class RunStore(NpgsqlDataSource catalog)
             return run;
         }
         catch (PostgresException fault) when (fault.SqlState == PostgresErrorCodes.UniqueViolation
-            && fault.ConstraintName is "run_one_backup_at_a_time" or "run_one_of_a_tier_at_a_time" or "run_one_of_a_workspace_at_a_time" or "run_one_drill_at_a_time" or "run_one_set_at_a_time")
+            && fault.ConstraintName is "run_one_backup_at_a_time" or "run_one_of_a_tier_at_a_time" or "run_one_replication_of_a_tier_at_a_time" or "run_one_of_a_workspace_at_a_time" or "run_one_drill_at_a_time" or "run_one_set_at_a_time")
         {
             throw new EngineException("run-already-open", ErrorKind.Conflict, $"a {kind} of {source} is already queued or running",
                 "Wait for it or cancel it; its run is on the Runs page.", fault);

@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Recovery;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -22,6 +24,30 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
 
             Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
         }
+    }
+
+    [Fact]
+    public async Task A_gap_in_the_WAL_asks_for_a_base_backup_also_when_it_is_the_dumps_turn()
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab, (estate, _) => estate with
+        {
+            Sources = [.. estate.Sources.Select(source => source with { Postgres = source.Postgres! with { Mode = PostgresMode.Both } })],
+        });
+        await rig.Sources.ReconcileAsync(BackupRig.Ct);
+        await catalog.Pool.Command(
+            """
+            INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, properties)
+            VALUES ($1, $2, 'postgres', 'critical', $3, now(), now(), 1, 1, '[]', '{"strategy": "physical"}')
+            """, Guid.NewGuid().ToString("N"), rig.Source.Name, rig.Source.Workspace).RunAsync(BackupRig.Ct);
+
+        var turn = await rig.Requests.BackupAsync(rig.Source.Name, "schedule", BackupRig.Ct);
+        Assert.Contains("logical", turn.RequestJson, StringComparison.Ordinal);
+        await rig.Runs.CancelAsync(turn.Id, "tester", BackupRig.Ct);
+        await new BaseBackupRequests(rig.Requests).RequestAsync(rig.Source, "a gap", BackupRig.Ct);
+
+        var asked = Assert.Single(await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Backup, RunState.Queued, 5, BackupRig.Ct));
+        Assert.Contains("physical", asked.RequestJson, StringComparison.Ordinal);
+        await rig.Runs.CancelAsync(asked.Id, "tester", BackupRig.Ct);
     }
 
     [Fact]

@@ -27,6 +27,7 @@ internal static class RunResultFacts
         (RunKinds.Validation, { } json) => Validation(ValidationResult.Parse(JsonElement.Parse(json))),
         (RunKinds.Retention, { } json) => Retention(JsonSerializer.Deserialize<RetentionRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Verification, { } json) => Verification(JsonSerializer.Deserialize<VerificationRunResult>(json, JsonSerializerOptions.Web)!),
+        (RunKinds.Replication, { } json) => Replication(JsonSerializer.Deserialize<ReplicationRunResult>(json, JsonSerializerOptions.Web)!),
         (RunKinds.Repair, { } json) => Repair(JsonSerializer.Deserialize<RepairRunResult>(json, JsonSerializerOptions.Web)!),
         _ => [],
     };
@@ -95,6 +96,15 @@ internal static class RunResultFacts
         }
 
         yield return new NamedFact(PageTexts.ColumnTook, Figures.Duration(TimeSpan.FromSeconds(result.Seconds)));
+    }
+
+    private static IEnumerable<NamedFact> Replication(ReplicationRunResult result)
+    {
+        yield return new NamedFact(PageTexts.FactTier, result.Tier);
+        foreach (var one in result.Workspaces)
+        {
+            yield return new NamedFact(one.Workspace, Figures.Format(PageTexts.ReplicationDid, one.Copied, one.Owed));
+        }
     }
 
     private static IEnumerable<NamedFact> Verification(VerificationRunResult result)

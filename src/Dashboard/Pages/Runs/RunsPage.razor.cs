@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Runs;
 public partial class RunsPage : LivePage
 {
     private const int MostRows = 200;
-    private static readonly string[] Kinds = [RunKinds.Backup, RunKinds.Validation, RunKinds.Restore, RunKinds.Recovery, RunKinds.Drill, RunKinds.PointInTimeDrill, RunKinds.TableRescue, RunKinds.Retention, RunKinds.Verification, RunKinds.Repair, RunKinds.RecoverySet, RunKinds.Rotation, RunKinds.Shredding];
+    private static readonly string[] Kinds = [RunKinds.Backup, RunKinds.Validation, RunKinds.Restore, RunKinds.Recovery, RunKinds.Drill, RunKinds.PointInTimeDrill, RunKinds.TableRescue, RunKinds.Replication, RunKinds.Retention, RunKinds.Verification, RunKinds.Repair, RunKinds.RecoverySet, RunKinds.Rotation, RunKinds.Shredding];
     private IReadOnlyList<Run>? _runs;
 
     [SupplyParameterFromQuery]

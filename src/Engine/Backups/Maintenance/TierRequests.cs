@@ -20,6 +20,11 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
             ? throw new EngineException("share-invalid", ErrorKind.Input, "the allowed share is a number from 0 to 1", "1 allows everything that nothing keeps.")
             : requests.OfTierAsync(RunKinds.Retention, tier, new RetentionRequest(tier, allowedShare), actor, cancellationToken);
 
+    /// <summary>Asks to copy into a tier what it shall have and has not.</summary>
+    /// <exception cref="EngineException">Unknown tier, or a replication that is still open there.</exception>
+    public Task<Run> ReplicationAsync(string tier, string actor, CancellationToken cancellationToken) =>
+        requests.OfTierAsync(RunKinds.Replication, tier, new ReplicationRequest(tier), actor, cancellationToken);
+
     /// <summary>Asks to read a tier's stored bytes back.</summary>
     /// <exception cref="EngineException">Unknown tier, or a verification that is still open there.</exception>
     public Task<Run> VerifyAsync(VerificationRequest request, string actor, CancellationToken cancellationToken)

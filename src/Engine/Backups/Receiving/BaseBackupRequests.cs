@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Backups.Receiving;
@@ -13,7 +14,7 @@ public interface IBaseBackupRequests
     Task RequestAsync(Source source, string reason, CancellationToken cancellationToken);
 }
 
-/// <summary>Asks for a backup run, which captures as the source's mode says.</summary>
+/// <summary>Asks for a backup run of the cluster's files, also where dumps and base backups take turns: a dump closes no gap.</summary>
 public sealed class BaseBackupRequests(RunRequests requests) : IBaseBackupRequests
 {
     /// <inheritdoc/>
@@ -22,11 +23,11 @@ public sealed class BaseBackupRequests(RunRequests requests) : IBaseBackupReques
         ArgumentNullException.ThrowIfNull(source);
         try
         {
-            await requests.BackupAsync(source.Name, "wal receiver", cancellationToken);
+            await requests.BackupAsync(source.Name, "wal receiver", cancellationToken, strategy: PhysicalBackup.Strategy);
         }
         catch (EngineException busy) when (busy.Code == "run-already-open")
         {
-            // One is on its way. Whether it begins behind the gap shows when it is done; until then this is asked again.
+            // One is on its way. Whether it is a base backup that begins behind the gap shows when it is done; until then this is asked again.
         }
     }
 }

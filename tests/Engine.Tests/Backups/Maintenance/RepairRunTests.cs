@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Repository.Wal;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 
@@ -128,6 +129,43 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.True((await hot.VerifyPacksAsync(await hot.ReadManifestAsync(new(backup.RestorePoint!), Ct), null, Ct)).IsSound);
         await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
     }
+
+    [Fact]
+    public async Task WAL_that_a_tier_lost_where_nobody_receives_is_found_by_a_verification_and_repaired()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        await using (var hot = await rig.OpenAsync("hot"))
+        await using (var warm = await rig.OpenAsync("warm"))
+        {
+            var archive = await hot.OpenDescribedAsync(rig.Source.Name);
+            for (var segment = 1; segment <= 3; segment++)
+            {
+                await archive.StoreAsync(segment);
+            }
+
+            await hot.CopyWalAsync(warm, null, null, Ct);
+        }
+
+        string[] stored = [.. WalOf(rig, "hot"), .. WalOf(rig, "warm")];
+        foreach (var file in stored)
+        {
+            File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch);
+        }
+
+        File.Delete(WalOf(rig, "hot").Order(StringComparer.Ordinal).ElementAt(1));
+        var found = Of(rig, await VerifyAsync(rig, CheckLevel.L2));
+        Assert.Contains("holds it", Assert.Single(found.Damaged).Reason, StringComparison.Ordinal);
+
+        var repair = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+
+        Assert.True(Result<RepairRunResult>(repair).IsWhole);
+        Assert.Equal(3, WalOf(rig, "hot").Count());
+        await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
+    }
+
+    private static IEnumerable<string> WalOf(BackupRig rig, string tier) =>
+        Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "wal"), "*", SearchOption.AllDirectories).Where(file => Path.GetFileName(Path.GetDirectoryName(file))!.Length == 8);
 
     [Fact]
     public async Task Verification_with_a_budget_says_what_waits_and_the_next_one_goes_on_with_it()

@@ -75,6 +75,31 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Retained_points_say_where_they_are_damaged_whether_they_failed_and_from_when_on_they_lead_anywhere()
+    {
+        await using var rig = await RigWithinOneHourAsync();
+        var point = (await rig.BackupAsync()).RestorePoint!;
+        await EndValidationsAsync(rig);
+        await catalog.Pool.Command(
+            """UPDATE restore_point SET properties = properties || '{"strategy": "physical", "consistentAt": "2026-11-24T03:12:44.0000000+00:00"}' WHERE id = $1""", point).RunAsync(Ct);
+        Assert.False((await RetainedAsync()).HasFailed);
+        await ValidatedAsync("not_run");
+        Assert.False((await RetainedAsync()).HasFailed);
+        await ValidatedAsync("failed");
+        await catalog.Pool.Command("UPDATE restore_point_tier SET state = 'damaged' WHERE tier = 'warm' AND restore_point = $1", point).RunAsync(Ct);
+
+        var retained = await RetainedAsync();
+
+        Assert.Equal((true, false, "physical", new DateTimeOffset(2026, 11, 24, 3, 12, 44, TimeSpan.Zero)), (retained.HasFailed, retained.IsProven, retained.Strategy, retained.ConsistentAt));
+        Assert.Equal((true, false, false), (retained.IsSoundIn("hot"), retained.IsSoundIn("warm"), retained.IsDamaged));
+
+        async Task<RetainedPoint> RetainedAsync() => Assert.Single((await rig.Points.RetainedAsync([rig.Source.Name], Ct))[rig.Source.Name]);
+
+        Task ValidatedAsync(string status) => catalog.Pool.Command(
+            "INSERT INTO validation (restore_point, tier, passed, steps, validated_at) VALUES ($1, 'hot', false, jsonb_build_array(jsonb_build_object('status', $2::text)), clock_timestamp())", point, status).RunAsync(Ct);
+    }
+
+    [Fact]
     public async Task Retention_killed_after_it_deleted_only_writes_down_what_it_had_done()
     {
         await using var rig = await RigWithinOneHourAsync();
