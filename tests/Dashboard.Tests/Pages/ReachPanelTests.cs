@@ -57,6 +57,18 @@ public sealed class ReachPanelTests : BunitContext
     }
 
     [Fact]
+    public void Moment_on_two_branches_says_along_which_it_is_recovered_and_names_the_other()
+    {
+        var window = s_window with { Stretches = [s_window.Stretches[0], s_window.Stretches[1] with { From = s_noon.AddMinutes(30), Bases = [s_first] }] };
+        var panel = Render<ReachPanel>(with => with.Add(one => one.Window, window).Add(one => one.Moment, s_noon.AddMinutes(40)));
+
+        Assert.Contains("along timeline 2", panel.Find(".branch").TextContent, StringComparison.Ordinal);
+        Assert.Contains("timeline 1", panel.Find(".branch").TextContent, StringComparison.Ordinal);
+        panel.Render(with => with.Add(one => one.Moment, s_noon.AddMinutes(20)));
+        Assert.Equal("Recovered along timeline 1.", panel.Find(".branch").TextContent);
+    }
+
+    [Fact]
     public void Typed_moment_is_told_in_the_readers_zone_and_nonsense_is_none()
     {
         var told = new List<DateTimeOffset?>();

@@ -81,6 +81,7 @@ public sealed class RestoreTargetTests
     [InlineData("pgdata:/d?name=before%20upgrade", "pgdata:/d?name=before%20upgrade")]
     [InlineData("pgdata:/d?end=true", "pgdata:/d?end=true")]
     [InlineData("pgdata:/d?inPlace=Delta&end=true", "pgdata:/d?end=true&inPlace=delta")]
+    [InlineData("pgdata:/d?timeline=12&end=true", "pgdata:/d?end=true&timeline=12")]
     public void Parse_data_directory_and_print_it_the_same_way(string text, string canonical)
     {
         var target = Assert.IsType<PgDataTarget>(RestoreTarget.Parse(text, "/base"));
@@ -93,6 +94,8 @@ public sealed class RestoreTargetTests
     {
         var fault = Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:?port=x&time=noon&lsn=zero&speed=9&inPlace=1", "/"));
         Assert.All(["path is missing", "inPlace is '1'", "port x", "time noon", "lsn zero", "option speed"], mistake => Assert.Contains(mistake, fault.Message, StringComparison.Ordinal));
+        Assert.Contains("timeline 0 is none", Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:/d?end=true&timeline=0", "/")).Message, StringComparison.Ordinal);
+        Assert.Contains("without time, lsn", Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:/d?timeline=2", "/")).Message, StringComparison.Ordinal);
         Assert.Contains("only one of", Assert.Throws<EngineException>(() => RestoreTarget.Parse("pgdata:/d?end=true&lsn=0/1", "/")).Message, StringComparison.Ordinal);
     }
 

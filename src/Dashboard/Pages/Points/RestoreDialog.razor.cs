@@ -44,6 +44,10 @@ public partial class RestoreDialog
     [Parameter]
     public DateTimeOffset? Moment { get; set; }
 
+    /// <summary>The timeline that holds the moment; null where there is only one.</summary>
+    [Parameter]
+    public uint? Timeline { get; set; }
+
     /// <summary>Of a volume: the folder, with a slash at its end, or the file to restore; null or empty for everything.</summary>
     [Parameter]
     public string? Part { get; set; }
@@ -69,12 +73,13 @@ public partial class RestoreDialog
 
     /// <summary>Shows the dialog; the confirmed plan, or null.</summary>
     public static async Task<RestorePlan?> ShowAsync(
-        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null, string? part = null, CapturedVolume? claim = null)
+        IDialogService dialogs, RestorePointRow point, Source? source, Status verdict, DateTimeOffset? moment = null, string? part = null, CapturedVolume? claim = null, uint? timeline = null)
     {
         var parameters = new DialogParameters<RestoreDialog>
         {
             { dialog => dialog.Point, point }, { dialog => dialog.Source, source }, { dialog => dialog.Verdict, verdict }, { dialog => dialog.Moment, moment },
             { dialog => dialog.Part, part }, { dialog => dialog.Claim, claim },
+            { dialog => dialog.Timeline, timeline },
         };
         var shown = await dialogs.ShowAsync<RestoreDialog>(null, parameters, new DialogOptions { MaxWidth = MaxWidth.Small, FullWidth = true, NoHeader = true });
         return await shown.Result is { Canceled: false, Data: RestorePlan plan } ? plan : null;
@@ -115,7 +120,7 @@ public partial class RestoreDialog
     {
         if (IsCluster)
         {
-            (_form.Into, _form.Moment) = (RestoreInto.DataDirectory, Moment);
+            (_form.Into, _form.Moment, _form.Timeline) = (RestoreInto.DataDirectory, Moment, Timeline);
         }
         else if (IsRedis)
         {

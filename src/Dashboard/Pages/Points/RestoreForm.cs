@@ -47,6 +47,9 @@ internal sealed class RestoreForm
     /// <summary>The moment to recover a cluster to; null for the restore point itself.</summary>
     public DateTimeOffset? Moment { get; set; }
 
+    /// <summary>The timeline to recover along; null where there is only one.</summary>
+    public uint? Timeline { get; set; }
+
     public string Host { get; set; } = "";
 
     public string Port { get; set; } = "5432";
@@ -94,6 +97,7 @@ internal sealed class RestoreForm
             if (Moment is { } moment)
             {
                 aim.Add($"time={Uri.EscapeDataString(moment.UtcDateTime.ToString("O", CultureInfo.InvariantCulture))}");
+                aim.AddRange(Timeline is { } timeline ? [string.Create(CultureInfo.InvariantCulture, $"timeline={timeline}")] : []);
             }
 
             return $"pgdata:{Uri.EscapeDataString(DataDirectory.Trim()).Replace("%2F", "/", StringComparison.Ordinal)}{(aim.Count > 0 ? "?" + string.Join('&', aim) : "")}";

@@ -71,6 +71,11 @@ public partial class ReachPanel
         _ => WindowTexts.ReachNearest,
     };
 
+    /// <summary>Worth saying only where there is more than one.</summary>
+    private string? Branch(WindowReach reach) => reach is not { Timeline: { } timeline } || !Window.HasBranches ? null
+        : reach.Others.Count == 0 ? Figures.Format(WindowTexts.ReachAlong, timeline)
+        : Figures.Format(WindowTexts.ReachAlongOthers, timeline, Figures.List(reach.Others.Select(other => Figures.Format(WindowTexts.Timeline, other))), reach.Others[0]);
+
     private string Estimate(WindowReach reach) => Measured is { } measured && reach.Base is not null
         ? Figures.Format(WindowTexts.ReachMeasured, Figures.Duration(measured))
         : WindowTexts.ReachUnmeasured;

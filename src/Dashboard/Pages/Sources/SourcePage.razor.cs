@@ -195,14 +195,15 @@ public partial class SourcePage : LivePage
 
     private Task PlanAsync(DateTimeOffset moment) => AskRestoreAsync(async (request, token) =>
     {
-        if (_window!.Reach(moment).Base is not { } basis)
+        var reach = _window!.Reach(moment);
+        if (reach.Base is not { } basis)
         {
             return;
         }
 
         var point = await Catalog.ResolveAsync(basis.Id.Value, token);
         var verdict = Proven.Contains(basis.Id.Value) ? Status.Proven : Status.Unproven;
-        if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source, verdict, moment) is { } plan)
+        if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source, verdict, moment, timeline: _window.HasBranches ? reach.Timeline : null) is { } plan)
         {
             var run = await request(Requests, plan);
             Navigation.NavigateTo(RunTexts.Href(run.Id));

@@ -46,7 +46,7 @@ public partial class WindowBar
 
     private IEnumerable<WindowHole> Holes => Window.Holes.Where(one => one.To >= From && one.From <= To);
 
-    private IEnumerable<WindowBase> Bases => Window.Stretches.SelectMany(one => one.Bases).Where(one => one.At >= From && one.At <= To);
+    private IEnumerable<WindowBase> Bases => Window.Stretches.SelectMany(one => one.Bases).DistinctBy(one => one.Id).Where(one => one.At >= From && one.At <= To);
 
     private IEnumerable<(uint Timeline, DateTimeOffset At)> Timelines =>
         Window.Timelines.Where(one => one.From <= To).Select(one => (one.Timeline, one.From < From ? From : one.From)).GroupBy(one => one.Item2).Select(group => group.Last());
@@ -57,7 +57,7 @@ public partial class WindowBar
         {
             var holes = Holes.ToList();
             return Window.Stretches.Count == 0 ? WindowTexts.Nothing
-                : Figures.Format(WindowTexts.Conclusion, Bases.Count(), Figures.Moment(Window.Stretches[0].From, Time), Figures.Moment(Window.Stretches[^1].To, Time), holes.Count);
+                : Figures.Format(WindowTexts.Conclusion, Bases.Count(), Figures.Moment(Window.Stretches[0].From, Time), Figures.Moment(Window.Stretches.Max(one => one.To), Time), holes.Count);
         }
     }
 
@@ -81,6 +81,8 @@ public partial class WindowBar
             }
         }
     }
+
+    private bool WasLeft(WindowStretch one) => Window.Living is { } living && (one.Cluster, one.Timeline) != (living.Cluster, living.Timeline);
 
     private bool IsProven(WindowBase one) => Proven.Contains(one.Id.Value);
 

@@ -40,7 +40,7 @@ public partial class WindowPanel
 
     private string Method => Window.Stretches.Count == 0
         ? WindowTexts.MethodNone
-        : Figures.Format(WindowTexts.Method, Window.Stretches[^1].EndLsn, Window.Tier, Figures.Age(Time.GetUtcNow() - Window.ReadAt));
+        : Figures.Format(WindowTexts.Method, Window.Living!.EndLsn, Window.Tier, Figures.Age(Time.GetUtcNow() - Window.ReadAt));
 
     private IEnumerable<(DateTimeOffset From, DateTimeOffset To, string What, bool IsHole)> Rows => Window.Stretches
         .Select(one => (one.From, one.To, Figures.Format(WindowTexts.StretchRow, one.Bases.Count, one.Timeline, one.EndLsn), false))

@@ -118,7 +118,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
 
     private static bool IsOurs(ActionContext context) => PhysicalRestore.IsMarked(context.Target.DataDirectory, context.Operation);
 
-    private static PgDataTarget TargetOf(RecoveryTarget target, RecoveryBasis basis) => new(target.DataDirectory, null, basis.Moment, ToEnd: basis.ToEnd);
+    private static PgDataTarget TargetOf(RecoveryTarget target, RecoveryBasis basis) => new(target.DataDirectory, null, basis.Moment, ToEnd: basis.ToEnd, Timeline: basis.Timeline);
 
     private async Task<(RestorePointRow Point, BackupRepository Repository)> OpenAsync(ActionContext context)
     {

@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -207,9 +208,9 @@ public sealed class PlanMaker(
             }
 
             // The last commit BEFORE the moment is wanted; after corruption the evidence itself must not come back.
-            var stretch = request.ExactPoint is not null || estate.WalOf(source) is null ? null
-                : (await windows.ReadAsync(source, cancellationToken))?.Stretches.LastOrDefault(one => one.Bases.Any(basis => basis.Id == point.PointId));
-            if (stretch is null || stretch.To <= stretch.From)
+            var window = request.ExactPoint is not null || estate.WalOf(source) is null ? null : await windows.ReadAsync(source, cancellationToken);
+            var stretch = window is null ? null : StretchOf(window, point.PointId, before);
+            if (stretch is null)
             {
                 return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
                     new LossWindow(point.CreatedAt, before, request.ExactPoint is null ? "the restore point's own time: no WAL follows it" : "the restore point's own time: what was committed after it is left out"), notes);
@@ -221,12 +222,45 @@ public sealed class PlanMaker(
                     $"{wanted.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC lies after the last WAL that is stored ({stretch.To.UtcDateTime:HH:mm:ss} UTC)", "choose an earlier moment, or none");
             }
 
+            if (window!.HasBranches)
+            {
+                notes.Add(BranchNote(window, stretch, before));
+            }
+
             // While the plan waits for its approval more WAL is stored: that it ends before the evidence now is no reason to replay all of it then.
             var isStored = before < stretch.To;
-            return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), before, !isStored, chosen.ProvenAt),
+            return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), before, !isStored, chosen.ProvenAt) { Timeline = window.HasBranches && before is not null ? stretch.Timeline : null },
                 new LossWindow(isStored ? before!.Value : stretch.To, request.FirstEvidence,
                     isStored ? "recovered to just before that moment" : $"the last WAL in tier {tier.Name} was stored then"), notes);
         }
+    }
+
+    /// <summary>
+    /// Along which timeline a restore point is recovered: the newest that holds the moment, or without one the newest. One that
+    /// leads only along a branch that was left is none to recover from, whatever its age. Null where no WAL follows it.
+    /// </summary>
+    private static WindowStretch? StretchOf(RecoverableWindow window, RestorePointId point, DateTimeOffset? before)
+    {
+        var own = window.Stretches.Where(one => one.HasLength && one.BeginsWith(point)).ToList();
+        var best = before is { } moment && window.Holding(moment) is [var holding, ..] ? holding : before is null || before > window.Living?.To ? window.Living : null;
+        if (best is not { HasLength: true } || own.Count == 0)
+        {
+            return own.Where(one => before is null || one.From <= before).MaxBy(one => one.Timeline) ?? own.MinBy(one => one.From);
+        }
+
+        // Before a hole in the same timeline it does as far as its WAL goes.
+        return own.Find(one => one == best) ?? own.FindLast(one => (one.Cluster, one.Timeline) == (best.Cluster, best.Timeline)) ?? throw new EngineException(
+            InPlacePlans.UnfitCode, ErrorKind.Unsupported,
+            $"it leads along timeline {own[^1].Timeline} only, and {(before is null ? "the newest" : "that moment")} is on timeline {best.Timeline}",
+            "choose a moment on its own timeline, or an older restore point");
+    }
+
+    private static string BranchNote(RecoverableWindow window, WindowStretch stretch, DateTimeOffset? before)
+    {
+        var others = before is { } moment ? window.Holding(moment).Where(one => one.Cluster == stretch.Cluster && one.Timeline != stretch.Timeline).Select(one => one.Timeline).ToList() : [];
+        return others.Count == 0
+            ? $"along timeline {stretch.Timeline}"
+            : $"along timeline {stretch.Timeline}; timeline {string.Join(" and ", others)} {(others.Count > 1 ? "hold" : "holds")} that moment too, in another state: restore it by hand where that is meant (timeline={others[0]})";
     }
 
     private async Task<IReadOnlyList<PlannedStep>> StepsAsync(

@@ -52,6 +52,10 @@ public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt
 
     /// <summary>Of a plan that restores nothing.</summary>
     internal static RecoveryBasis None { get; } = new("", DateTimeOffset.UnixEpoch, "", null, false, null);
+
+    /// <summary>Recover along this timeline; null where there is only one, or the newest is meant, whichever it is by then.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public uint? Timeline { get; init; }
 }
 
 /// <summary>What would be lost by the recovery.</summary>

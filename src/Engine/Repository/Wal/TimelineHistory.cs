@@ -19,6 +19,9 @@ public sealed record TimelineHistory(uint Timeline, IReadOnlyList<TimelineSwitch
     /// <summary>Where this timeline begins and its parent ends.</summary>
     public ulong SwitchLsn => Ancestors[^1].SwitchLsn;
 
+    /// <summary>When the store took the file: the timeline had begun by then. Null where it was not read from a store.</summary>
+    public DateTimeOffset? StoredAt { get; init; }
+
     /// <summary>Reads a history file: per line a timeline, an LSN and a reason; empty lines and those after # say nothing.</summary>
     /// <exception cref="EngineException">Kind Input where it is none.</exception>
     public static TimelineHistory Parse(uint timeline, ReadOnlySpan<byte> text)

@@ -130,7 +130,7 @@ public sealed partial class WalArchive
     }
 
     /// <summary>
-    /// Writes the segment files that hold a range of a timeline and its ancestors, and their history files, into a directory
+    /// Writes the segment files that hold a range of a timeline and its ancestors, and all history files, into a directory
     /// under PostgreSQL's names. Each appears whole or not at all; a last segment that is not full is filled with zeros.
     /// </summary>
     /// <param name="timeline">The timeline to recover along.</param>
@@ -156,6 +156,34 @@ public sealed partial class WalArchive
             {
                 // A receiver is at work: what it stored since took the place of a piece that the listing showed.
             }
+        }
+    }
+
+    /// <summary>
+    /// Writes every history file that is stored, and no WAL: for a server that is promoted without any, so that it takes a number
+    /// that no timeline has.
+    /// </summary>
+    /// <param name="timeline">The timeline to recover along.</param>
+    /// <param name="directory">Made where it does not exist.</param>
+    /// <param name="cancellationToken">Ends it; the files so far stay.</param>
+    /// <returns>False where nothing is stored of the stream: then nothing is written.</returns>
+    public async Task<bool> FetchHistoriesAsync(uint timeline, string directory, CancellationToken cancellationToken)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(directory);
+        var coverage = await CoverageAsync(cancellationToken);
+        if (coverage is { Timelines: [], Histories: [] })
+        {
+            return false;
+        }
+
+        try
+        {
+            await new WalFetcher(_wal, Stream, coverage, directory, new ConcurrentDictionary<string, bool>(StringComparer.Ordinal)).WriteHistoriesAsync(timeline, cancellationToken);
+            return true;
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, directory);
         }
     }
 

@@ -121,19 +121,49 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
         return bytes;
     }
 
-    private async Task<List<string>> WriteHistoriesAsync(uint timeline, CancellationToken ct)
+    /// <summary>
+    /// Every history that is stored, not only those of the line: where a server is to be promoted it looks for the next number
+    /// that has no history, and one that it takes a second time is another timeline under the same name.
+    /// </summary>
+    public async Task<List<string>> WriteHistoriesAsync(uint timeline, CancellationToken ct)
     {
-        var lineage = coverage.LineageOf(timeline).Select(step => step.Timeline).ToHashSet();
-        var files = new List<string>();
-        foreach (var name in (await wal.NamesAsync(WalName.FolderOf(stream), ct)).Where(name => name.Type == Format.ObjectType.TimelineHistory && lineage.Contains(name.Timeline)))
+        Directory.CreateDirectory(directory);
+        var line = coverage.LineageOf(timeline).Select(step => step.Timeline).ToHashSet();
+        var taken = coverage.Timelines.Select(one => one.Timeline).ToHashSet();
+        var files = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (var name in (await wal.NamesAsync(WalName.FolderOf(stream), ct)).Where(name => name.Type == Format.ObjectType.TimelineHistory))
         {
-            var file = string.Create(CultureInfo.InvariantCulture, $"{name.Timeline:X8}.history");
-            await WriteAsync(file, await wal.ReadAsync(name, ct), ct);
-            files.Add(file);
+            taken.Add(name.Timeline);
+            try
+            {
+                files.Add(await WriteHistoryAsync(name.Timeline, await wal.ReadAsync(name, ct), ct));
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Damaged && !line.Contains(name.Timeline))
+            {
+                // Of another line only its number counts, which is held below.
+            }
         }
 
-        return files;
+        for (var number = timeline + 1; number <= taken.Max(); number++)
+        {
+            // The search ends with the first number that is missing, and histories of what was given up are gone.
+            if (!files.Contains(HistoryFile(number)))
+            {
+                files.Add(await WriteHistoryAsync(number, "# not stored any more; the number is taken\n"u8.ToArray(), ct));
+            }
+        }
+
+        return [.. files];
     }
+
+    private async Task<string> WriteHistoryAsync(uint timeline, byte[] text, CancellationToken ct)
+    {
+        var file = HistoryFile(timeline);
+        await WriteAsync(file, text, ct);
+        return file;
+    }
+
+    private static string HistoryFile(uint timeline) => string.Create(CultureInfo.InvariantCulture, $"{timeline:X8}.history");
 
     private async Task WriteAsync(string name, byte[] bytes, CancellationToken ct)
     {

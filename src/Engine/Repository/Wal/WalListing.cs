@@ -8,6 +8,7 @@ internal static class WalListing
     public static async Task<WalCoverage> ReadAsync(WalStore wal, string stream, int segmentBytes, CancellationToken ct)
     {
         var names = new List<WalName>();
+        var histories = new Dictionary<uint, DateTimeOffset>();
         var extents = new SortedDictionary<uint, List<WalExtent>>();
         await foreach (var item in wal.ListAsync(WalName.FolderOf(stream), ct))
         {
@@ -19,6 +20,10 @@ internal static class WalListing
             if (!name.IsWal)
             {
                 names.Add(name);
+                if (name.Type == ObjectType.TimelineHistory)
+                {
+                    histories[name.Timeline] = item.Info.LastModified;
+                }
             }
             else if (segmentBytes > 0)
             {
@@ -32,11 +37,11 @@ internal static class WalListing
         }
 
         var horizons = await wal.HorizonsAsync(names, ct);
-        var histories = await wal.HistoriesAsync(names, ct);
+        var read = await wal.HistoriesAsync(names, ct);
         return new WalCoverage(
             segmentBytes,
             [.. extents.Select(pair => Timeline(pair.Key, pair.Value, horizons.GetValueOrDefault(pair.Key))).Where(timeline => timeline.Extents.Count > 0)],
-            [.. histories.OrderBy(history => history.Timeline)]);
+            [.. read.Select(history => history with { StoredAt = histories[history.Timeline] }).OrderBy(history => history.Timeline)]);
     }
 
     public static WalExtent ExtentOf(WalName name, WalSegmentSize size, DateTimeOffset at, long stored)

@@ -9,6 +9,9 @@ namespace Hexabase.DrConsole.Engine.Validation.Drills;
 /// <param name="Tier">The tier that is read.</param>
 public sealed record DrillMoment(DateTimeOffset Moment, string RestorePoint, string Tier)
 {
+    /// <summary>The timeline that it is recovered along; null in what was written down by an older build.</summary>
+    public uint? Timeline { get; init; }
+
     /// <summary>
     /// What the source's and the console's clocks may differ by: a moment that the console takes for the window's end may be yet to
     /// come on the source's.
@@ -25,22 +28,22 @@ public sealed record DrillMoment(DateTimeOffset Moment, string RestorePoint, str
         ArgumentNullException.ThrowIfNull(window);
         if (wanted is { } asked)
         {
-            return window.Reach(asked) is { IsReachable: true, Base: { } basis } ? new DrillMoment(asked, basis.Id.Value, window.Tier) : throw new EngineException(
+            return window.Holding(asked) is [var newest, ..] ? In(newest, asked, window.Tier) : throw new EngineException(
                 "recovery-out-of-reach", ErrorKind.NotFound, $"{asked.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC cannot be reached: {Text(window)}", "choose a moment in the window");
         }
 
-        var stretches = window.Stretches.Select(stretch => (From: Ceiling(stretch.From), Seconds: Seconds(stretch))).Where(stretch => stretch.Seconds > 0).ToList();
+        var stretches = window.Stretches.Select(stretch => (Stretch: stretch, Seconds: Seconds(stretch))).Where(stretch => stretch.Seconds > 0).ToList();
         if (stretches.Count == 0)
         {
             throw new EngineException("window-empty", ErrorKind.NotFound, $"there is no moment to recover to yet: {Text(window)}", "wait until WAL is stored that follows a base backup");
         }
 
         var chosen = (randomBelow ?? RandomNumberGenerator.GetInt32)(stretches.Sum(stretch => stretch.Seconds));
-        foreach (var (from, seconds) in stretches)
+        foreach (var (stretch, seconds) in stretches)
         {
             if (chosen < seconds)
             {
-                return Choose(window, from.AddSeconds(chosen));
+                return In(stretch, Ceiling(stretch.From).AddSeconds(chosen), window.Tier);
             }
 
             chosen -= seconds;
@@ -48,6 +51,10 @@ public sealed record DrillMoment(DateTimeOffset Moment, string RestorePoint, str
 
         throw new System.Diagnostics.UnreachableException("the number is below the sum");
     }
+
+    /// <summary>Along the stretch's own timeline: a branch that was left is in the window like the one that lives.</summary>
+    private static DrillMoment In(WindowStretch stretch, DateTimeOffset moment, string tier) =>
+        new(moment, stretch.Bases.Last(basis => basis.At <= moment).Id.Value, tier) { Timeline = stretch.Timeline };
 
     private static int Seconds(WindowStretch stretch) =>
         stretch.To - s_clocks < Ceiling(stretch.From) ? 0 : 1 + (int)Math.Min(int.MaxValue / 4, Math.Floor((stretch.To - s_clocks - Ceiling(stretch.From)).TotalSeconds));

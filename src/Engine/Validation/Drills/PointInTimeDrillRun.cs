@@ -39,7 +39,7 @@ public sealed class PointInTimeDrillRun(
             var window = await windows.ReadAsync(source, context.Cancellation) ?? throw new EngineException(
                 "no-wal", ErrorKind.Unsupported, $"{source.Name} has no physical backups", "set Postgres:Mode to physical or both");
             var moment = DrillMoment.Choose(window, request.Moment);
-            context.Log("choose", $"{moment.Moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, from base backup {moment.RestorePoint[..8]} in tier {moment.Tier}");
+            context.Log("choose", $"{moment.Moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC along timeline {moment.Timeline}, from base backup {moment.RestorePoint[..8]} in tier {moment.Tier}");
             // Retention leaves a point alone that an open run names.
             step.OnCommit(transaction => transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, moment.RestorePoint).RunAsync(CancellationToken.None));
             return moment;
@@ -71,7 +71,7 @@ public sealed class PointInTimeDrillRun(
         try
         {
             var manifest = await repository.ReadManifestAsync(new RestorePointId(chosen.RestorePoint), context.Cancellation);
-            var found = await proof.RunAsync(manifest, chosen.Moment, context.Cancellation);
+            var found = await proof.RunAsync(manifest, chosen, context.Cancellation);
             var lapse = await drills.LapseAtAsync(source.Name, chosen.Moment, context.Cancellation);
             var (outcome, reason) = DrillJudgement.Judge(chosen.Moment, found, source.Postgres.Heartbeat is not null, lapse);
             return new Drilled(chosen, outcome, reason, proof) { Found = found };

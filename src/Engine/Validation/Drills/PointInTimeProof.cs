@@ -43,7 +43,7 @@ internal sealed class PointInTimeProof(
     /// <summary>Recovers, looks, and removes everything.</summary>
     /// <exception cref="DrillNotProvableException">This machine has no such PostgreSQL, or cannot keep a server apart.</exception>
     /// <exception cref="EngineException"><c>recovery-out-of-reach</c>, <c>wal-missing</c>; kind Damaged; a server that does not start.</exception>
-    public async Task<RecoveredMoment> RunAsync(Manifest manifest, DateTimeOffset moment, CancellationToken ct)
+    public async Task<RecoveredMoment> RunAsync(Manifest manifest, DrillMoment moment, CancellationToken ct)
     {
         await using var copy = await RecoverAsync(manifest, moment, ct);
         return await MeasureAsync("verify", () => LookAsync(copy.Server, copy.Facts, manifest.Source, copy.Folder, copy.Binaries, ct));
@@ -51,7 +51,7 @@ internal sealed class PointInTimeProof(
 
     /// <summary>Recovers to a moment and hands the server over.</summary>
     /// <exception cref="DrillNotProvableException">As <see cref="RunAsync"/>, and its other exceptions.</exception>
-    public async Task<Copy> RecoverAsync(Manifest manifest, DateTimeOffset moment, CancellationToken ct)
+    public async Task<Copy> RecoverAsync(Manifest manifest, DrillMoment moment, CancellationToken ct)
     {
         var facts = await ClusterFacts.ReadAsync(repository, manifest, ct);
         var binaries = PostgresBinaries.FindAll().FirstOrDefault(server => server.Major == facts.ServerMajor)
@@ -68,7 +68,7 @@ internal sealed class PointInTimeProof(
         }
     }
 
-    private async Task<ScratchPostgres> RecoverIntoAsync(ScratchFolder folder, Manifest manifest, ClusterFacts facts, PostgresBinaries binaries, DateTimeOffset moment, CancellationToken ct)
+    private async Task<ScratchPostgres> RecoverIntoAsync(ScratchFolder folder, Manifest manifest, ClusterFacts facts, PostgresBinaries binaries, DrillMoment moment, CancellationToken ct)
     {
         if (!folder.Isolation.IsComplete)
         {
@@ -76,7 +76,7 @@ internal sealed class PointInTimeProof(
         }
 
         var began = time.GetTimestamp();
-        var target = new PgDataTarget(folder.DataFolder, Time: moment);
+        var target = new PgDataTarget(folder.DataFolder, Time: moment.Moment, Timeline: moment.Timeline);
         var path = await MeasureAsync("fetch", () => FetchAsync(manifest, facts, target, folder, isAll: false, ct));
         await MeasureAsync("unpack", async () =>
         {

@@ -161,7 +161,7 @@ public sealed class TableRescueRun(
         try
         {
             var proof = new PointInTimeProof(options, registry, time, repository, source.Postgres!.Database, context.Progress, context.Log);
-            var recovered = await proof.RecoverAsync(manifest, chosen.Moment, context.Cancellation);
+            var recovered = await proof.RecoverAsync(manifest, chosen, context.Cancellation);
             return new RescueCopy(recovered.Server, recovered, source.Postgres.Database);
         }
         catch (DrillNotProvableException why)

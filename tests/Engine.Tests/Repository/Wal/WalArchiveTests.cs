@@ -211,6 +211,25 @@ public sealed class WalArchiveTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Every_history_is_fetched_and_no_number_up_to_the_newest_looks_free()
+    {
+        await using var repository = await InitializeAsync(_store);
+        var archive = await repository.OpenDescribedAsync();
+        using var folder = new TemporaryFolder();
+        Assert.False(await archive.FetchHistoriesAsync(1, folder.Combine("none"), Ct));
+        await archive.StoreAsync(1);
+        await archive.StoreAsync(2);
+        await archive.StoreHistoryAsync(2, History((1, At(2))), Ct);
+        await archive.StoreHistoryAsync(4, History((1, At(2, 10))), Ct);
+
+        Assert.Equal(["00000002.history", "00000003.history", "00000004.history"], (await archive.FetchAsync(1, At(1), null, folder.Combine("wal"), null, Ct)).Files.Skip(2));
+        Assert.True(await archive.FetchHistoriesAsync(4, folder.Combine("alone"), Ct));
+
+        Assert.Equal(["00000002.history", "00000004.history"], Directory.GetFiles(folder.Combine("alone")).Select(Path.GetFileName).Order());
+        Assert.Equal(History((1, At(2, 10))), await File.ReadAllBytesAsync(folder.Combine("alone", "00000004.history"), Ct));
+    }
+
+    [Fact]
     public async Task Changed_cluster_under_the_same_identity_is_refused()
     {
         await using var repository = await InitializeAsync(_store);

@@ -44,6 +44,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         {
             var path = await FindPathAsync(repository, manifest, facts, target, cancellationToken);
             notes.Add($"WAL: timeline {path.Timeline}, from {new Lsn(path.From)} to about {new Lsn(path.Enough)} of {new Lsn(path.Until)}");
+            notes.AddRange(path.Note is { } note ? [note] : []);
         }
 
         notes.Add($"recovered to {target.MomentText} by PostgreSQL {binaries.Version}");

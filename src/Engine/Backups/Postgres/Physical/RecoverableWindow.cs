@@ -12,17 +12,27 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// <param name="StopLsn">Where it is consistent.</param>
 public sealed record WindowBase(RestorePointId Id, DateTimeOffset At, uint Timeline, string StartLsn, string StopLsn);
 
-/// <summary>Moments that can be reached without a break: from a base backup as far as WAL follows it.</summary>
-/// <param name="From">The earliest.</param>
+/// <summary>Moments of one timeline that can be reached without a break: from a base backup as far as WAL follows it.</summary>
+/// <param name="From">The earliest: a base backup's, or when the timeline had begun for certain.</param>
 /// <param name="To">The latest: when the last of its WAL was stored.</param>
 /// <param name="Timeline">The timeline that it is recovered along.</param>
 /// <param name="EndLsn">The byte after its last WAL.</param>
-/// <param name="Bases">The base backups on it, oldest first.</param>
-public sealed record WindowStretch(DateTimeOffset From, DateTimeOffset To, uint Timeline, string EndLsn, IReadOnlyList<WindowBase> Bases);
+/// <param name="Bases">The base backups that lead into it, oldest first; the first may be of a timeline before.</param>
+public sealed record WindowStretch(DateTimeOffset From, DateTimeOffset To, uint Timeline, string EndLsn, IReadOnlyList<WindowBase> Bases)
+{
+    /// <summary>The cluster's system identifier: another cluster on the source's address counts its timelines anew.</summary>
+    public string Cluster { get; init; } = "";
+
+    /// <summary>True where WAL follows, so that there is more than the base backups' own moments.</summary>
+    public bool HasLength => To > From;
+
+    /// <summary>True where that base backup leads into it.</summary>
+    public bool BeginsWith(RestorePointId id) => Bases.Any(basis => basis.Id == id);
+}
 
 /// <summary>A time that cannot be reached, between two that can.</summary>
 /// <param name="From">The last moment before it.</param>
-/// <param name="To">The first moment after it: a base backup.</param>
+/// <param name="To">The first moment after it.</param>
 /// <param name="Reason">Why.</param>
 public sealed record WindowHole(DateTimeOffset From, DateTimeOffset To, string Reason);
 
@@ -36,7 +46,14 @@ public sealed record WindowTimeline(uint Timeline, DateTimeOffset From);
 /// <param name="Before">Where it cannot: the nearest moment before it that can; null where there is none.</param>
 /// <param name="After">Likewise after it.</param>
 /// <param name="Hole">The hole that it lies in; null where it lies before or after everything.</param>
-public sealed record WindowReach(bool IsReachable, WindowBase? Base, long? WalBytes, DateTimeOffset? Before, DateTimeOffset? After, WindowHole? Hole);
+public sealed record WindowReach(bool IsReachable, WindowBase? Base, long? WalBytes, DateTimeOffset? Before, DateTimeOffset? After, WindowHole? Hole)
+{
+    /// <summary>The timeline that it is recovered along; null where it cannot be reached.</summary>
+    public uint? Timeline { get; init; }
+
+    /// <summary>Older timelines that hold that moment too, each in its own state.</summary>
+    public IReadOnlyList<uint> Others { get; init; } = [];
+}
 
 /// <summary>
 /// What a source can be recovered to, from what one tier really holds: base backups, and WAL object by object. Times of WAL
@@ -44,16 +61,37 @@ public sealed record WindowReach(bool IsReachable, WindowBase? Base, long? WalBy
 /// </summary>
 /// <param name="Tier">The tier that was looked at.</param>
 /// <param name="ReadAt">When.</param>
-/// <param name="Stretches">By time; they do not overlap.</param>
+/// <param name="Stretches">By time, each of one timeline; where a timeline was left and went on they may overlap.</param>
 /// <param name="Timelines">By time.</param>
 public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IReadOnlyList<WindowStretch> Stretches, IReadOnlyList<WindowTimeline> Timelines)
 {
-    /// <summary>The times between the stretches.</summary>
-    public IReadOnlyList<WindowHole> Holes =>
-    [
-        .. Stretches.Zip(Stretches.Skip(1)).Select(pair => new WindowHole(pair.First.To, pair.Second.From,
-            pair.First.Timeline == pair.Second.Timeline ? "no WAL is stored that leads on" : $"no WAL is stored that leads to timeline {pair.Second.Timeline}")),
-    ];
+    /// <summary>The times that no stretch covers, between the first and the last.</summary>
+    public IReadOnlyList<WindowHole> Holes
+    {
+        get
+        {
+            var holes = new List<WindowHole>();
+            WindowStretch? furthest = null;
+            foreach (var stretch in Stretches.OrderBy(one => one.From))
+            {
+                if (furthest is not null && stretch.From > furthest.To)
+                {
+                    holes.Add(new WindowHole(furthest.To, stretch.From,
+                        furthest.Timeline == stretch.Timeline ? "no WAL is stored that leads on" : $"no WAL is stored that leads to timeline {stretch.Timeline}"));
+                }
+
+                furthest = furthest is null || stretch.To >= furthest.To ? stretch : furthest;
+            }
+
+            return holes;
+        }
+    }
+
+    /// <summary>The branch that lives, as far as anybody knows: the last stretch of the newest timeline. Null where there is none.</summary>
+    public WindowStretch? Living => Preferred(Stretches).FirstOrDefault();
+
+    /// <summary>True where a source has been on more than one branch, so that it is worth saying which.</summary>
+    public bool HasBranches => Stretches.Select(one => (one.Cluster, one.Timeline)).Distinct().Skip(1).Any();
 
     /// <summary>Reads it from a tier.</summary>
     /// <param name="unusable">Ids of restore points that do not count: their validation failed, or they are damaged there.</param>
@@ -70,54 +108,73 @@ public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IRead
         {
             var archive = await repository.OpenWalAsync(source, ulong.Parse(cluster.Key, CultureInfo.InvariantCulture), cancellationToken);
             var coverage = await archive.CoverageAsync(cancellationToken);
-            stretches.AddRange(cluster.Select(point => StretchOf(point, coverage)));
+            var lines = new RecoveryLines(coverage);
+            stretches.AddRange(Joined(cluster.SelectMany(point => StretchesOf(point, lines)).Select(stretch => stretch with { Cluster = cluster.Key })));
             timelines.AddRange(coverage.Timelines.Where(one => one.Spans.Count > 0).Select(one => new WindowTimeline(one.Timeline, one.Spans.Min(span => span.FirstStoredAt))));
         }
 
-        return new RecoverableWindow(tier, now, Joined(stretches), [.. timelines.OrderBy(one => one.From)]);
+        return new RecoverableWindow(tier, now, [.. stretches.OrderBy(one => one.From).ThenBy(one => one.Timeline)], [.. timelines.OrderBy(one => one.From)]);
     }
 
-    /// <summary>Whether and how a moment can be reached.</summary>
+    /// <summary>Whether and how a moment can be reached: where several branches hold it, along the newest.</summary>
     public WindowReach Reach(DateTimeOffset moment)
     {
-        if (Stretches.LastOrDefault(stretch => stretch.From <= moment && moment <= stretch.To) is { } within)
+        var holding = Holding(moment);
+        if (holding is [var within, ..])
         {
             var basis = within.Bases.Last(one => one.At <= moment);
             var next = within.Bases.FirstOrDefault(one => one.At > moment);
             var until = Lsn.Parse(next?.StartLsn ?? within.EndLsn).Value;
-            return new WindowReach(true, basis, (long)(until - Math.Min(until, Lsn.Parse(basis.StartLsn).Value)), null, null, null);
+            return new WindowReach(true, basis, (long)(until - Math.Min(until, Lsn.Parse(basis.StartLsn).Value)), null, null, null)
+            {
+                Timeline = within.Timeline,
+                Others = [.. holding.Skip(1).Where(other => other.Cluster == within.Cluster).Select(other => other.Timeline).Distinct()],
+            };
         }
 
         return new WindowReach(
             false, null, null,
-            Stretches.LastOrDefault(stretch => stretch.To < moment)?.To,
-            Stretches.FirstOrDefault(stretch => stretch.From > moment)?.From,
+            Stretches.Where(stretch => stretch.To < moment).Select(stretch => (DateTimeOffset?)stretch.To).Max(),
+            Stretches.Where(stretch => stretch.From > moment).Select(stretch => (DateTimeOffset?)stretch.From).Min(),
             Holes.FirstOrDefault(hole => hole.From < moment && moment < hole.To));
     }
 
-    private static WindowStretch StretchOf(Manifest point, WalCoverage coverage)
+    /// <summary>The stretches that hold a moment, that of the newest timeline first.</summary>
+    public IReadOnlyList<WindowStretch> Holding(DateTimeOffset moment) => [.. Preferred(Stretches.Where(stretch => stretch.From <= moment && moment <= stretch.To))];
+
+    private IEnumerable<WindowStretch> Preferred(IEnumerable<WindowStretch> some) => some
+        .OrderByDescending(one => Stretches.Where(other => other.Cluster == one.Cluster).Max(other => other.To)).ThenByDescending(one => one.Timeline).ThenByDescending(one => one.To);
+
+    private static IEnumerable<WindowStretch> StretchesOf(Manifest point, RecoveryLines lines)
     {
         var at = RecoveryPath.ConsistentAt(point);
         var basis = new WindowBase(
             point.Id, at, uint.Parse(point.Properties[PhysicalBackup.TimelineProperty], CultureInfo.InvariantCulture),
             point.Properties[PhysicalBackup.StartProperty], point.Properties[PhysicalBackup.StopProperty]);
-        var stop = Lsn.Parse(basis.StopLsn).Value;
-        var reached = RecoveryPath.Reaching(basis.Timeline, coverage, Lsn.Parse(basis.StartLsn).Value);
-        return reached is { } far && far.Until > stop
-            ? new WindowStretch(at, Later(at, far.Extents.Max(extent => extent.Extent.StoredAt)), far.Timeline, new Lsn(far.Until).ToString(), [basis])
-            : new WindowStretch(at, at, basis.Timeline, basis.StopLsn, [basis]);
+        var hasOwn = false;
+        foreach (var line in lines.From(basis.Timeline, Lsn.Parse(basis.StartLsn).Value, Lsn.Parse(basis.StopLsn).Value))
+        {
+            var from = Later(at, line.Begin ?? at);
+            hasOwn |= from == at;
+            yield return new WindowStretch(from, Later(from, line.End), line.Timeline, new Lsn(line.Until).ToString(), [basis]);
+        }
+
+        if (!hasOwn)
+        {
+            yield return new WindowStretch(at, at, basis.Timeline, basis.StopLsn, [basis]);
+        }
     }
 
-    /// <summary>Base backups whose WAL leads to one another stand on one stretch.</summary>
+    /// <summary>Base backups whose WAL leads to one another along one timeline stand on one stretch.</summary>
     private static List<WindowStretch> Joined(IEnumerable<WindowStretch> stretches)
     {
         var joined = new List<WindowStretch>();
-        foreach (var stretch in stretches.OrderBy(one => one.From))
+        foreach (var stretch in stretches.OrderBy(one => one.Timeline).ThenBy(one => one.From).ThenBy(one => one.Bases[0].At))
         {
-            if (joined is [.., var last] && stretch.From <= last.To)
+            if (joined is [.., var last] && stretch.Timeline == last.Timeline && stretch.From <= last.To)
             {
                 var longer = stretch.To >= last.To ? stretch : last;
-                joined[^1] = last with { To = longer.To, Timeline = longer.Timeline, EndLsn = longer.EndLsn, Bases = [.. last.Bases, .. stretch.Bases] };
+                joined[^1] = last with { To = longer.To, EndLsn = longer.EndLsn, Bases = [.. last.Bases, .. stretch.Bases] };
             }
             else
             {

@@ -15,8 +15,19 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// <param name="UntilTime">When the last of it was stored: every commit up to about then is in it.</param>
 internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulong Enough, DateTimeOffset UntilTime)
 {
-    /// <summary>Commits become durable in a store a little after they were made, and clocks differ a little.</summary>
-    private static readonly TimeSpan s_slack = TimeSpan.FromMinutes(1);
+    /// <summary>Other timelines that hold what was asked for, in another state.</summary>
+    public IReadOnlyList<uint> Others { get; init; } = [];
+
+    /// <summary>True where a younger timeline is stored: this one was left.</summary>
+    public bool WasLeft { get; init; }
+
+    /// <summary>What to say of the timeline to whoever chose no other; null where there is only one.</summary>
+    public string? Note => (Others.Count, WasLeft) switch
+    {
+        ( > 0, _) => $"along timeline {Timeline}; timeline {string.Join(" and ", Others)} {(Others.Count > 1 ? "hold" : "holds")} that moment too, in another state: name it as timeline={Others[0]} where it is meant",
+        (_, true) => $"along timeline {Timeline}, which was left for another later",
+        _ => null,
+    };
 
     /// <summary>Finds the path.</summary>
     /// <exception cref="EngineException">
@@ -24,38 +35,23 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
     /// </exception>
     public static RecoveryPath Find(Manifest manifest, ClusterFacts facts, WalCoverage coverage, PgDataTarget target)
     {
-        var from = Lsn.Parse(facts.StartLsn).Value;
-        var stop = Lsn.Parse(facts.StopLsn).Value;
-        var consistent = ConsistentAt(manifest);
-        var best = Reaching(facts.Timeline, coverage, from);
-        if (best is not { Until: var until } || until <= stop)
+        var (from, stop) = (Lsn.Parse(facts.StartLsn).Value, Lsn.Parse(facts.StopLsn).Value);
+        var all = new RecoveryLines(coverage).From(facts.Timeline, from, stop);
+        if (all.Count == 0)
         {
             throw new EngineException("wal-missing", ErrorKind.NotFound,
                 $"no WAL is stored that continues restore point {manifest.Id.Short} (timeline {facts.Timeline}, from {facts.StartLsn})",
                 "restore the restore point itself, or look at the source's WAL: drconsole wal status");
         }
 
-        var untilTime = best.Extents.Max(extent => extent.Extent.StoredAt);
-        var window = $"in reach from this restore point: {Text(consistent)} to {Text(untilTime)}, or LSN {facts.StopLsn} to {new Lsn(until)}";
-        if (target.Time is { } time)
+        var reach = new Reach(manifest, facts, coverage, target, all);
+        var fitting = target.Time is { } time ? reach.At(time) : target.Lsn is { } lsn ? reach.At(Lsn.Parse(lsn).Value) : reach.Wanted;
+        var chosen = fitting[0];
+        return new RecoveryPath(chosen.Timeline, from, chosen.Until, EnoughFor(target, chosen), chosen.End)
         {
-            if (time < consistent)
-            {
-                throw OutOfReach($"{target.MomentText} lies before the end of restore point {manifest.Id.Short}", window, "choose an older restore point");
-            }
-
-            if (time > untilTime + s_slack && !target.ToEnd)
-            {
-                throw OutOfReach($"{target.MomentText} lies after the last WAL that is stored", window, "choose a moment in the window, or end=true");
-            }
-        }
-
-        if (target.Lsn is { } lsn && Lsn.Parse(lsn).Value is var wanted && (wanted < stop || wanted > until))
-        {
-            throw OutOfReach($"{target.MomentText} is not in reach", window, wanted < stop ? "choose an older restore point" : "choose a place in the window, or end=true");
-        }
-
-        return new RecoveryPath(best.Timeline, from, until, EnoughFor(target, best, until), untilTime);
+            Others = [.. fitting.Skip(1).Select(line => line.Timeline)],
+            WasLeft = !chosen.IsNewest,
+        };
     }
 
     /// <summary>The earliest moment that a base backup can be recovered to.</summary>
@@ -64,42 +60,75 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
             ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind)
             : manifest.CompletedAt;
 
-    /// <summary>The timeline that leads furthest from the base backup; the newest of them, since that is the server's present.</summary>
-    public static ReachedTimeline? Reaching(uint basis, WalCoverage coverage, ulong from)
-    {
-        var candidates = coverage.Timelines.Select(one => one.Timeline).Where(timeline => LeadsFrom(coverage, timeline, basis, from));
-        return candidates.Select(timeline =>
-        {
-            var until = coverage.ReadableUntil(timeline, from);
-            var extents = coverage.UsableOf(timeline).Where(extent => extent.StartLsn < until && extent.EndLsn > from).OrderBy(extent => extent.StartLsn).ToList();
-            return new ReachedTimeline(timeline, until, extents);
-        }).Where(reached => reached.Extents.Count > 0).OrderByDescending(reached => reached.Timeline).ThenByDescending(reached => reached.Until).FirstOrDefault();
-    }
-
-    private static bool LeadsFrom(WalCoverage coverage, uint timeline, uint basis, ulong from) =>
-        coverage.LineageOf(timeline).Any(step => step.Timeline == basis && step.StartLsn <= from && from < step.EndLsn);
-
-    private static ulong EnoughFor(PgDataTarget target, ReachedTimeline best, ulong until)
+    private static ulong EnoughFor(PgDataTarget target, RecoveryLine line)
     {
         if (target.Lsn is { } lsn)
         {
-            return Lsn.Parse(lsn).Value;
+            return Math.Min(Lsn.Parse(lsn).Value, line.Until);
         }
 
         // The first WAL that was stored well after the moment most likely holds a commit after it, which is where replay stops.
-        return target.Time is { } time && best.Extents.FirstOrDefault(extent => extent.Extent.StoredAt > time + s_slack) is { EndLsn: > 0 } first
-            ? Math.Min(first.EndLsn, until)
-            : until;
+        return target.Time is { } time && line.Extents.FirstOrDefault(extent => extent.Extent.StoredAt > time + RecoveryLines.Slack) is { EndLsn: > 0 } first
+            ? Math.Min(first.EndLsn, line.Until)
+            : line.Until;
     }
 
-    private static EngineException OutOfReach(string what, string window, string hint) =>
-        new("recovery-out-of-reach", ErrorKind.NotFound, $"{what}; {window}", hint);
+    /// <summary>Which of the timelines that a base backup leads to hold what is asked for, the one to take first.</summary>
+    private sealed class Reach(Manifest manifest, ClusterFacts facts, WalCoverage coverage, PgDataTarget target, IReadOnlyList<RecoveryLine> all)
+    {
+        private readonly DateTimeOffset _consistent = ConsistentAt(manifest);
 
-    private static string Text(DateTimeOffset time) => $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
+        /// <summary>All, or the one that was named.</summary>
+        public IReadOnlyList<RecoveryLine> Wanted => target.Timeline is not { } named ? [all[0]]
+            : all.FirstOrDefault(line => line.Timeline == named) is { } one ? [one]
+            : throw OutOfReach($"timeline {named} is not in reach", "leave the timeline out, or name another");
+
+        public IReadOnlyList<RecoveryLine> At(DateTimeOffset time)
+        {
+            if (time < _consistent)
+            {
+                throw OutOfReach($"{target.MomentText} lies before the end of restore point {manifest.Id.Short}", "choose an older restore point");
+            }
+
+            var candidates = target.Timeline is null ? all : Wanted;
+            List<RecoveryLine> holding = [.. candidates.Where(line => line.Holds(time, TimeSpan.Zero))];
+            if (holding.Count > 0)
+            {
+                return holding;
+            }
+
+            // Only a timeline that nothing followed may have gone on after the last of its WAL that is stored.
+            if (candidates.FirstOrDefault(line => line.HasBegunAt(time) && (target.ToEnd || (line.IsNewest && line.Holds(time, RecoveryLines.Slack)))) is { } near)
+            {
+                return [near];
+            }
+
+            var isAfter = candidates.Any(line => line.IsNewest && line.HasBegunAt(time));
+            throw OutOfReach($"{target.MomentText} {(isAfter ? "lies after the last WAL that is stored" : "is not in reach")}", "choose a moment in the window, or end=true");
+        }
+
+        public IReadOnlyList<RecoveryLine> At(ulong lsn)
+        {
+            List<RecoveryLine> holding = [.. (target.Timeline is null ? all : Wanted).Where(line => lsn <= line.Until)];
+            if (lsn < Lsn.Parse(facts.StopLsn).Value || holding.Count == 0)
+            {
+                throw OutOfReach($"{target.MomentText} is not in reach", holding.Count > 0 ? "choose an older restore point" : "choose a place in the window, or end=true");
+            }
+
+            // Up to where two of them part it is the same place.
+            return [holding[0], .. holding.Skip(1).Where(line => lsn > PartedAt(holding[0], line))];
+        }
+
+        private ulong PartedAt(RecoveryLine one, RecoveryLine other) =>
+            coverage.LineageOf(one.Timeline).Join(coverage.LineageOf(other.Timeline), step => step.Timeline, step => step.Timeline, (left, right) => Math.Min(left.EndLsn, right.EndLsn))
+                .DefaultIfEmpty().Max();
+
+        private EngineException OutOfReach(string what, string hint) =>
+            new("recovery-out-of-reach", ErrorKind.NotFound, $"{what}; in reach from this restore point: {string.Join("; ", all.Select(Text))}", hint);
+
+        private string Text(RecoveryLine line) =>
+            $"{Text(line.Begin is { } begin && begin > _consistent ? begin : _consistent)} to {Text(line.End)}, or LSN {facts.StopLsn} to {new Lsn(line.Until)}{(all.Count > 1 ? $", along timeline {line.Timeline}" : "")}";
+
+        private static string Text(DateTimeOffset time) => $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC";
+    }
 }
-
-/// <summary>How far a timeline leads.</summary>
-/// <param name="Timeline">The timeline.</param>
-/// <param name="Until">The byte after the last without a hole.</param>
-/// <param name="Extents">What is stored on the way, by LSN.</param>
-internal sealed record ReachedTimeline(uint Timeline, ulong Until, IReadOnlyList<UsableExtent> Extents);

@@ -13,12 +13,7 @@ internal static class RecoverySettings
     /// <param name="isBounded">False where no commit follows the moment: then the end of the WAL is that moment.</param>
     public static Dictionary<string, string> For(RecoveryPath path, PgDataTarget target, string walFolder, bool isBounded)
     {
-        var recovery = new Dictionary<string, string>
-        {
-            ["restore_command"] = $"cp {Quote(walFolder)}/%f \"%p\"",
-            ["recovery_target_timeline"] = path.Timeline.ToString(CultureInfo.InvariantCulture),
-            ["recovery_target_action"] = "promote",
-        };
+        var recovery = ForEnd(path.Timeline, walFolder);
         if (isBounded && target.Time is { } moment)
         {
             recovery["recovery_target_time"] = moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture);
@@ -34,6 +29,14 @@ internal static class RecoverySettings
 
         return recovery;
     }
+
+    /// <summary>Settings for a recovery along a timeline as far as there is WAL.</summary>
+    public static Dictionary<string, string> ForEnd(uint timeline, string walFolder) => new()
+    {
+        ["restore_command"] = $"cp {Quote(walFolder)}/%f \"%p\"",
+        ["recovery_target_timeline"] = timeline.ToString(CultureInfo.InvariantCulture),
+        ["recovery_target_action"] = "promote",
+    };
 
     /// <summary>For the shell that PostgreSQL runs the command in; a percent sign would be its own.</summary>
     private static string Quote(string path) =>

@@ -35,6 +35,8 @@ internal sealed class RecoveryWork(
     BackupRepository repository, Manifest manifest, ClusterFacts facts, PgDataTarget target, string folder, string name, ProcessRegistry registry, TimeProvider time,
     RecoveryPlace? place = null, ServerPlace? servers = null)
 {
+    private const string RecoverySignal = "recovery.signal";
+
     private readonly List<RestorePhase> _phases = [];
     private readonly ServerPlace _servers = servers ?? ServerPlace.InPlace();
 
@@ -138,11 +140,10 @@ internal sealed class RecoveryWork(
         log?.Invoke("replay", $"PostgreSQL {binaries.Version} replays to {target.MomentText}");
         if (path is null)
         {
-            // The backup's own WAL ends at its restore point, so the end of it is what was asked for.
-            return await StartAsync([], binaries, ct);
+            return await ReplayOwnAsync(binaries, ct);
         }
 
-        LocalFolder.WritePrivateFile(Path.Combine(Data, "recovery.signal"), [], Owner);
+        LocalFolder.WritePrivateFile(Path.Combine(Data, RecoverySignal), [], Owner);
         try
         {
             return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
@@ -163,6 +164,24 @@ internal sealed class RecoveryWork(
         }
 
         return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: false), binaries, ct);
+    }
+
+    /// <summary>
+    /// The backup's own WAL ends at its restore point, so the end of it is what was asked for. Where more is stored of that
+    /// timeline the copy is promoted to one of its own: a server that came back on the old one, behind what is stored, would be
+    /// refused by its receiver, or go on in other bytes from where the old WAL ends.
+    /// </summary>
+    private async Task<RecoveredServer> ReplayOwnAsync(PostgresBinaries binaries, CancellationToken ct)
+    {
+        var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), ct);
+        if (!await archive.FetchHistoriesAsync(facts.Timeline, WalFolder, ct))
+        {
+            return await StartAsync([], binaries, ct);
+        }
+
+        OwnedFolder.Give(WalFolder, Owner);
+        LocalFolder.WritePrivateFile(Path.Combine(Data, RecoverySignal), [], Owner);
+        return await StartAsync(RecoverySettings.ForEnd(facts.Timeline, WalFolder), binaries, ct);
     }
 
     private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>

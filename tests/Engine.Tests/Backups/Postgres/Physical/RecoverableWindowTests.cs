@@ -50,6 +50,27 @@ public sealed class RecoverableWindowTests(PostgresLab lab)
     }
 
     [Fact]
+    public void Moment_on_two_branches_is_reached_along_the_newest_and_the_other_is_named()
+    {
+        var window = new RecoverableWindow("hot", s_noon.AddHours(4),
+        [
+            new WindowStretch(s_noon, s_noon.AddHours(2), 1, "0/9000000", [Base(0, "0/2000028"), Base(50, "0/5000028")]),
+            new WindowStretch(s_noon.AddHours(1), s_noon.AddHours(3), 2, "0/F000000", [Base(0, "0/2000028")]),
+        ],
+        []);
+
+        var (old, both, late) = (window.Reach(s_noon.AddMinutes(55)), window.Reach(s_noon.AddMinutes(90)), window.Reach(s_noon.AddMinutes(150)));
+
+        Assert.Equal((1u, s_noon.AddMinutes(50)), (old.Timeline!.Value, old.Base!.At));
+        Assert.Equal((2u, s_noon), (both.Timeline!.Value, both.Base!.At));
+        Assert.Equal([1u], both.Others);
+        Assert.Equal(2u, late.Timeline);
+        Assert.Empty(late.Others);
+        Assert.Equal((2u, true), (window.Living!.Timeline, window.HasBranches));
+        Assert.Empty(window.Holes);
+    }
+
+    [Fact]
     public async Task Window_of_a_real_source_reaches_from_its_base_backup_to_the_last_stored_WAL()
     {
         await using var driver = await CreateAsync(lab);

@@ -38,7 +38,8 @@ public sealed partial class InPlaceRestore(ProcessRegistry registry, TimeProvide
         };
         if (order.Target.IsPointInTime)
         {
-            await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken);
+            var path = await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken);
+            notes.AddRange(path.Note is { } note ? [note] : []);
         }
 
         if (SystemOf(order.Target.Path) is { } system && system != facts.SystemIdentifier)
