@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -85,9 +86,10 @@ internal static class SourceCommands
                 RequireConfirmed(plan, parsed.GetValue(confirm));
                 return await requests.RestoreAsync(plan, plan.Hash, new RestoreAsker(Actor, plan.IsConfirmedBy(parsed.GetValue(confirm))), stopping);
             },
-            run => new RestoreReport(run.Id.Value, Status(run), Result<RestoreRunResult>(run)?.Seconds),
-            report => $"{((RestoreReport)report).Status}",
-            _ => ExitCodes.Done);
+            RestoreReport.Of,
+            report => ((RestoreReport)report).Text,
+            // What was to be restored and is not there is no success, whatever else is.
+            run => Result<RestoreRunResult>(run) is { NotRestored: > 0 } ? ExitCodes.Failed : ExitCodes.Done);
     }
 
     /// <summary>A hash that is given must be the plan's, whatever it does; one that writes over something that lives does not go without.</summary>
@@ -260,7 +262,16 @@ internal static class SourceCommands
 
     private sealed record BackupReport(long RunId, string? RestorePointId, string Status, long? Bytes, long? StoredBytes, double? Seconds);
 
-    private sealed record RestoreReport(long RunId, string Status, double? Seconds);
+    private sealed record RestoreReport(long RunId, string Status, double? Seconds, int NotRestored, int Warnings)
+    {
+        /// <summary>The status, with what a person must not overlook.</summary>
+        [JsonIgnore]
+        public string Text => string.Join(", ", new[] { Status, NotRestored > 0 ? $"{NotRestored} not restored" : "", Warnings > 0 ? $"{Counted.Of(Warnings, "warning")}, which are in its log" : "" }.Where(part => part.Length > 0));
+
+        public static RestoreReport Of(Run run) => Result<RestoreRunResult>(run) is { } result
+            ? new RestoreReport(run.Id.Value, SourceCommands.Status(run), result.Seconds, result.NotRestored, result.Warnings.Count)
+            : new RestoreReport(run.Id.Value, SourceCommands.Status(run), null, 0, 0);
+    }
 
     private sealed record DrillReport(long RunId, string Status, DateTimeOffset? Moment, string? Outcome, string? Reason, double? Seconds, IReadOnlyList<DrillPhase> Phases);
 

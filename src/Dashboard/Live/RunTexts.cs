@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
@@ -71,6 +72,7 @@ internal static class RunTexts
             DrillOutcomes.NotProvable => Status.Unproven,
             _ => Status.Failed,
         },
+        (RunKinds.Restore, { } json) => JsonSerializer.Deserialize<RestoreRunResult>(json, JsonSerializerOptions.Web)!.Warnings.Count == 0 ? null : Status.Degraded,
         (RunKinds.Repair, { } json) => JsonSerializer.Deserialize<RepairRunResult>(json, JsonSerializerOptions.Web)!.IsWhole ? null : Status.Damaged,
         _ => null,
     };

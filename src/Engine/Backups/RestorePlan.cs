@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 public sealed record PlannedArtifact(string Name, string Kind, long Bytes);
 
 /// <summary>
-/// Exactly what a restore will do, as a person approved it. <see cref="Hash"/> covers every field in one canonical form;
+/// Exactly what a restore will do, as a person approved it. <see cref="Hash"/> covers every field but the remarks in one canonical form;
 /// executing asks for the same hash, so that nothing else can run under an approval.
 /// </summary>
 public sealed record RestorePlan
@@ -44,6 +44,12 @@ public sealed record RestorePlan
     public required IReadOnlyList<string> Notes { get; init; }
 
     /// <summary>
+    /// What is shown beside the notes and no part of the plan: the words of a server, which may be others when it is asked again. What
+    /// they are about is in the notes.
+    /// </summary>
+    public IReadOnlyList<string> Remarks { get; init; } = [];
+
+    /// <summary>
     /// Of a restore into something that is there: SHA-256 of everything that it changes in it, of which the notes may name only
     /// the first. Every driver sets it for such a plan, and for no other.
     /// </summary>
@@ -56,11 +62,11 @@ public sealed record RestorePlan
     [JsonIgnore]
     public bool WritesOver => Difference is not null && !FillsEmpty;
 
-    /// <summary>The notes that a person reads: all of them, or the first with how many more there are.</summary>
+    /// <summary>The notes and remarks that a person reads: all notes, or the first with how many more there are.</summary>
     [JsonIgnore]
     public IReadOnlyList<string> NotesToShow => Notes.Count <= MostNotesToShow
-        ? Notes
-        : [.. Notes.Take(MostNotesToShow), string.Create(CultureInfo.InvariantCulture, $"and {Notes.Count - MostNotesToShow} more; the plan's hash covers each of them")];
+        ? [.. Notes, .. Remarks]
+        : [.. Notes.Take(MostNotesToShow), string.Create(CultureInfo.InvariantCulture, $"and {Notes.Count - MostNotesToShow} more; the plan's hash covers each of them"), .. Remarks];
 
     /// <summary>SHA-256 of <see cref="ToCanonicalJson"/>, 64 lower-case hex digits.</summary>
     public string Hash => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(ToCanonicalJson())));

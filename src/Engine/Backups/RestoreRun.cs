@@ -23,9 +23,15 @@ public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
 /// <param name="Tier">The tier that it was read from.</param>
 /// <param name="Bytes">Bytes of the artifacts.</param>
 /// <param name="Seconds">Measured time from the first byte to the target being ready; null where an interrupted attempt had finished it.</param>
-/// <param name="Warnings">What the tools said.</param>
+/// <param name="Warnings">What is not as it should be: what was not restored, and what the tools said.</param>
 public sealed record RestoreRunResult(string Target, string Tier, long Bytes, double? Seconds, IReadOnlyList<string> Warnings)
 {
+    /// <summary>How many of the planned parts were not restored.</summary>
+    public int NotRestored { get; init; }
+
+    /// <summary>What a person should know although nothing is wrong.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>Of a recovered cluster: fetch, unpack, replay, verify.</summary>
     public IReadOnlyList<RestorePhase>? Phases { get; init; }
 
@@ -40,6 +46,9 @@ public sealed record RestoreRunResult(string Target, string Tier, long Bytes, do
 public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, IRestoreGate gate) : IRunHandler
 {
     private const string Step = "restore";
+
+    /// <summary>So many warnings are lines of the run's log; its result has all of them.</summary>
+    private const int WarningsLogged = 100;
 
     /// <inheritdoc/>
     public string Kind => RunKinds.Restore;
@@ -104,7 +113,9 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         {
             context.Log(Step, $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
             var work = await WorkAsync(context, request, point, repository);
-            return Result(request, tier, await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation));
+            var outcome = await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation);
+            Tell(context, outcome);
+            return Result(request, tier, outcome);
         }
     }
 
@@ -120,6 +131,24 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         }
     }
 
+    private static void Tell(RunContext context, RestoreOutcome outcome)
+    {
+        foreach (var warning in outcome.Warnings.Take(WarningsLogged))
+        {
+            context.Warn(Step, warning);
+        }
+
+        if (outcome.Warnings.Count > WarningsLogged)
+        {
+            context.Warn(Step, $"and {Counted.Of(outcome.Warnings.Count - WarningsLogged, "warning")} more; the run's result has all of them");
+        }
+
+        foreach (var note in outcome.Notes)
+        {
+            context.Log(Step, note);
+        }
+    }
+
     private static async Task<RestoreWork> WorkAsync(RunContext context, RestoreRequest request, RestorePointId point, BackupRepository repository) => new(
         repository, await repository.ReadManifestAsync(point, context.Cancellation), request.Plan, request.ConfirmedHash, OperationOf(context.Run),
         context.Progress, context.Log);
@@ -127,6 +156,8 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     private static RestoreRunResult Result(RestoreRequest request, string tier, RestoreOutcome outcome) =>
         new(request.Plan.Target, tier, outcome.Bytes, outcome.Seconds, outcome.Warnings)
         {
+            NotRestored = outcome.NotRestored,
+            Notes = outcome.Notes,
             Phases = outcome.Phases,
             LastTransaction = outcome.LastTransaction,
         };

@@ -17,6 +17,7 @@ public interface IRunHandler
     /// Removes what an attempt left outside the catalog. Called before a run that was taken up again ends cancelled or failed,
     /// since no later attempt will do it. What cannot be removed is warned of, not thrown.
     /// </summary>
+    /// <exception cref="NeedsDecisionException">What is left must be looked at by a person: the run ends so that one does.</exception>
     Task AbandonAsync(RunContext context) => Task.CompletedTask;
 
     /// <summary>
@@ -90,8 +91,7 @@ public sealed class RunExecution(
         {
             if (hold.Run.CancelRequestedBy is not null)
             {
-                await AbandonAsync(hold, journal);
-                await EndAsync(hold, journal, RunState.Cancelled, null, null);
+                await EndCancelledAsync(hold, journal);
                 return false;
             }
 
@@ -110,8 +110,7 @@ public sealed class RunExecution(
         }
         catch (NeedsDecisionException unknown)
         {
-            journal.Log("warning", unknown.Step, unknown.Message);
-            await EndAsync(hold, journal, RunState.NeedsDecision, null, new RunError("needs-decision", unknown.Message, "Look at the target, then start a new run.", unknown.Step));
+            await EndUndecidedAsync(hold, journal, unknown, null);
         }
         catch (EngineException) when (work.IsCancellationRequested)
         {
@@ -120,8 +119,7 @@ public sealed class RunExecution(
         }
         catch (EngineException fault)
         {
-            await AbandonAsync(hold, journal);
-            await FailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep, fault.Kind.ToString()));
+            await AbandonAndFailAsync(hold, journal, new RunError(fault.Code, fault.Message, fault.Hint, context.CurrentStep, fault.Kind.ToString()));
         }
         catch (NpgsqlException fault) when (IsCatalogAway(fault))
         {
@@ -133,8 +131,7 @@ public sealed class RunExecution(
         {
             // The edge of a run: whatever else went wrong is a bug or a broken server; it is logged whole and shown by its message.
             log.LogError(fault, "{Run} failed unexpectedly", hold.Run.Id);
-            await AbandonAsync(hold, journal);
-            await FailAsync(hold, journal, new RunError("unexpected", $"{fault.GetType().Name}: {fault.Message}", "The console's log holds the whole trace.", context.CurrentStep));
+            await AbandonAndFailAsync(hold, journal, new RunError("unexpected", $"{fault.GetType().Name}: {fault.Message}", "The console's log holds the whole trace.", context.CurrentStep));
         }
 
         return false;
@@ -156,17 +153,39 @@ public sealed class RunExecution(
         }
 
         journal.Log("warning", "engine", "cancelled on request");
-        await AbandonAsync(hold, journal);
+        await EndCancelledAsync(hold, journal);
+    }
+
+    private async Task EndCancelledAsync(RunHold hold, RunJournal journal)
+    {
+        if (await AbandonAsync(hold, journal) is { } undecided)
+        {
+            await EndUndecidedAsync(hold, journal, undecided, "cancelled on request");
+            return;
+        }
+
         await EndAsync(hold, journal, RunState.Cancelled, null, null);
     }
 
+    private async Task AbandonAndFailAsync(RunHold hold, RunJournal journal, RunError error)
+    {
+        if (await AbandonAsync(hold, journal) is { } undecided)
+        {
+            await EndUndecidedAsync(hold, journal, undecided, error.Message);
+            return;
+        }
+
+        await FailAsync(hold, journal, error);
+    }
+
     /// <summary>A first attempt tidies up after itself where its handler does not say otherwise; an interrupted one leaves what the next did not get to.</summary>
-    private async Task AbandonAsync(RunHold hold, RunJournal journal)
+    /// <returns>What a person has to look at before anything else is done; null where there is nothing.</returns>
+    private async Task<NeedsDecisionException?> AbandonAsync(RunHold hold, RunJournal journal)
     {
         var handler = _handlers[hold.Run.Kind];
         if (hold.Run.Attempt == 1 && !handler.AbandonsFirstAttempt)
         {
-            return;
+            return null;
         }
 
         using var patience = new CancellationTokenSource(handler.AbandonPatience, time);
@@ -174,12 +193,18 @@ public sealed class RunExecution(
         {
             await handler.AbandonAsync(new RunContext(hold, journal, patience.Token));
         }
+        catch (NeedsDecisionException undecided)
+        {
+            return undecided;
+        }
         catch (Exception fault) when (fault is not LeaseLostException)
         {
             // The run ends for a reason of its own, which this must not hide.
             log.LogWarning(fault, "what {Run} left could not be removed", hold.Run.Id);
             journal.Log("warning", "cleanup", $"what its attempts left could not be removed: {fault.Message}");
         }
+
+        return null;
     }
 
     /// <summary>
@@ -193,6 +218,14 @@ public sealed class RunExecution(
     {
         journal.Log("error", error.Step ?? "engine", error.Hint is null ? error.Message : $"{error.Message} → {error.Hint}");
         return EndAsync(hold, journal, RunState.Failed, null, error);
+    }
+
+    /// <param name="because">What the run would have ended with otherwise; null for nothing.</param>
+    private static Task EndUndecidedAsync(RunHold hold, RunJournal journal, NeedsDecisionException unknown, string? because)
+    {
+        var message = because is null ? unknown.Message : $"{because}; {unknown.Message}";
+        journal.Log("warning", unknown.Step, message);
+        return EndAsync(hold, journal, RunState.NeedsDecision, null, new RunError("needs-decision", message, "Look at the target, then start a new run.", unknown.Step));
     }
 
     private static async Task EndAsync(RunHold hold, RunJournal journal, RunState state, object? result, RunError? error)

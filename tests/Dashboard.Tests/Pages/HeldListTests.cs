@@ -1,7 +1,10 @@
 using Bunit;
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
+using Hexabase.DrConsole.Dashboard.Pages.Runs;
 using Hexabase.DrConsole.Dashboard.Tests.Controls;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies;
@@ -50,6 +53,24 @@ public sealed class HeldListTests : ControlTests
         Assert.Null(RunTexts.ServesHref(run with { Kind = RunKinds.Rotation }));
         Assert.Equal("/tiers/hot", RunTexts.ServesHref(run));
         Assert.Equal("Backup of orders", RunTexts.Title(run with { Kind = RunKinds.Backup, Source = "orders" }));
+    }
+
+    [Theory]
+    [InlineData(0, 0, Status.Done)]
+    [InlineData(3, 0, Status.Degraded)]
+    [InlineData(3, 2, Status.Degraded)]
+    public void Restore_with_warnings_is_not_shown_as_done(int warnings, int notRestored, Status status)
+    {
+        var result = new RestoreRunResult("vcluster:n/c", "hot", 1000, 2, [.. Enumerable.Range(0, warnings).Select(at => $"warning {at}")]) { NotRestored = notRestored, Notes = ["kept aside"] };
+        var run = new Run(new RunId(7), RunKinds.Restore, "tenant", null, "{}", "00", RunState.Completed, 1, 0, "anna", null, null)
+        {
+            CreatedAt = Start,
+            ResultJson = System.Text.Json.JsonSerializer.Serialize(result, System.Text.Json.JsonSerializerOptions.Web),
+        };
+        Assert.Equal(status, RunTexts.StatusOf(run));
+        var facts = RunResultFacts.Of(run).ToDictionary(fact => fact.Name, fact => fact.Value);
+        Assert.Equal(warnings > 0 ? $"{warnings}" : null, facts.GetValueOrDefault("Warnings"));
+        Assert.Equal(notRestored > 0 ? $"{notRestored}" : null, facts.GetValueOrDefault("Not restored"));
     }
 
     [Fact]

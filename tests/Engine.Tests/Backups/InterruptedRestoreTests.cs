@@ -116,14 +116,10 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
     public async Task Target_written_over_is_brought_back_when_the_first_attempt_ends_without_the_restore(bool cancelled)
     {
         await using var rig = await BackupRig.CreateAsync(catalog, lab);
-        var place = rig.Store("place");
-        await File.WriteAllTextAsync(place, "as it was", Ct);
+        var place = WriteFile(rig);
         var (run, _) = await AskAsync(rig, $"dir:{rig.Store("restored")}");
         var driver = new OverwritingDriver(place, () => cancelled ? rig.Runs.CancelAsync(run.Id, "anna", Ct) : throw new EngineException("disk-full", ErrorKind.OutOfSpace, "no space", "free some"));
-        var execution = new RunExecution(catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]), rig.Gate)],
-            new LeaseTimes(TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.2)), TimeProvider.System, NullLogger<RunExecution>.Instance);
-
-        await execution.AdvanceAsync(run.Id, Ct);
+        await ExecutionOf(rig, driver).AdvanceAsync(run.Id, Ct);
 
         var ended = (await rig.Runs.FindAsync(run.Id, Ct))!;
         Assert.Equal((cancelled ? RunState.Cancelled : RunState.Failed, 1), (ended.State, ended.Attempt));
@@ -131,9 +127,63 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
         Assert.Contains("brought back", await LogAsync(rig, run), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Restore_that_cannot_be_taken_back_ends_so_that_a_person_decides(bool cancelled)
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var (run, _) = await AskAsync(rig, $"dir:{rig.Store("restored")}");
+        var driver = new OverwritingDriver(WriteFile(rig), () => cancelled ? rig.Runs.CancelAsync(run.Id, "anna", Ct) : throw new EngineException("api-refused", ErrorKind.Unavailable, "the server broke"))
+        {
+            Left = "two objects stay",
+        };
+        await ExecutionOf(rig, driver).AdvanceAsync(run.Id, Ct);
+
+        var ended = (await rig.Runs.FindAsync(run.Id, Ct))!;
+        Assert.Equal(RunState.NeedsDecision, ended.State);
+        Assert.Contains("two objects stay", ended.ErrorJson, StringComparison.Ordinal);
+        Assert.Contains(cancelled ? "cancelled" : "the server broke", ended.ErrorJson, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Warnings_of_a_restore_are_in_its_log_but_not_without_end()
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var (run, _) = await AskAsync(rig, $"dir:{rig.Store("restored")}");
+        var outcome = new RestoreOutcome(1, 1, [.. Enumerable.Range(1, 150).Select(at => $"not restored: object {at} of many")]) { NotRestored = 150, Notes = ["kept aside"] };
+        await ExecutionOf(rig, new OverwritingDriver(WriteFile(rig), () => Task.CompletedTask) { Outcome = outcome }).AdvanceAsync(run.Id, Ct);
+
+        var ended = (await rig.Runs.FindAsync(run.Id, Ct))!;
+        Assert.Equal(RunState.Completed, ended.State);
+        var warned = (await rig.Runs.EventsAsync(run.Id, 0, 400, Ct)).Where(line => line.Level == "warning").Select(line => line.Text).ToList();
+        Assert.Equal(101, warned.Count);
+        Assert.Contains("not restored: object 1 of many", warned);
+        Assert.StartsWith("and 50 warnings more", warned[^1], StringComparison.Ordinal);
+        var result = System.Text.Json.JsonSerializer.Deserialize<RestoreRunResult>(ended.ResultJson!, System.Text.Json.JsonSerializerOptions.Web)!;
+        Assert.Equal((150, 150, 1), (result.NotRestored, result.Warnings.Count, result.Notes.Count));
+    }
+
+    private static string WriteFile(BackupRig rig)
+    {
+        var place = rig.Store("place");
+        File.WriteAllText(place, "as it was");
+        return place;
+    }
+
+    private RunExecution ExecutionOf(BackupRig rig, IRestoreDriver driver) => new(
+        catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]), rig.Gate)],
+        new LeaseTimes(TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.2)), TimeProvider.System, NullLogger<RunExecution>.Instance);
+
     /// <summary>As restores in place are: it brings back what was there when it is told that nobody goes on, and not before.</summary>
     private sealed class OverwritingDriver(string place, Func<Task> then) : IRestoreDriver
     {
+        /// <summary>What it cannot bring back; null for nothing.</summary>
+        public string? Left { get; init; }
+
+        /// <summary>What it ends with; null where it does not come to an end.</summary>
+        public RestoreOutcome? Outcome { get; init; }
+
         public string PlanKind => ArtifactRestore.Kind;
 
         public bool Takes(RestoreTarget target, Manifest manifest) => true;
@@ -145,6 +195,11 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
             File.Move(place, place + ".kept");
             await File.WriteAllTextAsync(place, "half", cancellationToken);
             await then();
+            if (Outcome is not null)
+            {
+                return Outcome;
+            }
+
             await Task.Delay(Timeout.Infinite, cancellationToken);
             throw new NotSupportedException();
         }
@@ -153,6 +208,11 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
 
         public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
         {
+            if (Left is not null)
+            {
+                throw new NeedsDecisionException("cleanup", Left);
+            }
+
             File.Move(place + ".kept", place, overwrite: true);
             return Task.FromResult<string?>("what was there is brought back");
         }

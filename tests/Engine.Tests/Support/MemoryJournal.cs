@@ -9,9 +9,12 @@ internal sealed class MemoryJournal : IObjectJournal
 
     public int DiesAt { get; set; } = int.MaxValue;
 
+    /// <summary>Told how many notes there are, after each.</summary>
+    public Func<int, Task> Noted { get; set; } = _ => Task.CompletedTask;
+
     public Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) => Task.FromResult<IReadOnlyList<AppliedObject>>([.. Notes.Values]);
 
-    public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken)
+    public async Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken)
     {
         if (Notes.Count == DiesAt)
         {
@@ -19,7 +22,7 @@ internal sealed class MemoryJournal : IObjectJournal
         }
 
         Notes[applied.Position] = applied;
-        return Task.CompletedTask;
+        await Noted(Notes.Count);
     }
 
     public Task ForgetAsync(int position, CancellationToken cancellationToken)

@@ -132,6 +132,16 @@ internal static class RunResultFacts
     {
         yield return new NamedFact(PageTexts.FactTarget, result.Target);
         yield return new NamedFact(PageTexts.FactReadFrom, result.Tier);
+        if (result.NotRestored > 0)
+        {
+            yield return new NamedFact(PageTexts.FactNotRestored, Figures.Count(result.NotRestored));
+        }
+
+        if (result.Warnings.Count > 0)
+        {
+            yield return new NamedFact(PageTexts.FactWarnings, Figures.Count(result.Warnings.Count));
+        }
+
         yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(result.Bytes));
         yield return new NamedFact(PageTexts.ColumnTook, result.Seconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : PageTexts.NotMeasured);
         if (result.Phases is { } phases)

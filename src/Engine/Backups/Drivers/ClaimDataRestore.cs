@@ -38,7 +38,7 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
             if (claim.Action is ObjectAction.Conflict or ObjectAction.Refuse)
             {
                 // Data under a claim that stays as it is, or is on its way out, is nobody's plan.
-                notes.Add($"{name}is left alone, as the claim itself is: {claim.Reason}");
+                notes.Add($"{name}is left alone, as the claim itself is: {claim.SteadyReason}");
                 continue;
             }
 

@@ -17,9 +17,15 @@ public sealed record RestoreWork(
 /// <summary>What a restore ended with.</summary>
 /// <param name="Bytes">Bytes of the artifacts that were read.</param>
 /// <param name="Seconds">Measured time from the first byte to the target being ready; null where an interrupted attempt had finished it.</param>
-/// <param name="Warnings">What the tools said.</param>
+/// <param name="Warnings">What is not as it should be: what was not restored, and what the tools said.</param>
 public sealed record RestoreOutcome(long Bytes, double? Seconds, IReadOnlyList<string> Warnings)
 {
+    /// <summary>How many of the planned parts were not restored; a warning names each.</summary>
+    public int NotRestored { get; init; }
+
+    /// <summary>What a person should know although nothing is wrong.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+
     /// <summary>How long each phase took, where the driver has phases.</summary>
     public IReadOnlyList<Postgres.Physical.RestorePhase>? Phases { get; init; }
 
@@ -58,5 +64,6 @@ public interface IRestoreDriver
 
     /// <summary>Removes what an attempt left that nobody will go on with; of a target that is written over, brings back what was there. A first attempt is abandoned too.</summary>
     /// <returns>What was found, as a line for the log; null where nothing was.</returns>
+    /// <exception cref="Runs.NeedsDecisionException">Something of it is left that a person has to look at.</exception>
     Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken);
 }

@@ -57,8 +57,9 @@ public sealed partial class PostgresInPlaceDriver(InPlaceRestore restore, Restor
         var result = await restore.ExecuteAsync(order, work.Progress, work.Log, cancellationToken);
         return new RestoreOutcome(
             work.Manifest.Bytes, result.Phases.Count == 0 ? null : time.GetElapsedTime(began).TotalSeconds,
-            [.. result.Warnings, $"what was there is kept in {result.AsidePath}; remove it when it is no longer needed"])
+            result.Warnings)
         {
+            Notes = [$"what was there is kept in {result.AsidePath}; remove it when it is no longer needed"],
             Phases = result.Phases,
             LastTransaction = result.LastTransaction,
         };

@@ -80,9 +80,9 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         var target = (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/");
         try
         {
-            var (phases, warnings) = await restore.ExecuteAsync(
+            var (phases, warnings, notes) = await restore.ExecuteAsync(
                 work.Repository, work.Manifest, target, work.Operation, () => RequireSameAsync(work, target, cancellationToken), work.Log, cancellationToken);
-            return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases };
+            return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases, Notes = notes };
         }
         catch (Exception fault) when (IsOfTheWork(fault))
         {

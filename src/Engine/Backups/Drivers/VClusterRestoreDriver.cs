@@ -1,10 +1,10 @@
-using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
@@ -18,6 +18,10 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     public const string Kind = "vcluster-objects";
 
     private const string HashNote = "objects: ";
+
+    /// <summary>The note that the work on the objects has begun; no object has this position.</summary>
+    private const int Begun = -1;
+
     private const int NamedObjects = 100;
 
     /// <inheritdoc/>
@@ -52,6 +56,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
             Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. objects.Notes, .. Lines(objects), .. claims],
+            Remarks = [.. objects.Objects.Where(one => one.RefusedWith is not null).Take(NamedObjects).Select(one => $"{one.Target}: {one.Reason}")],
             Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims) ? RestorePlan.DigestOf([objects.Hash, .. claims]) : null,
         };
 
@@ -62,7 +67,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         work.Plan.RequireHash(work.ConfirmedHash);
         var target = (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/");
         var began = time.GetTimestamp();
-        using var api = await OpenAsync(target, cancellationToken);
+        using var api = await OpenPatientlyAsync(target, cancellationToken);
         var plan = await RestoreRecord.FindAsync(work.Repository, work.Manifest, work.Operation, target.Selection, cancellationToken);
         if (plan is null)
         {
@@ -82,21 +87,44 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         {
             // Before the objects: whatever uses a volume begins with its data.
             await data.ExecuteAsync(work, cancellationToken);
+            // Without this note no object was touched, whatever becomes of the tier that the record is in.
+            await notes.NoteAsync(work.Operation, Begun, "", CancellationToken.None);
             result = await restore.ExecuteAsync(plan, plan.Hash, work.Progress, cancellationToken);
         }
         catch (EngineException fault) when (fault.Kind == ErrorKind.Conflict)
         {
             // Half a restore into a target that somebody else changes is nobody's plan.
+            await TakeBackNowAsync(work, restore, plan, fault, cancellationToken);
+            throw;
+        }
+
+        if (result.Created + result.Changed == 0 && result.Failed.Count > 0)
+        {
+            throw new EngineException(
+                "nothing-restored", ErrorKind.Conflict, $"the server took none of {Counted.Of(result.Failed.Count, "object")} that the plan said it would; the first: {result.Failed[0]}",
+                "look at what refuses them, make the plan again, look at it and confirm it as it is now");
+        }
+
+        return new RestoreOutcome(
+            work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, [.. result.Failed.Select(one => "not restored: " + one), .. result.Warnings])
+        {
+            NotRestored = result.Failed.Count,
+        };
+    }
+
+    private async Task TakeBackNowAsync(RestoreWork work, ObjectRestore restore, ObjectRestorePlan plan, EngineException because, CancellationToken cancellationToken)
+    {
+        try
+        {
             foreach (var line in await TakeBackAsync(work.Plan, work.Operation, () => UndoAsync(restore, plan, cancellationToken), cancellationToken))
             {
                 work.Log?.Invoke("restore", line);
             }
-
-            throw;
         }
-
-        return new RestoreOutcome(
-            work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, [.. result.Failed.Select(one => "not restored: " + one), .. result.Warnings]);
+        catch (NeedsDecisionException undecided)
+        {
+            throw new NeedsDecisionException(undecided.Step, $"{because.Message}; {undecided.Message}");
+        }
     }
 
     /// <inheritdoc/>
@@ -107,49 +135,72 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        var found = await TakeBackAsync(plan, operation, () => UndoRecordedAsync(plan, operation, cancellationToken), cancellationToken);
-        return found.Count > 0 ? string.Join("; ", found) : null;
+        try
+        {
+            var found = await TakeBackAsync(plan, operation, () => UndoRecordedAsync(plan, operation, cancellationToken), cancellationToken);
+            return found.Count > 0 ? string.Join("; ", found) : null;
+        }
+        catch (OperationCanceledException)
+        {
+            throw Undecided(plan, "the restore could not be taken back in the time that there is for it");
+        }
     }
 
     /// <summary>
     /// Takes a restore back, the last first: what was created uses the volumes, and would go on writing into what is brought back under it.
-    /// The data come back whatever becomes of the objects, whose record may be in a tier that is away; it needs none.
+    /// Where it is still there, the data of the claims stay as they are.
     /// </summary>
     /// <returns>A sentence for each part that was taken back, or could not be.</returns>
-    private async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, Func<Task<string?>> objects, CancellationToken cancellationToken)
+    /// <exception cref="NeedsDecisionException">Objects could not be taken back.</exception>
+    private async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, Func<Task<Undone>> objects, CancellationToken cancellationToken)
     {
-        var found = new List<string>();
+        Undone undone;
         try
         {
-            if (await objects() is { } text)
-            {
-                found.Add(text);
-            }
+            undone = await objects();
         }
         catch (EngineException fault)
         {
-            found.Add($"the objects could not be taken back: {fault.Message}");
-        }
-        finally
-        {
-            found.AddRange(await data.TakeBackAsync(plan, operation, cancellationToken));
+            throw Undecided(plan, $"the objects could not be taken back: {fault.Message}");
         }
 
+        if (undone.Left.Count > 0)
+        {
+            throw Undecided(plan, $"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back; not taken back: {string.Join("; ", undone.Left.Take(10))}"
+                + (undone.Left.Count > 10 ? $" and {undone.Left.Count - 10} more" : ""));
+        }
+
+        List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
+        found.AddRange(await data.TakeBackAsync(plan, operation, cancellationToken));
+        await notes.ForgetAsync(operation, Begun, CancellationToken.None);
         return found;
     }
 
-    private static async Task<string?> UndoAsync(ObjectRestore restore, ObjectRestorePlan plan, CancellationToken cancellationToken)
+    private static NeedsDecisionException Undecided(RestorePlan plan, string why) =>
+        new("cleanup", ClaimDataRestore.WritesAny(plan.Notes) ? $"{why}; what was restored into the claims stays as it is, since what is left may use it" : why);
+
+    /// <summary>What became of the way back of the objects.</summary>
+    private sealed record Undone(int Taken, IReadOnlyList<string> Left)
     {
-        var (_, left) = await restore.UndoAsync(plan, cancellationToken);
-        return left.Count == 0 ? "what was done has been taken back" : $"not taken back: {string.Join("; ", left)}";
+        public static Undone Nothing { get; } = new(0, []);
+    }
+
+    private static async Task<Undone> UndoAsync(ObjectRestore restore, ObjectRestorePlan plan, CancellationToken cancellationToken)
+    {
+        var (taken, left) = await restore.UndoAsync(plan, cancellationToken);
+        return new Undone(taken, left);
     }
 
     /// <summary>Takes back what the notes say, by the record of what was there before.</summary>
-    private async Task<string?> UndoRecordedAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    private async Task<Undone> UndoRecordedAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
+        if ((await notes.ReadAsync(operation, cancellationToken)).Count == 0)
+        {
+            return Undone.Nothing;
+        }
+
         var journal = new Journal(notes, operation);
-        var done = await journal.ReadAsync(cancellationToken);
         var (_, repository) = await access.OpenAsync(await points.ResolveAsync(plan.RestorePointId, cancellationToken), null, cancellationToken);
         await using (repository)
         {
@@ -157,13 +208,12 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             if (await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) is not { } record)
             {
                 // It is written before the first effect.
-                return done.Count == 0 ? null : $"{done.Count} objects were restored, and the record of what they were before is not in this tier; they stay";
+                var done = (await journal.ReadAsync(cancellationToken)).Count(one => !one.IsRefused);
+                return done == 0 ? Undone.Nothing : new Undone(0, [$"{done} objects were restored, and the record of what they were before is not in this tier; they stay"]);
             }
 
-            using var api = await OpenAsync(target, cancellationToken);
-            var (taken, left) = await new ObjectRestore(api, journal, time).UndoAsync(record, cancellationToken);
-            return taken + left.Count == 0 ? null
-                : string.Create(CultureInfo.InvariantCulture, $"{taken} restored objects were taken back") + (left.Count == 0 ? "" : $"; not taken back: {string.Join("; ", left.Take(10))}");
+            using var api = await OpenPatientlyAsync(target, cancellationToken);
+            return await UndoAsync(new ObjectRestore(api, journal, time), record, cancellationToken);
         }
     }
 
@@ -178,7 +228,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         foreach (var one in told.Take(NamedObjects))
         {
             var fields = one.Differences.Count == 0 ? "" : $": {string.Join(", ", one.Differences.Take(5).Select(field => field.Path))}{(one.Differences.Count > 5 ? $" and {one.Differences.Count - 5} more" : "")}";
-            yield return $"{Word(one.Action)} {one.Target}{fields}{(one.Reason is null ? "" : $" ({one.Reason})")}";
+            yield return $"{Word(one.Action)} {one.Target}{fields}{(one.SteadyReason is null ? "" : $" ({one.SteadyReason})")}";
         }
 
         if (told.Count > NamedObjects)
@@ -201,10 +251,14 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         return await cluster.OpenVirtualAsync(target.Settings, time, cancellationToken);
     }
 
+    /// <summary>The way to the virtual cluster is by its host, which may be away for a moment too.</summary>
+    private Task<KubeApi> OpenPatientlyAsync(VClusterTarget target, CancellationToken cancellationToken) =>
+        new ServerPatience(time).AskAsync(() => OpenAsync(target, cancellationToken), cancellationToken);
+
     private sealed class Journal(ObjectRestoreCatalog notes, string operation) : IObjectJournal
     {
         public async Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) =>
-            [.. (await notes.ReadAsync(operation, cancellationToken)).Select(one => new AppliedObject(one.Position, one.Uid))];
+            [.. (await notes.ReadAsync(operation, cancellationToken)).Where(one => one.Position != Begun).Select(one => new AppliedObject(one.Position, one.Uid))];
 
         // The effect has taken place: a cancel that comes now must not lose its note.
         public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken) => notes.NoteAsync(operation, applied.Position, applied.Uid, CancellationToken.None);

@@ -95,7 +95,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
 
         work.Log?.Invoke("restore", $"what was there lies in {places.Aside}");
-        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, [$"what was there is kept in {places.Aside}; remove it when it is no longer needed"]);
+        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, []) { Notes = [$"what was there is kept in {places.Aside}; remove it when it is no longer needed"] };
     }
 
     /// <summary>Where an attempt had put everything in its place; what is left of its hidden folder is removed.</summary>
@@ -109,7 +109,7 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
 
         RemoveStaging(places);
-        return new RestoreOutcome(work.Manifest.Bytes, null, [$"what was there is kept in {places.Aside}"]);
+        return new RestoreOutcome(work.Manifest.Bytes, null, []) { Notes = [$"what was there is kept in {places.Aside}"] };
     }
 
     /// <summary>Puts back what an interrupted attempt had moved.</summary>

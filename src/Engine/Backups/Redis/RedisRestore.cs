@@ -52,22 +52,17 @@ public sealed class RedisRestore(TimeProvider time)
         var snapshot = StoredSnapshot.Of(work.Repository, work.Manifest);
         await using var server = await RedisConnection.OpenAsync(target.Endpoint, cancellationToken);
         var began = time.GetTimestamp();
-        var warnings = new List<string>();
+        var notes = new List<string>();
         if (target.Keys is null)
         {
-            await RestoreAllAsync(work, snapshot, server, target, warnings, cancellationToken);
+            await RestoreAllAsync(work, snapshot, server, target, notes, cancellationToken);
         }
         else
         {
             await RestoreKeysAsync(work, snapshot, server, target, cancellationToken);
         }
 
-        foreach (var warning in warnings)
-        {
-            work.Log?.Invoke("warning", warning);
-        }
-
-        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, warnings);
+        return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, []) { Notes = notes };
     }
 
     /// <summary>
@@ -170,7 +165,7 @@ public sealed class RedisRestore(TimeProvider time)
     }
 
     private async Task RestoreAllAsync(
-        RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> warnings, CancellationToken cancellationToken)
+        RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> notes, CancellationToken cancellationToken)
     {
         var info = await RequireReadyAsync(server, cancellationToken);
         if (await HasMarkAsync(server, work.Operation, cancellationToken))
@@ -204,7 +199,7 @@ public sealed class RedisRestore(TimeProvider time)
             work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
             if (restorer.Expired > 0)
             {
-                warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{restorer.Expired} keys were left out, since their time was over"));
+                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{restorer.Expired} keys were left out, since their time was over"));
             }
         }
         catch

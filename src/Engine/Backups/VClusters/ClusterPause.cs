@@ -31,15 +31,17 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     {
         var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
-        if (annotations[Paused]?.GetValue<string>() == "true" && annotations[OwnerAnnotation]?.GetValue<string>() != purpose)
+        var isPaused = IsPaused(annotations);
+        if (isPaused && annotations[OwnerAnnotation]?.GetValue<string>() != purpose)
         {
             return false;
         }
 
         // Before it is stopped: who may not see its Pods would never know when they are gone.
         await _workload.PodsAsync(found, cancellationToken).ConfigureAwait(false);
-        if (annotations[OwnerAnnotation] is null)
+        if (!isPaused)
         {
+            // Whatever owner an earlier pause has left: without the number of replicas nobody could start it again.
             var replicas = KubeWorkload.ReplicasOf(found);
             await _workload.PatchAsync(new JsonObject
             {
@@ -73,7 +75,8 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     public async Task<bool> IsHeldAsync(string purpose, CancellationToken cancellationToken)
     {
         var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
-        return found["metadata"]?["annotations"]?[OwnerAnnotation]?.GetValue<string>() == purpose && KubeWorkload.ReplicasOf(found) == 0;
+        var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
+        return IsPaused(annotations) && annotations[OwnerAnnotation]?.GetValue<string>() == purpose && KubeWorkload.ReplicasOf(found) == 0;
     }
 
     /// <summary>Waits until nothing of it runs.</summary>
@@ -87,7 +90,10 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     internal EngineException NotStopped(string hint) => new(
         "pause-timeout", ErrorKind.Unavailable, $"{access.Name} did not stop within {s_patience.TotalMinutes:0} minutes", hint) { IsTransient = true };
 
-    /// <summary>Starts what a pause of this purpose stopped. Does nothing where there is none; done twice it is done once.</summary>
+    /// <summary>
+    /// Starts what a pause of this purpose stopped. Does nothing where there is none; done twice it is done once. Where somebody has
+    /// taken the pause back and left its owner, the number of replicas is theirs: only the owner goes.
+    /// </summary>
     /// <returns>True where there was one.</returns>
     public async Task<bool> ResumeAsync(string? purpose, CancellationToken cancellationToken)
     {
@@ -95,6 +101,12 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
         if (annotations[OwnerAnnotation]?.GetValue<string>() is not { } owner || (purpose is not null && owner != purpose))
         {
+            return false;
+        }
+
+        if (!IsPaused(annotations))
+        {
+            await _workload.PatchAsync(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [OwnerAnnotation] = null } } }, cancellationToken).ConfigureAwait(false);
             return false;
         }
 
@@ -127,9 +139,22 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     }
 
     /// <summary>Waits until as many replicas are ready as are asked for.</summary>
-    /// <returns>False where they were not within three minutes.</returns>
-    public Task<bool> WaitReadyAsync(CancellationToken cancellationToken) => WaitAsync(
-        value => Task.FromResult(KubeWorkload.ReadyOf(value) >= KubeWorkload.ReplicasOf(value) && KubeWorkload.IsObserved(value)), cancellationToken);
+    /// <returns>False where they were not within three minutes, or none are asked for: nobody makes that ready.</returns>
+    public async Task<bool> WaitReadyAsync(CancellationToken cancellationToken)
+    {
+        var isWanted = true;
+        return await WaitAsync(
+            value =>
+            {
+                isWanted = KubeWorkload.ReplicasOf(value) > 0;
+                return Task.FromResult(!isWanted || (KubeWorkload.ReadyOf(value) >= KubeWorkload.ReplicasOf(value) && KubeWorkload.IsObserved(value)));
+            }, cancellationToken).ConfigureAwait(false) && isWanted;
+    }
+
+    /// <summary>True where it is to run: whoever had scaled it to nothing before a pause finds it so after it.</summary>
+    public async Task<bool> IsWantedAsync(CancellationToken cancellationToken) => KubeWorkload.ReplicasOf(await _workload.ReadAsync(cancellationToken).ConfigureAwait(false)) > 0;
+
+    private static bool IsPaused(JsonObject annotations) => annotations[Paused]?.GetValue<string>() == "true";
 
     private async Task<bool> WaitAsync(Func<JsonObject, Task<bool>> isThere, CancellationToken cancellationToken)
     {

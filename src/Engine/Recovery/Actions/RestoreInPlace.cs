@@ -117,7 +117,7 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
         var took = outcome.Seconds is { } seconds ? string.Create(CultureInfo.InvariantCulture, $"restored in {seconds:0.0} s") : "an interrupted attempt had restored it";
         return new StepEffect(
             string.Join("; ", new[] { took, string.Join(", ", phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))) }
-                .Where(text => text.Length > 0).Concat(outcome.Warnings)),
+                .Where(text => text.Length > 0).Concat(outcome.Warnings).Concat(outcome.Notes)),
             ActionContext.Data(new RestoredCluster(phases, null)));
     }
 

@@ -1,15 +1,16 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
-using Npgsql;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
@@ -23,55 +24,56 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
     private TierRepositories? _tiers;
 
     [Fact]
-    public async Task Data_of_claims_come_back_after_the_objects_although_these_and_one_of_the_volumes_cannot()
+    public async Task Data_of_claims_stay_as_they_are_while_the_objects_over_them_cannot_be_taken_back()
     {
         var lab = await kubernetes.GetAsync(Ct);
         var cluster = lab.Clusters[0];
         using var api = KubernetesLab.Api(cluster);
         var name = $"c{Guid.NewGuid():n}"[..12];
-        string[] claims = [name + "-1", name + "-2"];
         try
         {
-            List<string> directories = [await cluster.AddClaimAsync(api, Namespace, claims[0], Ct), await cluster.AddClaimAsync(api, Namespace, claims[1], Ct)];
-            await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
-            var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
-                new VClusterBackupRequest
-                {
-                    Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
-                    Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null, VolumesDirectory = cluster.VolumesDirectory },
-                },
-                repository, null, null, Ct);
-            var files = directories.ConvertAll(directory => Path.Combine(directory, "files", "03.txt"));
-            foreach (var file in files)
+            var (driver, plan, repository, manifest, files) = await PrepareAsync(api, name, 1);
+            await using var closing = repository;
+            var operation = $"R-1 of {Guid.NewGuid()}";
+            await driver.ExecuteAsync(new RestoreWork(repository, manifest, plan, plan.Hash, operation), Ct);
+            Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[0], Ct));
+
+            // The record of the objects is not found: the catalog knows no such restore point.
+            var undecided = await Assert.ThrowsAsync<NeedsDecisionException>(() => driver.AbandonAsync(plan, operation, Ct));
+
+            Assert.StartsWith("the objects could not be taken back: there is no restore point", undecided.Message, StringComparison.Ordinal);
+            Assert.Contains("stays as it is", undecided.Message, StringComparison.Ordinal);
+            Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[0], Ct));
+        }
+        finally
+        {
+            await RemoveAsync(api, name, 1);
+        }
+    }
+
+    [Fact]
+    public async Task Data_of_claims_come_back_without_their_tier_where_no_object_was_touched_although_one_of_the_volumes_cannot()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        using var api = KubernetesLab.Api(lab.Clusters[0]);
+        var name = $"c{Guid.NewGuid():n}"[..12];
+        try
+        {
+            var (driver, plan, repository, manifest, files) = await PrepareAsync(api, name, 2);
+            await using var closing = repository;
+            var operation = $"R-2 of {Guid.NewGuid()}";
+            await driver.ExecuteAsync(new RestoreWork(repository, manifest, plan, plan.Hash, operation), Ct);
+            // As a process leaves it that dies between the data and the objects.
+            foreach (var (position, _) in await new ObjectRestoreCatalog(catalog.Pool).ReadAsync(operation, Ct))
             {
-                await File.WriteAllTextAsync(file, "written since", Ct);
+                await new ObjectRestoreCatalog(catalog.Pool).ForgetAsync(operation, position, Ct);
             }
 
-            var driver = Driver();
-            var target = RestoreTarget.Parse(
-                $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={Namespace}&names={name}-*&kinds=PersistentVolumeClaim&volumes={cluster.VolumesDirectory}&existing=change", "/");
-            var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
-            var operation = $"R-1 of {Guid.NewGuid()}";
-            await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, operation), Ct);
-            Assert.All(files, file => Assert.Equal($"upload 3 of {Namespace}\n", File.ReadAllText(file)));
+            var directories = files.ConvertAll(file => Path.GetDirectoryName(Path.GetDirectoryName(file))!);
             BreakJournal(VolumeUndo.FolderOf(directories[0], operation));
 
-            string? found;
-            await using (var connection = await catalog.Pool.OpenConnectionAsync(Ct))
-            await using (var held = await connection.BeginTransactionAsync(Ct))
-            {
-                // The restore point of the objects is looked up here, and never found: the catalog does not know it.
-                await using var hold = new NpgsqlCommand("LOCK TABLE restore_point IN ACCESS EXCLUSIVE MODE", connection, held);
-                await hold.ExecuteNonQueryAsync(Ct);
-                var abandoned = driver.AbandonAsync(plan, operation, Ct);
-                await using var waiting = new NpgsqlCommand("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'restore_point'::regclass", connection, held);
-                await ClusterClient.UntilAsync(async () => (long)(await waiting.ExecuteScalarAsync(Ct))! > 0 || abandoned.IsCompleted, () => "the search for the restore point", Ct);
-                Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[1], Ct));
-                await held.RollbackAsync(Ct);
-                found = await abandoned;
-            }
+            var found = await driver.AbandonAsync(plan, operation, Ct);
 
-            Assert.StartsWith("the objects could not be taken back: there is no restore point", found, StringComparison.Ordinal);
             Assert.Contains($"{VolumeUndo.FolderOf(directories[0], operation)}/journal was not made by this console", found, StringComparison.Ordinal);
             Assert.Contains($"{directories[1]} is again what it was before the restore", found, StringComparison.Ordinal);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[0], Ct));
@@ -79,10 +81,7 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         }
         finally
         {
-            foreach (var claim in claims)
-            {
-                await cluster.RemoveClaimAsync(api, Namespace, claim, CancellationToken.None);
-            }
+            await RemoveAsync(api, name, 2);
         }
     }
 
@@ -90,6 +89,45 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
     {
         _tiers?.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>Claims whose data differ from a restore point, and the plan that brings that back into them.</summary>
+    private async Task<(VClusterRestoreDriver Driver, RestorePlan Plan, BackupRepository Repository, Manifest Manifest, List<string> Files)> PrepareAsync(KubeApi api, string name, int claims)
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        var files = new List<string>();
+        for (var at = 0; at < claims; at++)
+        {
+            files.Add(Path.Combine(await cluster.AddClaimAsync(api, Namespace, $"{name}-{at}", Ct), "files", "03.txt"));
+        }
+
+        var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
+                Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null, VolumesDirectory = cluster.VolumesDirectory },
+            },
+            repository, null, null, Ct);
+        foreach (var file in files)
+        {
+            await File.WriteAllTextAsync(file, "written since", Ct);
+        }
+
+        var driver = Driver();
+        var target = RestoreTarget.Parse(
+            $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={Namespace}&names={name}-*&kinds=PersistentVolumeClaim&volumes={cluster.VolumesDirectory}&existing=change", "/");
+        return (driver, await driver.PlanAsync(repository, captured.Manifest, target, Ct), repository, captured.Manifest, files);
+    }
+
+    private async Task RemoveAsync(KubeApi api, string name, int claims)
+    {
+        var cluster = (await kubernetes.GetAsync(CancellationToken.None)).Clusters[0];
+        for (var at = 0; at < claims; at++)
+        {
+            await cluster.RemoveClaimAsync(api, Namespace, $"{name}-{at}", CancellationToken.None);
+        }
     }
 
     /// <summary>A journal that the console did not make: nobody knows what it would bring back.</summary>

@@ -148,6 +148,7 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
 
             Assert.Equal(ObjectAction.Refuse, plan.Objects[0].Action);
             Assert.Contains("no.lab.hexabase.example", plan.Objects[0].Reason, StringComparison.Ordinal);
+            Assert.Equal(500, plan.Objects[0].RefusedWith);
         }
         finally
         {

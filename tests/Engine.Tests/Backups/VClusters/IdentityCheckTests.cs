@@ -18,7 +18,20 @@ public sealed class IdentityCheckTests
         Assert.True(found.IsAsStored);
         Assert.Equal((200, 0), (found.Looked, found.Missing.Count));
         Assert.Contains(found.Warnings(), warning => warning.Contains("50 objects of kind Thing.example.org", StringComparison.Ordinal) && warning.Contains("503", StringComparison.Ordinal));
-        Assert.Contains(found.Warnings(), warning => warning.Contains("50 objects of kind Pod", StringComparison.Ordinal));
+        // That Pods come and go is nothing to warn of.
+        Assert.DoesNotContain(found.Warnings(), warning => warning.Contains("kind Pod", StringComparison.Ordinal));
+        Assert.Contains(found.LeftOut, note => note.Contains("50 objects of kind Pod", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Few_missing_objects_are_borne_and_told()
+    {
+        var index = Of("v1", "ConfigMap", 100).ToList();
+
+        var found = IdentityCheck.Of(index, index.Skip(2).ToDictionary(one => one.Key, one => one.Uid), (_, _) => null);
+
+        Assert.True(found.IsAsStored);
+        Assert.StartsWith("2 of 100 objects are not back", Assert.Single(found.Warnings()), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -145,6 +145,62 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
     }
 
     [Fact]
+    public async Task Server_that_is_killed_in_the_middle_and_comes_back_ends_no_restore()
+    {
+        var (api, stored) = await CaptureAsync();
+        var cluster = (await kubernetes.GetAsync(Ct)).Clusters[0];
+        var selection = new RestoreSelection { Namespaces = [ClusterPopulation.NamespaceOf(0)], Kinds = ["Namespace", "ConfigMap", "Secret"], NamespaceMap = Map("team-through") };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        var journal = new MemoryJournal();
+        // The lab starts again what its StatefulSet wants.
+        journal.Noted = notes => notes == plan.Count(ObjectAction.Create) / 2 ? cluster.ControlPlane.KillAsync(Ct) : Task.CompletedTask;
+
+        var result = await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+
+        Assert.Empty(result.Failed);
+        Assert.Equal(plan.Count(ObjectAction.Create), result.Created);
+        Assert.Equal(0, (await new RestorePlanner(api).PlanAsync(stored, selection, Ct)).Count(ObjectAction.Create));
+
+        journal.Noted = _ => Task.CompletedTask;
+        await cluster.ControlPlane.KillAsync(Ct);
+        Assert.Empty((await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct)).Left);
+        Assert.Null(await api.FindAsync("/api/v1/namespaces/team-through", Ct));
+    }
+
+    [Fact]
+    public async Task Webhook_whose_server_dies_after_the_plan_stops_the_restore()
+    {
+        var (api, stored) = await CaptureAsync();
+        var selection = new RestoreSelection { Namespaces = [ClusterPopulation.NamespaceOf(0)], Kinds = ["Namespace", "ConfigMap"], NamespaceMap = Map("team-hooked") };
+        var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+        const string Hooks = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
+        Assert.True((await api.CreateAsync(Hooks, Json("""
+            {"apiVersion":"admissionregistration.k8s.io/v1","kind":"ValidatingWebhookConfiguration","metadata":{"name":"is-dead"},"webhooks":[{"name":"dead.lab.hexabase.example",
+             "clientConfig":{"url":"https://127.0.0.1:1/"},"rules":[{"apiGroups":[""],"apiVersions":["v1"],"operations":["CREATE"],"resources":["configmaps"]}],
+             "failurePolicy":"Fail","sideEffects":"None","admissionReviewVersions":["v1"],"timeoutSeconds":1}]}
+            """), false, Ct)).IsSuccess);
+        var journal = new MemoryJournal();
+        try
+        {
+            // The server's own view of its webhooks follows its store a moment later.
+            await ClusterClient.UntilAsync(async () => (await AskAsync()).Status == 500, () => "the webhook", Ct);
+            var fault = await Assert.ThrowsAsync<EngineException>(() => new ObjectRestore(api, journal, new HastyTime()).ExecuteAsync(plan, plan.Hash, null, Ct));
+            Assert.Equal(("api-refused", true), (fault.Code, fault.IsTransient));
+            Assert.Contains("dead.lab.hexabase.example", fault.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            await api.DeleteAsync(Hooks + "/is-dead", null, Ct);
+        }
+
+        await ClusterClient.UntilAsync(async () => (await AskAsync()).IsSuccess, () => "the end of the webhook", Ct);
+        Assert.Equal(plan.Count(ObjectAction.Create), (await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct)).Created);
+
+        Task<KubeAnswer> AskAsync() =>
+            api.CreateAsync("/api/v1/namespaces/default/configmaps", Json("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"asked"}}"""), true, Ct);
+    }
+
+    [Fact]
     public async Task Taken_node_port_is_refused_in_the_plan_not_in_the_middle_of_the_work()
     {
         var (api, _) = await CaptureAsync();

@@ -70,6 +70,43 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
     }
 
     [Fact]
+    public async Task Owner_that_an_earlier_pause_left_neither_hinders_a_pause_nor_its_end()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        using var access = await VClusterAccess.OpenAsync(KubernetesLab.Settings(lab, lab.Clusters[0]), TimeProvider.System, Ct);
+        var (pause, path) = (new ClusterPause(access, TimeProvider.System), access.Workload.PathOf(access.Namespace, access.Name));
+        // As it is where somebody resumed the cluster with vCluster's own command, which knows nothing of an owner.
+        await LeaveAsync("another run");
+        try
+        {
+            Assert.True(await pause.PauseAsync(Purpose, Ct));
+            Assert.False(lab.Clusters[0].ControlPlane.IsRunning);
+            Assert.True(await pause.ResumePatientlyAsync(Purpose));
+            Assert.True(await pause.WaitReadyAsync(Ct));
+            Assert.True(lab.Clusters[0].ControlPlane.IsRunning);
+
+            // One that nobody's pause goes with: the number of replicas is not ours to set.
+            await LeaveAsync(Purpose);
+            Assert.True((await access.Host.PatchAsync(path + "/scale", ClusterClient.Json("""{"spec":{"replicas":0}}"""), Ct)).IsSuccess);
+            Assert.False(await pause.ResumeAsync(Purpose, Ct));
+            var found = await access.Host.GetAsync(path, Ct);
+            Assert.Equal(0, KubeWorkload.ReplicasOf(found));
+            Assert.Null(found["metadata"]!["annotations"]?[ClusterPause.OwnerAnnotation]);
+            // None of none is not ready.
+            Assert.False(await pause.WaitReadyAsync(Ct));
+        }
+        finally
+        {
+            await access.Host.PatchAsync(path, ClusterClient.Json("""{"metadata":{"annotations":null}}"""), CancellationToken.None);
+            await access.Host.PatchAsync(path + "/scale", ClusterClient.Json("""{"spec":{"replicas":1}}"""), CancellationToken.None);
+            await pause.WaitReadyAsync(CancellationToken.None);
+        }
+
+        async Task LeaveAsync(string owner) =>
+            Assert.True((await access.Host.PatchAsync(path, ClusterClient.Json($$"""{"metadata":{"annotations":{"{{ClusterPause.OwnerAnnotation}}":"{{owner}}","loft.sh/paused-replicas":"3"} } }"""), Ct)).IsSuccess);
+    }
+
+    [Fact]
     public async Task Record_stays_while_the_host_does_not_answer_and_what_a_living_process_holds_is_left_alone()
     {
         var lab = await kubernetes.GetAsync(Ct);

@@ -84,11 +84,14 @@ public sealed class KubeApi : IDisposable
     public Task<KubeAnswer> PatchAsync(string path, JsonObject patch, CancellationToken cancellationToken) =>
         SendAsync(HttpMethod.Patch, path, patch, "application/merge-patch+json", cancellationToken);
 
-    /// <summary>Deletes an object; where <paramref name="uid"/> is given, only that very one.</summary>
+    /// <summary>
+    /// Deletes an object; where <paramref name="uid"/> is given, only that very one, and what it owns goes after it: by the default of its
+    /// kind a Job's Pods, for one, would stay.
+    /// </summary>
     public Task<KubeAnswer> DeleteAsync(string path, string? uid, CancellationToken cancellationToken) =>
         SendAsync(
             HttpMethod.Delete, path,
-            uid is null ? null : new JsonObject { ["apiVersion"] = "v1", ["kind"] = "DeleteOptions", ["preconditions"] = new JsonObject { ["uid"] = uid } },
+            uid is null ? null : new JsonObject { ["apiVersion"] = "v1", ["kind"] = "DeleteOptions", ["propagationPolicy"] = "Background", ["preconditions"] = new JsonObject { ["uid"] = uid } },
             "application/json", cancellationToken);
 
     /// <summary>Sends a request and returns what the server said, whatever it was.</summary>

@@ -5,8 +5,9 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <summary>How many of a restore point's objects are in a cluster with the identity that they had.</summary>
 /// <param name="Looked">Objects that were looked for.</param>
 /// <param name="Missing">Those that are not there, or are others by the same name.</param>
-/// <param name="LeftOut">Kinds that nobody can judge, each with the reason and the number of objects.</param>
-internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Missing, IReadOnlyList<string> LeftOut)
+/// <param name="Unlisted">Kinds that could not be listed, each with the reason and the number of objects.</param>
+/// <param name="LeftOut">Kinds that nobody can judge by their nature, the same way.</param>
+internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Missing, IReadOnlyList<string> Unlisted, IReadOnlyList<string> LeftOut)
 {
     private const string PodsComeAndGo = "are made and removed by their controllers from the start on";
 
@@ -21,13 +22,13 @@ internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Mi
     /// <param name="unlisted">Why a kind could not be listed, by group and kind; null where it was.</param>
     public static IdentityCheck Of(IReadOnlyList<CapturedObject> index, IReadOnlyDictionary<KubeObjectKey, string> there, Func<string, string, string?> unlisted)
     {
-        var (looked, missing, left) = (0, new List<KubeObjectKey>(), new List<string>());
+        var (looked, missing, unread, left) = (0, new List<KubeObjectKey>(), new List<string>(), new List<string>());
         foreach (var kind in index.Where(one => !one.IsTerminating).GroupBy(one => (one.Key.Group, one.Key.Kind)))
         {
-            var reason = kind.Key is ("", "Pod") ? PodsComeAndGo : unlisted(kind.Key.Group, kind.Key.Kind) is { } problem ? $"could not be listed: {problem}" : null;
+            var (reason, named) = kind.Key is ("", "Pod") ? (PodsComeAndGo, left) : unlisted(kind.Key.Group, kind.Key.Kind) is { } problem ? ($"could not be listed: {problem}", unread) : (null, left);
             if (reason is not null)
             {
-                left.Add($"{kind.Count()} objects of kind {kind.Key.Kind}{(kind.Key.Group.Length > 0 ? "." + kind.Key.Group : "")} were not compared: they {reason}");
+                named.Add($"{kind.Count()} objects of kind {kind.Key.Kind}{(kind.Key.Group.Length > 0 ? "." + kind.Key.Group : "")} were not compared: they {reason}");
                 continue;
             }
 
@@ -35,9 +36,9 @@ internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Mi
             missing.AddRange(kind.Where(one => !there.TryGetValue(one.Key, out var uid) || uid != one.Uid).Select(one => one.Key));
         }
 
-        return new IdentityCheck(looked, missing, left);
+        return new IdentityCheck(looked, missing, unread, left);
     }
 
-    /// <summary>Sentences for everything that is not as it was, and for what nobody can tell.</summary>
-    public IEnumerable<string> Warnings() => Missing.Count == 0 ? LeftOut : [$"{MissingText}; they were made or removed while the backup ran, or since the start", .. LeftOut];
+    /// <summary>Sentences for everything that is not as it was, and for what could not be looked at.</summary>
+    public IEnumerable<string> Warnings() => Missing.Count == 0 ? Unlisted : [$"{MissingText}; they were made or removed while the backup ran, or since the start", .. Unlisted];
 }

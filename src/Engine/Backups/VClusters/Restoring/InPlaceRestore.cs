@@ -60,7 +60,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
     /// <param name="log">Told a phase and a line of text.</param>
     /// <param name="cancellationToken">Ends it before the directories are exchanged; afterwards it is brought to its end.</param>
     /// <exception cref="EngineException"><c>store-missing</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
-    public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings)> ExecuteAsync(
+    public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings, IReadOnlyList<string> Notes)> ExecuteAsync(
         BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Func<Task> compare, Action<string, string>? log, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(repository);
@@ -97,17 +97,16 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
                 throw new EngineException("vcluster-not-ready", ErrorKind.Unavailable, $"{access.Name} does not become ready with the restored store", $"look at its log; its former store is {places.Former}");
             }
         }).ConfigureAwait(false);
-        var warnings = new List<string>();
+        IdentityCheck? found = null;
         await PhaseAsync("verify", async () =>
         {
-            var found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
-            warnings.AddRange(found.Warnings());
+            found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
             if (!found.IsAsStored)
             {
                 throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
             }
         }).ConfigureAwait(false);
-        return (phases, warnings);
+        return (phases, [.. found!.Warnings()], found.LeftOut);
 
         async Task ExchangeAsync()
         {
@@ -146,7 +145,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
         var found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
         return found.IsAsStored
-            ? new InPlaceFinding(true, string.Join("; ", found.Warnings().Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")))
+            ? new InPlaceFinding(true, string.Join("; ", found.Warnings().Concat(found.LeftOut).Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")))
             : new InPlaceFinding(false, found.MissingText);
     }
 
@@ -177,7 +176,10 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         File.Delete(places.Snapshot);
         await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
         await VolumeRetention.PutBackAsync(access, operation, cancellationToken).ConfigureAwait(false);
-        return exchanged ? "the former store is back in its place, and the cluster was started" : resumed ? "the cluster was started again" : null;
+        var started = !resumed ? "the cluster was not started: its pause is not this run's any more"
+            : await pause.IsWantedAsync(cancellationToken).ConfigureAwait(false) ? "the cluster was started"
+            : "the cluster is as it was before, with no replicas, and was not started";
+        return exchanged ? $"the former store is back in its place; {started}" : resumed ? started : null;
     }
 
     private static async Task RequirePausedAsync(VClusterAccess access, ClusterPause pause, string operation, CancellationToken cancellationToken)

@@ -6,8 +6,12 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 
 /// <summary>What became of one step of a restore.</summary>
 /// <param name="Position">Its place in the plan.</param>
-/// <param name="Uid">The identity that the object has in the target.</param>
-public sealed record AppliedObject(int Position, string Uid);
+/// <param name="Uid">The identity that the object has in the target; empty where the server did not take it.</param>
+public sealed record AppliedObject(int Position, string Uid)
+{
+    /// <summary>True where nothing was done: whoever looks for what could not be noted goes on behind it.</summary>
+    public bool IsRefused => Uid.Length == 0;
+}
 
 /// <summary>Keeps, durably, what a restore has done, so that it can be gone on with and undone.</summary>
 public interface IObjectJournal
@@ -15,7 +19,7 @@ public interface IObjectJournal
     /// <summary>What was noted so far.</summary>
     Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken);
 
-    /// <summary>Notes that the object of a position is as planned.</summary>
+    /// <summary>Notes that the object of a position is as planned, or that the server did not take it.</summary>
     Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken);
 
     /// <summary>Notes that the object of a position is again as it was.</summary>
@@ -31,11 +35,17 @@ public sealed record ObjectRestoreResult(int Created, int Changed, IReadOnlyList
 
 /// <summary>
 /// Executes a plan of objects in its order. Each effect is noted in a journal after it took place; done again after a crash it
-/// finds by the object itself whether an effect without a note took place. An object that is no longer as the plan saw it stops it.
+/// finds by the object itself whether an effect without a note took place. An object that is no longer as the plan saw it stops it. A
+/// server that is away or busy is waited for around each object.
 /// </summary>
-public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvider time)
+public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvider time)
 {
+    /// <summary>So often a request is made again that met another one at the same object.</summary>
+    private const int Attempts = 20;
+
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
+    private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(100);
+    private readonly ServerPatience _server = new(time);
     private readonly Dictionary<KubeObjectKey, string> _uids = [];
     private readonly List<string> _failed = [];
     private readonly List<string> _warnings = [];
@@ -46,13 +56,16 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
     /// <param name="approvedHash">What a person approved.</param>
     /// <param name="progress">Told objects.</param>
     /// <param name="cancellationToken">Ends it between two objects; what was done is in the journal.</param>
-    /// <exception cref="EngineException"><c>plan-changed</c>; <c>target-drifted</c>: what was done before stays, and can be undone.</exception>
+    /// <exception cref="EngineException">
+    /// <c>plan-changed</c>; <c>target-drifted</c>; <c>api-unreachable</c> or <c>api-refused</c> where the server stays away or broken. What
+    /// was done before stays, and can be undone.
+    /// </exception>
     public async Task<ObjectRestoreResult> ExecuteAsync(ObjectRestorePlan plan, string approvedHash, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
         RequireHash(plan, approvedHash);
         var noted = (await journal.ReadAsync(cancellationToken).ConfigureAwait(false)).ToDictionary(one => one.Position, one => one.Uid);
-        _catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
+        _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
         var total = plan.Objects.Count(one => one.IsEffect);
         int done = 0, created = 0, changed = 0;
         var definitions = false;
@@ -70,16 +83,13 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
                 definitions = false;
             }
 
-            if (!noted.TryGetValue(at, out var uid))
+            if (!noted.TryGetValue(at, out var uid) || uid.Length == 0)
             {
-                uid = await ApplyAsync(one, cancellationToken).ConfigureAwait(false);
-                if (uid is not null)
-                {
-                    await journal.NoteAsync(new AppliedObject(at, uid), cancellationToken).ConfigureAwait(false);
-                }
+                uid = await _server.AskAsync(() => ApplyAsync(one, cancellationToken), cancellationToken).ConfigureAwait(false) ?? "";
+                await journal.NoteAsync(new AppliedObject(at, uid), cancellationToken).ConfigureAwait(false);
             }
 
-            if (uid is not null)
+            if (uid.Length > 0)
             {
                 _uids[one.Target] = uid;
                 created += one.Action == ObjectAction.Create ? 1 : 0;
@@ -94,61 +104,6 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
         return new ObjectRestoreResult(created, changed, _failed, _warnings);
     }
 
-    /// <summary>
-    /// Takes back what the journal says, last first: what was created is deleted if it is still that very object, what was
-    /// changed becomes what it was. Returns how many were, and sentences for what could not be taken back.
-    /// </summary>
-    public async Task<(int Taken, IReadOnlyList<string> Left)> UndoAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        _catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
-        var left = new List<string>();
-        var noted = await journal.ReadAsync(cancellationToken).ConfigureAwait(false);
-        if (await FindUnnotedAsync(plan, noted, cancellationToken).ConfigureAwait(false) is { } last)
-        {
-            await journal.NoteAsync(last, cancellationToken).ConfigureAwait(false);
-            noted = [.. noted, last];
-        }
-
-        foreach (var (position, uid) in noted.OrderByDescending(one => one.Position))
-        {
-            var one = plan.Objects[position];
-            var fault = await UndoAsync(one, uid, cancellationToken).ConfigureAwait(false);
-            if (fault is null)
-            {
-                await journal.ForgetAsync(position, cancellationToken).ConfigureAwait(false);
-            }
-            else
-            {
-                left.Add($"{one.Target}: {fault}");
-            }
-        }
-
-        return (noted.Count - left.Count, left);
-    }
-
-    /// <summary>The effect that took place before the process died and could note it: the first one behind all that are noted, if it is as planned.</summary>
-    private async Task<AppliedObject?> FindUnnotedAsync(ObjectRestorePlan plan, IReadOnlyList<AppliedObject> noted, CancellationToken cancellationToken)
-    {
-        var next = noted.Count == 0 ? 0 : noted.Max(one => one.Position) + 1;
-        while (next < plan.Objects.Count && !plan.Objects[next].IsEffect)
-        {
-            next++;
-        }
-
-        if (next == plan.Objects.Count || plan.Objects[next] is not { Document: { } document } one
-            || _catalogue.Serving(document["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource
-            || await api.FindAsync(resource.PathOf(one.Target.Namespace, one.Target.Name), cancellationToken).ConfigureAwait(false) is not { } live)
-        {
-            return null;
-        }
-
-        var isOurs = one.Action == ObjectAction.Create
-            ? ObjectBodies.IsAsCreated(document, live)
-            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && digest == one.Digest;
-        return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
-    }
-
     internal static void RequireHash(ObjectRestorePlan plan, string approvedHash)
     {
         if (!string.Equals(plan.Hash, approvedHash, StringComparison.Ordinal))
@@ -158,42 +113,28 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
         }
     }
 
-    private async Task<string?> UndoAsync(PlannedObject one, string uid, CancellationToken cancellationToken)
+    private Task<KubeCatalogue> DiscoverAsync(CancellationToken cancellationToken) =>
+        _server.AskAsync(() => KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete"), cancellationToken);
+
+    /// <summary>Why the API group of an object could not be asked; null where it could.</summary>
+    private string? ProblemOf(PlannedObject one)
     {
-        if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
-        {
-            // A server that is away says nothing of what it keeps.
-            var group = KubeObjectKey.GroupOf(one.Document["apiVersion"]!.GetValue<string>());
-            return _catalogue.Problems.FirstOrDefault(problem => KubeObjectKey.GroupOf(problem.Key) == group) is { Value: { } problem } ? $"its API group does not answer: {problem}"
-                : one.Action == ObjectAction.Create ? null : "its kind is gone";
-        }
-
-        var path = resource.PathOf(one.Target.Namespace, one.Target.Name);
-        var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false);
-        if (live is null)
-        {
-            return one.Action == ObjectAction.Create ? null : "it is gone";
-        }
-
-        if (live["metadata"]!["uid"]!.GetValue<string>() != uid)
-        {
-            return "somebody has put another one in its place";
-        }
-
-        if (one.Action == ObjectAction.Create)
-        {
-            var gone = await api.DeleteAsync(path, uid, cancellationToken).ConfigureAwait(false);
-            return gone.IsSuccess || gone.Status == 404 ? null : gone.Message;
-        }
-
-        var back = await api.ReplaceAsync(path, ObjectBodies.ForUndo(one.Live!, one.LivePorts, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
-        return back.IsSuccess ? null : back.Message;
+        var group = KubeObjectKey.GroupOf(one.Document!["apiVersion"]!.GetValue<string>());
+        return _catalogue.Problems.Where(problem => KubeObjectKey.GroupOf(problem.Key) == group).Select(problem => problem.Value).FirstOrDefault();
     }
 
+    /// <returns>Its identity; null where the server does not take it.</returns>
     private async Task<string?> ApplyAsync(PlannedObject one, CancellationToken cancellationToken)
     {
         if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
         {
+            if (ProblemOf(one) is { } problem)
+            {
+                // The plan found it served: its server is away for now, or the API server has just begun.
+                _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
+                throw new EngineException("api-group-away", ErrorKind.Unavailable, $"restoring {one.Target}: its API group does not answer: {problem}", "look at the server that serves it") { IsTransient = true };
+            }
+
             _failed.Add($"{one.Target}: the target does not serve its kind");
             return null;
         }
@@ -217,35 +158,53 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             throw Drifted(one);
         }
 
+        if (ServerPatience.IsOfTheServer(answer))
+        {
+            throw answer.ToFault($"restoring {one.Target}");
+        }
+
         _failed.Add($"{one.Target}: {answer.Message}");
         return null;
     }
 
-    /// <summary>A namespace or definition that was made a moment ago is not everywhere in the server at once.</summary>
+    /// <summary>
+    /// A namespace or definition that was made a moment ago is not everywhere in the server at once; and an object that is counted into a
+    /// quota is in conflict with others that are at the same time.
+    /// </summary>
     private async Task<KubeAnswer> CreateAsync(PlannedObject one, KubeResource resource, CancellationToken cancellationToken)
     {
         for (var attempt = 1; ; attempt++)
         {
             var answer = await api.CreateAsync(resource.PathOf(one.Target.Namespace), ObjectBodies.ForCreate(one.Document!), isDryRun: false, cancellationToken).ConfigureAwait(false);
-            if (answer.Status != 404 || attempt == 20)
+            if ((answer.Status != 404 && answer is not { Status: 409, Reason: not "AlreadyExists" }) || attempt == Attempts)
             {
                 return answer;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
+    /// <summary>Between reading and writing a controller may have written its status, and whatever else is not compared: then it is read again.</summary>
     private async Task<KubeAnswer> ChangeAsync(PlannedObject one, string path, CancellationToken cancellationToken)
     {
-        var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
-        var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
-        if (digest != one.LiveDigest && digest != one.Digest)
+        for (var attempt = 1; ; attempt++)
         {
-            throw Drifted(one);
-        }
+            var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
+            var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
+            if (digest != one.LiveDigest && digest != one.Digest)
+            {
+                throw Drifted(one);
+            }
 
-        return await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            if (answer.Status != 409 || attempt == Attempts)
+            {
+                return answer;
+            }
+
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
+        }
     }
 
     /// <summary>Something is there that was not: an attempt of ours that died before its note, a controller's default, or a stranger.</summary>
@@ -282,7 +241,12 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
                 return live["metadata"]!["uid"]!.GetValue<string>();
             }
 
-            if (answer.Status != 409 || attempt == 20)
+            if (ServerPatience.IsOfTheServer(answer))
+            {
+                throw answer.ToFault($"restoring {one.Target}");
+            }
+
+            if (answer.Status != 409 || attempt == Attempts)
             {
                 throw Drifted(one);
             }
@@ -303,13 +267,13 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
         using var patience = new CancellationTokenSource(s_patience, time);
         while (true)
         {
-            _catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
+            _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
             if (patience.IsCancellationRequested || wanted.All(one => _catalogue.Served.Any(kind => kind.Group == one.Group && kind.Version == one.Version && kind.Kind == one.Kind)))
             {
                 return;
             }
 
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, cancellationToken).ConfigureAwait(false);
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -326,7 +290,7 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
             var owners = new JsonArray();
             foreach (var owner in stored.OfType<JsonObject>())
             {
-                if (await UidOfAsync(one, owner, cancellationToken).ConfigureAwait(false) is { } uid)
+                if (await _server.AskAsync(() => UidOfAsync(one, owner, cancellationToken), cancellationToken).ConfigureAwait(false) is { } uid)
                 {
                     var copy = owner.DeepClone().AsObject();
                     copy["uid"] = uid;
@@ -340,11 +304,30 @@ public sealed class ObjectRestore(KubeApi api, IObjectJournal journal, TimeProvi
 
             var resource = _catalogue.Serving(one.Document["apiVersion"]!.GetValue<string>(), one.Target.Kind)!;
             var patch = new JsonObject { ["metadata"] = new JsonObject { ["ownerReferences"] = owners } };
-            var answer = await api.PatchAsync(resource.PathOf(one.Target.Namespace, one.Target.Name), patch, cancellationToken).ConfigureAwait(false);
+            var answer = await _server.AskAsync(() => PatchAsync(one, resource.PathOf(one.Target.Namespace, one.Target.Name), patch, cancellationToken), cancellationToken).ConfigureAwait(false);
             if (!answer.IsSuccess)
             {
                 _warnings.Add($"{one.Target}: its owners could not be set: {answer.Message}");
             }
+        }
+    }
+
+    private async Task<KubeAnswer> PatchAsync(PlannedObject one, string path, JsonObject patch, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var answer = await api.PatchAsync(path, patch, cancellationToken).ConfigureAwait(false);
+            if (ServerPatience.IsOfTheServer(answer))
+            {
+                throw answer.ToFault($"setting the owners of {one.Target}");
+            }
+
+            if (answer.Status != 409 || attempt == Attempts)
+            {
+                return answer;
+            }
+
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -52,6 +53,16 @@ public sealed record PlannedObject(
     [JsonIgnore]
     internal bool IsAdjusted { get; init; }
 
+    /// <summary>
+    /// Where the reason is the server's: the status code of its answer. Its words name other objects, times and requests, and may be
+    /// others when it is asked again.
+    /// </summary>
+    public int? RefusedWith { get; init; }
+
+    /// <summary>The reason as it stays the same while nothing changes.</summary>
+    [JsonIgnore]
+    internal string? SteadyReason => RefusedWith is { } status ? string.Create(CultureInfo.InvariantCulture, $"the server answered {status}") : Reason;
+
     /// <summary>True where something will be done.</summary>
     [JsonIgnore]
     public bool IsEffect => Action is ObjectAction.Create or ObjectAction.Change;
@@ -59,7 +70,7 @@ public sealed record PlannedObject(
 
 /// <summary>
 /// What a restore of objects into a running cluster will do, object by object, in the order in which it will be done. Its
-/// hash covers all of it and what was found in the target: a target that drifted gives another hash.
+/// hash covers all of it, but for the words of the server, and what was found in the target: a target that drifted gives another hash.
 /// </summary>
 /// <param name="Cluster">Address of the target.</param>
 /// <param name="Objects">In the order of the work.</param>
@@ -76,7 +87,7 @@ public sealed record ObjectRestorePlan(string Cluster, IReadOnlyList<PlannedObje
             var text = new StringBuilder("object-restore-plan-1\n").Append(Cluster).Append('\n');
             foreach (var one in Objects)
             {
-                text.AppendJoin('\t', one.Source, one.Target, one.Action, one.Reason, one.Digest, one.LiveDigest).Append('\n');
+                text.AppendJoin('\t', one.Source, one.Target, one.Action, one.SteadyReason, one.Digest, one.LiveDigest).Append('\n');
             }
 
             return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));

@@ -92,9 +92,9 @@ public sealed class RestorePlanner(KubeApi api)
         }
 
         ObjectBodies.Map(document, one, target, scope.Selection);
-        if (IsScratch && document["spec"]?["conversion"] is not null)
+        if (IsScratch && one.Key is { Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition" } && document["spec"] is JsonObject definition && definition["conversion"] is not null)
         {
-            document["spec"]!["conversion"] = new JsonObject { ["strategy"] = "None" };
+            definition["conversion"] = new JsonObject { ["strategy"] = "None" };
         }
 
         var plan = new PlannedObject(one.Key, target, ObjectAction.Leave, null, [], ObjectRestorePlan.DigestOf(document), null) { Document = document };
@@ -180,7 +180,7 @@ public sealed class RestorePlanner(KubeApi api)
         return answer switch
         {
             { IsSuccess: true } or { Reason: "AlreadyExists" } => plan with { Action = ObjectAction.Create, Reason = notes.Count == 0 ? null : string.Join("; ", notes) },
-            _ => plan with { Action = ObjectAction.Refuse, Reason = Refusal(answer) },
+            _ => plan with { Action = ObjectAction.Refuse, Reason = Refusal(answer), RefusedWith = answer.Status },
         };
     }
 
@@ -214,8 +214,8 @@ public sealed class RestorePlanner(KubeApi api)
         return answer switch
         {
             { IsSuccess: true } => found with { Action = ObjectAction.Change },
-            { Status: 422 } => found with { Action = ObjectAction.Conflict, Reason = $"cannot be changed to it: {Refusal(answer)}" },
-            _ => found with { Action = ObjectAction.Refuse, Reason = Refusal(answer) },
+            { Status: 422 } => found with { Action = ObjectAction.Conflict, Reason = $"cannot be changed to it: {Refusal(answer)}", RefusedWith = answer.Status },
+            _ => found with { Action = ObjectAction.Refuse, Reason = Refusal(answer), RefusedWith = answer.Status },
         };
     }
 

@@ -1,0 +1,227 @@
+using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+
+/// <summary>The way back.</summary>
+public sealed partial class ObjectRestore
+{
+    /// <summary>What was deleted is looked for so long: its Pods end, and its controllers do what its finalizers ask for.</summary>
+    private static readonly TimeSpan s_goingFor = TimeSpan.FromMinutes(1);
+
+    /// <summary>So long a finalizer's controller has; one that is not here does nothing, and what the restore made would stay for ever.</summary>
+    private static readonly TimeSpan s_finalizersFor = TimeSpan.FromSeconds(20);
+
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// Takes back what the journal says, last first: what was created is deleted if it is still that very object, what was
+    /// changed becomes what it was. Returns how many were, and sentences for what could not be taken back.
+    /// </summary>
+    /// <exception cref="EngineException">The server stays away: what is left is still in the journal.</exception>
+    public async Task<(int Taken, IReadOnlyList<string> Left)> UndoAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
+        var left = new List<string>();
+        var going = new List<GoingObject>();
+        var noted = await journal.ReadAsync(cancellationToken).ConfigureAwait(false);
+        if (await _server.AskAsync(() => FindUnnotedAsync(plan, noted, cancellationToken), cancellationToken).ConfigureAwait(false) is { } last)
+        {
+            await journal.NoteAsync(last, cancellationToken).ConfigureAwait(false);
+            noted = [.. noted, last];
+        }
+
+        foreach (var applied in noted.OrderByDescending(one => one.Position))
+        {
+            var one = plan.Objects[applied.Position];
+            var (fault, isGoing) = applied.IsRefused ? default : await _server.AskAsync(() => UndoAsync(one, applied.Uid, cancellationToken), cancellationToken).ConfigureAwait(false);
+            if (fault is not null)
+            {
+                left.Add($"{one.Target}: {fault}");
+            }
+            else if (isGoing)
+            {
+                going.Add(new GoingObject(applied, one));
+            }
+            else
+            {
+                await journal.ForgetAsync(applied.Position, cancellationToken).ConfigureAwait(false);
+            }
+        }
+
+        left.AddRange(await WaitGoneAsync(going, cancellationToken).ConfigureAwait(false));
+        return (noted.Count(one => !one.IsRefused) - left.Count, left);
+    }
+
+    /// <summary>The effect that took place before the process died and could note it: the first one behind all that are noted, if it is as planned.</summary>
+    private async Task<AppliedObject?> FindUnnotedAsync(ObjectRestorePlan plan, IReadOnlyList<AppliedObject> noted, CancellationToken cancellationToken)
+    {
+        var next = noted.Count == 0 ? 0 : noted.Max(one => one.Position) + 1;
+        while (next < plan.Objects.Count && !plan.Objects[next].IsEffect)
+        {
+            next++;
+        }
+
+        if (next == plan.Objects.Count || plan.Objects[next] is not { Document: { } document } one
+            || _catalogue.Serving(document["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource
+            || await api.FindAsync(resource.PathOf(one.Target.Namespace, one.Target.Name), cancellationToken).ConfigureAwait(false) is not { } live)
+        {
+            return null;
+        }
+
+        var isOurs = one.Action == ObjectAction.Create
+            ? ObjectBodies.IsAsCreated(document, live)
+            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && digest == one.Digest;
+        return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
+    }
+
+    /// <summary>One that was deleted and is still there.</summary>
+    private sealed record GoingObject(AppliedObject Applied, PlannedObject Planned);
+
+    /// <returns>Why it stays as it is, or whether it was deleted and is not gone yet.</returns>
+    private async Task<(string? Fault, bool IsGoing)> UndoAsync(PlannedObject one, string uid, CancellationToken cancellationToken)
+    {
+        if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
+        {
+            // A server that is away says nothing of what it keeps.
+            return ProblemOf(one) is { } problem ? ($"its API group does not answer: {problem}", false) : (one.Action == ObjectAction.Create ? null : "its kind is gone", false);
+        }
+
+        var path = resource.PathOf(one.Target.Namespace, one.Target.Name);
+        string? seen = null;
+        for (var attempt = 1; ; attempt++)
+        {
+            var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false);
+            if (live is null)
+            {
+                return (one.Action == ObjectAction.Create ? null : "it is gone", false);
+            }
+
+            if (UidOf(live) != uid)
+            {
+                return ("somebody has put another one in its place", false);
+            }
+
+            KubeAnswer answer;
+            if (one.Action == ObjectAction.Create)
+            {
+                answer = await api.DeleteAsync(path, uid, cancellationToken).ConfigureAwait(false);
+                if (answer.IsSuccess || answer.Status == 404)
+                {
+                    // An object in the answer is one that waits for its finalizers or its containers; a Status says that it is gone.
+                    return (null, answer.IsSuccess && answer.Body?["kind"]?.GetValue<string>() != "Status");
+                }
+            }
+            else
+            {
+                var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
+                if (seen is not null && seen != digest)
+                {
+                    return ("somebody changes it at this moment", false);
+                }
+
+                seen = digest;
+                answer = await api.ReplaceAsync(path, ObjectBodies.ForUndo(one.Live!, one.LivePorts, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+                if (answer.IsSuccess)
+                {
+                    return (null, false);
+                }
+            }
+
+            if (ServerPatience.IsOfTheServer(answer))
+            {
+                throw answer.ToFault($"taking back {one.Target}");
+            }
+
+            if (answer.Status != 409 || attempt == Attempts)
+            {
+                return (answer.Message, false);
+            }
+
+            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Looks for what was deleted until it is gone. Finalizers that came with the restore go where nobody obeys them, since before it
+    /// nobody had to; those of Kubernetes itself have their controllers in every cluster, and protect what still uses the object.
+    /// </summary>
+    /// <returns>A sentence for each that is still there; the others are forgotten.</returns>
+    private async Task<IReadOnlyList<string>> WaitGoneAsync(List<GoingObject> going, CancellationToken cancellationToken)
+    {
+        var began = time.GetTimestamp();
+        while (true)
+        {
+            var waited = time.GetElapsedTime(began);
+            var still = new List<(GoingObject Object, IReadOnlyList<string> Finalizers)>();
+            foreach (var one in going)
+            {
+                if (await _server.AskAsync(() => FinalizersOfAsync(one, waited > s_finalizersFor, cancellationToken), cancellationToken).ConfigureAwait(false) is { } finalizers)
+                {
+                    still.Add((one, finalizers));
+                }
+                else
+                {
+                    await journal.ForgetAsync(one.Applied.Position, cancellationToken).ConfigureAwait(false);
+                }
+            }
+
+            if (still.Count == 0 || waited > s_goingFor)
+            {
+                return [.. still.Select(one => $"{one.Object.Planned.Target}: it was deleted and is still there{(one.Finalizers.Count > 0 ? $", held by {string.Join(", ", one.Finalizers)}" : "")}")];
+            }
+
+            going = still.ConvertAll(one => one.Object);
+            await Task.Delay(s_lookEvery, time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <returns>What holds the very object that was deleted; null where it is gone.</returns>
+    private async Task<IReadOnlyList<string>?> FinalizersOfAsync(GoingObject one, bool dropsOurs, CancellationToken cancellationToken)
+    {
+        var document = one.Planned.Document!;
+        if (_catalogue.Serving(document["apiVersion"]!.GetValue<string>(), one.Planned.Target.Kind) is not { } resource)
+        {
+            return null;
+        }
+
+        var path = resource.PathOf(one.Planned.Target.Namespace, one.Planned.Target.Name);
+        var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false);
+        if (live is null || UidOf(live) != one.Applied.Uid)
+        {
+            return null;
+        }
+
+        var held = FinalizersOf(live);
+        var ours = FinalizersOf(document).Where(name => !IsOfKubernetes(name)).ToHashSet(StringComparer.Ordinal);
+        if (!dropsOurs || !held.Any(ours.Contains))
+        {
+            return held;
+        }
+
+        var rest = held.Where(name => !ours.Contains(name)).ToList();
+        var answer = await api.PatchAsync(
+            path,
+            new JsonObject
+            {
+                // Both, so that it is this very object, as it was read.
+                ["metadata"] = new JsonObject
+                {
+                    ["uid"] = one.Applied.Uid,
+                    ["resourceVersion"] = live["metadata"]!["resourceVersion"]!.DeepClone(),
+                    ["finalizers"] = new JsonArray([.. rest.Select(name => JsonValue.Create(name))]),
+                },
+            },
+            cancellationToken).ConfigureAwait(false);
+        return answer.IsSuccess ? rest : held;
+    }
+
+    private static string UidOf(JsonObject live) => live["metadata"]!["uid"]!.GetValue<string>();
+
+    private static List<string> FinalizersOf(JsonObject value) => [.. (value["metadata"]?["finalizers"] as JsonArray ?? []).Select(name => name!.GetValue<string>())];
+
+    private static bool IsOfKubernetes(string finalizer) =>
+        finalizer.Split('/') is [var domain, _] ? domain == "kubernetes.io" || domain.EndsWith(".kubernetes.io", StringComparison.Ordinal) : finalizer is "foregroundDeletion" or "orphan";
+}
