@@ -6,8 +6,8 @@ using Hexabase.DrConsole.Engine.Servers.Kubernetes;
 namespace Hexabase.DrConsole.Engine.Validation;
 
 /// <summary>
-/// Step five for a virtual cluster: all objects are restored into a scratch etcd and API server, and what is there then is
-/// compared field by field. Nothing runs in it: no controllers, no Pods; webhooks, conversion webhooks and foreign API
+/// Step five for a virtual cluster: etcd's snapshot is restored and started as a recovery in place would (<see cref="EtcdProof"/>); then
+/// all objects are restored into an empty scratch etcd and API server, and what is there then is compared field by field. Nothing runs in it: no controllers, no Pods; webhooks, conversion webhooks and foreign API
 /// services, by which somebody else's cluster could reach out, are off.
 /// </summary>
 internal sealed class VClusterProof(ProofWork work)
@@ -30,23 +30,22 @@ internal sealed class VClusterProof(ProofWork work)
                 return StepOutcome.CannotProve(folder.Isolation.Reason ?? "the scratch API server cannot be run as a user of its own");
             }
 
-            var cluster = new KubernetesCluster(
-                new KubernetesClusterOptions
-                {
-                    Name = Path.GetFileName(folder.Path),
-                    Folder = folder.FileOf("cluster"),
-                    Binaries = await ReachableAsync(binaries, folder, cancellationToken),
-                    RunAs = folder.User,
-                    // Without controllers no service account gets a token, which a Pod would be refused for.
-                    ApiServerArguments = ["--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook,ServiceAccount"],
-                },
-                work.Registry,
-                work.Time);
+            var options = new KubernetesClusterOptions
+            {
+                Name = Path.GetFileName(folder.Path),
+                Folder = folder.FileOf("cluster"),
+                Binaries = await ReachableAsync(binaries, folder, cancellationToken),
+                RunAs = folder.User,
+                // Without controllers no service account gets a token, which a Pod would be refused for.
+                ApiServerArguments = ["--disable-admission-plugins=MutatingAdmissionWebhook,ValidatingAdmissionWebhook,ServiceAccount"],
+            };
+            var etcd = await new EtcdProof(work).RunAsync(folder, options, cancellationToken);
+            var cluster = new KubernetesCluster(options, work.Registry, work.Time);
             await using (cluster)
             {
                 work.Log?.Invoke("restorability", "starting a scratch etcd and API server");
                 await cluster.StartAsync(cancellationToken);
-                return await ProveAsync(cluster, cancellationToken) with { Isolation = Isolation };
+                return EtcdProof.Both(etcd, await ProveAsync(cluster, cancellationToken)) with { Isolation = Isolation };
             }
         }
     }

@@ -12,12 +12,22 @@ internal sealed class VClusterProver : IContentProver
     /// <inheritdoc/>
     public IContentProof Begin(ProofWork work) => new Proof(work);
 
+    /// <summary>The outcome of a restore of everything that a restore point has, where it has not everything.</summary>
+    internal static StepOutcome Whole(StepOutcome outcome, string? unread) => outcome.Status != ValidationStepStatus.Passed || unread is null
+        ? outcome
+        : outcome with { Status = ValidationStepStatus.NotRun, NotProvable = true, Reason = $"not provable as a whole: the backup could not read {unread}. What is in it: {outcome.Reason}" };
+
     private sealed class Proof(ProofWork work) : IContentProof
     {
         public Task<StepOutcome> CheckStructureAsync(CancellationToken cancellationToken) => new VClusterStructureCheck(work).RunAsync(cancellationToken);
 
-        public async Task<StepOutcome> RestoreAsync(CancellationToken cancellationToken) =>
-            await new ClaimVolumesProof(work).RestoreAsync(await new VClusterProof(work).RunAsync(cancellationToken), cancellationToken);
+        /// <remarks>What the backup could not read may be what a recovery needs: a point without it is not called proven, whatever is equal in it.</remarks>
+        public async Task<StepOutcome> RestoreAsync(CancellationToken cancellationToken)
+        {
+            var outcome = await new ClaimVolumesProof(work).RestoreAsync(await new VClusterProof(work).RunAsync(cancellationToken), cancellationToken);
+            var unread = VClusterStructureCheck.Unread(await ClusterInventory.ReadAsync(work.Repository, work.Manifest, cancellationToken));
+            return Whole(outcome, unread);
+        }
 
         // Each check takes down what it started before it returns.
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;

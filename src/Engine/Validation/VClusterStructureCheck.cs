@@ -12,6 +12,8 @@ namespace Hexabase.DrConsole.Engine.Validation;
 /// </summary>
 internal sealed class VClusterStructureCheck(ProofWork work)
 {
+    private const int NamedUnread = 10;
+
     public async Task<StepOutcome> RunAsync(CancellationToken cancellationToken)
     {
         var inventory = await ClusterInventory.ReadAsync(work.Repository, work.Manifest, cancellationToken);
@@ -30,10 +32,19 @@ internal sealed class VClusterStructureCheck(ProofWork work)
 
         var dangling = DanglingOwners(documents).ToList();
         var found = $"{documents.Count} documents of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds parse and are what the index says"
+            + (Unread(inventory) is { } unread ? $"; NOT in it, since the backup could not read them: {unread}" : "")
             + (dangling.Count > 0 ? $"; {dangling.Count} have an owner that is not in the restore point, {dangling[0]} among them" : "; all owners resolve");
         return inventory.Etcd is null
             ? StepOutcome.Passed($"{found}; no etcd snapshot")
             : await CheckEtcdAsync(inventory.Etcd, found, cancellationToken);
+    }
+
+    /// <summary>Kinds and API groups that are not in the restore point although the cluster has them; null for none.</summary>
+    public static string? Unread(ClusterInventory inventory)
+    {
+        var names = inventory.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"{kind.Name} ({kind.Problem})")
+            .Concat((inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => $"API group {group.Key} ({group.Value})")).ToList();
+        return names.Count == 0 ? null : string.Join("; ", names.Take(NamedUnread)) + (names.Count > NamedUnread ? $" and {names.Count - NamedUnread} more" : "");
     }
 
     private async Task<StepOutcome> CheckEtcdAsync(EtcdFacts facts, string found, CancellationToken cancellationToken)

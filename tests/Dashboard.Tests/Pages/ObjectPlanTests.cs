@@ -62,6 +62,17 @@ public sealed class ObjectPlanTests : ControlTests
         Assert.Contains(rows, row => row.Contains("Secrets", StringComparison.Ordinal) && row.Contains("In no restore point", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public void Part_that_could_not_be_read_has_the_age_of_the_point_that_has_it()
+    {
+        const string Artifacts = """[{"name":"resources.yaml","kind":"kubernetes objects","type":"stream","length":1000,"storedBytes":10,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}},{"name":"secrets.yaml","kind":"kubernetes objects","type":"stream","length":0,"storedBytes":0,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}}]""";
+        var blind = Point("aa", Start.AddHours(-1), Artifacts) with { FactsJson = """{"unread":{"secrets.yaml":["secrets"],"resources.yaml":["deployments.apps"]}}""" };
+        var parts = Render<ClusterParts>(with => with.Add(one => one.Points, [blind, Point("bb", Start.AddHours(-30), Artifacts)]));
+        var rows = parts.FindAll("tbody tr").Select(row => row.TextContent).ToList();
+        Assert.Contains(rows, row => row.Contains("Secrets", StringComparison.Ordinal) && row.Contains("1d 6h ago", StringComparison.Ordinal));
+        Assert.Contains(rows, row => row.Contains("Resources", StringComparison.Ordinal) && row.Contains("1h ago", StringComparison.Ordinal) && row.Contains("without deployments.apps", StringComparison.Ordinal));
+    }
+
     private IRenderedComponent<ObjectPlanView> Show(params PlannedObject[] objects) => Show([], objects);
 
     private IRenderedComponent<ObjectPlanView> Show(string[] notes, params PlannedObject[] objects) => Render<ObjectPlanView>(with => with

@@ -45,7 +45,7 @@ internal sealed class ScriptedApi : IDisposable
                 contexts: [{name: x, context: {cluster: c, user: u}}]
                 current-context: x
                 """.Replace("PORT", $"{port}", StringComparison.Ordinal)));
-            Api = new KubeApi(KubeEndpoint.FromKubeconfig(kubeconfig));
+            Api = new KubeApi(KubeEndpoint.FromKubeconfig(kubeconfig), null, new HastyTime());
             break;
         }
 
@@ -54,7 +54,7 @@ internal sealed class ScriptedApi : IDisposable
 
     public KubeApi Api { get; }
 
-    /// <summary>Asked before each request: a status that it is answered with, 0 for a connection that breaks, null to be answered as it should be.</summary>
+    /// <summary>Asked before each request: a status that it is answered with, 0 for an answer that breaks off, -1 for a success without a word, null to be answered as it should be.</summary>
     public Func<string, string, int?> Answers { get; set; } = (_, _) => null;
 
     public IReadOnlyList<(string Method, string Path, JsonObject? Body)> Asked
@@ -132,8 +132,15 @@ internal sealed class ScriptedApi : IDisposable
         }
 
         var scripted = Answers(method, path);
-        if (scripted == 0)
+        if (scripted is 0 or -1)
         {
+            // Without a length the other side would take what there is for all of it.
+            context.Response.ContentLength64 = scripted == 0 ? 100 : 0;
+            if (scripted == 0)
+            {
+                await context.Response.OutputStream.WriteAsync("{"u8.ToArray());
+            }
+
             context.Response.Abort();
             return;
         }
@@ -155,7 +162,7 @@ internal sealed class ScriptedApi : IDisposable
             case "/apis":
                 return (200, Json("""{"groups":[{"name":"example.org","preferredVersion":{"version":"v1"},"versions":[{"version":"v1"}]}]}"""));
             case "/api/v1":
-                return (200, new JsonObject { ["resources"] = new JsonArray(Kind("configmaps", "ConfigMap", true), Kind("namespaces", "Namespace", false)) });
+                return (200, new JsonObject { ["resources"] = new JsonArray(Kind("configmaps", "ConfigMap", true), Kind("namespaces", "Namespace", false), Kind("pods", "Pod", true)) });
             case "/apis/example.org/v1":
                 return (200, new JsonObject { ["resources"] = new JsonArray(Kind("widgets", "Widget", true)) });
         }
@@ -164,7 +171,7 @@ internal sealed class ScriptedApi : IDisposable
         {
             return (method, _objects.GetValueOrDefault(path)) switch
             {
-                ("GET", null) when path.Split('/') is [.., "configmaps" or "namespaces" or "widgets"] => (200, new JsonObject { ["items"] = new JsonArray([.. _objects.Where(one => one.Key.StartsWith(path + "/", StringComparison.Ordinal)).Select(one => one.Value.DeepClone())]) }),
+                ("GET", null) when path.Split('/') is [.., "configmaps" or "namespaces" or "pods" or "widgets"] => (200, new JsonObject { ["items"] = new JsonArray([.. _objects.Where(one => IsListed(path, one.Key)).Select(one => one.Value.DeepClone())]) }),
                 ("GET", { } found) => (200, found.DeepClone().AsObject()),
                 ("POST", _) => Create($"{path}/{body!["metadata"]!["name"]}", body, isDryRun),
                 (_, null) => (404, Refusal(404, "NotFound")),
@@ -234,6 +241,10 @@ internal sealed class ScriptedApi : IDisposable
         _objects.Remove(path);
         return (200, Json("""{"kind":"Status","apiVersion":"v1","status":"Success"}"""));
     }
+
+    /// <summary>In all namespaces too.</summary>
+    private static bool IsListed(string list, string path) =>
+        path.StartsWith(list + "/", StringComparison.Ordinal) || (path.StartsWith("/api/v1/namespaces/", StringComparison.Ordinal) && list.Split('/') is ["", "api", "v1", var plural] && path.Split('/') is [_, _, _, _, _, var kind, _] && kind == plural);
 
     private static JsonObject Kind(string plural, string kind, bool isNamespaced) => new()
     {

@@ -10,7 +10,8 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Clusters;
 /// <param name="Name">In the reader's words.</param>
 /// <param name="Point">Null where none of the looked-through restore points holds it.</param>
 /// <param name="Bytes">Its length there.</param>
-internal sealed record ClusterPart(string Name, RestorePointRow? Point, long Bytes);
+/// <param name="Unread">Kinds that are not in it, since they could not be read.</param>
+internal sealed record ClusterPart(string Name, RestorePointRow? Point, long Bytes, IReadOnlyList<string> Unread);
 
 /// <summary>Which parts of a virtual cluster its restore points hold.</summary>
 internal static class ClusterPartRows
@@ -27,16 +28,21 @@ internal static class ClusterPartRows
         (() => ClusterTexts.PartHostSecrets, artifact => artifact.Name == VClusterArtifacts.HostSecrets),
     ];
 
+    /// <summary>Parts with one kind of object: where that could not be read, the artifact is there and empty.</summary>
+    private static readonly string[] s_single = [VClusterArtifacts.Configuration, VClusterArtifacts.Secrets, VClusterArtifacts.HostSecrets];
+
     /// <param name="points">Newest first.</param>
     public static IReadOnlyList<ClusterPart> Of(IEnumerable<RestorePointRow> points)
     {
-        var read = points.Select(point => (Point: point, Artifacts: JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!)).ToList();
+        var read = points.Select(point => (
+            Point: point, Artifacts: JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!, Unread: VClusterFacts.UnreadIn(point.FactsJson))).ToList();
         return
         [
             .. s_parts.Select(part =>
             {
-                var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.IsIt(artifact)));
-                return new ClusterPart(part.Name(), found.Point, found.Artifacts?.Where(part.IsIt).Sum(artifact => artifact.Length) ?? 0);
+                var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.IsIt(artifact) && !(s_single.Contains(artifact.Name) && one.Unread.ContainsKey(artifact.Name))));
+                var artifacts = found.Artifacts?.Where(part.IsIt).ToList() ?? [];
+                return new ClusterPart(part.Name(), found.Point, artifacts.Sum(artifact => artifact.Length), [.. artifacts.SelectMany(artifact => found.Unread.GetValueOrDefault(artifact.Name) ?? [])]);
             }),
         ];
     }

@@ -19,6 +19,9 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
 
     private const string Bound = "volume: ";
 
+    /// <summary>Begins what is said of a claim whose data are written.</summary>
+    private const string Written = "in /";
+
     /// <summary>What the plan says of the data of the claims that it restores; empty where nobody asked for it.</summary>
     internal async Task<IReadOnlyList<string>> PlanAsync(
         BackupRepository repository, Manifest manifest, VClusterTarget target, ObjectRestorePlan objects, VClusterAccess access, CancellationToken cancellationToken)
@@ -103,6 +106,18 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
 
         return found;
     }
+
+    /// <summary>The claims in the target whose data a plan's notes say it writes.</summary>
+    internal static IReadOnlyList<KubeObjectKey> ClaimsIn(IReadOnlyList<string> notes) =>
+    [
+        .. from note in notes
+           where note.StartsWith(Note, StringComparison.Ordinal)
+           let parts = note[Note.Length..].Split(": ", 2)
+           where parts is [_, var what] && what.StartsWith(Written, StringComparison.Ordinal)
+           let name = parts[0].Split('/')
+           where name.Length == 2
+           select new KubeObjectKey("", "PersistentVolumeClaim", name[0], name[1]),
+    ];
 
     /// <summary>True where it writes into a volume.</summary>
     internal static bool WritesAny(IReadOnlyList<string> notes) => notes.Any(note => note.StartsWith(Bound, StringComparison.Ordinal));

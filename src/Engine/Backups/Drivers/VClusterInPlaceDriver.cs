@@ -44,7 +44,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
                 $"the snapshot is of {inventory.HostNamespace}/{inventory.Cluster}, and its members and volumes are that one's", "restore its objects into another cluster, without store=");
         }
 
-        var endangered = await InPlaceRestore.EndangeredAsync(access, new StoredObjects(repository, manifest), cancellationToken);
+        var endangered = await InPlaceRestore.EndangeredAsync(access, await new StoredObjects(repository, manifest).ReadIndexAsync(cancellationToken), cancellationToken);
         // Without its digest among the notes, a sketch is refused by whoever would carry it out.
         var living = cluster.IsSketch ? null : await LivingState.ReadAsync(repository, manifest, cluster, time, cancellationToken);
         IReadOnlyList<string> notes =
@@ -87,7 +87,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         catch (Exception fault) when (IsOfTheWork(fault))
         {
             // A cluster that was stopped must not stay so, and a store that is not the planned one must not stay in its place.
-            var undone = await UndoAsync(target, work.Operation);
+            var undone = await UndoAsync(target, work.Plan.Source, work.Operation);
             work.Log?.Invoke("restore", $"{fault.Message}; {undone}");
             throw;
         }
@@ -136,11 +136,11 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     /// <summary>A store that cannot be read or written fails the run as much as a cluster that does not answer; a cancel does not, the run may go on.</summary>
     private static bool IsOfTheWork(Exception fault) => fault is EngineException or IOException or UnauthorizedAccessException;
 
-    private async Task<string> UndoAsync(VClusterTarget target, string operation)
+    private async Task<string> UndoAsync(VClusterTarget target, string source, string operation)
     {
         try
         {
-            return await restore.UndoAsync(target, operation, CancellationToken.None) ?? "nothing was changed";
+            return await restore.UndoAsync(target, source, operation, CancellationToken.None) ?? "nothing was changed";
         }
         catch (Exception fault) when (IsOfTheWork(fault))
         {
@@ -157,7 +157,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), operation, cancellationToken);
+        return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), plan.Source, operation, cancellationToken);
     }
 
     /// <inheritdoc/>

@@ -94,7 +94,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         catch (EngineException fault) when (fault.Kind == ErrorKind.Conflict)
         {
             // Half a restore into a target that somebody else changes is nobody's plan.
-            await TakeBackNowAsync(work, restore, plan, fault, cancellationToken);
+            await TakeBackNowAsync(work, api, restore, plan, fault, cancellationToken);
             throw;
         }
 
@@ -112,11 +112,11 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         };
     }
 
-    private async Task TakeBackNowAsync(RestoreWork work, ObjectRestore restore, ObjectRestorePlan plan, EngineException because, CancellationToken cancellationToken)
+    private async Task TakeBackNowAsync(RestoreWork work, KubeApi api, ObjectRestore restore, ObjectRestorePlan plan, EngineException because, CancellationToken cancellationToken)
     {
         try
         {
-            foreach (var line in await TakeBackAsync(work.Plan, work.Operation, () => UndoAsync(restore, plan, cancellationToken), cancellationToken))
+            foreach (var line in await TakeBackAsync(work.Plan, work.Operation, () => UndoAsync(api, restore, plan, work.Plan, cancellationToken), cancellationToken))
             {
                 work.Log?.Invoke("restore", line);
             }
@@ -185,10 +185,14 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         public static Undone Nothing { get; } = new(0, []);
     }
 
-    private static async Task<Undone> UndoAsync(ObjectRestore restore, ObjectRestorePlan plan, CancellationToken cancellationToken)
+    /// <summary>Takes the objects back, and waits for the Pods that they brought about.</summary>
+    private async Task<Undone> UndoAsync(KubeApi api, ObjectRestore restore, ObjectRestorePlan objects, RestorePlan plan, CancellationToken cancellationToken)
     {
-        var (taken, left) = await restore.UndoAsync(plan, cancellationToken);
-        return new Undone(taken, left);
+        var (taken, left) = await restore.UndoAsync(objects, cancellationToken);
+        var claims = ClaimDataRestore.ClaimsIn(plan.Notes);
+        return left.Count > 0 || claims.Count == 0 || restore.FirstMadeAt is not { } since
+            ? new Undone(taken, left)
+            : new Undone(taken, await ClaimUse.WaitFreeAsync(api, claims, since, time, cancellationToken));
     }
 
     /// <summary>Takes back what the notes say, by the record of what was there before.</summary>
@@ -213,7 +217,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             }
 
             using var api = await OpenPatientlyAsync(target, cancellationToken);
-            return await UndoAsync(new ObjectRestore(api, journal, time), record, cancellationToken);
+            return await UndoAsync(api, new ObjectRestore(api, journal, time), record, plan, cancellationToken);
         }
     }
 

@@ -105,6 +105,8 @@ internal sealed class CapturedKind(KubeResource resource) : IDisposable
 /// <summary>Lists everything that a cluster has, all kinds at the same time within the server's budget.</summary>
 internal sealed class ClusterCapture : IDisposable
 {
+    private const int Attempts = 4;
+    private static readonly TimeSpan s_wait = TimeSpan.FromSeconds(1);
     private readonly List<CapturedKind> _kinds;
     private readonly KubeCatalogue _catalogue;
 
@@ -199,6 +201,33 @@ internal sealed class ClusterCapture : IDisposable
             ? null
             : _catalogue.Problems.Where(problem => KubeObjectKey.GroupOf(problem.Key) == group).Select(problem => problem.Value).FirstOrDefault());
 
+    /// <summary>What could not be read, by the artifact that it would be in.</summary>
+    public SortedDictionary<string, List<string>> Unread()
+    {
+        var found = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
+        foreach (var kind in _kinds.Where(kind => kind.Problem is not null))
+        {
+            Add(ArtifactOf(kind.Resource), kind.Resource.Name);
+        }
+
+        foreach (var group in _catalogue.Problems.Keys)
+        {
+            Add(VClusterArtifacts.Resources, group);
+        }
+
+        return found;
+
+        void Add(string artifact, string name)
+        {
+            if (!found.TryGetValue(artifact, out var names))
+            {
+                found[artifact] = names = [];
+            }
+
+            names.Add(name);
+        }
+    }
+
     /// <summary>Which artifact a kind's documents go to.</summary>
     public string ArtifactOf(KubeResource resource)
     {
@@ -215,7 +244,31 @@ internal sealed class ClusterCapture : IDisposable
 
     public void Dispose() => _kinds.ForEach(kind => kind.Dispose());
 
+    /// <summary>A kind whose list fails for a moment, or whose own server is started again, is listed again: without it a restore point is not whole.</summary>
     private static async Task ReadAsync(KubeApi api, CapturedKind kind, string? ns, Action<int> listed, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            try
+            {
+                await ReadOnceAsync(api, kind, ns, listed, cancellationToken).ConfigureAwait(false);
+                return;
+            }
+            catch (EngineException fault) when (fault.Code != "api-unreachable")
+            {
+                if (!fault.IsTransient || attempt == Attempts)
+                {
+                    kind.Fail(fault.Message);
+                    return;
+                }
+            }
+
+            kind.Restart();
+            await Task.Delay(attempt * s_wait, api.Time, cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private static async Task ReadOnceAsync(KubeApi api, CapturedKind kind, string? ns, Action<int> listed, CancellationToken cancellationToken)
     {
         // The next page is on its way while the last one is cleaned and written.
         var work = Task.CompletedTask;
@@ -235,12 +288,6 @@ internal sealed class ClusterCapture : IDisposable
                     kind.Restart();
                 },
                 ns, cancellationToken).ConfigureAwait(false);
-            await work.ConfigureAwait(false);
-        }
-        catch (EngineException fault) when (fault.Code != "api-unreachable")
-        {
-            await work.ConfigureAwait(false);
-            kind.Fail(fault.Message);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
 
@@ -15,6 +16,16 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters;
 public sealed record PauseRecord(
     string Source, string Namespace, string Cluster, string Kubeconfig, bool RunsCommands, string Purpose, ProcessIdentity Owner, DateTimeOffset RecordedAt) : IHeld
 {
+    /// <summary>
+    /// Of a restore in place: the directory whose etcd it exchanges. While none is in it the cluster must not be started, it would begin
+    /// an empty one.
+    /// </summary>
+    public string? Store { get; init; }
+
+    /// <summary>True where it may be started by whoever looks through the ledger.</summary>
+    [JsonIgnore]
+    public bool HasStore => Store is null || Directory.Exists(Path.Combine(Store, "etcd"));
+
     /// <summary>True where the owner lives, but could not start it for minutes and has given up.</summary>
     public bool IsGivenUp { get; init; }
 
@@ -35,11 +46,16 @@ public sealed class PauseLedger(string folder, ProcessRegistry registry)
         "It says which virtual cluster was paused: look whether its workload still has no replicas, then delete the file.", fault));
 
     /// <summary>Writes down that this process is about to pause a cluster; durable when it returns.</summary>
-    public PauseRecord Write(string source, VClusterAccess access, VClusterSettings settings, string purpose)
+    /// <param name="source">The source's name.</param>
+    /// <param name="access">The cluster.</param>
+    /// <param name="settings">How it is reached.</param>
+    /// <param name="purpose">Whose pause it is.</param>
+    /// <param name="store">As <see cref="PauseRecord.Store"/>.</param>
+    public PauseRecord Write(string source, VClusterAccess access, VClusterSettings settings, string purpose, string? store = null)
     {
         ArgumentNullException.ThrowIfNull(access);
         ArgumentNullException.ThrowIfNull(settings);
-        var record = new PauseRecord(source, access.Namespace, access.Name, settings.Kubeconfig, settings.RunsCommands, purpose, registry.Owner, registry.Time.GetUtcNow());
+        var record = new PauseRecord(source, access.Namespace, access.Name, settings.Kubeconfig, settings.RunsCommands, purpose, registry.Owner, registry.Time.GetUtcNow()) { Store = store };
         _records.Write(record);
         return record;
     }
@@ -57,6 +73,18 @@ public sealed class PauseLedger(string folder, ProcessRegistry registry)
         }
     }
 
+    /// <summary>Forgets a pause of this purpose that is over; another one of the source stays.</summary>
+    public void Forget(string source, string purpose)
+    {
+        if (_records.Find(source) is { } record && record.Purpose == purpose)
+        {
+            _records.Remove(source);
+        }
+    }
+
+    /// <summary>What is on record of a source; null where nothing is.</summary>
+    public PauseRecord? Find(string source) => _records.Find(source);
+
     /// <summary>What dead processes left paused, and what living ones gave up.</summary>
     public IReadOnlyList<PauseRecord> Left() => [.. _records.All().Where(record => record.IsGivenUp || !record.Owner.IsAlive())];
 
@@ -72,7 +100,7 @@ public sealed class PauseLedger(string folder, ProcessRegistry registry)
 
         var settings = new VClusterSettings(record.Namespace, record.Kubeconfig, PauseForBackup: false) { Name = record.Cluster, RunsCommands = record.RunsCommands };
         using var access = await VClusterAccess.OpenAsync(settings, registry.Time, cancellationToken).ConfigureAwait(false);
-        // The next backup of it may have begun meanwhile, and paused it anew.
+        // The next backup or restore of it may have begun meanwhile, and paused it anew.
         return _records.Find(record.Source) == record && await new ClusterPause(access, registry.Time).ResumeAsync(record.Purpose, cancellationToken).ConfigureAwait(false)
             ? NoteResumed(record)
             : record;

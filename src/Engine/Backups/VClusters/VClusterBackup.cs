@@ -42,9 +42,6 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     /// <summary>The strategy in the manifest.</summary>
     public const string Strategy = "cluster";
 
-    /// <summary>Fewer objects than this may vanish without a question.</summary>
-    private const int NoticeableObjects = 1000;
-
     /// <summary>Captures the cluster.</summary>
     /// <param name="request">What to capture.</param>
     /// <param name="repository">Where it goes.</param>
@@ -73,8 +70,9 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         using var api = await access.OpenVirtualAsync(settings, time, cancellationToken).ConfigureAwait(false);
         log?.Invoke("list", $"listing {access.Name} at {api.Address}");
         using var capture = await ClusterCapture.ReadAsync(api, null, count => progress?.Report(new TransferProgress("list", count, count, 0, 0, IsEstimate: true)), cancellationToken).ConfigureAwait(false);
-        var last = (await repository.ListAsync(cancellationToken).ConfigureAwait(false)).Points.LastOrDefault(point => point.Source == request.Description.Source && point.Kind == Kind);
-        RefuseEmptied(request, last, capture);
+        var points = (await repository.ListAsync(cancellationToken).ConfigureAwait(false)).Points.Where(point => point.Source == request.Description.Source && point.Kind == Kind).ToList();
+        var last = points.LastOrDefault();
+        RefuseEmptied(request, points, capture);
         using var host = await ClusterCapture.ReadAsync(access.Host, access.Namespace, null, cancellationToken).ConfigureAwait(false);
 
         var began = await repository.BeginAsync(Describe(request, capture, last), cancellationToken).ConfigureAwait(false);
@@ -88,7 +86,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
 
         var volumes = await new ClaimVolumes(access, settings).StoreAsync(repository, last, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         var index = await StoreObjectsAsync(capture, began, progress, log, cancellationToken).ConfigureAwait(false);
-        await StoreHostAsync(access, host, began, cancellationToken).ConfigureAwait(false);
+        await StoreHostAsync(access, host, began, warnings, cancellationToken).ConfigureAwait(false);
         var inventory = new ClusterInventory
         {
             FormatVersion = ClusterInventory.CurrentVersion,
@@ -108,7 +106,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         }
 
         log?.Invoke("commit", $"{inventory.Objects} objects of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds; committing");
-        var manifest = await began.CommitAsync(Facts(inventory, index), Properties(request, inventory), cancellationToken).ConfigureAwait(false);
+        var manifest = await began.CommitAsync(Facts(inventory, index, capture, host), Properties(request, inventory), cancellationToken).ConfigureAwait(false);
         return new VClusterCaptured(manifest, inventory);
     }
 
@@ -129,24 +127,20 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         ["warnings"] = inventory.Warnings.Count.ToString(System.Globalization.CultureInfo.InvariantCulture),
     };
 
-    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index) => JsonSerializer.SerializeToElement(new JsonObject
+    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index, ClusterCapture capture, ClusterCapture host) => JsonSerializer.SerializeToElement(new JsonObject
     {
         ["cluster"] = inventory.Cluster,
         ["kubernetesVersion"] = inventory.KubernetesVersion,
         ["objects"] = inventory.Objects,
-        ["tenantObjects"] = index.Count(IsTenants),
+        ["tenantObjects"] = index.Count(EmptiedCheck.IsTenants),
+        [EmptiedCheck.Fact] = EmptiedCheck.FactOf(capture),
+        [VClusterFacts.Unread] = VClusterFacts.UnreadOf(capture, host),
         ["namespaces"] = index.Count(one => one is { Kind: "Namespace", ApiVersion: "v1" }),
         ["etcdRevision"] = inventory.Etcd?.Revision,
         ["warnings"] = inventory.Warnings.Count,
     });
 
-    private static bool IsTenants(CapturedObject one) => one.Namespace.Length > 0 && one.Namespace != "default" && !one.Namespace.StartsWith("kube-", StringComparison.Ordinal);
-
-    /// <summary>
-    /// A listing that succeeds and finds nothing is what a wrong address, an emptied store or a disaster looks like. As a
-    /// restore point it would push the good ones out.
-    /// </summary>
-    private static void RefuseEmptied(VClusterBackupRequest request, Manifest? last, ClusterCapture capture)
+    private static void RefuseEmptied(VClusterBackupRequest request, List<Manifest> points, ClusterCapture capture)
     {
         if (capture.Kinds.All(kind => kind.Problem is not null))
         {
@@ -155,17 +149,10 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
                 "give the user in the Secret the right to list");
         }
 
-        if (request.Settings.MayBeEmptied)
-        {
-            return;
-        }
-
-        var before = last?.Facts is { } facts && facts.TryGetProperty("tenantObjects", out var value) ? value.GetInt32() : 0;
-        var now = capture.Kinds.Sum(kind => kind.Objects.Count(IsTenants));
-        if (before >= NoticeableObjects && now < before / 100)
+        if (!request.Settings.MayBeEmptied && EmptiedCheck.Of(Enumerable.Reverse(points).Select(point => point.Facts), EmptiedCheck.Count(capture)) is { } lost)
         {
             throw new EngineException(
-                "vcluster-emptied", ErrorKind.Conflict, $"the cluster's namespaces hold {now} objects, and the last backup had {before}",
+                "vcluster-emptied", ErrorKind.Conflict, lost,
                 "look whether this is the right cluster and what happened to it; where it is meant, set VCluster:MayBeEmptied for this source");
         }
     }
@@ -239,13 +226,22 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         return placed;
     }
 
-    private static async Task StoreHostAsync(VClusterAccess access, ClusterCapture host, BackupSession session, CancellationToken cancellationToken)
+    /// <summary>Volumes are objects of the whole host, which whoever may only enter the namespace does not see: the tenant's own are captured all the same.</summary>
+    private static async Task StoreHostAsync(VClusterAccess access, ClusterCapture host, BackupSession session, List<string> warnings, CancellationToken cancellationToken)
     {
         var volumes = new CapturedKind(new KubeResource("", "v1", "persistentvolumes", "PersistentVolume", false));
         using (volumes)
         {
-            var all = await KubeListing.AllAsync(access.Host, volumes.Resource, null, null, cancellationToken).ConfigureAwait(false);
-            volumes.Add([.. all.Where(value => value["spec"]?["claimRef"]?["namespace"]?.GetValue<string>() == access.Namespace)]);
+            try
+            {
+                var all = await KubeListing.AllAsync(access.Host, volumes.Resource, null, null, cancellationToken).ConfigureAwait(false);
+                volumes.Add([.. all.Where(value => value["spec"]?["claimRef"]?["namespace"]?.GetValue<string>() == access.Namespace)]);
+            }
+            catch (EngineException fault) when (fault.Code != "api-unreachable")
+            {
+                warnings.Add($"on the host, persistentvolumes could not be listed and are not in this restore point: {fault.Message}");
+            }
+
             static bool IsSecret(CapturedKind kind) => kind.Resource is { Group: "", Plural: "secrets" };
             await StoreKindsAsync(session, VClusterArtifacts.HostObjects, [.. host.Kinds.Where(kind => !IsSecret(kind)), volumes], null, cancellationToken).ConfigureAwait(false);
             await StoreKindsAsync(session, VClusterArtifacts.HostSecrets, [.. host.Kinds.Where(IsSecret)], null, cancellationToken).ConfigureAwait(false);
@@ -253,7 +249,8 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     }
 
     private static IEnumerable<string> HostWarnings(ClusterCapture host) =>
-        host.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"on the host, {kind.Resource.Name} could not be listed and are not in this restore point: {kind.Problem}");
+        host.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"on the host, {kind.Resource.Name} could not be listed and are not in this restore point: {kind.Problem}")
+            .Concat(host.Catalogue.Problems.Select(group => $"on the host, API group {group.Key} cannot be asked, and what it has in the namespace is not in this restore point: {group.Value}"));
 
     private static async Task StoreBytesAsync(BackupSession session, string artifact, string kind, byte[] bytes, CancellationToken cancellationToken)
     {

@@ -33,6 +33,9 @@ public sealed record KubernetesClusterOptions
     /// <summary>Who runs it; this process's user where null.</summary>
     public ServerUser? RunAs { get; init; }
 
+    /// <summary>Called each time when etcd has been started, before the API server is.</summary>
+    public Func<CancellationToken, Task>? OnStore { get; init; }
+
     /// <summary>Loaded machines take minutes for what an idle one does in four seconds.</summary>
     public TimeSpan StartTimeout { get; init; } = TimeSpan.FromSeconds(180);
 }
@@ -158,6 +161,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             LocalFolder.CreatePrivate(EtcdData, options.RunAs);
             _etcd = Describe("etcd", options.Binaries.Etcd, EtcdArguments());
             await _etcd.StartAsync(token => AnswersAsync(EtcdUrl + "/health", token), cancellationToken).ConfigureAwait(false);
+            await (options.OnStore?.Invoke(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
         }
 
         if (_api?.IsAlive != true)

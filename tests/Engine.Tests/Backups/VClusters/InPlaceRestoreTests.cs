@@ -39,10 +39,11 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Assert.True((await api.PatchAsync(ConfigMap, Json("""{"data":{"LOG_LEVEL":"ransomed"}}"""), Ct)).IsSuccess);
         }
 
-        await MakeNewerClaimAsync(lab, cluster);
+        await MakeNewerClaimAsync(lab, cluster, "newer");
         // Other tests of this cluster may have left their former stores, which nobody removes but a person.
         var former = Directory.GetDirectories(cluster.DataDirectory, "etcd.before-*");
-        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var ledger = new PauseLedger(_folder.Combine("pauses"), lab.Registry);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System, ledger), TimeProvider.System);
         var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
         Assert.Contains(plan.Notes, note => note.Contains("pv-newer", StringComparison.Ordinal) && note.Contains("Retain", StringComparison.Ordinal));
@@ -56,7 +57,21 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Assert.True((await api.PatchAsync(Database, Json("""{"spec":{"replicas":7}}"""), Ct)).IsSuccess);
         }
 
-        var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test"), Ct);
+        var (late, records) = (Task.CompletedTask, new Dictionary<string, PauseRecord?>());
+        var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test", Log: (_, line) =>
+        {
+            records[line] = ledger.Find("tenant-a");
+            // A claim that is made while the cluster stops, which takes longer.
+            late = line == "stop" ? MakeNewerClaimAsync(lab, cluster, "late") : late;
+        }), Ct);
+        await late;
+        // Who looks through the ledger starts it whatever becomes of this process, but not without its store.
+        Assert.Null(records["stop"]);
+        Assert.Equal(("R-1 of a test", cluster.DataDirectory), (records["exchange"]?.Purpose, records["exchange"]?.Store));
+        Assert.NotNull(records["start"]);
+        Assert.Null(records["verify"]);
+        Assert.Null(ledger.Find("tenant-a"));
+        Assert.DoesNotContain(outcome.Warnings, warning => warning.Contains("kind Pod", StringComparison.Ordinal));
         TestContext.Current.SendDiagnosticMessage(string.Join(", ", outcome.Phases!.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s")));
         Assert.Equal(["unpack", "compare", "protect", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));
 
@@ -64,7 +79,11 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         Assert.Equal(uid, Uid(await restored.GetAsync(Gone, Ct)));
         Assert.Equal("info", (await restored.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
-        Assert.Equal("Retain", (await host.GetAsync("/api/v1/persistentvolumes/pv-newer", Ct))["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
+        foreach (var name in (string[])["pv-newer", "pv-late"])
+        {
+            Assert.Equal("Retain", (await host.GetAsync("/api/v1/persistentvolumes/" + name, Ct))["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
+        }
+
         var workload = await host.GetAsync($"/apis/apps/v1/namespaces/{cluster.Namespace}/statefulsets/{cluster.Name}", Ct);
         Assert.Null(workload["metadata"]!["annotations"]?["loft.sh/paused"]);
 
@@ -87,7 +106,11 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var volume = await host.GetAsync("/api/v1/persistentvolumes/pv-newer", Ct);
         Assert.Equal("Delete", volume["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
         Assert.Null(volume["metadata"]!["annotations"]?[VolumeRetention.FormerAnnotation]);
-        foreach (var path in (string[])[$"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/newer-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-newer"])
+        foreach (var path in (string[])
+            [
+                $"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/newer-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-newer",
+                $"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/late-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-late",
+            ])
         {
             await host.DeleteAsync(path, null, Ct);
             await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), Ct);
@@ -139,6 +162,62 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
     }
 
     [Fact]
+    public async Task Claim_that_was_being_deleted_when_it_was_captured_is_endangered_too()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await MakeNewerClaimAsync(lab, cluster, "going");
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        try
+        {
+            using var access = await VClusterAccess.OpenAsync(KubernetesLab.Settings(lab, cluster), TimeProvider.System, Ct);
+            var one = new CapturedObject("v1", "PersistentVolumeClaim", "team-0000", "going", "u", VClusterArtifacts.Resources, 0, 0, "d", IsTerminating: false);
+            Assert.DoesNotContain(await InPlaceRestore.EndangeredAsync(access, [one], Ct), claim => claim.Volume == "pv-going");
+            Assert.Contains(await InPlaceRestore.EndangeredAsync(access, [one with { IsTerminating = true }], Ct), claim => claim.Volume == "pv-going");
+        }
+        finally
+        {
+            foreach (var path in (string[])[$"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/going-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-going"])
+            {
+                await host.DeleteAsync(path, null, CancellationToken.None);
+                await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), CancellationToken.None);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Cluster_that_was_scaled_to_nothing_before_is_so_after_the_way_back_and_that_is_said()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
+        using var access = await VClusterAccess.OpenAsync(((VClusterTarget)target).Settings, TimeProvider.System, Ct);
+        var (pause, scale) = (new ClusterPause(access, TimeProvider.System), access.Workload.PathOf(access.Namespace, access.Name) + "/scale");
+        Assert.True((await access.Host.PatchAsync(scale, Json("""{"spec":{"replicas":0}}"""), Ct)).IsSuccess);
+        try
+        {
+            Assert.True(await pause.WaitStoppedAsync(Ct));
+            var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            var lines = new List<string>();
+
+            var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-3 of a test", Log: (_, line) => lines.Add(line)), Ct));
+
+            Assert.Equal("vcluster-not-ready", fault.Code);
+            Assert.EndsWith("the former store is back in its place; the cluster is as it was before, with no replicas, and was not started", lines[^1], StringComparison.Ordinal);
+            Assert.False(cluster.ControlPlane.IsRunning);
+        }
+        finally
+        {
+            await access.Host.PatchAsync(scale, Json("""{"spec":{"replicas":1}}"""), CancellationToken.None);
+        }
+
+        Assert.True(await pause.WaitReadyAsync(Ct));
+    }
+
+    [Fact]
     public async Task Paused_cluster_of_a_dead_backup_is_resumed_by_the_next_one()
     {
         var lab = await kubernetes.GetAsync(Ct);
@@ -163,6 +242,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         Assert.True(result.OverallPassed, string.Join("; ", result.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}")));
         Assert.Contains("etcd's snapshot has its hash", result.Steps[3].Reason, StringComparison.Ordinal);
         Assert.Contains("equal field by field", result.Steps[4].Reason, StringComparison.Ordinal);
+        Assert.StartsWith("etcd's snapshot starts, with ", result.Steps[4].Reason, StringComparison.Ordinal);
         Assert.NotNull(result.MeasuredRestoreSeconds);
     }
 
@@ -177,7 +257,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         repository, null, null, Ct);
 
     /// <summary>A host's claim that the syncer made for one that the restore point does not have.</summary>
-    private static async Task MakeNewerClaimAsync(LabKubernetes lab, LabVirtualCluster cluster)
+    private static async Task MakeNewerClaimAsync(LabKubernetes lab, LabVirtualCluster cluster, string name)
     {
         using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
         var volume = Json("""{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"pv-newer"},"spec":{"capacity":{"storage":"1Gi"},"accessModes":["ReadWriteOnce"],"persistentVolumeReclaimPolicy":"Delete","hostPath":{"path":"/nowhere"}}}""");
@@ -187,6 +267,9 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
              "spec":{"accessModes":["ReadWriteOnce"],"volumeName":"pv-newer","storageClassName":"","resources":{"requests":{"storage":"1Gi"}}}}
             """);
         claim["metadata"]!["labels"]!["vcluster.loft.sh/managed-by"] = cluster.Name;
+        claim["metadata"]!["name"] = $"{name}-x-team-0000-x-tenant";
+        claim["metadata"]!["annotations"]!["vcluster.loft.sh/object-name"] = name;
+        (volume["metadata"]!["name"], claim["spec"]!["volumeName"]) = ($"pv-{name}", $"pv-{name}");
         Assert.True((await host.CreateAsync("/api/v1/persistentvolumes", volume, false, Ct)).IsSuccess);
         Assert.True((await host.CreateAsync($"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims", claim, false, Ct)).IsSuccess);
     }

@@ -24,6 +24,7 @@ public sealed class ObjectPatienceTests : IDisposable
     [InlineData(504)]
     [InlineData(429)]
     [InlineData(0)]
+    [InlineData(-1)]
     public async Task Server_that_is_away_or_busy_for_a_while_ends_no_restore(int answer)
     {
         var plan = Plan(Create("a"), Create("b"), Create("c"));

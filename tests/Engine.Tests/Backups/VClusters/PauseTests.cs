@@ -107,6 +107,40 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
     }
 
     [Fact]
+    public async Task Restore_that_died_is_left_to_its_run_and_never_started_without_its_store()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var (settings, ledger) = (KubernetesLab.Settings(lab, lab.Clusters[0]), Ledger(s_dead));
+        using var access = await VClusterAccess.OpenAsync(settings, TimeProvider.System, Ct);
+        var store = Directory.CreateDirectory(_folder.Combine("volume")).FullName;
+        ledger.Write(_source, access, settings, Purpose, store);
+        Assert.True(await new ClusterPause(access, TimeProvider.System).PauseAsync(Purpose, Ct));
+        try
+        {
+            var time = new HastyTime();
+            var keeper = new LeftPauses(ledger, catalog.Pool, time, NullLogger<LeftPauses>.Instance);
+            await Task.Delay(TimeSpan.FromHours(1), time, Ct);
+            // Between the two renames there is no etcd in it: a cluster that starts now begins an empty one.
+            Assert.Equal(1, await keeper.UndoAsync(Ct));
+            Directory.CreateDirectory(Path.Combine(store, "etcd"));
+            // Its run is taken up with the same start of the console.
+            Assert.Equal(1, await keeper.UndoAsync(Ct));
+            Assert.False(lab.Clusters[0].ControlPlane.IsRunning);
+            Assert.Single(ledger.Left());
+
+            await Task.Delay(TimeSpan.FromMinutes(3), time, Ct);
+            Assert.Equal(0, await keeper.UndoAsync(Ct));
+            Assert.Empty(ledger.Left());
+        }
+        finally
+        {
+            await new ClusterPause(access, TimeProvider.System).ResumePatientlyAsync(Purpose);
+        }
+
+        Assert.True(await new ClusterPause(access, TimeProvider.System).WaitReadyAsync(Ct));
+    }
+
+    [Fact]
     public async Task Record_stays_while_the_host_does_not_answer_and_what_a_living_process_holds_is_left_alone()
     {
         var lab = await kubernetes.GetAsync(Ct);

@@ -130,6 +130,48 @@ public sealed class VClusterBackupTests(KubernetesLab kubernetes) : IDisposable
     }
 
     [Fact]
+    public async Task Host_that_may_only_be_entered_in_its_namespace_is_captured_as_far_as_it_may_be()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        var (accounts, rights) = ($"/api/v1/namespaces/{cluster.Namespace}/serviceaccounts", $"/apis/rbac.authorization.k8s.io/v1/namespaces/{cluster.Namespace}");
+        await MakeAsync(accounts, """{"apiVersion":"v1","kind":"ServiceAccount","metadata":{"name":"within"}}""");
+        await MakeAsync(rights + "/roles", """{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"Role","metadata":{"name":"within"},"rules":[{"apiGroups":["*"],"resources":["*"],"verbs":["*"]}]}""");
+        await MakeAsync(rights + "/rolebindings", $$"""
+            {"apiVersion":"rbac.authorization.k8s.io/v1","kind":"RoleBinding","metadata":{"name":"within"},"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"within"},
+             "subjects":[{"kind":"ServiceAccount","name":"within","namespace":"{{cluster.Namespace}}"}]}
+            """);
+        try
+        {
+            var token = await host.CreateAsync(accounts + "/within/token", ClusterClient.Json("""{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{}}"""), false, Ct);
+            var kubeconfig = _folder.Write("within", Encoding.UTF8.GetBytes($$"""
+                apiVersion: v1
+                kind: Config
+                clusters: [ { name: c, cluster: { server: "{{lab.Host.Server}}", certificate-authority: "{{lab.Host.Keys.Authority}}" } } ]
+                users: [ { name: u, user: { token: "{{token.Body!["status"]!["token"]}}" } } ]
+                contexts: [ { name: x, context: { cluster: c, user: u } } ]
+                current-context: x
+                """));
+            await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+
+            var captured = await CaptureAsync(KubernetesLab.Settings(lab, cluster) with { Kubeconfig = kubeconfig }, repository);
+
+            Assert.Contains(captured.Inventory.Warnings, warning => warning.StartsWith("on the host, persistentvolumes could not be listed", StringComparison.Ordinal));
+            Assert.Contains("kind: StatefulSet", await TextAsync(repository, captured.Manifest, VClusterArtifacts.HostObjects), StringComparison.Ordinal);
+        }
+        finally
+        {
+            foreach (var path in (string[])[rights + "/rolebindings/within", rights + "/roles/within", accounts + "/within"])
+            {
+                await host.DeleteAsync(path, null, CancellationToken.None);
+            }
+        }
+
+        async Task MakeAsync(string path, string json) => Assert.True((await host.CreateAsync(path, ClusterClient.Json(json), false, Ct)).IsSuccess);
+    }
+
+    [Fact]
     public async Task Store_that_nobody_described_is_a_warning_not_a_silence()
     {
         var lab = await kubernetes.GetAsync(Ct);

@@ -47,6 +47,8 @@ public sealed class KubeApi : IDisposable
     /// <summary>Its address, for messages.</summary>
     public string Address => _endpoint.Server.GetLeftPart(UriPartial.Authority);
 
+    internal TimeProvider Time => _time;
+
     /// <summary>Requests that were sent.</summary>
     public long Requests => Interlocked.Read(ref _requests);
 

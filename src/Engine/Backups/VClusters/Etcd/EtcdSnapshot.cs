@@ -1,13 +1,9 @@
 using System.IO.Pipelines;
-using System.Net.Security;
 using System.Security.Cryptography;
-using System.Security.Cryptography.X509Certificates;
 using Etcdserverpb;
 using Grpc.Core;
 using Grpc.Net.Client;
 using Hexabase.DrConsole.Engine.Estate;
-using Hexabase.DrConsole.Engine.Servers;
-using Hexabase.DrConsole.Engine.Trust;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
 
@@ -21,11 +17,15 @@ internal sealed class EtcdSnapshot : IDisposable
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
     private readonly EtcdSettings _settings;
     private readonly GrpcChannel _channel;
+    private readonly TimeSpan _longestSilence;
 
-    public EtcdSnapshot(EtcdSettings settings)
+    /// <param name="settings">How etcd is reached.</param>
+    /// <param name="longestSilence">So long the next part of a snapshot may take; a minute where null.</param>
+    public EtcdSnapshot(EtcdSettings settings, TimeSpan? longestSilence = null)
     {
         _settings = settings;
-        _channel = GrpcChannel.ForAddress(settings.Endpoint, new GrpcChannelOptions { HttpHandler = Handler(settings), MaxReceiveMessageSize = null, DisposeHttpClient = true });
+        _longestSilence = longestSilence ?? TimeSpan.FromMinutes(1);
+        _channel = EtcdChannel.Open(settings);
     }
 
     /// <summary>Filled when the snapshot was read to its end and its hash was right.</summary>
@@ -74,11 +74,16 @@ internal sealed class EtcdSnapshot : IDisposable
         try
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-            using var call = new Etcdserverpb.Maintenance.MaintenanceClient(_channel).Snapshot(new SnapshotRequest(), cancellationToken: cancellationToken);
+            // A server that is frozen, or whose disk is, keeps its connection: only the silence tells.
+            using var silence = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            silence.CancelAfter(_longestSilence);
+            using var call = new Etcdserverpb.Maintenance.MaintenanceClient(_channel).Snapshot(new SnapshotRequest(), cancellationToken: silence.Token);
             var held = Array.Empty<byte>();
-            await foreach (var part in call.ResponseStream.ReadAllAsync(cancellationToken).ConfigureAwait(false))
+            while (await call.ResponseStream.MoveNext(silence.Token).ConfigureAwait(false))
             {
-                var bytes = part.Blob.Memory;
+                // What is behind this may take as long as it likes to store it.
+                silence.CancelAfter(Timeout.InfiniteTimeSpan);
+                var bytes = call.ResponseStream.Current.Blob.Memory;
                 Bytes += bytes.Length;
                 // The last 32 bytes of everything are the hash: as many are held back until more has come.
                 byte[] joined = [.. held, .. bytes.Span];
@@ -86,6 +91,7 @@ internal sealed class EtcdSnapshot : IDisposable
                 hash.AppendData(joined.AsSpan(0, known));
                 held = joined[known..];
                 await writer.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+                silence.CancelAfter(_longestSilence);
             }
 
             var computed = hash.GetHashAndReset();
@@ -97,6 +103,10 @@ internal sealed class EtcdSnapshot : IDisposable
             }
 
             Sha256 = Convert.ToHexStringLower(computed);
+        }
+        catch (Exception exception) when (exception is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled } && !cancellationToken.IsCancellationRequested)
+        {
+            fault = Unreachable($"it has sent nothing of its snapshot for {_longestSilence.TotalSeconds:0} s", exception);
         }
         catch (RpcException exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -111,25 +121,9 @@ internal sealed class EtcdSnapshot : IDisposable
         await writer.CompleteAsync(fault).ConfigureAwait(false);
     }
 
-    private EngineException Unreachable(RpcException exception) => new(
-        "etcd-unreachable", ErrorKind.Unavailable, $"etcd at {_settings.Endpoint} does not answer: {exception.Status.Detail}",
+    private EngineException Unreachable(RpcException exception) => Unreachable(exception.Status.Detail, exception);
+
+    private EngineException Unreachable(string why, Exception exception) => new(
+        "etcd-unreachable", ErrorKind.Unavailable, $"etcd at {_settings.Endpoint} does not answer: {why}",
         "check that it runs, and VCluster:Etcd with its certificates", exception) { IsTransient = true };
-
-    private static SocketsHttpHandler Handler(EtcdSettings settings)
-    {
-        var tls = new SslClientAuthenticationOptions();
-        if (settings.CertificateAuthority is { } authority)
-        {
-            tls.CertificateChainPolicy = TrustedRoots.Of(authority);
-        }
-
-        if (settings is { Certificate: { } certificate, Key: { } key })
-        {
-            var client = X509Certificate2.CreateFromPemFile(certificate, key);
-            tls.ClientCertificates = [client];
-            tls.LocalCertificateSelectionCallback = (_, _, _, _, _) => client;
-        }
-
-        return new SocketsHttpHandler { SslOptions = tls, ConnectTimeout = TimeSpan.FromSeconds(15), EnableMultipleHttp2Connections = true };
-    }
 }

@@ -20,17 +20,23 @@ public sealed record EndangeredClaim(string Claim, string Volume, string Reclaim
 /// Puts a virtual cluster's etcd back where it was: stop, restore the snapshot beside the living directory, exchange the two
 /// by renames, start, verify. Objects keep their identity. The former directory stays beside it until somebody removes it.
 /// </summary>
-public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
+/// <param name="registry">Records the processes that are started.</param>
+/// <param name="time">The clock.</param>
+/// <param name="pauses">Keeps what is paused on this machine; null where nothing looks through it.</param>
+public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, PauseLedger? pauses = null)
 {
     private static readonly TimeSpan s_lookFor = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(2);
 
     /// <summary>Claims that were made after the restore point, or whose virtual one is not in it.</summary>
-    public static async Task<IReadOnlyList<EndangeredClaim>> EndangeredAsync(VClusterAccess access, StoredObjects stored, CancellationToken cancellationToken)
+    /// <param name="access">The cluster.</param>
+    /// <param name="index">The restore point's objects. One that was being deleted is none of them: the older store goes on deleting it.</param>
+    /// <param name="cancellationToken">Ends the looking.</param>
+    public static async Task<IReadOnlyList<EndangeredClaim>> EndangeredAsync(VClusterAccess access, IReadOnlyList<CapturedObject> index, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(access);
-        ArgumentNullException.ThrowIfNull(stored);
-        var known = (await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false)).Where(one => one.Key is { Kind: "PersistentVolumeClaim", Group: "" })
+        ArgumentNullException.ThrowIfNull(index);
+        var known = index.Where(one => one is { Key: { Kind: "PersistentVolumeClaim", Group: "" }, IsTerminating: false })
             .Select(one => (one.Namespace, one.Name)).ToHashSet();
         var claims = await VolumeRetention.ClaimsAsync(access, cancellationToken).ConfigureAwait(false);
         var found = new List<EndangeredClaim>();
@@ -67,23 +73,24 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(compare);
         var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
-        var stored = new StoredObjects(repository, manifest);
+        var index = await new StoredObjects(repository, manifest).ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
         var places = Places.Of(target.Store!, operation);
         var phases = new List<RestorePhase>();
         var pause = new ClusterPause(access, time);
+        var held = new RecordedPause(pause, pauses, manifest.Source, access, target, operation);
         if (!places.IsExchanged)
         {
             if (!Directory.Exists(places.Former))
             {
                 await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
-                if (!await pause.IsHeldAsync(operation, cancellationToken).ConfigureAwait(false))
+                if (!await held.IsHeldAsync(cancellationToken).ConfigureAwait(false))
                 {
                     // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
                     await PhaseAsync("compare", compare).ConfigureAwait(false);
                 }
 
-                await PhaseAsync("protect", () => ProtectAsync(access, stored, operation, log, cancellationToken)).ConfigureAwait(false);
+                await PhaseAsync("protect", () => ProtectAsync(access, index, operation, log, cancellationToken)).ConfigureAwait(false);
             }
 
             await ExchangeAsync().ConfigureAwait(false);
@@ -91,7 +98,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
 
         await PhaseAsync("start", async () =>
         {
-            await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
+            await held.StartAsync().ConfigureAwait(false);
             if (!await pause.WaitReadyAsync(cancellationToken).ConfigureAwait(false))
             {
                 throw new EngineException("vcluster-not-ready", ErrorKind.Unavailable, $"{access.Name} does not become ready with the restored store", $"look at its log; its former store is {places.Former}");
@@ -100,7 +107,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         IdentityCheck? found = null;
         await PhaseAsync("verify", async () =>
         {
-            found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
+            found = await LookAsync(access, target, index, log, cancellationToken).ConfigureAwait(false);
             if (!found.IsAsStored)
             {
                 throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
@@ -112,17 +119,22 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         {
             try
             {
-                await PhaseAsync("stop", () => RequirePausedAsync(access, pause, operation, cancellationToken)).ConfigureAwait(false);
-                await PhaseAsync("exchange", () =>
+                await PhaseAsync("stop", async () =>
                 {
+                    await held.StopAsync(cancellationToken).ConfigureAwait(false);
+                    // Claims may have been made until the very last.
+                    await ProtectAsync(access, index, operation, log, cancellationToken).ConfigureAwait(false);
+                }).ConfigureAwait(false);
+                await PhaseAsync("exchange", async () =>
+                {
+                    await held.RequireStoppedAsync(cancellationToken).ConfigureAwait(false);
                     places.Exchange();
-                    return Task.CompletedTask;
                 }).ConfigureAwait(false);
             }
             catch when (Directory.Exists(places.Living))
             {
                 // A cancel or a fault must not leave the tenant stopped; without a store it must not be started, it would begin an empty one.
-                await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
+                await held.StartAsync().ConfigureAwait(false);
                 throw;
             }
         }
@@ -143,33 +155,39 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(target);
         using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        var found = await LookAsync(access, target, stored, log, cancellationToken).ConfigureAwait(false);
+        var found = await LookAsync(access, target, await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false), log, cancellationToken).ConfigureAwait(false);
         return found.IsAsStored
             ? new InPlaceFinding(true, string.Join("; ", found.Warnings().Concat(found.LeftOut).Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")))
             : new InPlaceFinding(false, found.MissingText);
     }
 
     /// <summary>Puts the former store back where the exchange has taken place, and starts what was stopped.</summary>
+    /// <param name="target">The cluster, with the directory of its volume.</param>
+    /// <param name="source">The source's name.</param>
+    /// <param name="operation">Names the run.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     /// <returns>What was found; null where nothing was.</returns>
-    public async Task<string?> UndoAsync(VClusterTarget target, string operation, CancellationToken cancellationToken)
+    public async Task<string?> UndoAsync(VClusterTarget target, string source, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
-        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        // A host that is away for a moment must not leave the tenant stopped.
+        using var access = await new ServerPatience(time).AskAsync(() => VClusterAccess.OpenAsync(target.Settings, time, cancellationToken), cancellationToken).ConfigureAwait(false);
         var places = Places.Of(target.Store!, operation);
         var pause = new ClusterPause(access, time);
+        var held = new RecordedPause(pause, pauses, source, access, target, operation);
         var exchanged = Directory.Exists(places.Former);
         var resumed = false;
         try
         {
             if (exchanged)
             {
-                await RequirePausedAsync(access, pause, operation, cancellationToken).ConfigureAwait(false);
+                await held.StopAsync(cancellationToken).ConfigureAwait(false);
                 places.ExchangeBack();
             }
         }
         finally
         {
-            resumed = Directory.Exists(places.Living) && await pause.ResumePatientlyAsync(operation).ConfigureAwait(false);
+            resumed = Directory.Exists(places.Living) && await held.StartAsync().ConfigureAwait(false);
         }
 
         // All of the cluster's Secrets are in it, in the clear.
@@ -182,17 +200,9 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
         return exchanged ? $"the former store is back in its place; {started}" : resumed ? started : null;
     }
 
-    private static async Task RequirePausedAsync(VClusterAccess access, ClusterPause pause, string operation, CancellationToken cancellationToken)
+    private static async Task ProtectAsync(VClusterAccess access, IReadOnlyList<CapturedObject> index, string operation, Action<string, string>? log, CancellationToken cancellationToken)
     {
-        if (!await pause.PauseAsync(operation, cancellationToken).ConfigureAwait(false))
-        {
-            throw new EngineException("vcluster-paused", ErrorKind.Conflict, $"{access.Name} is paused by somebody else", "resume it, or let them; then restore again");
-        }
-    }
-
-    private static async Task ProtectAsync(VClusterAccess access, StoredObjects stored, string operation, Action<string, string>? log, CancellationToken cancellationToken)
-    {
-        foreach (var claim in await EndangeredAsync(access, stored, cancellationToken).ConfigureAwait(false))
+        foreach (var claim in await EndangeredAsync(access, index, cancellationToken).ConfigureAwait(false))
         {
             if (claim is { Volume.Length: > 0, ReclaimPolicy: not "Retain" })
             {
@@ -235,10 +245,9 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time)
     /// ago does not answer for everything at once, so it is looked at for a minute before it is judged.
     /// </summary>
     private async Task<IdentityCheck> LookAsync(
-        VClusterAccess access, VClusterTarget target, StoredObjects stored, Action<string, string>? log, CancellationToken cancellationToken)
+        VClusterAccess access, VClusterTarget target, IReadOnlyList<CapturedObject> index, Action<string, string>? log, CancellationToken cancellationToken)
     {
         using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         var began = time.GetTimestamp();
         while (true)
         {

@@ -6,6 +6,9 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <summary>What is sent to a server for an object.</summary>
 internal static class ObjectBodies
 {
+    /// <summary>On a Namespace: its own name, which its server puts there.</summary>
+    private const string NameLabel = "kubernetes.io/metadata.name";
+
     private static readonly string[] s_assigned = ["clusterIP", "clusterIPs", "volumeName", "nodeName"];
 
     /// <summary>Gives a document its name and namespace in the target, and the node ports that it shall keep.</summary>
@@ -15,6 +18,11 @@ internal static class ObjectBodies
         if (target.Namespace.Length > 0)
         {
             document["metadata"]!["namespace"] = target.Namespace;
+        }
+
+        if (one.Key is { Kind: "Namespace", Group: "" } && document["metadata"]!["labels"] is JsonObject labels && labels.ContainsKey(NameLabel))
+        {
+            labels[NameLabel] = target.Name;
         }
 
         // Rights name the namespaces of those who have them, and a volume that of its claim.

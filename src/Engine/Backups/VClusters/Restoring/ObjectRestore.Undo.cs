@@ -15,6 +15,9 @@ public sealed partial class ObjectRestore
 
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>When the first of the created objects that an undo found was made, by the server's clock; null where it found none.</summary>
+    public DateTimeOffset? FirstMadeAt { get; private set; }
+
     /// <summary>
     /// Takes back what the journal says, last first: what was created is deleted if it is still that very object, what was
     /// changed becomes what it was. Returns how many were, and sentences for what could not be taken back.
@@ -107,7 +110,9 @@ public sealed partial class ObjectRestore
             KubeAnswer answer;
             if (one.Action == ObjectAction.Create)
             {
+                FirstMadeAt = FirstMadeAt is { } first && first < ClaimUse.MadeAt(live) ? first : ClaimUse.MadeAt(live);
                 answer = await api.DeleteAsync(path, uid, cancellationToken).ConfigureAwait(false);
+                ServerPatience.Require(answer, $"taking back {one.Target}");
                 if (answer.IsSuccess || answer.Status == 404)
                 {
                     // An object in the answer is one that waits for its finalizers or its containers; a Status says that it is gone.
@@ -130,11 +135,7 @@ public sealed partial class ObjectRestore
                 }
             }
 
-            if (ServerPatience.IsOfTheServer(answer))
-            {
-                throw answer.ToFault($"taking back {one.Target}");
-            }
-
+            ServerPatience.Require(answer, $"taking back {one.Target}");
             if (answer.Status != 409 || attempt == Attempts)
             {
                 return (answer.Message, false);

@@ -143,6 +143,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         var answer = one.Action == ObjectAction.Create
             ? await CreateAsync(one, resource, cancellationToken).ConfigureAwait(false)
             : await ChangeAsync(one, path, cancellationToken).ConfigureAwait(false);
+        ServerPatience.Require(answer, $"restoring {one.Target}");
         if (answer.IsSuccess)
         {
             return answer.Body!["metadata"]!["uid"]!.GetValue<string>();
@@ -156,11 +157,6 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         if (answer.Status == 409)
         {
             throw Drifted(one);
-        }
-
-        if (ServerPatience.IsOfTheServer(answer))
-        {
-            throw answer.ToFault($"restoring {one.Target}");
         }
 
         _failed.Add($"{one.Target}: {answer.Message}");
@@ -241,11 +237,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
                 return live["metadata"]!["uid"]!.GetValue<string>();
             }
 
-            if (ServerPatience.IsOfTheServer(answer))
-            {
-                throw answer.ToFault($"restoring {one.Target}");
-            }
-
+            ServerPatience.Require(answer, $"restoring {one.Target}");
             if (answer.Status != 409 || attempt == Attempts)
             {
                 throw Drifted(one);
@@ -317,11 +309,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         for (var attempt = 1; ; attempt++)
         {
             var answer = await api.PatchAsync(path, patch, cancellationToken).ConfigureAwait(false);
-            if (ServerPatience.IsOfTheServer(answer))
-            {
-                throw answer.ToFault($"setting the owners of {one.Target}");
-            }
-
+            ServerPatience.Require(answer, $"setting the owners of {one.Target}");
             if (answer.Status != 409 || attempt == Attempts)
             {
                 return answer;

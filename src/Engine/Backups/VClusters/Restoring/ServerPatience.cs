@@ -11,8 +11,20 @@ internal sealed class ServerPatience(TimeProvider time)
     private static readonly TimeSpan s_longest = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(1);
 
-    /// <summary>True for an answer that says something of the server and nothing of what it was asked.</summary>
-    public static bool IsOfTheServer(KubeAnswer answer) => answer.Status is >= 500 or 429;
+    /// <summary>Refuses an answer that says something of the server and nothing of what it was asked: also a success that was cut short on the way.</summary>
+    /// <exception cref="EngineException">It is transient.</exception>
+    public static void Require(KubeAnswer answer, string what)
+    {
+        if (answer.Status is >= 500 or 429)
+        {
+            throw answer.ToFault(what);
+        }
+
+        if (answer is { IsSuccess: true, Body: null })
+        {
+            throw new EngineException("api-unreachable", ErrorKind.Unavailable, $"{what}: the API server's answer is no object", "look at what is between the console and the API server") { IsTransient = true };
+        }
+    }
 
     /// <summary>Asks until there is an answer, or a fault that does not pass.</summary>
     /// <exception cref="EngineException">The last fault, where the server stayed as it was for two minutes, or one that asking again does not mend.</exception>

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Hexabase.DrConsole.Engine.Backups.VClusters;
+
+/// <summary>
+/// Whether a cluster has lost nearly everything since it was backed up before. A listing that succeeds and finds nothing is what a
+/// wrong address, an emptied store or a disaster looks like; as a restore point it would push the good ones out. Each kind is
+/// compared with the last restore point that listed it: one that could not list it says nothing of it.
+/// </summary>
+internal static class EmptiedCheck
+{
+    /// <summary>The fact of a restore point that has the counts.</summary>
+    public const string Fact = "tenantKinds";
+
+    private const string Total = "tenantObjects";
+
+    /// <summary>Fewer objects than this may vanish but for a few without a question.</summary>
+    private const int Noticeable = 1000;
+
+    /// <summary>Fewer than this may vanish altogether.</summary>
+    private const int Few = 100;
+
+    /// <summary>Kinds that controllers make and remove: a tenant that is scaled to nothing has none.</summary>
+    private static readonly string[] s_comeAndGo = ["pods", "replicasets.apps", "controllerrevisions.apps", "jobs.batch", "endpoints", "endpointslices.discovery.k8s.io"];
+
+    /// <summary>How many of the objects that count each listed kind has.</summary>
+    public static SortedDictionary<string, int> Count(ClusterCapture capture) => new(
+        capture.Kinds.Where(kind => kind.Problem is null).ToDictionary(kind => kind.Resource.Name, kind => kind.Objects.Count(IsTenants)), StringComparer.Ordinal);
+
+    /// <summary>The counts as a fact of a restore point; kinds without any are in it too, since they were listed.</summary>
+    public static JsonObject FactOf(ClusterCapture capture) => new(Count(capture).Select(kind => KeyValuePair.Create(kind.Key, (JsonNode?)JsonValue.Create(kind.Value))));
+
+    /// <summary>True for an object that people or what they run have made: every cluster has others.</summary>
+    public static bool IsTenants(CapturedObject one) =>
+        one.Namespace.Length > 0 && one.Namespace != "default" && !one.Namespace.StartsWith("kube-", StringComparison.Ordinal);
+
+    /// <summary>What has vanished, for a message; null where nothing has that counts.</summary>
+    /// <param name="before">The facts of the source's restore points, newest first.</param>
+    /// <param name="now">How many objects each kind has that was listed now.</param>
+    public static string? Of(IEnumerable<JsonElement?> before, IReadOnlyDictionary<string, int> now)
+    {
+        var known = new Dictionary<string, int>(StringComparer.Ordinal);
+        int? newest = null;
+        foreach (var facts in before.OfType<JsonElement>())
+        {
+            if (newest is null && facts.TryGetProperty(Total, out var total))
+            {
+                newest = total.GetInt32();
+            }
+
+            if (facts.TryGetProperty(Fact, out var kinds))
+            {
+                foreach (var kind in kinds.EnumerateObject())
+                {
+                    known.TryAdd(kind.Name, kind.Value.GetInt32());
+                }
+            }
+        }
+
+        var lost = now.Where(kind => !s_comeAndGo.Contains(kind.Key) && IsLoss(known.GetValueOrDefault(kind.Key), kind.Value, few: Noticeable)).OrderByDescending(kind => known[kind.Key]).Select(kind => kind.Key).FirstOrDefault();
+        if (lost is not null)
+        {
+            return $"the cluster's namespaces hold {now[lost]} {lost}, and the last backup that could list them had {known[lost]}";
+        }
+
+        var (was, all) = (Math.Max(newest ?? 0, now.Keys.Sum(kind => known.GetValueOrDefault(kind))), now.Values.Sum());
+        return IsLoss(was, all, Few) ? $"the cluster's namespaces hold {all} objects, and the last backup had {was}" : null;
+    }
+
+    private static bool IsLoss(int before, int now, int few) => (before >= Noticeable && now < before / 100) || (before >= few && now == 0);
+}
