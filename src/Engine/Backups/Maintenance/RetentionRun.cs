@@ -103,6 +103,10 @@ public sealed class RetentionRun(
             }
 
             kept.AddRange(report.Kept);
+            if (await repository.ClearWalLeftoversAsync(context.Cancellation) is { Objects: > 0 } cleared)
+            {
+                context.Log("wal", $"{tier.Name}: {Counted.Of(cleared.Objects, "piece")} of WAL segments cleared away that are there whole, {cleared.Bytes:N0} bytes");
+            }
         }
         catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.Denied)
         {
