@@ -262,7 +262,8 @@ internal static class SourceCommands
 
     private sealed record BackupReport(long RunId, string? RestorePointId, string Status, long? Bytes, long? StoredBytes, double? Seconds);
 
-    private sealed record RestoreReport(long RunId, string Status, double? Seconds, int NotRestored, int Warnings)
+    /// <summary>The contract's three members; what was not restored shows in the exit code and in the text.</summary>
+    private sealed record RestoreReport(long RunId, string Status, double? Seconds, [property: JsonIgnore] int NotRestored, [property: JsonIgnore] int Warnings)
     {
         /// <summary>The status, with what a person must not overlook.</summary>
         [JsonIgnore]
