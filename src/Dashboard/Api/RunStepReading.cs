@@ -23,7 +23,7 @@ internal sealed class RunStepReading(RunStore runs, RecoveryCatalog recoveries)
         var last = lines.Values.Select(stretch => stretch.Last).DefaultIfEmpty().Max();
         return RunKinds.IsOfPlan(run.Kind) && await recoveries.FindAsync(run.Id, cancellationToken) is { } recovery
             ? new RunStanding(ApiRecovery.Of(recovery), [.. (await recoveries.StepsAsync(run.Id, cancellationToken)).Select(step => new ApiStep(
-                step.Position, step.Name, step.Part, RecoveryNames.Of(step.State), step.Attempt, step.RollbackError ?? step.Error, step.StartedAt, step.RollbackEndedAt ?? step.EndedAt,
+                step.Position, step.Name, step.Part, RecoveryNames.Of(step.State), step.Attempt, step.Fault, step.StartedAt, step.RollbackEndedAt ?? step.EndedAt,
                 lines.GetValueOrDefault(step.Name)))], last)
             : new RunStanding(null, [.. (await runs.StepsAsync(run.Id, cancellationToken)).Select(step => new ApiStep(
                 step.Position, step.Name, null, step.State, step.Attempt, null, step.IntentAt, step.EndedAt, lines.GetValueOrDefault(step.Name)))], last);

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Health;
@@ -19,11 +20,11 @@ internal sealed class SourcesAtWork(NpgsqlDataSource catalog, ProtectedEstate es
         [.. await RecoveringAsync(cancellationToken), .. await RestoredAsync(cancellationToken)];
 
     private Task<IReadOnlyList<string>> RecoveringAsync(CancellationToken cancellationToken) => catalog.Command(
-        """
+        $"""
         SELECT o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
           JOIN LATERAL (
             SELECT max(greatest(s.started_at, s.acted_at, s.ended_at, s.rollback_started_at, s.rollback_ended_at)) AS at
-            FROM recovery_step s WHERE s.run_id = r.id AND s.action NOT IN ('check_services', 'switch_traffic')) last ON last.at IS NOT NULL
+            FROM recovery_step s WHERE s.run_id = r.id AND {SourceClaims.Changes}) last ON last.at IS NOT NULL
         WHERE NOT c.is_drill AND (r.state IN ('queued', 'running') OR (r.state = 'waiting' AND last.at > clock_timestamp() - $1))
         """, MayWait).ListAsync(row => row.GetString(0), cancellationToken);
 

@@ -9,14 +9,16 @@ public sealed record SourceClaim(RunId Run, string Source);
 /// <summary>Which runs have begun to change a source. Two of them would undo each other's work, and a backup beside one would hold a mixture.</summary>
 internal static class SourceClaims
 {
+    /// <summary>True of a step <c>s</c> that changes its source: to look whether services answer, and to lead clients elsewhere, does not.</summary>
+    internal const string Changes = "s.action NOT IN ('check_services', 'switch_traffic')";
+
     private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
 
-    /// <remarks>To look whether services answer, and to lead clients elsewhere, changes nothing of what is backed up.</remarks>
     private const string Recoveries =
         $"""
         SELECT r.id, o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
         WHERE {IsOpen} AND NOT c.is_drill AND o.source = ANY ($1)
-          AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND s.action NOT IN ('check_services', 'switch_traffic'))
+          AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND {Changes})
         ORDER BY r.id LIMIT 1
         """;
 

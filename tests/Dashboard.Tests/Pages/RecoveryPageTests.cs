@@ -102,6 +102,15 @@ public sealed class RecoveryPageTests : ControlTests
     }
 
     [Fact]
+    public void Step_whose_way_back_failed_says_why_it_failed_itself_too()
+    {
+        RecoveryStepRow[] rows = [Row(1, StepState.RollbackFailed, -6, -5) with { Error = "the disk is full", RollbackError = "no server starts" }, Row(2, StepState.Pending), Row(3, StepState.Pending)];
+        var timeline = Render<StepTimeline>(with => with.Add(one => one.Plan, s_plan).Add(one => one.Rows, rows).Add(one => one.From, Start.AddMinutes(-9)));
+
+        Assert.Contains("the disk is full; its way back failed: no server starts", timeline.Markup, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Time_counts_from_the_confirmation_of_the_incident()
     {
         var strip = RecoveryFigures.Of(Running, Reading(), Time);

@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Support;
 /// An API server with a few kinds in memory that answers as a test wants it: what real ones answer in moments that no test can choose.
 /// It knows identity, resource versions and finalizers, and nothing else.
 /// </summary>
-internal sealed class ScriptedApi : IDisposable
+internal sealed class ScriptedApi : IAsyncDisposable
 {
     private static readonly string[] s_verbs = ["create", "delete", "get", "list", "patch", "update"];
     private readonly TemporaryFolder _folder = new();
@@ -98,11 +98,11 @@ internal sealed class ScriptedApi : IDisposable
         Put(path, value);
     }
 
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         Api.Dispose();
         _listener.Close();
-        _serving.GetAwaiter().GetResult();
+        await _serving;
         _folder.Dispose();
     }
 

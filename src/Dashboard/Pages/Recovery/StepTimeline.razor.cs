@@ -121,7 +121,10 @@ public partial class StepTimeline
         _ => "pending",
     };
 
-    private static string? Detail(RecoveryStepRow row) => row.RollbackError is { } stuck ? Figures.Format(RecoveryTexts.WayBackFailed, stuck) : row.Error ?? row.Reason ?? row.Verification ?? row.EffectText;
+    /// <summary>A step whose way back failed says why it failed itself too: who puts it right by hand needs both.</summary>
+    private static string? Detail(RecoveryStepRow row) => row.RollbackError is { } stuck
+        ? string.Join("; ", new[] { row.Error, Figures.Format(RecoveryTexts.WayBackFailed, stuck) }.OfType<string>())
+        : row.Error ?? row.Reason ?? row.Verification ?? row.EffectText;
 
     private static string EstimateText(PlannedStep step) => step.MeasuredFrom > 0
         ? Figures.Format(RecoveryTexts.EstimateMeasured, Figures.Duration(TimeSpan.FromSeconds(step.EstimateSeconds)), step.MeasuredFrom)

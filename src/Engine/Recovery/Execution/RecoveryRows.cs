@@ -123,6 +123,9 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
     /// <summary>Why its way back failed; null where it did not.</summary>
     public string? RollbackError { get; init; }
 
+    /// <summary>Why it failed, and why its way back did; null where neither did.</summary>
+    public string? Fault => RollbackError is null ? Error : $"{(Error is null ? "" : $"{Error}; ")}its way back failed: {RollbackError}";
+
     /// <summary>True where the target may have been changed by it.</summary>
     public bool MayHaveActed => Attempt > 0 && State != StepState.RolledBack;
 }

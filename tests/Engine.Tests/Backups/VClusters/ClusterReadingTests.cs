@@ -10,7 +10,7 @@ using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 
 /// <summary>Kinds that cannot be read, and clusters that have lost what they had.</summary>
-public sealed class ClusterReadingTests : IDisposable
+public sealed class ClusterReadingTests : IAsyncDisposable
 {
     private readonly ScriptedApi _server = new();
 
@@ -133,7 +133,7 @@ public sealed class ClusterReadingTests : IDisposable
         Assert.Equal("shop", document["metadata"]!["labels"]!["team"]!.GetValue<string>());
     }
 
-    public void Dispose() => _server.Dispose();
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private void PutPod(string name, string made, string claim, string phase = "Running") => _server.Put($"/api/v1/namespaces/shop/pods/{name}", Json($$$"""
         {"metadata":{"name":"{{{name}}}","namespace":"shop","creationTimestamp":"{{{made}}}"},"spec":{"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"{{{claim}}}"}}]},"status":{"phase":"{{{phase}}}"}}

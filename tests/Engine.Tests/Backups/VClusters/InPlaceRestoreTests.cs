@@ -106,15 +106,8 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var volume = await host.GetAsync("/api/v1/persistentvolumes/pv-newer", Ct);
         Assert.Equal("Delete", volume["spec"]!["persistentVolumeReclaimPolicy"]!.GetValue<string>());
         Assert.Null(volume["metadata"]!["annotations"]?[VolumeRetention.FormerAnnotation]);
-        foreach (var path in (string[])
-            [
-                $"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/newer-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-newer",
-                $"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/late-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-late",
-            ])
-        {
-            await host.DeleteAsync(path, null, Ct);
-            await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), Ct);
-        }
+        await DropClaimAsync(host, cluster, "newer");
+        await DropClaimAsync(host, cluster, "late");
     }
 
     [Fact]
@@ -177,11 +170,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         }
         finally
         {
-            foreach (var path in (string[])[$"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/going-x-team-0000-x-tenant", "/api/v1/persistentvolumes/pv-going"])
-            {
-                await host.DeleteAsync(path, null, CancellationToken.None);
-                await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), CancellationToken.None);
-            }
+            await DropClaimAsync(host, cluster, "going");
         }
     }
 
@@ -255,6 +244,16 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Settings = KubernetesLab.Settings(lab, lab.Clusters[0]),
         },
         repository, null, null, Ct);
+
+    /// <summary>Takes away what <see cref="MakeNewerClaimAsync"/> made, also where the test was cancelled.</summary>
+    private static async Task DropClaimAsync(KubeApi host, LabVirtualCluster cluster, string name)
+    {
+        foreach (var path in (string[])[$"/api/v1/namespaces/{cluster.Namespace}/persistentvolumeclaims/{name}-x-team-0000-x-tenant", $"/api/v1/persistentvolumes/pv-{name}"])
+        {
+            await host.DeleteAsync(path, null, CancellationToken.None);
+            await host.PatchAsync(path, Json("""{"metadata":{"finalizers":null}}"""), CancellationToken.None);
+        }
+    }
 
     /// <summary>A host's claim that the syncer made for one that the restore point does not have.</summary>
     private static async Task MakeNewerClaimAsync(LabKubernetes lab, LabVirtualCluster cluster, string name)

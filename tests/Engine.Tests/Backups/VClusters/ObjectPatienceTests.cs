@@ -12,7 +12,7 @@ using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 
 /// <summary>A restore of objects, and its way back, at a server that is away, busy or written to by others for a moment.</summary>
-public sealed class ObjectPatienceTests : IDisposable
+public sealed class ObjectPatienceTests : IAsyncDisposable
 {
     private const string Maps = "/api/v1/namespaces/shop/configmaps";
     private readonly ScriptedApi _server = new();
@@ -222,7 +222,7 @@ public sealed class ObjectPatienceTests : IDisposable
         Assert.Equal(ObjectAction.Create, Assert.Single(plan.Objects).Action);
     }
 
-    public void Dispose() => _server.Dispose();
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
 
     private Task<ObjectRestoreResult> RestoreAsync(ObjectRestorePlan plan) => new ObjectRestore(_server.Api, _journal, new HastyTime()).ExecuteAsync(plan, plan.Hash, null, Ct);
 
