@@ -45,7 +45,11 @@ public sealed class KeepingTests(PublishedConsole console) : ConsoleVisit(consol
         var chart = admin.Page.Locator(".ladder [data-slots]");
         await chart.FocusAsync();
         await Expect(admin.Page.Locator(".ladder .said")).ToContainTextAsync("Restored");
+        var newest = await admin.Page.Locator(".ladder .said").InnerTextAsync();
         await chart.PressAsync("ArrowLeft");
+        await Expect(admin.Page.Locator(".ladder .said")).Not.ToHaveTextAsync(newest);
+        // The slot before may hold a backup where these tests began before midnight; the oldest never does.
+        await chart.PressAsync("Home");
         await Expect(admin.Page.Locator(".ladder .said")).ToContainTextAsync("Not due yet");
         await admin.Page.GetByLabel("Weekly", new() { Exact = true }).FillAsync("0");
         await admin.Page.GetByLabel("Monthly", new() { Exact = true }).FillAsync("0");

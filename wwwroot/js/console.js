@@ -32,9 +32,9 @@
     }
   });
 
-  // Arrows move inside a chart of slots; the page must not scroll away under it.
+  // Arrows, Home and End move inside a chart of slots; the page must not scroll away under it.
   document.addEventListener("keydown", (event) => {
-    if (event.key.startsWith("Arrow") && event.target.matches?.("[data-slots]")) {
+    if ((event.key.startsWith("Arrow") || event.key === "Home" || event.key === "End") && event.target.matches?.("[data-slots]")) {
       event.preventDefault();
     }
   });

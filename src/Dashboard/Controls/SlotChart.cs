@@ -4,7 +4,7 @@ using Microsoft.AspNetCore.Components.Web;
 
 namespace Hexabase.DrConsole.Dashboard.Controls;
 
-/// <summary>A chart of slots in lines: arrows move between them, the line below says what is under focus, Enter opens it.</summary>
+/// <summary>A chart of slots in lines: arrows, Home and End move between them, the line below says what is under focus, Enter opens it.</summary>
 public abstract class SlotChart : ComponentBase
 {
     private (int Line, int Place)? _active;
@@ -54,6 +54,12 @@ public abstract class SlotChart : ComponentBase
             case "ArrowDown":
                 Move(1, 0);
                 break;
+            case "Home":
+                MoveToEnd(1);
+                break;
+            case "End":
+                MoveToEnd(-1);
+                break;
             case "Enter":
                 Open();
                 break;
@@ -93,6 +99,24 @@ public abstract class SlotChart : ComponentBase
         }
 
         _active = from;
+    }
+
+    /// <summary>To the first slot of the line, seen in that direction.</summary>
+    private void MoveToEnd(int right)
+    {
+        if ((_active ?? Newest()) is not { } here)
+        {
+            return;
+        }
+
+        for (var place = right > 0 ? 0 : Lines[here.Line].Count - 1; place >= 0 && place < Lines[here.Line].Count; place += right)
+        {
+            if (Lines[here.Line][place] is not null)
+            {
+                _active = (here.Line, place);
+                return;
+            }
+        }
     }
 
     private (int Line, int Place)? Inside(int line, int place) =>

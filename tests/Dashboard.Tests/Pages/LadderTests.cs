@@ -99,6 +99,10 @@ public sealed class LadderTests : ControlTests
         chart.Find(".chart").KeyDown("ArrowLeft");
         chart.Find(".chart").KeyDown("ArrowLeft");
         Assert.Equal("a: Not due yet. younger", chart.Find(".said").TextContent);
+        chart.Find(".chart").KeyDown("End");
+        Assert.Equal("c: Read back. here", chart.Find(".said").TextContent);
+        chart.Find(".chart").KeyDown("Home");
+        Assert.Equal("a: Not due yet. younger", chart.Find(".said").TextContent);
     }
 
     private IRenderedComponent<LadderChart> Chart() => Render<LadderChart>(parameters => parameters
