@@ -26,7 +26,7 @@ internal static class LiveBenchmark
     {
         await using var console = await BenchConsole.StartAsync(work, program, ct);
         using var playwright = await Playwright.CreateAsync();
-        await using var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Headless = true, Args = ["--no-sandbox", "--disable-gpu"] });
+        await using var browser = await playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = new[] { "/usr/bin/chromium-headless-shell", "/usr/bin/chromium" }.First(File.Exists), Headless = true, Args = ["--no-sandbox", "--disable-gpu"] });
         var admin = await SignInAsync(browser, console, "admin", console.AdminPassword);
         await EventsAsync(console, admin, events, ct);
         await RecoveriesAsync(console, browser, admin, recoveries, ct);

@@ -18,6 +18,8 @@ public sealed class PublishedConsole : IAsyncLifetime
     /// <summary>The protected source.</summary>
     public const string Source = "orders";
 
+    private static readonly string[] s_browsers = ["/usr/bin/chromium-headless-shell", "/usr/bin/chromium"];
+
     private static readonly string[] s_browserArguments =
     [
         "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -60,7 +62,7 @@ public sealed class PublishedConsole : IAsyncLifetime
         WriteConfiguration(lab);
         await StartAsync(CancellationToken.None);
         _playwright = await Playwright.CreateAsync();
-        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = "/usr/bin/chromium", Headless = true, Args = s_browserArguments });
+        _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions { ExecutablePath = s_browsers.First(File.Exists), Headless = true, Args = s_browserArguments });
         Assertions.SetDefaultExpectTimeout(30_000);
     }
 
