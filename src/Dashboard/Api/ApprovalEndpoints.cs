@@ -12,16 +12,17 @@ namespace Hexabase.DrConsole.Dashboard.Api;
 /// <param name="SubjectHash">What an answer must name: the hash of exactly what will run.</param>
 /// <param name="Approved">How many have approved, of the <paramref name="Needed"/>.</param>
 /// <param name="State"><c>open</c>, <c>granted</c>, <c>used</c>, <c>declined</c>, <c>expired</c> or <c>void</c>.</param>
+/// <param name="Review">What somebody wrote who looked at it after the glass was broken; null while that is due, and where it was not.</param>
 public sealed record ApiGate(
     long Id, long Run, string RunKind, string Source, int? Step, string SubjectHash, string Risk, int Needed, int Approved, string Requester, string State, DateTimeOffset OpenedAt,
-    DateTimeOffset ApproveUntil, DateTimeOffset? GrantedAt, DateTimeOffset? ClosedAt, string? ClosedWhy, bool IsBreakGlass)
+    DateTimeOffset ApproveUntil, DateTimeOffset? GrantedAt, DateTimeOffset? ClosedAt, string? ClosedWhy, bool IsBreakGlass, string? ReviewedBy, string? Review)
 {
     internal static ApiGate Of(GateStanding standing)
     {
         var gate = standing.Gate;
         return new ApiGate(
             gate.Id, gate.Run.Value, standing.RunKind, standing.Source, gate.Step, gate.SubjectHash, gate.Risk, gate.Needed, standing.Approved, gate.Requester, RecoveryNames.Of(gate.State),
-            gate.OpenedAt, gate.ApproveUntil, gate.GrantedAt, gate.ClosedAt, gate.ClosedWhy, gate.IsBreakGlass);
+            gate.OpenedAt, gate.ApproveUntil, gate.GrantedAt, gate.ClosedAt, gate.ClosedWhy, gate.IsBreakGlass, gate.ReviewedBy, gate.Review);
     }
 }
 
@@ -36,6 +37,9 @@ public sealed record ApiVote(string Person, bool Approves, string Reason, string
 /// <param name="Act"><c>approve</c>, <c>decline</c> or <c>break-glass</c>.</param>
 public sealed record ApiGateAnswer(string Act, string SubjectHash, string Reason, string? Incident, string Password);
 
+/// <summary>The review of a gate where the glass was broken, with the person's password anew.</summary>
+public sealed record ApiGateReview(string Review, string Password);
+
 /// <summary>The inbox of gates; takes answers from people, never from tokens.</summary>
 internal static class ApprovalEndpoints
 {
@@ -48,17 +52,15 @@ internal static class ApprovalEndpoints
             await FindAsync(gates, gate, ct), [.. (await gates.VotesAsync(gate, ct)).Select(vote => new ApiVote(vote.Person, vote.Approves, vote.Reason, vote.Incident, vote.At, vote.Counts))])))
             .Produces<ApiGateDetail>();
         api.MapPost("/approvals/{gate:long}/answer", AnswerAsync).Produces<ApiGate>();
+        api.MapPost("/approvals/{gate:long}/review", ReviewAsync).Produces<ApiGate>();
     }
 
     /// <summary>The same rule as on the page: a person, signed in, with the password of this moment and the role of this moment.</summary>
     private static async Task<IResult> AnswerAsync(long gate, ApiGateAnswer answer, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
     {
-        if (context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
+        if (await RefuseTokenAsync(gate, answer.Act, context, answering, gates, ct) is { } refused)
         {
-            const string why = "a token cannot answer at a gate";
-            await FindAsync(gates, gate, ct);
-            await answering.RefuseTokenAsync(ApiEndpoints.ActorOf(context), answer.Act, gate, why, ct);
-            return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person answers, with the session's cookie and their password.");
+            return refused;
         }
 
         if (!GateAnswering.IsAct(answer.Act))
@@ -67,13 +69,41 @@ internal static class ApprovalEndpoints
         }
 
         await FindAsync(gates, gate, ct);
-        return await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct) switch
-        {
-            Said.Password => ApiProblems.PasswordWrong,
-            Said.Role => ApiProblems.RoleMissing,
-            _ => Results.Ok(await FindAsync(gates, gate, ct)),
-        };
+        return await TellAsync(
+            await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct), gates, gate, ct);
     }
+
+    private static async Task<IResult> ReviewAsync(long gate, ApiGateReview review, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    {
+        if (await RefuseTokenAsync(gate, GateAnswering.Review, context, answering, gates, ct) is { } refused)
+        {
+            return refused;
+        }
+
+        await FindAsync(gates, gate, ct);
+        return await TellAsync(await answering.ReviewAsync(ApiEndpoints.ActorOf(context), review.Password, gate, review.Review, ct), gates, gate, ct);
+    }
+
+    /// <summary>Null where a person asks.</summary>
+    private static async Task<IResult?> RefuseTokenAsync(long gate, string act, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    {
+        if (!context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
+        {
+            return null;
+        }
+
+        const string why = "a token cannot answer at a gate";
+        await FindAsync(gates, gate, ct);
+        await answering.RefuseTokenAsync(ApiEndpoints.ActorOf(context), act, gate, why, ct);
+        return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person answers, with the session's cookie and their password.");
+    }
+
+    private static async Task<IResult> TellAsync(Said said, ApprovalCatalog gates, long gate, CancellationToken ct) => said switch
+    {
+        Said.Password => ApiProblems.PasswordWrong,
+        Said.Role => ApiProblems.RoleMissing,
+        _ => Results.Ok(await FindAsync(gates, gate, ct)),
+    };
 
     private static async Task<ApiGate> FindAsync(ApprovalCatalog gates, long gate, CancellationToken ct) => await gates.StandingsAsync([gate], ct) is [var found]
         ? ApiGate.Of(found)

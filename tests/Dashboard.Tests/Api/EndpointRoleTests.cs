@@ -56,6 +56,7 @@ public sealed partial class EndpointRoleTests
         ["GET /api/v1/approvals/{gate:long}"] = s_all,
         // Whoever may answer is asked for with the password, by the role of that moment (ApiTests).
         ["POST /api/v1/approvals/{gate:long}/answer"] = s_all,
+        ["POST /api/v1/approvals/{gate:long}/review"] = s_all,
         ["GET /api/v1/drills"] = s_all,
         ["GET /api/v1/drills/due"] = s_all,
         ["GET /api/v1/drills/{run:long}"] = s_all,

@@ -143,6 +143,29 @@ public sealed class ApiTests(ApiConsole console)
     }
 
     [Fact]
+    public async Task The_review_after_broken_glass_is_written_by_a_person_who_did_not_break_it()
+    {
+        const string password = "the password of the person";
+        using var breaker = await console.PersonAsync("brook", "Approver", password, Ct);
+        using var other = await console.PersonAsync("rita", "Approver", password, Ct);
+        var gate = await console.OpenGateAsync("olga");
+        await console.Catalog.Command("INSERT INTO approval_vote (gate, person, vote, reason, incident) VALUES ($1, 'brook', 'approve', 'nobody else is awake', 'INC-1')", gate).RunAsync(Ct);
+        await console.Catalog.Command("UPDATE approval_gate SET is_break_glass = true, state = 'used', granted_at = clock_timestamp() WHERE id = $1", gate).RunAsync(Ct);
+        var (path, review) = ($"/api/v1/approvals/{gate}/review", new { review = "it was right to, seen in daylight", password });
+        Assert.Contains((await ReadAsync(await GetAsync("viewer", "/api/v1/approvals/reviews-due"))).EnumerateArray(), one => one.GetProperty("id").GetInt64() == gate);
+
+        Assert.Equal("person-needed", await ApiConsole.CodeOfAsync(await PostAsync("admin", path, review), HttpStatusCode.Forbidden, Ct));
+        Assert.Equal("password-wrong", await ApiConsole.CodeOfAsync(await other.PostAsJsonAsync(path, new { review.review, password = "a guess" }, Ct), HttpStatusCode.Forbidden, Ct));
+        Assert.Equal("approval-refused", await ApiConsole.CodeOfAsync(await breaker.PostAsJsonAsync(path, review, Ct), HttpStatusCode.Forbidden, Ct));
+        Assert.Equal("gate-unknown", await ApiConsole.CodeOfAsync(await other.PostAsJsonAsync("/api/v1/approvals/999999/review", review, Ct), HttpStatusCode.NotFound, Ct));
+
+        var written = await ReadAsync(await other.PostAsJsonAsync(path, review, Ct));
+        Assert.Equal(("rita", review.review), (written.GetProperty("reviewedBy").GetString(), written.GetProperty("review").GetString()));
+        Assert.DoesNotContain((await ReadAsync(await GetAsync("viewer", "/api/v1/approvals/reviews-due"))).EnumerateArray(), one => one.GetProperty("id").GetInt64() == gate);
+        Assert.Equal("approval-refused", await ApiConsole.CodeOfAsync(await other.PostAsJsonAsync(path, review, Ct), HttpStatusCode.Forbidden, Ct));
+    }
+
+    [Fact]
     public async Task A_token_is_kept_as_a_digest_and_ends_at_once_when_it_is_revoked()
     {
         var token = (await console.Estate.RunAsync("token", "add", "brief", "--role", "Viewer")).AssertDone().Output.Trim();

@@ -11,6 +11,7 @@ internal sealed class GateAnswering(Reauthentication people, ApprovalDesk desk)
     public const string Approve = "approve";
     public const string Decline = "decline";
     public const string BreakGlass = "break-glass";
+    public const string Review = "review";
 
     public static bool IsAct(string? act) => act is Approve or Decline or BreakGlass;
 
@@ -43,6 +44,26 @@ internal sealed class GateAnswering(Reauthentication people, ApprovalDesk desk)
             BreakGlass => desk.BreakGlassAsync(answer, cancellationToken),
             _ => desk.DeclineAsync(answer, cancellationToken),
         });
+        return Said.Taken;
+    }
+
+    /// <summary>Takes the review that must follow where the glass was broken.</summary>
+    /// <exception cref="Engine.EngineException"><c>approval-refused</c>.</exception>
+    public async Task<Said> ReviewAsync(string name, string? password, long gate, string? review, CancellationToken cancellationToken)
+    {
+        var (person, said) = await people.OfApproverAsync(name, password, cancellationToken);
+        if (person is null)
+        {
+            return said;
+        }
+
+        if (said == Said.Role)
+        {
+            await desk.RecordRefusalAsync(new GateAnswer(gate, person.Name, "", review ?? "", ""), Review, $"the role {person.Role} may not review", cancellationToken);
+            return said;
+        }
+
+        await desk.ReviewAsync(gate, person.Name, review ?? "", cancellationToken);
         return Said.Taken;
     }
 
