@@ -61,7 +61,7 @@ public partial class GatePage : LivePage
 
     private PlannedStep? Step => _plan?.Steps.FirstOrDefault(step => step.Position == _gate!.Step);
 
-    private string Title => Step?.Title ?? _plan?.Title ?? Figures.Format(RecoveryTexts.OverOf, _restore?.Source ?? "");
+    private string Title => (Step?.Title ?? _plan?.Title) is { } title ? PlanWords.Of(title) : Figures.Format(RecoveryTexts.OverOf, _restore?.Source ?? "");
 
     private int Approved => _votes.Count(vote => vote is { Approves: true, Counts: true });
 

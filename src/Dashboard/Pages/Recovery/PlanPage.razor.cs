@@ -71,7 +71,7 @@ public partial class PlanPage : LivePage
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
-    private IReadOnlyList<Crumb> Crumbs => [new Crumb(RecoveryTexts.NavPlans, "/plans"), new Crumb(_template!.Title)];
+    private IReadOnlyList<Crumb> Crumbs => [new Crumb(RecoveryTexts.NavPlans, "/plans"), new Crumb(PlanWords.Of(_template!.Title))];
 
     private string Sentence => Figures.Format(RecoveryTexts.GateNeeds, _template!.GateIn(Estate).Approvals, _template.Gate.ApproveWithinMinutes);
 
