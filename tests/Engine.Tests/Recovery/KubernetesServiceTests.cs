@@ -97,7 +97,7 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         await app.CreateAsync($"/apis/autoscaling/v1/namespaces/{app.Namespace}/horizontalpodautoscalers",
             """{"apiVersion":"autoscaling/v1","kind":"HorizontalPodAutoscaler","metadata":{"name":"busy"},"spec":{"minReplicas":1,"maxReplicas":4,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"shop"} } }""");
         RecoveryPlan plan = hindered;
-        await UntilAsync(async () => !(plan = await PlanAsync()).Notes.Any(note => note.Contains("a step would fail", StringComparison.Ordinal)), () => string.Join('\n', plan.Notes), Ct);
+        await Eventually.UntilAsync(async () => !(plan = await PlanAsync()).Notes.Any(note => note.Contains("a step would fail", StringComparison.Ordinal)), () => string.Join('\n', plan.Notes), Ct);
 
         Assert.Contains(plan.Notes, note => note.Contains("HorizontalPodAutoscaler busy leaves Deployment", StringComparison.Ordinal));
         Assert.Contains(plan.Notes, note => note.EndsWith("selects app=shop,site=a now, the declared SelectorBack", StringComparison.Ordinal));
@@ -155,11 +155,11 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         await using var app = await LabApplication.StartAsync(kubernetes);
         await app.GrantAsync();
         IServiceControl service = new KubernetesService(app.Workload, TimeProvider.System);
-        await UntilAsync(async () => (await service.LookAsync(Ct)).Obstacles.Count == 0, () => "the rights", Ct);
+        await Eventually.UntilAsync(async () => (await service.LookAsync(Ct)).Obstacles.Count == 0, () => "the rights", Ct);
         app.HoldsPods = true;
         var lines = new List<string>();
         var stop = service.StopAsync(text => { lock (lines) { lines.Add(text); } }, Ct);
-        await UntilAsync(async () => (await app.ReplicasAsync()).Ready == 0 && Lines().Any(line => line.Contains("still there: Pod shop-", StringComparison.Ordinal)), () => string.Join('\n', Lines()), Ct);
+        await Eventually.UntilAsync(async () => (await app.ReplicasAsync()).Ready == 0 && Lines().Any(line => line.Contains("still there: Pod shop-", StringComparison.Ordinal)), () => string.Join('\n', Lines()), Ct);
         // A Pod that is ending is not ready any more, and writes all the same.
         Assert.False(stop.IsCompleted);
         Assert.True(await service.IsRunningAsync(Ct));
@@ -189,7 +189,7 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         await using var app = await LabApplication.StartAsync(kubernetes);
         await app.GrantAsync();
         var way = new KubernetesSwitch(app.Switch, TimeProvider.System);
-        await UntilAsync(async () => (await way.LookAsync(Ct)).Obstacles.Count == 0, () => "the rights", Ct);
+        await Eventually.UntilAsync(async () => (await way.LookAsync(Ct)).Obstacles.Count == 0, () => "the rights", Ct);
         var before = await way.CaptureAsync(Ct);
         Assert.False(await way.IsSwitchedAsync(Ct));
         await way.SwitchAsync(before, Ct);
@@ -211,7 +211,7 @@ public sealed class KubernetesServiceTests(KubernetesLab kubernetes, CatalogServ
         // No Pod answers for it: that is waited for as long as the step may take.
         await app.SelectAsync(SiteB);
         await app.ScaleAsync(0);
-        await UntilAsync(async () => await app.PodsAsync() == 0, () => "the end of all Pods", Ct);
+        await Eventually.UntilAsync(async () => await app.PodsAsync() == 0, () => "the end of all Pods", Ct);
         using var patience = new CancellationTokenSource();
         var waits = new TaskCompletionSource();
         var verify = way.VerifyAsync(line => { if (line.Contains("0 ready Pods of the new selector and 0 of others", StringComparison.Ordinal)) { waits.TrySetResult(); } }, patience.Token);

@@ -98,7 +98,7 @@ internal sealed class LabApplication : IAsyncDisposable
     public Task WaitReadyAsync(int wanted)
     {
         var last = (0, 0);
-        return UntilAsync(async () => (last = await ReplicasAsync()) == (wanted, wanted), () => $"{wanted} ready replicas: {last}", Ct);
+        return Eventually.UntilAsync(async () => (last = await ReplicasAsync()) == (wanted, wanted), () => $"{wanted} ready replicas: {last}", Ct);
     }
 
     /// <summary>The Pods that the Deployment has now, of whatever state.</summary>

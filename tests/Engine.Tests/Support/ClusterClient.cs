@@ -58,7 +58,7 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
     public async Task<ObjectRestorePlan> WaitPlanAsync(string options, Func<ObjectRestorePlan, bool> isSo, CancellationToken cancellationToken)
     {
         var plan = await PlanAsync(options, cancellationToken);
-        await UntilAsync(
+        await Eventually.UntilAsync(
             async () => isSo(plan) || isSo(plan = await PlanAsync(options, cancellationToken)),
             () => $"the plan of {options}: {string.Join("; ", plan.Objects.Select(one => $"{one.Action} {one.Target} {one.Reason}"))}", cancellationToken);
         return plan;
@@ -87,7 +87,7 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
 
         await Api.DeleteAsync(path, null, cancellationToken);
         JsonObject? last = null;
-        await UntilAsync(
+        await Eventually.UntilAsync(
             async () =>
             {
                 last = await Api.FindAsync(path, cancellationToken);
@@ -105,21 +105,10 @@ public class ClusterClient(KubernetesLab kubernetes) : IAsyncDisposable
     public async Task<JsonObject> WaitAsync(string path, Func<JsonObject, bool> isSo, CancellationToken cancellationToken)
     {
         JsonObject? last = null;
-        await UntilAsync(
+        await Eventually.UntilAsync(
             async () => (last = await Api.FindAsync(path, cancellationToken)) is not null && isSo(last),
             () => $"{path}: {last?.ToJsonString() ?? "it is not there"}", cancellationToken);
         return last!;
-    }
-
-    /// <summary>Waits until something is so; where it does not become so, the test fails with what was found last.</summary>
-    public static async Task UntilAsync(Func<Task<bool>> isSo, Func<string> found, CancellationToken cancellationToken)
-    {
-        var began = Stopwatch.GetTimestamp();
-        while (!await isSo())
-        {
-            Assert.True(Stopwatch.GetElapsedTime(began) < s_patience, $"waited {s_patience.TotalSeconds} s for {found()}");
-            await Task.Delay(50, cancellationToken);
-        }
     }
 
     public static RestoreSelection SelectionOf(string options) => ((VClusterTarget)RestoreTarget.Parse("vcluster:n/c?kubeconfig=/k&" + options, "/")).Selection;

@@ -16,7 +16,7 @@ internal static class NamespaceRemoval
         Assert.True(answer.IsSuccess || answer.Status is 404 or 409, $"{path}: {answer.Message}");
         var kinds = (await KubeDiscovery.DiscoverAsync(api, cancellationToken, "list", "delete")).Resources.Where(kind => kind.IsNamespaced).ToList();
         List<string> left = [];
-        await ClusterClient.UntilAsync(
+        await Eventually.UntilAsync(
             async () =>
             {
                 left = [.. (await Task.WhenAll(kinds.Select(kind => EmptyAsync(api, kind, ns, cancellationToken)))).SelectMany(names => names)];
@@ -29,7 +29,7 @@ internal static class NamespaceRemoval
             await api.ReplaceAsync(path + "/finalize", empty, false, cancellationToken);
         }
 
-        await ClusterClient.UntilAsync(async () => await api.FindAsync(path, cancellationToken) is null, () => $"the end of {ns}", cancellationToken);
+        await Eventually.UntilAsync(async () => await api.FindAsync(path, cancellationToken) is null, () => $"the end of {ns}", cancellationToken);
     }
 
     /// <summary>Deletes all objects of a kind, whatever holds them.</summary>

@@ -8,6 +8,8 @@ using Hexabase.DrConsole.Engine.Tests.Support;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Sets;
 
 /// <summary>All sources of a workspace are backed up together, and its application never stands still for nothing.</summary>
+// A catalog has one set open at a time: those that take one of a workspace with a Redis are not beside these.
+[Collection("Redis servers")]
 public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -64,13 +66,7 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
     public async Task Longest_hold_lets_the_application_go_on_before_the_parts_are_there()
     {
         await using var rig = await RigAsync(TimeSpan.FromSeconds(1));
-        var run = await TakeAsync(rig.Rig, before: async () =>
-        {
-            while (rig.Hooks().Count < 2)
-            {
-                await Task.Delay(50, Ct);
-            }
-        });
+        var run = await TakeAsync(rig.Rig, before: () => Eventually.UntilAsync(() => rig.Hooks().Count == 2, "both hooks", Ct));
 
         var set = Result(run);
         Assert.True(set.IsComplete, run.ErrorJson);
@@ -84,10 +80,7 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
         await using var rig = await RigAsync(TimeSpan.FromMinutes(5), quiesce: "echo held >> hooks; while [ ! -e begun ]; do sleep 0.05; done");
         var asked = await rig.Rig.Requests.RequestAsync(RunKinds.RecoverySet, rig.Workspace, null, new SetRequest(rig.Workspace), "tester", null, Ct);
         var taking = rig.Rig.AdvanceAsync(asked.Id);
-        while (!taking.IsCompleted && rig.Hooks().Count < 1)
-        {
-            await Task.Delay(50, Ct);
-        }
+        await Eventually.UntilAsync(() => taking.IsCompleted || rig.Hooks().Count == 1, "the hook", Ct);
 
         var scheduled = await rig.Rig.Requests.BackupAsync(rig.Rig.Source.Name, "schedule", Ct);
         rig.Rig.OnHandOver = child => rig.Rig.AdvanceAsync(child);
@@ -132,10 +125,7 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
         var open = await rig.Rig.Requests.BackupAsync(rig.Rig.Source.Name, "tester", Ct);
         rig.Rig.OnHandOver = child => rig.Rig.AdvanceAsync(child);
         var second = rig.Rig.AdvanceAsync(asked.Id);
-        while (rig.Hooks().Count < 2)
-        {
-            await Task.Delay(50, Ct);
-        }
+        await Eventually.UntilAsync(() => rig.Hooks().Count == 2, "both hooks", Ct);
 
         Assert.Equal(["held", "goes on"], rig.Hooks());
         await rig.Rig.AdvanceAsync(open.Id);

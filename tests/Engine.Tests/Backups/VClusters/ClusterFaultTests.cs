@@ -137,16 +137,18 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
         try
         {
             // The server's own view of its webhooks follows its store a moment later.
-            ObjectRestorePlan plan;
-            do
-            {
-                plan = await new RestorePlanner(api).PlanAsync(
-                    new StoredObjects(repository, captured.Manifest),
-                    new RestoreSelection { Namespaces = ["team-0002"], Kinds = ["ConfigMap"], Names = ["app-0"], NamespaceMap = new Dictionary<string, string> { ["team-0002"] = "default" } }, Ct);
-            }
-            while (plan.Objects[0].Action == ObjectAction.Create);
+            ObjectRestorePlan? plan = null;
+            await Eventually.UntilAsync(
+                async () =>
+                {
+                    plan = await new RestorePlanner(api).PlanAsync(
+                        new StoredObjects(repository, captured.Manifest),
+                        new RestoreSelection { Namespaces = ["team-0002"], Kinds = ["ConfigMap"], Names = ["app-0"], NamespaceMap = new Dictionary<string, string> { ["team-0002"] = "default" } }, Ct);
+                    return plan.Objects[0].Action != ObjectAction.Create;
+                },
+                () => "the webhook", Ct);
 
-            Assert.Equal(ObjectAction.Refuse, plan.Objects[0].Action);
+            Assert.Equal(ObjectAction.Refuse, plan!.Objects[0].Action);
             Assert.Contains("no.lab.hexabase.example", plan.Objects[0].Reason, StringComparison.Ordinal);
             Assert.Equal(500, plan.Objects[0].RefusedWith);
         }
@@ -183,28 +185,22 @@ public sealed class ClusterFaultTests(KubernetesLab kubernetes) : IDisposable
     public void Dispose() => _folder.Dispose();
 
     /// <summary>The lab starts a control plane that is not there although its StatefulSet wants it.</summary>
-    private static async Task WaitBackAsync(LabVirtualCluster cluster)
-    {
-        while (true)
+    private static Task WaitBackAsync(LabVirtualCluster cluster) => Eventually.UntilAsync(
+        async () =>
         {
             try
             {
                 using var api = KubernetesLab.Api(cluster);
                 await api.GetAsync("/readyz/ping?verbose", Ct);
+                return true;
             }
-            catch (EngineException fault) when (fault.Code == "api-unreachable")
+            catch (EngineException fault)
             {
-                await Task.Delay(200, Ct);
-                continue;
+                // Any other answers, if not with JSON.
+                return fault.Code != "api-unreachable";
             }
-            catch (EngineException)
-            {
-                // It answers, if not with JSON.
-            }
-
-            return;
-        }
-    }
+        },
+        () => "the control plane", Ct);
 
     private static async Task CreateAsync(KubeApi api, string path, JsonObject body)
     {

@@ -104,7 +104,7 @@ public sealed class EtcdSnapshotTests : IAsyncDisposable
             "--initial-advertise-peer-urls", peer, "--initial-cluster", "default=" + peer, "--unsafe-no-fsync", "--logger", "zap", "--log-level", "fatal",
         ]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         var address = new Uri(client);
-        await ClusterClient.UntilAsync(() => IsOpenAsync(address.Port), () => "etcd", Ct);
+        await Eventually.UntilAsync(() => IsOpenAsync(address.Port), () => "etcd", Ct);
         var registry = new ProcessRegistry(_folder.Combine("records"));
         for (var at = 0; at < megabytes; at++)
         {

@@ -89,10 +89,8 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
 
         // Controllers see what happens now: a namespace gets what they give it.
         Assert.True((await restored.CreateAsync("/api/v1/namespaces", Json("""{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"after-restore"}}"""), false, Ct)).IsSuccess);
-        while (await restored.FindAsync("/api/v1/namespaces/after-restore/serviceaccounts/default", Ct) is null)
-        {
-            await Task.Delay(100, Ct);
-        }
+        await Eventually.UntilAsync(
+            async () => await restored.FindAsync("/api/v1/namespaces/after-restore/serviceaccounts/default", Ct) is not null, () => "the namespace's service account", Ct);
 
         // Taken back, the cluster is as it was before, damage and all; a killed attempt had left a snapshot with all Secrets in it.
         var snapshot = Assert.Single(Directory.GetDirectories(cluster.DataDirectory, "etcd.before-*").Except(former)).Replace("etcd.before-", "etcd.restored-", StringComparison.Ordinal) + ".snapshot";

@@ -51,10 +51,7 @@ public sealed class NewClusterTests(KubernetesLab kubernetes) : IDisposable
         using var old = KubernetesLab.Api(lab.Clusters[0]);
         Assert.NotEqual((await old.GetAsync(Deployment, Ct))["metadata"]!["uid"]!.GetValue<string>(), (await api.GetAsync(Deployment, Ct))["metadata"]!["uid"]!.GetValue<string>());
         // Its own controllers take it up: they say that they have seen it.
-        while ((await api.GetAsync(Deployment, Ct)) is var deployment && deployment["status"]?["observedGeneration"] is null)
-        {
-            await Task.Delay(100, Ct);
-        }
+        await Eventually.UntilAsync(async () => (await api.GetAsync(Deployment, Ct))["status"]?["observedGeneration"] is not null, () => "the deployment's controller", Ct);
     }
 
     public void Dispose() => _folder.Dispose();

@@ -82,7 +82,7 @@ public sealed class ObjectPatienceTests : IAsyncDisposable
         using var cancel = new CancellationTokenSource();
         _server.Answers = (method, _) => method == "POST" ? 503 : null;
         var restore = new ObjectRestore(_server.Api, _journal, TimeProvider.System).ExecuteAsync(Plan(Create("a")), Plan(Create("a")).Hash, null, cancel.Token);
-        await ClusterClient.UntilAsync(() => Task.FromResult(_server.Asked.Any(one => one.Method == "POST")), () => "the first request", Ct);
+        await Eventually.UntilAsync(() => Task.FromResult(_server.Asked.Any(one => one.Method == "POST")), () => "the first request", Ct);
         await cancel.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => restore);
     }

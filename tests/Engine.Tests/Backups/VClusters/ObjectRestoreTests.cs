@@ -183,7 +183,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
         try
         {
             // The server's own view of its webhooks follows its store a moment later.
-            await ClusterClient.UntilAsync(async () => (await AskAsync()).Status == 500, () => "the webhook", Ct);
+            await Eventually.UntilAsync(async () => (await AskAsync()).Status == 500, () => "the webhook", Ct);
             var fault = await Assert.ThrowsAsync<EngineException>(() => new ObjectRestore(api, journal, new HastyTime()).ExecuteAsync(plan, plan.Hash, null, Ct));
             Assert.Equal(("api-refused", true), (fault.Code, fault.IsTransient));
             Assert.Contains("dead.lab.hexabase.example", fault.Message, StringComparison.Ordinal);
@@ -193,7 +193,7 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
             await api.DeleteAsync(Hooks + "/is-dead", null, Ct);
         }
 
-        await ClusterClient.UntilAsync(async () => (await AskAsync()).IsSuccess, () => "the end of the webhook", Ct);
+        await Eventually.UntilAsync(async () => (await AskAsync()).IsSuccess, () => "the end of the webhook", Ct);
         Assert.Equal(plan.Count(ObjectAction.Create), (await new ObjectRestore(api, journal, TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct)).Created);
 
         Task<KubeAnswer> AskAsync() =>

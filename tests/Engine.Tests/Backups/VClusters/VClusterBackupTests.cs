@@ -75,10 +75,18 @@ public sealed class VClusterBackupTests(KubernetesLab kubernetes) : IDisposable
         var first = await CaptureAsync(lab, repository);
         var second = await CaptureAsync(lab, repository);
         // The controllers of a cluster that was populated a moment ago still make what its objects ask for.
-        while (first.Inventory.Objects != second.Inventory.Objects)
-        {
-            (first, second) = (second, await CaptureAsync(lab, repository));
-        }
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                if (first.Inventory.Objects == second.Inventory.Objects)
+                {
+                    return true;
+                }
+
+                (first, second) = (second, await CaptureAsync(lab, repository));
+                return false;
+            },
+            () => "two backups with as many objects", Ct);
 
         foreach (var artifact in VClusterArtifacts.OfObjects)
         {

@@ -153,7 +153,7 @@ internal sealed class ClaimRig : IAsyncDisposable
     public async Task<JsonObject> WaitAsync(string path, Func<JsonObject, bool> isSo)
     {
         JsonObject? last = null;
-        await UntilAsync(async () => (last = await Api.FindAsync(path, Ct)) is not null && isSo(last), () => $"{path}: {last?.ToJsonString()}", Ct);
+        await Eventually.UntilAsync(async () => (last = await Api.FindAsync(path, Ct)) is not null && isSo(last), () => $"{path}: {last?.ToJsonString()}", Ct);
         return last!;
     }
 

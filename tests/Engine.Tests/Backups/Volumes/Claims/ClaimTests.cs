@@ -77,7 +77,7 @@ public sealed class ClaimTests(KubernetesLab kubernetes, CatalogServer catalog)
 
         // Another Pod of it has another mount of the same files; the mount that is gone is no volume that was emptied.
         await rig.Api.DeleteAsync(Of(rig.Namespace, "pods", "web-0"), null, Ct);
-        await UntilAsync(async () => await rig.Api.FindAsync(Of(rig.Namespace, "pods", "web-0"), Ct) is null, () => "the end of web-0", Ct);
+        await Eventually.UntilAsync(async () => await rig.Api.FindAsync(Of(rig.Namespace, "pods", "web-0"), Ct) is null, () => "the end of web-0", Ct);
         await RefusedAsync(rig, "claim-unmounted", "no running Pod uses it", claim => claim);
         await rig.AddPodAsync("web-1");
         var other = await RunningAsync(rig, "web-1");
@@ -118,7 +118,7 @@ public sealed class ClaimTests(KubernetesLab kubernetes, CatalogServer catalog)
 
         // The same claim of a volume that is there for us only while a Pod runs.
         await claims.Api.DeleteAsync(Of(claims.Namespace, "persistentvolumeclaims", Claim), null, Ct);
-        await UntilAsync(async () => await claims.Api.FindAsync(Of(claims.Namespace, "persistentvolumeclaims", Claim), Ct) is null, () => "the end of the claim", Ct);
+        await Eventually.UntilAsync(async () => await claims.Api.FindAsync(Of(claims.Namespace, "persistentvolumeclaims", Claim), Ct) is null, () => "the end of the claim", Ct);
         // Of the volume nothing is known then, and one probe alone says so.
         Directory.Move(claims.Data, claims.Data + ".moved");
         Assert.Equal([ProbeAnswer.Refused, ProbeAnswer.NotDetectable, ProbeAnswer.NotDetectable, ProbeAnswer.NotDetectable], await AskAsync(probes));

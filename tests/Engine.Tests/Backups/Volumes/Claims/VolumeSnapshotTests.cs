@@ -167,7 +167,7 @@ public sealed class VolumeSnapshotTests(KubernetesLab kubernetes, CatalogServer 
         await rig.Api.PatchAsync($"/apis/rbac.authorization.k8s.io/v1/namespaces/{rig.Namespace}/roles/r", Json("""{"rules":[{"apiGroups":["","snapshot.storage.k8s.io"],"resources":["*"],"verbs":["*"]}]}"""), Ct);
         var snapshots = new VolumeSnapshots(rig.Volume.SnapshotLedger, rig.Volume.Freeze(), catalog.Pool, TimeProvider.System);
         var start = new LeftSnapshots(rig.Volume.SnapshotLedger, snapshots, TimeProvider.System, NullLogger<LeftSnapshots>.Instance);
-        await UntilAsync(async () => await start.UndoAsync(Ct) == 0, () => "the right to delete snapshots", Ct);
+        await Eventually.UntilAsync(async () => await start.UndoAsync(Ct) == 0, () => "the right to delete snapshots", Ct);
         await rig.AssertNothingLeftAsync();
         Assert.Equal("volume.snapshot-removed", (await rig.Volume.AuditAsync())[^1]);
     }
