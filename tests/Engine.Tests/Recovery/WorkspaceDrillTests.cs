@@ -98,6 +98,29 @@ public sealed class WorkspaceDrillTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Plan_for_a_workspace_that_cannot_be_read_is_not_verified()
+    {
+        await using var rig = await WorkspaceRig.StartAsync(catalog);
+        await rig.TakeSetAsync();
+        var (library, name) = (rig.Engine.Get<PlanLibrary>(), $"of-another-build-{Guid.NewGuid().ToString("n")[..8]}");
+        await library.SaveAsync((library.Read((await library.NewestAsync(Plan, Ct))!) with { Name = name }).ToText(), "adam", "of this build", 0, Ct);
+        try
+        {
+            await rig.Engine.Get<PlanReadiness>().EvaluateAsync(Ct);
+            await catalog.Pool.Command("INSERT INTO plan_version (plan, version, body, hash, author, note) VALUES ($1, 2, '{', 'of another build', 'adam', '')", name).RunAsync(Ct);
+
+            await rig.Engine.Get<PlanReadiness>().EvaluateAsync(Ct);
+
+            var row = (await rig.Engine.Get<ReadinessCatalog>().ListAsync(Ct)).Single(row => row.Plan == name && row.Source == SeveralPlans.SubjectOf(rig.Workspace));
+            Assert.Equal((ReadinessState.NotVerified, 2, ReadinessCause.PlanImpossible), (row.State, row.PlanVersion, Assert.Single(row.Reasons).Cause));
+        }
+        finally
+        {
+            await catalog.Pool.Command("DELETE FROM plan_version WHERE plan = $1", name).RunAsync(Ct);
+        }
+    }
+
+    [Fact]
     public async Task Drill_of_a_workspace_that_names_anything_living_is_refused_part_by_part()
     {
         await using var rig = await WorkspaceRig.StartAsync(catalog);

@@ -25,21 +25,31 @@ public sealed class PlanReadiness(
         foreach (var version in await library.ListAsync(cancellationToken))
         {
             var (template, fault) = library.TryRead(version);
-            // For whom one is that cannot be read is known from when it could.
-            var sources = template?.SourcesIn(estate) ?? await KnownOfAsync(version.Plan, cancellationToken);
-            foreach (var source in sources.Where(source => only?.Contains(source.Name) ?? true))
+            if (template is null)
             {
-                await EvaluateAsync(version, template, fault, source, cancellationToken);
-                kept.Add((version.Plan, source.Name));
+                // For whom one is that cannot be read is known from when it could: a source, a workspace, or several sources.
+                foreach (var subject in await KnownOfAsync(version.Plan, cancellationToken))
+                {
+                    await OrNotVerifiedAsync(version, subject, () => Task.FromException(fault!), cancellationToken);
+                    kept.Add((version.Plan, subject));
+                }
+
+                continue;
             }
 
-            foreach (var subject in template is null ? [] : await subjects.OfAsync(template, cancellationToken))
+            foreach (var source in template.SourcesIn(estate).Where(source => only?.Contains(source.Name) ?? true))
+            {
+                kept.Add((version.Plan, source.Name));
+                await OrNotVerifiedAsync(version, source.Name, () => EvaluateAsync(version, template, source, cancellationToken), cancellationToken);
+            }
+
+            foreach (var subject in await subjects.OfAsync(template, cancellationToken))
             {
                 kept.Add((version.Plan, subject.Name));
                 // What concerns one of the sources concerns the recovery of all of them.
                 if (only is null || subject.Sources.Any(source => only.Contains(source.Name)))
                 {
-                    await EvaluateAsync(version, template!, subject, cancellationToken);
+                    await OrNotVerifiedAsync(version, subject.Name, () => EvaluateAsync(version, template, subject, cancellationToken), cancellationToken);
                 }
             }
         }
@@ -66,32 +76,27 @@ public sealed class PlanReadiness(
         await RecordAsync(version, template, subject.Name, plan, impossible, estate.StrictestOf(subject.Sources), cancellationToken);
     }
 
-    private async Task<IEnumerable<Source>> KnownOfAsync(string plan, CancellationToken cancellationToken)
+    /// <summary>What a plan was known to be for, as far as all that it names is still declared.</summary>
+    private async Task<IReadOnlyList<string>> KnownOfAsync(string plan, CancellationToken cancellationToken)
     {
-        var known = (await readiness.ListAsync(cancellationToken)).Where(row => row.Plan == plan).Select(row => row.Source).ToHashSet();
-        return estate.Sources.Where(source => known.Contains(source.Name));
+        var (sources, workspaces) = (estate.Sources.Select(source => source.Name).ToHashSet(), estate.Sources.Select(source => source.Workspace).ToHashSet());
+        return [.. (await readiness.ListAsync(cancellationToken)).Where(row => row.Plan == plan).Select(row => row.Source)
+            .Where(subject => SeveralPlans.WorkspaceOf(subject) is { } workspace ? workspaces.Contains(workspace) : SeveralPlans.SourcesOf(subject).All(sources.Contains))];
     }
 
     /// <summary>One that cannot be judged is not verified, and holds up no other.</summary>
-    private async Task EvaluateAsync(PlanVersion version, PlanTemplate? template, EngineException? fault, Source source, CancellationToken cancellationToken)
+    private async Task OrNotVerifiedAsync(PlanVersion version, string subject, Func<Task> judge, CancellationToken cancellationToken)
     {
         try
         {
-            if (template is not null)
-            {
-                await EvaluateAsync(version, template, source, cancellationToken);
-                return;
-            }
+            await judge();
         }
-        catch (EngineException unreadable)
+        catch (EngineException fault)
         {
-            fault = unreadable;
+            var now = time.GetUtcNow();
+            await readiness.RecordAsync(
+                new ReadinessRow(version.Plan, subject, version.Version, ReadinessState.NotVerified, [new ReadinessReason(ReadinessCause.PlanImpossible, fault.ToText())], null, now, now), cancellationToken);
         }
-
-        var now = time.GetUtcNow();
-        await readiness.RecordAsync(
-            new ReadinessRow(version.Plan, source.Name, version.Version, ReadinessState.NotVerified, [new ReadinessReason(ReadinessCause.PlanImpossible, fault!.ToText())], null, now, now),
-            cancellationToken);
     }
 
     /// <summary>A proof holds as long as the class says; where drills are rarer by configuration, until the next one is due.</summary>
