@@ -56,7 +56,9 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 SELECT max(step.ended_at), extract(epoch FROM max(step.ended_at) - min(step.started_at))::double precision
                 FROM recovery c JOIN recovery_step step ON step.run_id = c.run_id LEFT JOIN plan_drill d ON d.run_id = c.run_id
                 WHERE coalesce(step.part, c.source) = s.name AND c.outcome = 'completed' AND step.state = 'done' AND (NOT c.is_drill OR jsonb_array_length(d.cleanup->'left') = 0)
-                GROUP BY c.run_id) measured
+                  -- Where a person left a step out, or did it, nothing says how long the plan takes.
+                  AND (c.is_drill OR NOT EXISTS (SELECT FROM recovery_step o WHERE o.run_id = c.run_id AND o.reason IS NOT NULL))
+                GROUP BY c.run_id HAVING bool_or(step.action IN ('restore_from_backup', 'restore_in_place'))) measured
               ORDER BY drilled_at DESC LIMIT 1) drill ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(

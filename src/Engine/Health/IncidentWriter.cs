@@ -58,11 +58,12 @@ internal static class IncidentWriter
 
         await transaction.Command(
             """
-            UPDATE incident SET kind = $2, sources = $3, tiers = $4, evidence = $5, state = CASE WHEN $6 THEN 'confirmed' ELSE state END,
+            UPDATE incident SET kind = $2, sources = $3, tiers = $4, evidence = $5, first_evidence_at = least(first_evidence_at, $8), state = CASE WHEN $6 THEN 'confirmed' ELSE state END,
               confirmed_at = CASE WHEN $6 THEN $7 ELSE confirmed_at END
             WHERE id = $1
-            """, incident.Id.Value, verdict.Kind.ToName(), verdict.Sources.ToArray(), verdict.Tiers.ToArray(), new Jsonb(verdict.Evidence.ToJson()), becomesSure, at.ToUniversalTime())
-            .RunAsync(ct);
+            """, incident.Id.Value, verdict.Kind.ToName(), verdict.Sources.ToArray(), verdict.Tiers.ToArray(), new Jsonb(verdict.Evidence.ToJson()), becomesSure, at.ToUniversalTime(),
+            // What joins it may have shown its first sign before: what is recovered from must be older than that.
+            verdict.FirstEvidenceAt.ToUniversalTime()).RunAsync(ct);
         if (becomesSure)
         {
             await IncidentStore.TellAsync(transaction, incident.Id, "confirmed", Engine, null, Details(verdict), ct);

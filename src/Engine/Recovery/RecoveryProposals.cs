@@ -44,10 +44,10 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
             // A refusal may have been a tier that was away: it is looked at again now and then.
             var since = time.GetUtcNow() - s_again;
             var known = (await ListAsync(incident.Id, cancellationToken)).Where(proposal => proposal.Refusal is null || proposal.ProposedAt > since)
-                .Select(proposal => proposal.Source).ToHashSet();
-            var missing = estate.Sources.Where(source => incident.Sources.Contains(source.Name) && !known.Contains(source.Name));
-            await Parallel.ForEachAsync(missing, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = cancellationToken }, async (source, token) =>
-                Interlocked.Add(ref made, await ProposeAsync(incident, source, token)));
+                .Select(proposal => (proposal.Source, proposal.Plan)).ToHashSet();
+            var touched = estate.Sources.Where(source => incident.Sources.Contains(source.Name));
+            await Parallel.ForEachAsync(touched, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = cancellationToken }, async (source, token) =>
+                Interlocked.Add(ref made, await ProposeAsync(incident, source, known, token)));
 
             made += await ProposeTogetherAsync(incident, known, cancellationToken);
         }
@@ -55,14 +55,14 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         return made;
     }
 
-    private async Task<int> ProposeAsync(Incident incident, Source source, CancellationToken cancellationToken)
+    private async Task<int> ProposeAsync(Incident incident, Source source, IReadOnlySet<(string Source, string Plan)> known, CancellationToken cancellationToken)
     {
         var disaster = incident.Kind.ToName();
         var made = 0;
         foreach (var version in await library.ListAsync(cancellationToken))
         {
             // One that cannot be read is shown so by its readiness; the others are what a person needs now.
-            if (library.TryRead(version).Template is not { } template || !template.Disasters.Contains(disaster) || !template.IsFor(source))
+            if (known.Contains((source.Name, version.Plan)) || library.TryRead(version).Template is not { } template || !template.Disasters.Contains(disaster) || !template.IsFor(source))
             {
                 continue;
             }
@@ -76,7 +76,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
     }
 
     /// <summary>One recovery for all sources of the incident that a plan recovers together, where there are at least two.</summary>
-    private async Task<int> ProposeTogetherAsync(Incident incident, HashSet<string> known, CancellationToken cancellationToken)
+    private async Task<int> ProposeTogetherAsync(Incident incident, IReadOnlySet<(string Source, string Plan)> known, CancellationToken cancellationToken)
     {
         var disaster = incident.Kind.ToName();
         var made = 0;
@@ -89,7 +89,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
 
             var sources = estate.Sources.Where(source => incident.Sources.Contains(source.Name) && template.MayHold(source)).Select(source => source.Name).ToList();
             var subject = SeveralPlans.SubjectOf(sources);
-            if (sources.Count < 2 || known.Contains(subject))
+            if (sources.Count < 2 || known.Contains((subject, version.Plan)))
             {
                 continue;
             }

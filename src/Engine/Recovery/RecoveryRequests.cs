@@ -81,8 +81,14 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
             await RequireIncidentAsync(transaction, plan, cancellationToken);
             await RequireNoOtherAsync(transaction, plan, cancellationToken);
             await LastLook.RequireNoNewCorruptionAsync(new IncidentStore(catalog), plan, cancellationToken);
+            // Locked before the first line of the audit is written, which holds up all others until the commit: whoever ends a run has it the same way round.
+            var drills = await DrillsOfAsync(transaction, [.. plan.Sources], cancellationToken);
             var run = await InsertAsync(transaction, RunKinds.Recovery, plan, actor, cancellationToken);
-            await EndDrillsAsync(transaction, [.. plan.Sources], cancellationToken);
+            foreach (var drill in drills)
+            {
+                await RunStore.CancelAsync(transaction, drill, "engine", cancellationToken);
+            }
+
             await transaction.CommitAsync(cancellationToken);
             await handOver(run.Id, cancellationToken);
             return run;
@@ -229,19 +235,11 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     private const string OpenCode = "recovery-already-open";
 
     /// <summary>What is broken comes before what is practised: a drill of that source would take the machine from it.</summary>
-    private static async Task EndDrillsAsync(NpgsqlTransaction transaction, string[] sources, CancellationToken cancellationToken)
-    {
-        var open = await transaction.Command(
-            """
-            SELECT r.id FROM run r JOIN run_source o ON o.run_id = r.id
-            WHERE o.source = ANY ($1) AND r.kind = $2 AND r.state IN ('queued', 'running', 'waiting') GROUP BY r.id
-            """, sources, RunKinds.Drill)
-            .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
-        foreach (var drill in open)
-        {
-            await RunStore.CancelAsync(transaction, drill, "engine", cancellationToken);
-        }
-    }
+    private static Task<IReadOnlyList<RunId>> DrillsOfAsync(NpgsqlTransaction transaction, string[] sources, CancellationToken cancellationToken) => transaction.Command(
+        """
+        SELECT r.id FROM run r WHERE r.kind = $2 AND r.state IN ('queued', 'running', 'waiting')
+          AND EXISTS (SELECT FROM run_source o WHERE o.run_id = r.id AND o.source = ANY ($1)) ORDER BY r.id FOR UPDATE OF r
+        """, sources, RunKinds.Drill).ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
 
     /// <summary>A run through a plan: its row, and one for each of its steps. Those that a drill does not do have their reason from the beginning.</summary>
     internal static async Task<Run> InsertAsync(NpgsqlTransaction transaction, string kind, RecoveryPlan plan, string actor, CancellationToken cancellationToken)

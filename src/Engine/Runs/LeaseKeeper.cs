@@ -6,17 +6,15 @@ namespace Hexabase.DrConsole.Engine.Runs;
 /// <summary>Renews a run's lease while its work goes on, and stops the work when the lease is lost or somebody cancels.</summary>
 internal sealed class LeaseKeeper(RunHold hold, LeaseTimes times, TimeProvider time, ILogger log)
 {
-    private volatile bool _isLost;
-
     /// <summary>True once another holder, or the clock, has taken the lease.</summary>
-    public bool IsLost => _isLost;
+    public bool IsLost => hold.LeaseLost.IsCancellationRequested;
 
     /// <summary>Renews until <paramref name="over"/>; also while the work winds up after a cancel.</summary>
     public async Task KeepAsync(CancellationTokenSource work, CancellationToken over)
     {
         try
         {
-            while (!_isLost)
+            while (!IsLost)
             {
                 await Task.Delay(times.RenewEvery, time, over);
                 await LookAsync(work, over);
@@ -50,7 +48,8 @@ internal sealed class LeaseKeeper(RunHold hold, LeaseTimes times, TimeProvider t
             }
             catch (LeaseLostException)
             {
-                return _isLost = true;
+                await hold.LoseAsync();
+                return true;
             }
             catch (NpgsqlException fault)
             {
@@ -58,7 +57,8 @@ internal sealed class LeaseKeeper(RunHold hold, LeaseTimes times, TimeProvider t
                 if (time.GetElapsedTime(began) > times.Duration - (2 * times.RenewEvery))
                 {
                     log.LogWarning(fault, "the lease of {Run} could not be renewed in time", hold.Run.Id);
-                    return _isLost = true;
+                    await hold.LoseAsync();
+                    return true;
                 }
 
                 await Task.Delay(times.RenewEvery / 2, time, over);

@@ -47,6 +47,9 @@ public sealed class RunContext
     /// <summary>Set when somebody cancels the run, the process stops, or the lease is lost.</summary>
     public CancellationToken Cancellation { get; }
 
+    /// <summary>Set when the lease is lost, and by nothing else: for what a cancel must not break off.</summary>
+    internal CancellationToken LeaseLost => _hold.LeaseLost;
+
     /// <summary>Asks the catalog whether somebody has cancelled the run; <see cref="Cancellation"/> says it then.</summary>
     internal Func<Task>? LookForCancel { get; init; }
 

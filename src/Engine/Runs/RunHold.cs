@@ -14,15 +14,25 @@ public sealed class LeaseLostException(RunId run) : Exception($"the lease of {ru
 /// The lease on one run. Each write goes through <see cref="CommitAsync"/>, which first locks the run's row where its
 /// fence is still ours: a process that was frozen and wakes up later changes nothing.
 /// </summary>
-internal sealed class RunHold
+internal sealed class RunHold : IDisposable
 {
     private readonly LeaseTimes _times;
+    private readonly CancellationTokenSource _lost = new();
 
     private RunHold(NpgsqlDataSource catalog, LeaseTimes times, Run run) => (Catalog, _times, Run) = (catalog, times, run);
 
     public NpgsqlDataSource Catalog { get; }
 
     public Run Run { get; }
+
+    /// <summary>Set once another holder, or the clock, has taken the lease.</summary>
+    public CancellationToken LeaseLost => _lost.Token;
+
+    /// <summary>Says that the lease is lost: nothing may be done for the run any more.</summary>
+    public Task LoseAsync() => _lost.CancelAsync();
+
+    /// <summary>Gives up what the hold has of this process; the lease itself is in the catalog.</summary>
+    public void Dispose() => _lost.Dispose();
 
     /// <summary>Takes the lease where nobody holds it; null where somebody does, or where the run has ended.</summary>
     public static async Task<RunHold?> AcquireAsync(NpgsqlDataSource catalog, LeaseTimes times, RunId id, CancellationToken cancellationToken)

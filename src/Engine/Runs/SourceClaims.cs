@@ -12,13 +12,19 @@ internal static class SourceClaims
     /// <summary>True of a step <c>s</c> that changes its source: to look whether services answer, and to lead clients elsewhere, does not.</summary>
     internal const string Changes = "s.action NOT IN ('check_services', 'switch_traffic')";
 
+    /// <summary>True of an action that puts a restore point in the place of what is there.</summary>
+    internal static bool IsRestore(string action) => action is Recovery.Actions.RestoreFromBackup.ActionName or Recovery.Actions.RestoreInPlace.ActionName;
+
     private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
 
     private const string Recoveries =
         $"""
         SELECT r.id, o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
         WHERE {IsOpen} AND NOT c.is_drill AND o.source = ANY ($1)
-          AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND {Changes})
+          AND (EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND {Changes})
+            -- One that restores is at work from when it went through its gate: what begins before its first step would be in its way.
+            OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id AND g.step IS NULL ORDER BY g.id DESC LIMIT 1) = 'used'
+              AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.action IN ('restore_from_backup', 'restore_in_place'))))
         ORDER BY r.id LIMIT 1
         """;
 
@@ -42,23 +48,22 @@ internal static class SourceClaims
     public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlTransaction transaction, IEnumerable<string> sources, CancellationToken cancellationToken) =>
         transaction.Command(Restores, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
 
-    /// <summary>Ends the open backups of the sources that <paramref name="context"/> is about to change.</summary>
-    /// <returns>Those that were ended.</returns>
+    /// <summary>Asks the open backups of the sources that <paramref name="context"/> is about to change to end.</summary>
+    /// <returns>All that were open: they end soon, and not at once.</returns>
     public static async Task<IReadOnlyList<RunId>> EndBackupsAsync(RunContext context, IEnumerable<string> sources)
     {
-        var ended = new List<RunId>();
+        IReadOnlyList<RunId> open = [];
         await context.CommitAsync(async transaction =>
         {
-            var open = await transaction.Command(
-                $"SELECT r.id FROM run r WHERE r.kind = 'backup' AND {IsOpen} AND r.cancel_at IS NULL AND EXISTS (SELECT FROM run_source o WHERE o.run_id = r.id AND o.source = ANY ($1)) ORDER BY r.id",
+            open = await transaction.Command(
+                $"SELECT r.id FROM run r WHERE r.kind = 'backup' AND {IsOpen} AND EXISTS (SELECT FROM run_source o WHERE o.run_id = r.id AND o.source = ANY ($1)) ORDER BY r.id FOR UPDATE OF r",
                 (object)sources.ToArray()).ListAsync(row => new RunId(row.GetInt64(0)), CancellationToken.None);
             foreach (var backup in open)
             {
                 await RunStore.CancelAsync(transaction, backup, "engine", CancellationToken.None);
-                ended.Add(backup);
             }
         });
-        return ended;
+        return open;
     }
 
     private static SourceClaim Map(NpgsqlDataReader row) => new(new RunId(row.GetInt64(0)), row.GetString(1));

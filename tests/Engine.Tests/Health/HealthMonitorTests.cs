@@ -191,6 +191,25 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Incident_that_others_join_is_as_old_as_the_first_sign_of_any_of_them()
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var (one, other) = ($"cluster-{Guid.NewGuid():n}", $"cluster-{Guid.NewGuid():n}");
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        Verdict Of(DateTimeOffset first, params string[] sources) =>
+            new(DisasterKind.PartialVClusterFailure, sources, [], IncidentState.Confirmed, first, new Evidence(now, [], [], []));
+        await IncidentWriter.WriteAsync(transaction, new IncidentChanges([Of(now.AddMinutes(-1), one)], [], [], []), now, Ct);
+        var opened = Assert.Single(await IncidentWriter.OpenAsync(transaction, Ct), incident => incident.Sources.Contains(one));
+
+        await IncidentWriter.WriteAsync(transaction, new IncidentChanges([], [(opened, Of(now.AddMinutes(-5), one, other))], [], []), now, Ct);
+
+        var joined = Assert.Single(await IncidentWriter.OpenAsync(transaction, Ct), incident => incident.Sources.Contains(one));
+        Assert.Equal([one, other], joined.Sources);
+        Assert.Equal(now.AddMinutes(-5), joined.FirstEvidenceAt, TimeSpan.FromMilliseconds(1));
+    }
+
+    [Fact]
     public async Task Forty_three_seconds_in_which_nothing_answers_declare_nothing()
     {
         // Two rounds fall into them at most.

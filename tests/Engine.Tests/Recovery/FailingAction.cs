@@ -66,6 +66,8 @@ internal class HookedAction(IRecoveryAction inner, Func<Task>? afterAct = null, 
         return found;
     }
 
+    public bool BearsSecondRollBack(RecoveryTarget target) => inner.BearsSecondRollBack(target);
+
     public virtual async Task<string> RollBackAsync(ActionContext context)
     {
         await (AroundRollBack?.Invoke("begins") ?? Task.CompletedTask);

@@ -6,6 +6,7 @@ using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Support;
 
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
@@ -84,6 +85,52 @@ public sealed partial class RecoveryRunTests
         Assert.Equal(RunState.Failed, beside!.State);
         Assert.Contains("source-recovering", beside.ErrorJson, StringComparison.Ordinal);
         Assert.Contains(ended.Id.ToString(), beside.ErrorJson, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Recovery_waits_for_the_end_of_a_backup_that_was_at_work()
+    {
+        await rig.DamageAsync();
+        var backup = (RunId)(await rig.Pool.Command(
+            "INSERT INTO run (kind, source, request, request_hash, state, requested_by, attempt, lease_until) VALUES ('backup', $1, '{}', '', 'running', 'schedule', 1, clock_timestamp() + interval '1 h') RETURNING id",
+            rig.Source.Name).FirstAsync(row => (object)new RunId(row.GetInt64(0)), Ct))!;
+
+        var recovering = rig.RecoverAsync();
+        await Eventually.UntilAsync(
+            async () => await rig.Pool.Command("SELECT 'asked' FROM run WHERE id = $1 AND cancel_at IS NOT NULL", backup.Value).FirstAsync(row => row.GetString(0), Ct) is not null, () => "the backup to be asked to end", Ct);
+        var ended = TimeProvider.System.GetUtcNow();
+        await rig.Pool.Command("UPDATE run SET state = 'cancelled', ended_at = clock_timestamp(), lease_until = NULL WHERE id = $1", backup.Value).RunAsync(Ct);
+        var recovered = await recovering;
+
+        Assert.True(recovered.State == RunState.Completed, $"{recovered.ErrorJson}\n{await rig.LogAsync(recovered.Id)}");
+        Assert.True((await rig.Catalog.StepsAsync(recovered.Id, Ct)).Min(step => step.StartedAt) >= ended);
+    }
+
+    [Fact]
+    public async Task Recovery_whose_restore_was_left_out_ends_no_incident_and_measures_no_restore()
+    {
+        var incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow());
+        var plan = await rig.PlanAsync(incident);
+        var restore = plan.Steps.Single(step => step.Action == RestoreFromBackup.ActionName);
+        plan = plan with { OnFailure = FailurePolicy.Ask, Steps = [restore with { Position = 1, Retries = 0 }] };
+        var standings = new StandingCatalog(rig.Pool, rig.Estate, TimeProvider.System);
+        var before = Assert.Single(await standings.ReadAsync(Ct)).Facts.Drill;
+        Run waiting;
+        using (rig.Wrap(RestoreFromBackup.ActionName, inner => new HookedAction(inner, beforeAct: () => throw new EngineException("test-fault", ErrorKind.Unavailable, "the test made it fail"))))
+        {
+            waiting = await rig.RecoverAsync(plan);
+        }
+
+        Assert.Equal(RecoveryWait.Decision, (await rig.Catalog.FindAsync(waiting.Id, Ct))!.WaitsFor);
+        await rig.Recoveries.DecideAsync(waiting.Id, StepChoice.Skip, "paul", "it is restored by other means", Ct);
+        var ended = await rig.AdvanceAsync(waiting.Id);
+
+        Assert.True(ended.State == RunState.Completed, ended.ErrorJson);
+        Assert.Equal(IncidentState.Confirmed, (await rig.Incidents.FindAsync(incident, Ct))!.State);
+        Assert.Contains("stays open: restore was left out", await rig.LogAsync(ended.Id), StringComparison.Ordinal);
+        Assert.Contains(await rig.ToldAsync(ended.Id), told => told.Event == NotificationEvent.RecoveryEnded && told.ToString().Contains("left out by a person: restore", StringComparison.Ordinal));
+        Assert.Equal(before, Assert.Single(await standings.ReadAsync(Ct)).Facts.Drill);
+        await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
     }
 
     [Fact]

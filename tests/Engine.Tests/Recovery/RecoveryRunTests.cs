@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Recovery;
@@ -110,6 +111,26 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         Assert.True(ended.State == RunState.Completed, ended.ErrorJson);
         var closed = (await rig.Incidents.FindAsync(incident, Ct))!;
         Assert.Equal((IncidentState.Resolved, "closed"), (closed.State, closed.Resolution));
+    }
+
+    [Fact]
+    public async Task Plan_that_is_new_is_proposed_too_although_another_is_proposed_already()
+    {
+        var incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow());
+        var name = $"corruption-at-night-{Guid.NewGuid().ToString("n")[..8]}";
+        try
+        {
+            Assert.Equal(1, await rig.Proposals.ProposeAsync(Ct));
+            await rig.Library.SaveAsync((rig.Library.Read((await rig.Library.NewestAsync(RecoveryRig.Plan, Ct))!) with { Name = name }).ToText(), "adam", "for the night", 0, Ct);
+
+            Assert.Equal(1, await rig.Proposals.ProposeAsync(Ct));
+            Assert.Equal([name, RecoveryRig.Plan], (await rig.Proposals.ListAsync(incident, Ct)).Select(proposal => proposal.Plan).Order(StringComparer.Ordinal));
+        }
+        finally
+        {
+            await rig.Pool.Command("DELETE FROM plan_version WHERE plan = $1", name).RunAsync(Ct);
+            await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
+        }
     }
 
     [Fact]
@@ -276,6 +297,7 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         var later = steps[0].EndedAt!.Value.AddMinutes(20);
         var marked = steps[0] with { ActedAt = null, Reason = "olga: stopped by hand", EndedAt = later };
         Assert.Equal((later, LossEnd.ServiceStopped), MeasuredLoss.Of(plan, [marked, .. steps.Skip(1)]) is { } byHand ? (byHand.Until, byHand.End) : default);
+        Assert.Equal((later, LossEnd.ServiceStopped), MeasuredLoss.Of(plan, [marked with { Attempt = 0, Snapshot = null }, .. steps.Skip(1)]) is { } unbegun ? (unbegun.Until, unbegun.End) : default);
         Assert.Equal((null, LossEnd.Unknown), MeasuredLoss.Of(plan, [marked with { State = StepState.Skipped }, .. steps.Skip(1)]) is { } leftOut ? (leftOut.Until, leftOut.End) : default);
 
         Task Die()
@@ -311,7 +333,8 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         Assert.True(RecoveryOutcome.RolledBack == await rig.OutcomeAsync(run), await rig.LogAsync(run));
         Assert.Equal(plan.Steps.Count * 2, deaths.Count);
         Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
-        // The recovered cluster that had served is kept beside; the old one is back.
+        // The recovered cluster that had served is kept beside, since it may hold writes; the old one is back.
         Assert.Equal(damaged, rig.Digest());
+        Assert.Single(rig.Beside(), name => name.Contains(".recovered-", StringComparison.Ordinal));
     }
 }

@@ -90,6 +90,9 @@ public interface IRecoveryAction
     /// <summary>Whether its aim is reached.</summary>
     Task<StepVerification> VerifyAsync(ActionContext context);
 
+    /// <summary>True where its way back may be gone again after a crash in it; false where nobody knows what a second time does.</summary>
+    bool BearsSecondRollBack(RecoveryTarget target) => true;
+
     /// <summary>Brings the captured state back; what it did for the log.</summary>
     /// <exception cref="EngineException">It cannot be brought back.</exception>
     Task<string> RollBackAsync(ActionContext context);
@@ -100,7 +103,7 @@ public interface IRecoveryAction
 /// <param name="Step">The step.</param>
 /// <param name="Operation">Names the run for ever: <c>R-17 2026-11-24T…</c>.</param>
 /// <param name="Tag">The same, fit for a file's name: <c>r17-20261124101500</c>.</param>
-/// <param name="Snapshots">What was captured before this step and the earlier ones of its source, by action.</param>
+/// <param name="Snapshots">What was captured before the steps of its source that have begun, by action; of this step's own action before this one or an earlier one.</param>
 /// <param name="Progress">Gets the progress of long work.</param>
 /// <param name="Log">Gets lines for the run's log.</param>
 /// <param name="Cancellation">Set when the step's time is over, somebody cancels, or the process stops.</param>

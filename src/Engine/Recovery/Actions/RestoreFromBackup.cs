@@ -93,7 +93,15 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         {
             // One rename frees the name for the original: whoever deletes afterwards, also a process that was frozen meanwhile,
             // knows only the other name.
-            Directory.Move(directory, hasServed ? kept : removed);
+            var beside = hasServed ? kept : removed;
+            Directory.Move(directory, beside);
+            if (!PhysicalRestore.IsMarked(beside, context.Operation))
+            {
+                // This process was frozen between the look and the rename, and another has put the original back meanwhile.
+                Directory.Move(beside, directory);
+                throw new EngineException("directory-taken", ErrorKind.Conflict, $"{directory} is not what this run recovered any more", "look at it; it was left as it is");
+            }
+
             LocalFolder.Flush(Path.GetDirectoryName(directory)!);
         }
         else if (!Directory.Exists(kept) && !Directory.Exists(removed))

@@ -27,6 +27,8 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
 
     public StepSafety SafetyOn(RecoveryTarget target) => target?.SwitchService is null ? StepSafety.Unsafe : StepSafety.Probeable;
 
+    public bool BearsSecondRollBack(RecoveryTarget target) => target?.SwitchService is not null;
+
     public bool ActsOn(RecoveryTarget target) => target.Application is null;
 
     public IReadOnlyList<string> Describe(RecoveryTarget target, RecoveryBasis basis, IReadOnlyDictionary<string, string> parameters) => target switch

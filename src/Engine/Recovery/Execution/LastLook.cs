@@ -14,10 +14,15 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
 {
     private const int SideBySide = 4;
 
+    /// <summary>A backup that was asked to end does at the next renewal of its lease, or when whoever died with it has lost it.</summary>
+    private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
+
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
+
     private static readonly TimeSpan[] s_pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)];
 
-    /// <summary>Looks; changes nothing.</summary>
-    /// <exception cref="EngineException"><c>corruption-since</c>, or why a step could not be done.</exception>
+    /// <summary>Looks; changes nothing but that backups of the same sources end, once nothing else stands in the way.</summary>
+    /// <exception cref="EngineException"><c>corruption-since</c>, <c>backup-at-work</c>, or why a step could not be done.</exception>
     internal async Task RequireAsync(RunContext context, RecoveryPlan plan)
     {
         await RequireNoNewCorruptionAsync(incidents, plan, context.Cancellation);
@@ -29,6 +34,32 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
             var part = plan.For(step);
             await PatientlyAsync(context, step, () => actions.Named(step.Action).RequireAsync(part.Target, part.Basis, token), token);
         });
+        if (plan.Restores)
+        {
+            await EndBackupsAsync(context, plan);
+        }
+    }
+
+    /// <summary>One that is stored while its source is replaced would hold a mixture of what is and what comes back, and might validate. None begins any more: this run is at work.</summary>
+    private async Task EndBackupsAsync(RunContext context, RecoveryPlan plan)
+    {
+        IReadOnlyList<RunId> left = await SourceClaims.EndBackupsAsync(context, plan.Sources);
+        foreach (var backup in left)
+        {
+            context.Warn("recovery", $"{backup} is ended: it would hold a mixture of what is and what comes back");
+        }
+
+        for (var began = time.GetTimestamp(); left.Count > 0;)
+        {
+            left = [.. left.Except(await new RunStore(context.Catalog).EndedAsync(left, context.Cancellation))];
+            if (left.Count > 0 && time.GetElapsedTime(began) > s_longestEnd)
+            {
+                throw new EngineException("backup-at-work", ErrorKind.Conflict, $"backup {string.Join(", ", left)} was asked to end and has not within {s_longestEnd.TotalSeconds:0} s",
+                    "Look at what holds it up, then make the plan again. Nothing was changed.");
+            }
+
+            await Task.Delay(left.Count > 0 ? s_look : TimeSpan.Zero, time, context.Cancellation);
+        }
     }
 
     /// <summary>What was approved must not be given up because a tier did not answer for a second.</summary>
@@ -51,7 +82,7 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
         await look();
     }
 
-    /// <summary>A restore over the same source that is under way would write beside this; a backup of it would read what this replaces.</summary>
+    /// <summary>A restore over the same source that is under way would write beside this.</summary>
     private static async Task RequireApartAsync(RunContext context, RecoveryPlan plan)
     {
         if (!plan.Restores)
@@ -64,10 +95,6 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
             throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then make the plan again. Nothing was changed.");
         }
 
-        foreach (var backup in await SourceClaims.EndBackupsAsync(context, plan.Sources))
-        {
-            context.Warn("recovery", $"{backup} is ended: it would hold a mixture of what is and what comes back");
-        }
     }
 
     private static IEnumerable<RecoveryPlan> PartsOf(RecoveryPlan plan) =>

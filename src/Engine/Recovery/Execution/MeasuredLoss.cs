@@ -96,7 +96,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
     private static (DateTimeOffset?, LossEnd) UntilOf(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
         var stop = steps.FirstOrDefault(step => step.Action == StopDatabaseService.ActionName);
-        if (stop is { ActedAt: null, Reason: not null, Attempt: > 0 } && stop.Snapshot?.Deserialize<ServiceSnapshot>(JsonSerializerOptions.Web) is null or { WasRunning: true })
+        if (stop is { ActedAt: null, Reason: not null } && stop.Snapshot?.Deserialize<ServiceSnapshot>(JsonSerializerOptions.Web) is null or { WasRunning: true })
         {
             // The step failed, so that the service went on. Who marked it done had stopped it by then; of who left it out nobody knows.
             return stop.State == StepState.Done ? (stop.EndedAt, LossEnd.ServiceStopped) : (null, LossEnd.Unknown);

@@ -57,7 +57,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             }
 
             var result = await SayAsync(journal, (await journal.ReadAsync()).Outcome ?? await WalkAsync(context, plan, journal, work, back, () => lastLook.RequireAsync(context, plan)));
-            await CloseIncidentAsync(context, plan);
+            await CloseIncidentAsync(context, plan, await journal.StepsAsync());
             return result;
         }
         catch (Exception echo) when (context.Cancellation.IsCancellationRequested && echo is OperationCanceledException or EngineException)
@@ -65,7 +65,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             await EndCancelledAsync(context, journal);
             throw;
         }
-        catch (Exception fault) when (fault is not (RunWaitsException or LeaseLostException or NpgsqlException or OperationCanceledException))
+        catch (Exception fault) when (fault is not (RunWaitsException or LeaseLostException or OperationCanceledException) && !(fault is NpgsqlException away && RunExecution.IsCatalogAway(away)))
         {
             if ((await journal.ReadAsync()).Outcome is null)
             {
@@ -135,7 +135,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
             }
         }
 
-        await journal.EndAsync(RecoveryOutcome.Completed, "all steps are done and verified");
+        await journal.EndAsync(RecoveryOutcome.Completed, plan.IsDrill ? RecoveryEnding.AllDone : RecoveryEnding.DoneText(await journal.StepsAsync()));
         return RecoveryOutcome.Completed;
     }
 
@@ -227,7 +227,8 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
         var text = "ended on request; what was done stays";
         var plan = ReadPlan(context);
-        if (row.RollBackOnCancel)
+        // A way back that was begun is gone to its end, whatever the person who ends it asked for: half of it is neither the one nor the other.
+        if (row.RollBackOnCancel || row.Decision is { Choice: StepChoice.RollBack } || await IsOnWayBackAsync(journal))
         {
             var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time)).GoAsync(onlyTheFailed: false);
             if (way != RecoveryOutcome.RolledBack)
@@ -243,7 +244,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     }
 
     /// <summary>What the incident was about has been recovered: retention goes on, and a new sign is a new incident.</summary>
-    private async Task CloseIncidentAsync(RunContext context, RecoveryPlan plan)
+    private async Task CloseIncidentAsync(RunContext context, RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
         if (plan is not { Incident: { } incident, IsDrill: false })
         {
@@ -252,7 +253,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
         try
         {
-            if (await incidents.FindAsync(new IncidentId(incident), CancellationToken.None) is { } found && WhyItStays(found, plan) is { } why)
+            if (await incidents.FindAsync(new IncidentId(incident), CancellationToken.None) is { } found && WhyItStays(found, plan, steps) is { } why)
             {
                 context.Log("incident", $"{found.Id} stays open: {why}");
                 return;
@@ -267,10 +268,12 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     }
 
     /// <summary>Why a recovery does not end the incident that it answered; null where it does.</summary>
-    private static string? WhyItStays(Incident incident, RecoveryPlan plan)
+    private static string? WhyItStays(Incident incident, RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
+        var leftOut = steps.Where(step => SourceClaims.IsRestore(step.Action) && step.State != StepState.Done).Select(step => step.Name).ToList();
         var others = incident.Sources.Except(plan.Sources).ToList();
         return others.Count > 0 ? $"it is about {string.Join(", ", others)} too, which this did not recover"
+            : leftOut.Count > 0 ? $"{string.Join(", ", leftOut)} was left out"
             : incident.Kind == DisasterKind.DatabaseCorruption && !plan.Restores ? "this plan restores nothing, so that what is corrupt still is"
             : null;
     }
@@ -302,6 +305,22 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 /// <summary>The fault that a run ends with whose recovery ended otherwise than as planned.</summary>
 internal static class RecoveryEnding
 {
+    internal const string AllDone = "all steps are done and verified";
+
+    /// <summary>How a recovery came to its end as planned; where people helped, what they took upon themselves.</summary>
+    public static string DoneText(IReadOnlyList<RecoveryStepRow> steps)
+    {
+        var leftOut = steps.Where(step => step.State == StepState.Skipped).Select(step => step.Name).ToList();
+        var byHand = steps.Where(step => step is { State: StepState.Done, Reason: not null }).Select(step => step.Name).ToList();
+        return (leftOut, byHand) is ([], []) ? AllDone
+            : string.Join("; ", new[]
+            {
+                "the other steps are done and verified",
+                leftOut.Count > 0 ? $"left out by a person: {string.Join(", ", leftOut)}" : null,
+                byHand.Count > 0 ? $"done by what a person said: {string.Join(", ", byHand)}" : null,
+            }.OfType<string>());
+    }
+
     /// <summary>Which step failed and why, and whose way back failed then; null where neither did.</summary>
     public static string? WhyOf(IReadOnlyList<RecoveryStepRow> steps)
     {

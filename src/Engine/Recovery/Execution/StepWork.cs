@@ -88,8 +88,9 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     /// <summary>What an action gets to work with.</summary>
     public async Task<ActionContext> ContextAsync(PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
     {
-        // Not those of later steps: the way back of one leads to what was before it, and not to what it left to another of the same action.
-        var snapshots = (await journal.StepsAsync()).Where(one => one.Snapshot is not null && one.Part == step.Part && one.Position <= step.Position).GroupBy(one => one.Action)
+        // Not that of a later step of the same action: the way back of one leads to what was before it, not to what it left to the other.
+        var snapshots = (await journal.StepsAsync())
+            .Where(one => one.Snapshot is not null && one.Part == step.Part && (one.Action != step.Action || one.Position <= step.Position)).GroupBy(one => one.Action)
             .ToDictionary(group => group.Key, group => group.Last().Snapshot!.Value);
         // What two parts make at the same time needs two names.
         var (operation, tag) = (Backups.RestoreRun.OperationOf(Run.Run), Scratch is null ? TagOf(Run.Run) : ShortTagOf(Run.Run));

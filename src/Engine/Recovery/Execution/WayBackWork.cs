@@ -57,18 +57,32 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
     private async Task<bool> UndoAsync(PlannedStep step, RecoveryStepRow row)
     {
         Run.Enter(step.Name);
+        var action = actions.Named(step.Action);
+        if (row.State is StepState.RollingBack or StepState.RollbackFailed && !action.BearsSecondRollBack(plan.For(step).Target))
+        {
+            var open = row.RollbackError ?? "the console ended while it was undone, and doing that twice is not safe: nobody knows whether it took effect";
+            Run.Warn(step.Name, $"its way back failed: {open}");
+            await journal.RollbackFailedAsync(step, open);
+            return false;
+        }
+
         await journal.RollingBackAsync(step);
         await Run.RequireLeaseAsync();
         Run.Log(step.Name, "rolling back");
 
-        // Not the run's own token: a cancel asks for exactly this.
-        using var patience = new CancellationTokenSource(s_patience);
+        // Not the run's own token: a cancel asks for exactly this. But whoever has lost the lease stops, since another undoes it then.
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(Run.LeaseLost);
+        patience.CancelAfter(s_patience);
         try
         {
-            var done = await StepWork.OfTheTargetAsync(actions.Named(step.Action).RollBackAsync, await steps.ContextAsync(step, row, patience.Token));
+            var done = await StepWork.OfTheTargetAsync(action.RollBackAsync, await steps.ContextAsync(step, row, patience.Token));
             await journal.RolledBackAsync(step);
             Run.Log(step.Name, $"rolled back: {done}");
             return true;
+        }
+        catch (Exception) when (Run.LeaseLost.IsCancellationRequested)
+        {
+            throw new LeaseLostException(Run.Run.Id);
         }
         catch (Exception fault) when (fault is not (RunWaitsException or LeaseLostException or NpgsqlException))
         {
