@@ -8,6 +8,7 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Engine.Validation.Drills;
@@ -82,7 +83,7 @@ internal static class SourceCommands
                     await Console.Error.WriteLineAsync($"note: {note}");
                 }
 
-                await Console.Error.WriteLineAsync($"plan {plan.Hash[..12]}: restore point {plan.RestorePointId[..8]} of {plan.Source} to {plan.Target}");
+                await Console.Error.WriteLineAsync($"plan {plan.Hash[..12]}: restore point {RestorePointId.ShortOf(plan.RestorePointId)} of {plan.Source} to {plan.Target}");
                 RequireConfirmed(plan, parsed.GetValue(confirm));
                 return await requests.RestoreAsync(plan, plan.Hash, new RestoreAsker(Actor, plan.IsConfirmedBy(parsed.GetValue(confirm))), stopping);
             },

@@ -7,8 +7,18 @@ namespace Hexabase.DrConsole.Engine.Repository;
 [JsonConverter(typeof(RestorePointIdConverter))]
 public readonly record struct RestorePointId(string Value)
 {
-    /// <summary>The first eight digits, as pages and messages show it.</summary>
-    public string Short => Value.Length > 8 ? Value[..8] : Value;
+    /// <summary>All digits of the time: fewer would be the same for what was backed up within a minute.</summary>
+    private const int ShortDigits = 12;
+
+    /// <summary>The first twelve digits, as pages and messages show it.</summary>
+    public string Short => ShortOf(Value);
+
+    /// <summary>The same of an identifier that is text.</summary>
+    public static string ShortOf(string id)
+    {
+        ArgumentNullException.ThrowIfNull(id);
+        return id.Length > ShortDigits ? id[..ShortDigits] : id;
+    }
 
     /// <inheritdoc/>
     public override string ToString() => Value;

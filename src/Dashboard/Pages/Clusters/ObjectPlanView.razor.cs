@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Repository;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
 
@@ -85,7 +86,7 @@ public partial class ObjectPlanView
     {
         var parameters = new DialogParameters<TypedConfirmation>
         {
-            { dialog => dialog.Title, Figures.Format(PageTexts.ConfirmTitle, Plan.RestorePointId[..8], Target) },
+            { dialog => dialog.Title, Figures.Format(PageTexts.ConfirmTitle, RestorePointId.ShortOf(Plan.RestorePointId), Target) },
             { dialog => dialog.Consequence, Objects is null ? ClusterTexts.ConfirmInPlace : NeedsAdmin ? ClusterTexts.ConfirmChanges : ClusterTexts.ConfirmCreates },
             { dialog => dialog.Word, Target },
             { dialog => dialog.ActionText, ActionText },

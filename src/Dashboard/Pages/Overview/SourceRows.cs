@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Pages.Clusters;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Overview;
 
@@ -131,7 +132,7 @@ internal static class SourceRows
     public static double? ProofLeft(SourceStanding standing) =>
         standing.ProofAge is { } age ? Math.Clamp(1 - (age / standing.Protection.ProofLifetime), 0, 1) : null;
 
-    public static string Short(string id) => id.Length > 8 ? id[..8] : id;
+    public static string Short(string id) => RestorePointId.ShortOf(id);
 
     private static int Held(SourceStanding standing) => standing.Facts.Tiers.Count(tier => tier.State is "stored" or "verified");
 }

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Microsoft.AspNetCore.Components;
@@ -58,7 +59,7 @@ public partial class RetentionPage : LivePage
                 new Figure(RetentionTexts.FigureRestored, Figures.Format(RetentionTexts.LadderCount, restored, source.Points.Count), RetentionTexts.FigureRestoredSecond),
                 new Figure(RetentionTexts.FigureLeaves, Figures.Count(source.Leaving.Count), RetentionTexts.FigureLeavesSecond),
                 source.NextByDays is { } next
-                    ? new Figure(RetentionTexts.FigureNextDays, Figures.Moment(next.At, Time), Figures.Format(RetentionTexts.FigureNextDaysSecond, next.Decision.Point.Id[..8], next.Decision.Tier))
+                    ? new Figure(RetentionTexts.FigureNextDays, Figures.Moment(next.At, Time), Figures.Format(RetentionTexts.FigureNextDaysSecond, RestorePointId.ShortOf(next.Decision.Point.Id), next.Decision.Tier))
                     : new Figure(RetentionTexts.FigureNextDays, RetentionTexts.FigureNextDaysNone, RetentionTexts.FigureNextDaysNoneSecond),
             ];
         }

@@ -293,7 +293,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     }
 
     private static string UndoNote(VolumeUndo undo) => string.Create(CultureInfo.InvariantCulture,
-        $"takes back the restore of {undo.Header.RestorePoint[..8]} in place that began {undo.Header.BeganAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {undo.Entries.Count(entry => entry.Change != UndoEntry.Touched)} changes, from {undo.Folder}");
+        $"takes back the restore of {RestorePointId.ShortOf(undo.Header.RestorePoint)} in place that began {undo.Header.BeganAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {undo.Entries.Count(entry => entry.Change != UndoEntry.Touched)} changes, from {undo.Folder}");
 
     private static EngineException NothingToUndo(DirectoryTarget target) => new(
         "nothing-to-undo", ErrorKind.NotFound, $"{target.Path} keeps nothing of a restore in place", "Name the directory that was restored; what was taken back once is gone.");

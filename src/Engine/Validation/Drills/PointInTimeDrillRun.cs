@@ -39,7 +39,7 @@ public sealed class PointInTimeDrillRun(
             var window = await windows.ReadAsync(source, context.Cancellation) ?? throw new EngineException(
                 "no-wal", ErrorKind.Unsupported, $"{source.Name} has no physical backups", "set Postgres:Mode to physical or both");
             var moment = DrillMoment.Choose(window, request.Moment);
-            context.Log("choose", $"{moment.Moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC along timeline {moment.Timeline}, from base backup {moment.RestorePoint[..8]} in tier {moment.Tier}");
+            context.Log("choose", $"{moment.Moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC along timeline {moment.Timeline}, from base backup {RestorePointId.ShortOf(moment.RestorePoint)} in tier {moment.Tier}");
             // Retention leaves a point alone that an open run names.
             step.OnCommit(transaction => transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, moment.RestorePoint).RunAsync(CancellationToken.None));
             return moment;
