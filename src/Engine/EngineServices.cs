@@ -93,6 +93,7 @@ public static class EngineServices
         services.AddSingleton<IRunHandler, BackupRun>();
         services.AddSingleton<IRunHandler, SetRun>();
         services.AddSingleton<IRunHandler, ValidationRun>();
+        services.AddSingleton<OwnSecrets>();
         services.AddSingleton<IRunHandler, RestoreRun>();
         services.AddSingleton<IRunHandler, PointInTimeDrillRun>();
         services.AddSingleton<IRunHandler, TableRescueRun>();

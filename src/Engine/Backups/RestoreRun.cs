@@ -43,7 +43,8 @@ public sealed record RestoreRunResult(string Target, string Tier, long Bytes, do
 /// Executes a hashed restore plan as a durable run. The drivers give their target its name only when everything is in it, and
 /// know their own half-made one by the run's name: after a crash the step is simply done again.
 /// </summary>
-public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, IRestoreGate gate) : IRunHandler
+/// <param name="secrets">What no target's server is sent; null where nothing in a plan names a file.</param>
+public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, IRestoreGate gate, OwnSecrets? secrets = null) : IRunHandler
 {
     private const string Step = "restore";
 
@@ -67,6 +68,8 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
             await gate.RequireAsync(context, request.Plan, await context.HasBegunAsync(Step));
         }
 
+        // Between the request and now, hours perhaps at a gate, another file may have taken the place of the one that was named.
+        secrets?.Refuse(RestoreTarget.Parse(request.Plan.Target, "/"));
         var result = await context.StepAsync(Step, _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
         await SettleAsync(context, request.Plan);
         return result;
@@ -86,6 +89,7 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         }
 
         var plan = RestoreRequest.Of(context.Run).Plan;
+        secrets?.Refuse(RestoreTarget.Parse(plan.Target, "/"));
         var found = await drivers.Of(plan).AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
         if (found is not null)
         {

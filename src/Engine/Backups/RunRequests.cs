@@ -48,6 +48,8 @@ public sealed class RunRequests(
     RunStore runs, RestorePointCatalog points, RestorePointAccess access, SourceDrivers drivers, RestoreDrivers restores, IRestoreGate gate, IRunTrigger trigger,
     ProtectedEstate estate, DataFolder data, ILogger<RunRequests> log)
 {
+    private readonly OwnSecrets _secrets = new(estate, data);
+
     /// <summary>Asks for a backup of a source.</summary>
     /// <param name="parent">The run that it is a part of, or null.</param>
     /// <param name="strategy">How, where nothing else will do; null for what is its turn.</param>
@@ -139,7 +141,7 @@ public sealed class RunRequests(
     public async Task<RestorePlan> PlanRestoreAsync(string restorePoint, string target, string baseFolder, CancellationToken cancellationToken)
     {
         var parsed = RestoreTarget.Parse(target, baseFolder);
-        RefuseOwnSecrets(parsed);
+        _secrets.Refuse(parsed);
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
         var (_, repository) = await access.OpenAsync(point, null, cancellationToken);
         await using (repository)
@@ -147,31 +149,6 @@ public sealed class RunRequests(
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
             return await restores.For(parsed, manifest).PlanAsync(repository, manifest, parsed, cancellationToken);
         }
-    }
-
-    /// <summary>
-    /// The target's server gets the first line of the password file as a password. It may be anybody's server: the console's own
-    /// secrets and the repositories' keys are never read for it.
-    /// </summary>
-    private void RefuseOwnSecrets(RestoreTarget target)
-    {
-        if (target.PasswordFileToSend is not { } file)
-        {
-            return;
-        }
-
-        var real = RealPath(file);
-        if (real.StartsWith(RealPath(data.Root) + "/", StringComparison.Ordinal) || estate.Tiers.Select(tier => tier.KeyFile).Concat(estate.Notifications.SecretFiles).Any(secret => RealPath(secret) == real))
-        {
-            throw new EngineException("password-file-refused", ErrorKind.Denied, $"{file} is a secret of the console itself, no password of a target",
-                "Name a file that holds the target's password and lies outside the data folder.");
-        }
-    }
-
-    private static string RealPath(string path)
-    {
-        var resolved = File.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : Directory.Exists(path) ? Directory.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName : null;
-        return Path.GetFullPath(resolved ?? path).TrimEnd('/');
     }
 
     /// <summary>Asks for a restore exactly as planned. One that writes over something that lives then waits until others approve it.</summary>
@@ -187,7 +164,7 @@ public sealed class RunRequests(
                 "Ask an admin, or restore into something new. Nothing was changed.");
         }
 
-        RefuseOwnSecrets(RestoreTarget.Parse(plan.Target, "/"));
+        _secrets.Refuse(RestoreTarget.Parse(plan.Target, "/"));
         if (plan.WritesOver)
         {
             await gate.RequireApproversAsync(plan, asker.Name, cancellationToken);

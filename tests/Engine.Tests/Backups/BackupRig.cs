@@ -122,7 +122,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         [
             new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, BackupTime),
             new SetRun(_catalog.Pool, Runs, Requests, Estate, _folder.Registry, TimeProvider.System),
-            new RestoreRun(Points, Access, RestoreDrivers, Gate),
+            new RestoreRun(Points, Access, RestoreDrivers, Gate, new OwnSecrets(Estate, DataFolder.Open(_folder.Combine("data")))),
             new ReplicationRun(replication, new OwedCopies(Points, Estate, Time), Points, Estate),
             new RotationRun(Tiers, TimeProvider.System),
             new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),

@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups.Receiving;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Recovery;
 using Hexabase.DrConsole.Engine.Tests.Support;
 
@@ -24,6 +25,60 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
 
             Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
         }
+    }
+
+    [Theory]
+    [InlineData("a directory that is a link")]
+    [InlineData("the kernel's second name")]
+    [InlineData("a link to the kernel's second name")]
+    [InlineData("a hard link")]
+    [InlineData("another secret's hard link")]
+    [InlineData("the environment")]
+    public async Task PlanRestore_knows_the_consoles_own_secrets_under_every_name(string name)
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var made = rig.Store("data/keys/made.key");
+        await File.WriteAllTextAsync(made, "a secret of the test\n", BackupRig.Ct);
+        Directory.CreateSymbolicLink(rig.Store("keys"), rig.Store("data/keys"));
+        Directory.CreateSymbolicLink(rig.Store("second"), "/proc/self/root" + rig.Store("data"));
+        await Shell.RunAsync("ln", rig.Store("key"), rig.Store("tier.link"));
+        await Shell.RunAsync("ln", made, rig.Store("made.link"));
+        File.CreateSymbolicLink(rig.Store("environment"), "/proc/self/environ");
+        var file = name switch
+        {
+            "a directory that is a link" => rig.Store("keys/made.key"),
+            "the kernel's second name" => "/proc/self/root" + made,
+            "a link to the kernel's second name" => rig.Store("second/keys/made.key"),
+            "a hard link" => rig.Store("tier.link"),
+            "another secret's hard link" => rig.Store("made.link"),
+            _ => rig.Store("environment"),
+        };
+        foreach (var server in new[] { "postgres://postgres@127.0.0.1:1/copy", "redis://127.0.0.1:1" })
+        {
+            var refused = await Assert.ThrowsAsync<EngineException>(() =>
+                rig.Requests.PlanRestoreAsync("0", $"{server}?passwordFile={Uri.EscapeDataString(file)}", "/", BackupRig.Ct));
+
+            Assert.Equal(("password-file-refused", ErrorKind.Denied), (refused.Code, refused.Kind));
+        }
+    }
+
+    [Fact]
+    public async Task Restore_sends_no_secret_that_took_the_place_of_the_named_file_after_the_request()
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab);
+        var point = (await rig.BackupAsync()).RestorePoint!;
+        var named = rig.Store("target.pw");
+        await File.WriteAllTextAsync(named, "of the target\n", BackupRig.Ct);
+        var beside = await rig.Requests.PlanRestoreAsync(point, $"dir:{rig.Store("restored")}", "/", BackupRig.Ct);
+        var plan = beside with { Target = $"postgres://postgres@127.0.0.1:1/copy?passwordFile={Uri.EscapeDataString(named)}" };
+        var asked = await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("operator", MayWriteOver: false), BackupRig.Ct);
+        File.Delete(named);
+        File.CreateSymbolicLink(named, rig.Store("key"));
+
+        var ended = await rig.AdvanceAsync(asked.Id);
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.Contains("password-file-refused", ended.ErrorJson, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -12,7 +12,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 /// <param name="Device">The file system's number, as the kernel writes it (<c>8:1</c>).</param>
 public sealed record VolumePlace(string Path, string Form, string MountPoint, string MountSource, string FileSystem, string Device)
 {
-    private const string MountTable = "/proc/self/mountinfo";
+    /// <summary>Where the kernel tells what is mounted.</summary>
+    internal const string MountTable = "/proc/self/mountinfo";
 
     /// <summary>Looks.</summary>
     /// <exception cref="EngineException"><c>volume-missing</c>, <c>volume-unreadable</c>, <c>volume-form-unknown</c>.</exception>
