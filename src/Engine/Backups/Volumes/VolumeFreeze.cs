@@ -107,12 +107,19 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
         }
         catch (Exception fault)
         {
-            if (fault is EngineException { Code: "freeze-failed" or "frozen-by-another" } failed)
+            try
             {
-                await AuditAsync("volume.freeze-failed", record, new { record.Path, record.How, reason = failed.Message }, CancellationToken.None);
+                // First: the catalog may not answer for as long as it likes, and writers wait.
+                await frozen.DisposeAsync();
+            }
+            finally
+            {
+                if (fault is EngineException { Code: "freeze-failed" or "frozen-by-another" } failed)
+                {
+                    await AuditAsync("volume.freeze-failed", record, new { record.Path, record.How, reason = failed.Message }, CancellationToken.None);
+                }
             }
 
-            await frozen.DisposeAsync();
             throw;
         }
     }

@@ -36,7 +36,7 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
         Assert.Equal("freeze-failed", fault.Code);
         Assert.Contains(said, fault.Message, StringComparison.Ordinal);
         Assert.False(IsFrozen(rig));
-        Assert.Equal(["volume.freeze-failed", "volume.thawed"], await rig.AuditAsync());
+        Assert.Equal(["volume.thawed", "volume.freeze-failed"], await rig.AuditAsync());
         await using var repository = await rig.OpenAsync();
         Assert.Empty((await repository.ListAsync(Ct)).Points);
     }
@@ -156,11 +156,7 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
         await using var rig = Rig("touch $mark", "rm $mark; touch $mark.thawed");
         rig.Settings = rig.Settings with { Hooks = rig.Settings.Hooks! with { FrozenLimit = TimeSpan.FromMilliseconds(200) } };
         await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
-        await using var transaction = await connection.BeginTransactionAsync(Ct);
-        await using (var command = new Npgsql.NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('drconsole.audit', 0))", connection, transaction))
-        {
-            await command.ExecuteNonQueryAsync(Ct);
-        }
+        await using var transaction = await SilencedAsync(connection);
 
         var hold = rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Volume), null, Ct);
         while (!File.Exists(rig.Combine("frozen.thawed")))
@@ -175,6 +171,27 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Freeze_that_fails_is_undone_before_the_catalog_answers()
+    {
+        await using var rig = Rig("touch $mark; exit 3", "rm $mark; touch $mark.thawed");
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await SilencedAsync(connection);
+
+        var hold = rig.Freeze().HoldAsync(rig.Source, VolumePlace.Look(rig.Volume), null, Ct);
+        for (var wait = 0; wait < 500 && !File.Exists(rig.Combine("frozen.thawed")); wait++)
+        {
+            await Task.Delay(20, Ct);
+        }
+
+        var wasThawed = File.Exists(rig.Combine("frozen.thawed"));
+        Assert.False(hold.IsCompleted, "it waits for the audit");
+        await transaction.RollbackAsync(Ct);
+        Assert.Equal("freeze-failed", (await Assert.ThrowsAsync<EngineException>(() => hold)).Code);
+        Assert.True(wasThawed, "it was thawed while the catalog did not answer");
+        Assert.Equal(["volume.thawed", "volume.freeze-failed"], await rig.AuditAsync());
+    }
+
+    [Fact]
     public async Task File_system_of_the_console_itself_is_never_frozen()
     {
         await using var rig = new VolumeRig(catalog);
@@ -182,6 +199,15 @@ public sealed class VolumeFreezeTests(CatalogServer catalog)
         rig.Settings = rig.Settings with { Hooks = new VolumeHooks(null, null, true, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(2)) };
         Assert.Equal("freeze-refused", (await Assert.ThrowsAsync<EngineException>(rig.BackupAsync)).Code);
         Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    /// <summary>A catalog that takes no audit event until the transaction ends.</summary>
+    private static async Task<Npgsql.NpgsqlTransaction> SilencedAsync(Npgsql.NpgsqlConnection connection)
+    {
+        var transaction = await connection.BeginTransactionAsync(Ct);
+        await using var command = new Npgsql.NpgsqlCommand("SELECT pg_advisory_xact_lock(hashtextextended('drconsole.audit', 0))", connection, transaction);
+        await command.ExecuteNonQueryAsync(Ct);
+        return transaction;
     }
 
     private static async Task<LoopDisk> FrozenByHookAsync(VolumeRig rig)
