@@ -130,7 +130,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         (await catalog.Command("SELECT DISTINCT unnest(sources) FROM incident WHERE kind = 'DATABASE_CORRUPTION' AND state <> 'resolved'")
             .ListAsync(row => row.GetString(0), cancellationToken)).ToHashSet();
 
-    /// <summary>All living points of some sources as retention sees them, grouped by source.</summary>
+    /// <summary>All living points of some sources as retention sees them, grouped by source. A validation that could not run says nothing of a point, and takes no older proof away.</summary>
     public async Task<ILookup<string, RetainedPoint>> RetainedAsync(string[] sources, CancellationToken cancellationToken)
     {
         var rows = await catalog.Command(
@@ -141,10 +141,10 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
                 WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')),
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
               EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen},
-              ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed AND NOT last.not_provable, false),
+              ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed, false),
               p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at
             FROM restore_point p
-            LEFT JOIN LATERAL (SELECT v.passed, v.not_provable FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
+            LEFT JOIN LATERAL (SELECT v.passed FROM validation v WHERE v.restore_point = p.id AND NOT v.not_provable ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
             WHERE p.source = ANY ($1) AND p.expired_at IS NULL
             """, (object)sources).ListAsync(MapRetained, cancellationToken);
         return rows.ToLookup(row => row.Source, row => row.Point);

@@ -162,6 +162,24 @@ public sealed class PruneTests : PruneScene
     }
 
     [Fact]
+    public async Task Validation_that_could_not_run_takes_no_proof_away()
+    {
+        await using var repository = await InitializeAsync(Store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        await ValidateAsync(repository, old, true);
+        Time.Advance(TimeSpan.FromHours(1));
+        await repository.WriteAttestationAsync(
+            Attestations.Validation, old.Id, JsonSerializer.SerializeToElement(new { overallPassed = false, steps = new[] { new { status = "passed" }, new { status = "not_run" } } }), Ct);
+
+        Assert.Contains("last validated", Assert.Single((await repository.PlanPruneAsync(Expire(old), null, Ct)).Protected).Reason, StringComparison.Ordinal);
+
+        Time.Advance(TimeSpan.FromHours(1));
+        await repository.WriteAttestationAsync(
+            Attestations.Validation, old.Id, JsonSerializer.SerializeToElement(new { overallPassed = false, steps = new[] { new { status = "failed" }, new { status = "not_run" } } }), Ct);
+        Assert.Single((await repository.PlanPruneAsync(Expire(old), null, Ct)).Expired);
+    }
+
+    [Fact]
     public async Task Protected_points_stay_and_say_why()
     {
         await using var repository = await InitializeAsync(Store, Options);

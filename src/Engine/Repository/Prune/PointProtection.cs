@@ -84,9 +84,9 @@ public static class Attestations
     /// <summary>A person gave an attestation up that no tier could read; its content names it as <c>attestation</c> and says the <c>reason</c>.</summary>
     public const string Dropped = "dropped";
 
-    /// <summary>Restore points whose newest validation passed.</summary>
+    /// <summary>Restore points whose newest validation passed. One that found nothing wrong, and only could not run a step, says nothing of its point.</summary>
     public static IReadOnlySet<RestorePointId> Proven(IEnumerable<Attestation> attestations) =>
-        attestations.Where(a => a.Kind == Validation && a.RestorePoint is not null).GroupBy(a => a.RestorePoint!.Value)
+        attestations.Where(a => a.Kind == Validation && a.RestorePoint is not null && !CouldNotRun(a.Content)).GroupBy(a => a.RestorePoint!.Value)
             .Where(group => group.MaxBy(a => a.CreatedAt)!.Content is { ValueKind: JsonValueKind.Object } content
                 && content.TryGetProperty("overallPassed", out var passed) && passed.ValueKind == JsonValueKind.True)
             .Select(group => group.Key).ToHashSet();
@@ -108,6 +108,11 @@ public static class Attestations
         return [.. attestations.Where(a => a.Kind == Freeze && !released.Contains(a.Id) && Text(a.Content, "source") is not null)
             .Select(a => new SourceFreeze(a.Id, Text(a.Content, "source")!, Text(a.Content, "reason") ?? "no reason was given", a.Content))];
     }
+
+    private static bool CouldNotRun(JsonElement validation) => validation.ValueKind == JsonValueKind.Object
+        && validation.TryGetProperty("overallPassed", out var passed) && passed.ValueKind == JsonValueKind.False
+        && validation.TryGetProperty("steps", out var steps) && steps.ValueKind == JsonValueKind.Array && steps.GetArrayLength() > 0
+        && !steps.EnumerateArray().Any(step => Text(step, "status") == "failed");
 
     private static HashSet<string?> Released(IReadOnlyList<Attestation> attestations) =>
         attestations.Where(a => a.Kind == Release).Select(a => Text(a.Content, "attestation")).ToHashSet(StringComparer.Ordinal);

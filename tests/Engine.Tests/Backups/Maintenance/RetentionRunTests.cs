@@ -93,6 +93,12 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal((true, false, "physical", new DateTimeOffset(2026, 11, 24, 3, 12, 44, TimeSpan.Zero)), (retained.HasFailed, retained.IsProven, retained.Strategy, retained.ConsistentAt));
         Assert.Equal((true, false, false), (retained.IsSoundIn("hot"), retained.IsSoundIn("warm"), retained.IsDamaged));
 
+        // A passed one, and then a machine that cannot prove it: it is as proven as before.
+        await catalog.Pool.Command("INSERT INTO validation (restore_point, tier, passed, steps, validated_at) VALUES ($1, 'hot', true, '[]', clock_timestamp())", point).RunAsync(Ct);
+        await ValidatedAsync("not_run");
+        var provenAgain = await RetainedAsync();
+        Assert.Equal((false, true), (provenAgain.HasFailed, provenAgain.IsProven));
+
         async Task<RetainedPoint> RetainedAsync() => Assert.Single((await rig.Points.RetainedAsync([rig.Source.Name], Ct))[rig.Source.Name]);
 
         Task ValidatedAsync(string status) => catalog.Pool.Command(
