@@ -1,10 +1,12 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
+using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -14,15 +16,20 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// </summary>
 public sealed class TierRepositories : IDisposable
 {
+    /// <summary>Making a repository is a few calls; a store behind a bad network takes its time for them.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(3);
+
     private readonly ProtectedEstate _estate;
     private readonly TimeProvider _time;
+    private readonly NpgsqlDataSource? _catalog;
     private readonly SemaphoreSlim _oneInitialisation = new(1, 1);
     private readonly ConcurrentDictionary<StorageTier, Lazy<TierStores>> _stores = new();
     private readonly TierIdentities _identities;
 
-    public TierRepositories(ProtectedEstate estate, TimeProvider time)
+    /// <param name="catalog">Where processes agree on which of them makes a repository; null where this is the only one.</param>
+    public TierRepositories(ProtectedEstate estate, TimeProvider time, NpgsqlDataSource? catalog = null)
     {
-        (_estate, _time) = (estate, time);
+        (_estate, _time, _catalog) = (estate, time, catalog);
         _identities = new TierIdentities(estate, (tier, workspace) => StoresOf(tier).Open(workspace, triesAgain: false), time);
     }
 
@@ -93,22 +100,37 @@ public sealed class TierRepositories : IDisposable
                 return await OpenAsync(tier, workspace, cancellationToken);
             }
 
-            foreach (var other in _estate.Tiers.Where(other => other != tier))
-            {
-                if (await ExistsAsync(other, workspace, cancellationToken))
-                {
-                    await using var from = await OpenAsync(other, workspace, cancellationToken);
-                    return await BackupRepository.InitializeFromAsync(StoreOf(tier, workspace), from, cancellationToken);
-                }
-            }
-
-            using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
-            return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+            return await CreateAsync(tier, workspace, cancellationToken);
         }
         finally
         {
             _oneInitialisation.Release();
         }
+    }
+
+    /// <summary>Two processes that made it at the same time would make two, with a master key each, and no one could ever join them.</summary>
+    private async Task<BackupRepository> CreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        // Of the workspace, not of the tier: a second tier begins from the first one.
+        await using var alone = _catalog is null ? null : await CatalogLock.TakeAsync(_catalog, $"drconsole.repository {workspace}", s_patience, _time, cancellationToken)
+            ?? throw new EngineException("repository-being-made", ErrorKind.Unavailable, $"another process has been making the repository of {workspace} for {s_patience.TotalMinutes:0} minutes",
+                "Look whether a tier of it answers too slowly; nothing was changed, and the next backup tries again.");
+        if (_catalog is not null && await ExistsAsync(tier, workspace, cancellationToken))
+        {
+            return await OpenAsync(tier, workspace, cancellationToken);
+        }
+
+        foreach (var other in _estate.Tiers.Where(other => other != tier))
+        {
+            if (await ExistsAsync(other, workspace, cancellationToken))
+            {
+                await using var from = await OpenAsync(other, workspace, cancellationToken);
+                return await BackupRepository.InitializeFromAsync(StoreOf(tier, workspace), from, cancellationToken);
+            }
+        }
+
+        using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
+        return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
     }
 
     /// <summary>Makes the default hot tier's key at the first start; a tier that the configuration declares brings its own.</summary>

@@ -56,6 +56,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
         var id = Guid.NewGuid();
         var slot = KeySlot.Create(id, new SlotKeys(master, 0, null), key.Passphrase, options.KeyDerivation, options.Time.GetUtcNow());
         await KeySlotStore.WriteAsync(store, slot, cancellationToken);
+        await WithdrawBesideAnotherAsync(store, slot, cancellationToken);
         return new BackupRepository(new RepositoryParts(store, new KeyRing(id, master), options));
     }
 
@@ -244,6 +245,33 @@ public sealed partial class BackupRepository : IAsyncDisposable
 
     private static EngineException NoSuchPoint(string id) => new(
         "restore-point-missing", ErrorKind.NotFound, $"there is no restore point '{id}'", "see 'drconsole repository list'");
+
+    /// <summary>
+    /// Nothing locks a store: somebody else may have made a repository in it at the same moment. Whoever sees the other one takes
+    /// back its own, before anything leans on it; both may, and then the next one makes it.
+    /// </summary>
+    private static async Task WithdrawBesideAnotherAsync(IObjectStore store, KeySlot mine, CancellationToken ct)
+    {
+        var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
+        if (slots.All(slot => slot.RepositoryId == mine.RepositoryId))
+        {
+            return;
+        }
+
+        try
+        {
+            await KeySlotStore.DeleteAsync(store, mine.SlotId, ct);
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Denied)
+        {
+            throw new EngineException(
+                "repository-exists", ErrorKind.Conflict, $"{store.Url} got another repository at the same moment, and this one's key could not be taken back: {fault.Message}",
+                $"delete the objects keys/{mine.SlotId:N}.1 and .2 there before its first backup", fault);
+        }
+
+        throw new EngineException(
+            "repository-exists", ErrorKind.Conflict, $"{store.Url} got another repository at the same moment; this one was taken back", "try again: it opens the other one then");
+    }
 
     private static async Task RefuseExistingAsync(IObjectStore store, CancellationToken ct)
     {

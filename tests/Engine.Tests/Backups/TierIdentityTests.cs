@@ -42,5 +42,33 @@ public sealed class TierIdentityTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal(3, (await warm.ListAsync(Ct)).Points.Count);
     }
 
+    [Fact]
+    public async Task Processes_that_need_a_workspaces_first_repository_at_the_same_moment_make_one()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var workspace = $"new-{Guid.NewGuid():n}";
+        var processes = Enumerable.Range(0, 4).Select(_ => new TierRepositories(rig.Estate, TimeProvider.System, catalog.Pool)).ToList();
+        try
+        {
+            // Half of them begin with the other tier.
+            var made = await Task.WhenAll(processes.Select((process, i) => process.OpenOrCreateAsync(rig.Estate.Tiers[i % 2], workspace, Ct)));
+
+            Assert.Single(made.Select(repository => repository.Info.Id).Distinct());
+            foreach (var tier in rig.Estate.Tiers)
+            {
+                Assert.Single(await rig.Tiers.KeySlotsAsync(tier, workspace, Ct));
+            }
+
+            foreach (var repository in made)
+            {
+                await repository.DisposeAsync();
+            }
+        }
+        finally
+        {
+            processes.ForEach(process => process.Dispose());
+        }
+    }
+
     private static List<string> Files(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal)];
 }
