@@ -23,7 +23,8 @@ public sealed record CatalogConnection(string Application, string Owner)
 
     /// <summary>
     /// As long as a run's lease. A process that is frozen inside a transaction keeps its locks, the audit chain's among them, and
-    /// everybody else would wait for it for ever; no transaction of the console's waits for anything but its own statements.
+    /// everybody else would wait for it for ever; no transaction of the console's waits for anything but its own statements, and
+    /// one for the deletes of a tier, between which it asks whether it still has its locks.
     /// </summary>
     private const int IdleTransactionLimitMs = 30_000;
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
@@ -123,7 +124,14 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             """, restorePoint).ListAsync(row => new PointExpiry(row.GetString(0), row.Time(1), row.GetString(2)), cancellationToken);
 
     /// <summary>SQL that is true where retention of the source <c>p.source</c> is frozen: corruption of it is suspected or confirmed.</summary>
-    private const string Frozen = "EXISTS (SELECT 1 FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND p.source = ANY (i.sources))";
+    internal const string Frozen = "EXISTS (SELECT 1 FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND p.source = ANY (i.sources))";
+
+    /// <summary>SQL that is true where the point <c>p</c> is on hold.</summary>
+    internal const string Held = $"EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing})";
+
+    /// <summary>SQL that is true where a run that has not ended needs the point <c>p</c>.</summary>
+    internal const string InUse =
+        "EXISTS (SELECT 1 FROM run r JOIN run_source o ON o.run_id = r.id WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision'))";
 
     /// <summary>The sources whose retention is frozen: of their points and WAL nothing may be given up.</summary>
     public async Task<IReadOnlySet<string>> FrozenSourcesAsync(CancellationToken cancellationToken) =>
@@ -135,10 +143,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     {
         var rows = await catalog.Command(
             $"""
-            SELECT p.source, p.id, p.created_at, coalesce(last.passed, false),
-              EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing}),
-              EXISTS (SELECT 1 FROM run r JOIN run_source o ON o.run_id = r.id
-                WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')),
+            SELECT p.source, p.id, p.created_at, coalesce(last.passed, false), {Held}, {InUse},
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
               EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen},
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed, false),
@@ -232,6 +237,18 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               AND NOT EXISTS (SELECT 1 FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind')
             """, (object)points).RunAsync(cancellationToken);
     }
+
+    /// <summary>Says in the audit that a tier gave points up, and why each.</summary>
+    public static Task AuditExpiredAsync(
+        NpgsqlTransaction transaction, string tier, string workspace, string[] points, IReadOnlyDictionary<string, string> reasons, CancellationToken cancellationToken) =>
+        AuditLog.AppendAsync(
+            transaction, "engine", "points.expired", tier, new { workspace, points = points.Select(id => new { id, reason = reasons[id] }) }, cancellationToken);
+
+    /// <summary>Claims points that a tier is about to give up; those that are on hold, in use or of a frozen source by now are left out.</summary>
+    /// <param name="reasons">Why each goes, by its id; for the audit.</param>
+    public async Task<IExpiryClaim> ClaimAsync(
+        string tier, string workspace, IReadOnlyDictionary<string, string> reasons, IReadOnlyList<RestorePointId> going, CancellationToken cancellationToken) =>
+        await ExpiryClaim.TakeAsync(catalog, tier, workspace, reasons, going, cancellationToken);
 
     /// <summary>Forgets copies that a tier missed of points that have expired meanwhile: nobody shall fetch them any more.</summary>
     public static Task DropUnwantedCopiesAsync(NpgsqlTransaction transaction, string tier, string workspace, CancellationToken cancellationToken) =>

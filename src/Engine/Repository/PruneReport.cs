@@ -30,6 +30,9 @@ public sealed record PruneOptions
 
     /// <summary>The largest share of restore points, or of the bytes in packs, that may go without somebody's approval, 0 to 1.</summary>
     public double MaxDeletedShare { get; init; } = 0.5;
+
+    /// <summary>Claims restore points right before they go, some at a time; null where nobody but the repository has a say.</summary>
+    public Func<IReadOnlyList<RestorePointId>, CancellationToken, Task<IExpiryClaim>>? Claim { get; init; }
 }
 
 /// <summary>A restore point in a plan or report of prune.</summary>

@@ -180,6 +180,54 @@ public sealed class PruneTests : PruneScene
     }
 
     [Fact]
+    public async Task Hold_that_comes_while_prune_walks_is_heeded()
+    {
+        await using var repository = await InitializeAsync(Store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        Task? held = null;
+        // The store is in memory: the hold is there when the report of progress returns.
+        var walking = new OnReport(one => held ??= one.Phase == "references" ? repository.HoldAsync(old.Id, Attestations.Hold, "court order", null, Ct) : null);
+
+        var report = await repository.PruneAsync(Expire(old), walking, Ct);
+
+        await Assert.IsAssignableFrom<Task>(held);
+        Assert.Empty(report.Expired);
+        Assert.Contains("on hold", Assert.Single(report.Protected).Reason, StringComparison.Ordinal);
+        Assert.Equal(2, (await repository.ListAsync(Ct)).Points.Count);
+    }
+
+    [Fact]
+    public async Task Points_go_under_a_claim_which_is_told_what_went_and_keeps_others()
+    {
+        await using var repository = await InitializeAsync(Store, Options);
+        var points = new List<Manifest>();
+        for (var i = 0; i < 4; i++)
+        {
+            points.Add(await repository.BackupAsync(Noise(1000, i)));
+            Time.Advance(TimeSpan.FromHours(1));
+        }
+
+        var claim = new Claimed(points[0].Id, mayGo: 2);
+        Store.DeniesDelete = key => key.EndsWith(points[1].Id.Value, StringComparison.Ordinal);
+        var options = Expire([.. points.Take(3)]) with { MaxDeletedShare = 1, Claim = (asked, _) => claim.AskAsync(asked) };
+        var report = await repository.PruneAsync(options, null, Ct);
+
+        Assert.Equal(points.Take(3).Select(point => point.Id), claim.Asked);
+        Assert.Equal([points[2].Id], claim.Gone);
+        Assert.Equal([points[2].Id], report.Expired.Select(point => point.Id));
+        Assert.Equal((points[0].Id, "kept by the test"), (Assert.Single(report.Protected).Id, report.Protected[0].Reason));
+        Assert.Equal([points[0].Id, points[1].Id, points[3].Id], (await repository.ListAsync(Ct)).Points.Select(point => point.Id));
+
+        // A claim that is lost: nothing more goes, and what went is told.
+        Store.DeniesDelete = _ => false;
+        var lost = new Claimed(new RestorePointId("none"), mayGo: 1);
+        await Assert.ThrowsAsync<InvalidOperationException>(() =>
+            repository.PruneAsync(Expire([.. points.Take(2)]) with { MaxDeletedShare = 1, Claim = (asked, _) => lost.AskAsync(asked) }, null, Ct));
+        Assert.Equal([points[0].Id], lost.Gone);
+        Assert.Equal([points[1].Id, points[3].Id], (await repository.ListAsync(Ct)).Points.Select(point => point.Id));
+    }
+
+    [Fact]
     public async Task Protected_points_stay_and_say_why()
     {
         await using var repository = await InitializeAsync(Store, Options);
@@ -264,5 +312,38 @@ public sealed class PruneTests : PruneScene
         Assert.Equal((0, 1, 1), (report.RestorePoints, report.AlreadyThere, report.Expired));
         Assert.Equal(1, (await repository.CopyAsync(tier, [old.Id], null, Ct)).RestorePoints);
         AssertSame(Noise(900_000, 1), await tier.ReadAsync(old));
+    }
+
+    private sealed class OnReport(Action<TransferProgress> act) : IProgress<TransferProgress>
+    {
+        public void Report(TransferProgress value) => act(value);
+    }
+
+    /// <summary>A claim that keeps one point, and is lost after some deletes.</summary>
+    private sealed class Claimed(RestorePointId kept, int mayGo) : IExpiryClaim
+    {
+        private int _left = mayGo;
+
+        public IReadOnlyList<RestorePointId> Asked { get; private set; } = [];
+
+        public IReadOnlyList<RestorePointId>? Gone { get; private set; }
+
+        public IReadOnlyDictionary<RestorePointId, string> Kept { get; } = new Dictionary<RestorePointId, string> { [kept] = "kept by the test" };
+
+        public Task<IExpiryClaim> AskAsync(IReadOnlyList<RestorePointId> asked)
+        {
+            Asked = asked;
+            return Task.FromResult<IExpiryClaim>(this);
+        }
+
+        public Task RequireAsync(CancellationToken cancellationToken) => _left-- > 0 ? Task.CompletedTask : throw new InvalidOperationException("the claim is lost");
+
+        public Task EndAsync(IReadOnlyList<RestorePointId> gone)
+        {
+            Gone = [.. gone];
+            return Task.CompletedTask;
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

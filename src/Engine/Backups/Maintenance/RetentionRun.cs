@@ -1,4 +1,3 @@
-using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -28,8 +27,8 @@ public sealed record RetentionRunResult(string Tier, IReadOnlyList<WorkspaceRete
 
 /// <summary>
 /// Gives up what retention keeps no longer in a tier and frees its space, one workspace's repository after the other. What
-/// goes is decided from the catalog at the start of each step; the repository's own attestations have the last word. Done
-/// again after a crash it finds the manifests gone and only writes down what it had done.
+/// goes is decided from the catalog at the start of each step, and once more right before it goes, for then nobody can hold it
+/// any more; the repository's own attestations are asked both times too. Done again after a crash it finds the manifests gone and only writes down what it had done.
 /// </summary>
 public sealed class RetentionRun(
     TierRepositories tiers, RetentionPlanning planning, PointHolds holds, SourceFreezes freezes, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time) : IRunHandler
@@ -71,15 +70,21 @@ public sealed class RetentionRun(
 
         var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();
         context.Log("retention", $"{workspace}: {Counted.Of(going.Count, "restore point", "is", "are")} kept by nothing in {tier.Name}");
-        var options = new PruneOptions { Expire = [.. going.Select(one => new PointToExpire(new RestorePointId(one.Point.Id), one.Expiry!.ToText()))] };
+        var reasons = going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText());
+        var options = new PruneOptions
+        {
+            Expire = [.. reasons.Select(one => new PointToExpire(new RestorePointId(one.Key), one.Value))],
+            Claim = (some, cancel) => points.ClaimAsync(tier.Name, workspace, reasons, some, cancel),
+        };
         var report = await repository.PruneAsync(
             request.AllowedShare is { } share ? options with { MaxDeletedShare = share } : options, context.Progress, context.Cancellation);
         Say(context, tier, workspace, report);
         var keptWal = await ExpireWalAsync(context, tier, workspace, repository);
         var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
-        // Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
-        var gone = going.Select(one => one.Point.Id).Where(id => !stays.Contains(id)).ToArray();
-        step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText())));
+        // What went now is written down already. Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
+        var recorded = report.Expired.Select(point => point.Id.Value).ToHashSet();
+        var gone = reasons.Keys.Where(id => !stays.Contains(id) && !recorded.Contains(id)).ToArray();
+        step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, reasons));
         return new WorkspaceRetention(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),
             [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes) { KeptWal = keptWal };
@@ -131,8 +136,7 @@ public sealed class RetentionRun(
         if (gone.Length > 0)
         {
             await RestorePointCatalog.ExpireAsync(transaction, tier.Name, gone, CancellationToken.None);
-            await AuditLog.AppendAsync(
-                transaction, "engine", "points.expired", tier.Name, new { workspace, points = gone.Select(id => new { id, reason = reasons[id] }) }, CancellationToken.None);
+            await RestorePointCatalog.AuditExpiredAsync(transaction, tier.Name, workspace, gone, reasons, CancellationToken.None);
         }
     }
 

@@ -16,6 +16,9 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
 {
     private static readonly TimeSpan MaxClockDifference = TimeSpan.FromMinutes(5);
     private const int MarkMaxPacks = 20_000;
+
+    /// <summary>Whoever wants one of them kept waits as long as these take.</summary>
+    private const int ClaimedAtATime = 50;
     private readonly References _references = new(parts);
     private readonly Dictionary<string, PrunedPack> _packs = new(StringComparer.Ordinal);
     private readonly List<Damage> _refused = [];
@@ -61,7 +64,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
                 "prune-needs-approval", ErrorKind.Conflict, why, "look at it with --dry-run; allow it with --allow-delete-share; nothing was changed");
         }
 
-        await ExpireAsync(session, expiry, ct);
+        expiry = await ExpireAsync(session, expiry, ct);
         var (toMark, _) = await DecideAsync(session.Id, session.StoreNow, null, ct);
         await MarkAsync(session, blobs, toMark, ct);
         var sweep = new PruneSweep(parts, session, DeleteAsync);
@@ -146,20 +149,53 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
         return going > options.MaxDeletedShare * all ? $"{going:N0} of {all:N0} bytes would go, more than {options.MaxDeletedShare:P0}" : null;
     }
 
-    private async Task ExpireAsync(WriterSession session, PointExpiry expiry, CancellationToken ct)
+    /// <summary>Gives up what may still go: all manifests were walked since that was decided, and a hold, a use or a freeze may have come meanwhile.</summary>
+    private async Task<PointExpiry> ExpireAsync(WriterSession session, PointExpiry planned, CancellationToken ct)
     {
-        if (expiry.Expired.Count == 0)
+        if (planned.Expired.Count == 0)
         {
-            return;
+            return planned;
+        }
+
+        var expiry = await planned.AgainAsync(parts, await parts.Attestations.LoadAsync(ct), session.StoreNow, ct);
+        foreach (var some in expiry.Expired.Chunk(ClaimedAtATime))
+        {
+            expiry = expiry.Without(await ExpireSomeAsync(session, [.. some.Select(point => point.Id)], ct));
+        }
+
+        return expiry;
+    }
+
+    /// <returns>Those that stay, each for a reason.</returns>
+    private async Task<IReadOnlyDictionary<RestorePointId, string>> ExpireSomeAsync(WriterSession session, IReadOnlyList<RestorePointId> some, CancellationToken ct)
+    {
+        await using var claim = options.Claim is null ? null : await options.Claim(some, ct);
+        var kept = claim?.Kept ?? new Dictionary<RestorePointId, string>();
+        var (going, gone) = (some.Where(id => !kept.ContainsKey(id)).ToList(), new List<RestorePointId>());
+        if (going.Count == 0)
+        {
+            return kept;
         }
 
         // First the note that this is meant, so that nobody takes the missing manifests for lost and fetches them back.
-        var mark = PackMark.New(PackMark.Expired, session.StoreNow, TimeSpan.Zero, [], [.. expiry.Expired.Select(point => point.Id)]);
-        await new MarkStore(parts.Keys, parts.Store).WriteAsync(mark, ct);
-        foreach (var point in expiry.Expired)
+        await new MarkStore(parts.Keys, parts.Store).WriteAsync(PackMark.New(PackMark.Expired, session.StoreNow, TimeSpan.Zero, [], [.. going]), ct);
+        try
         {
-            await DeleteAsync(ManifestStore.KeyOf(point.Id), ct);
+            foreach (var id in going)
+            {
+                await (claim?.RequireAsync(ct) ?? Task.CompletedTask);
+                if (await DeleteAsync(ManifestStore.KeyOf(id), ct))
+                {
+                    gone.Add(id);
+                }
+            }
         }
+        finally
+        {
+            await (claim?.EndAsync(gone) ?? Task.CompletedTask);
+        }
+
+        return kept;
     }
 
     private async Task MarkAsync(WriterSession session, BlobWriter blobs, List<PrunedPack> decided, CancellationToken ct)

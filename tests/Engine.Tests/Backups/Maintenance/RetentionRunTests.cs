@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -103,6 +104,37 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
 
         Task ValidatedAsync(string status) => catalog.Pool.Command(
             "INSERT INTO validation (restore_point, tier, passed, steps, validated_at) VALUES ($1, 'hot', false, jsonb_build_array(jsonb_build_object('status', $2::text)), clock_timestamp())", point, status).RunAsync(Ct);
+    }
+
+    [Fact]
+    public async Task Points_that_are_about_to_go_are_kept_for_a_hold_in_time_and_refuse_a_late_one()
+    {
+        await using var rig = await RigWithinOneHourAsync();
+        var (held, going, stays) = (await rig.BackupAsync(), await rig.BackupAsync(), await rig.BackupAsync());
+        await EndValidationsAsync(rig);
+        var ids = new[] { held, going, stays }.Select(run => new RestorePointId(run.RestorePoint!)).ToArray();
+        var reasons = ids.ToDictionary(id => id.Value, _ => "no rung keeps it");
+        var holds = new HoldCatalog(catalog.Pool);
+        await holds.PlaceAsync(await rig.Points.ResolveAsync(ids[0].Value, Ct), "evidence", null, "anna", Ct);
+        await catalog.Pool.Command("DELETE FROM restore_point_tier WHERE tier = 'warm' AND restore_point = $1", ids[1].Value).RunAsync(Ct);
+        var (late, other) = (await rig.Points.ResolveAsync(ids[1].Value, Ct), await rig.Points.ResolveAsync(ids[2].Value, Ct));
+        Task<HoldRow> tooLate, elsewhere;
+        await using (var claim = await rig.Points.ClaimAsync("hot", rig.Source.Workspace, reasons, ids, Ct))
+        {
+            Assert.Equal("it is on hold", Assert.Single(claim.Kept, kept => kept.Key == ids[0]).Value);
+            Assert.Single(claim.Kept);
+            (tooLate, elsewhere) = (holds.PlaceAsync(late, "late", null, "anna", Ct), holds.PlaceAsync(other, "late", null, "anna", Ct));
+            await Task.Delay(TimeSpan.FromMilliseconds(300), Ct);
+            Assert.False(tooLate.IsCompleted || elsewhere.IsCompleted, "a hold does not come between the last look and the delete");
+            await claim.RequireAsync(Ct);
+            await claim.EndAsync([ids[1], ids[2]]);
+        }
+
+        // The one was in no other tier and is gone; the other is held where it still is.
+        Assert.Equal("restore-point-expired", (await Assert.ThrowsAsync<EngineException>(() => tooLate)).Code);
+        Assert.Equal(ids[2].Value, (await elsewhere).RestorePoint);
+        Assert.Equal(["warm"], (await rig.TierStatesAsync(ids[2].Value)).Keys);
+        Assert.Equal("no rung keeps it", Assert.Single(await rig.Points.ExpiriesAsync(ids[1].Value, Ct)).Reason);
     }
 
     [Fact]
