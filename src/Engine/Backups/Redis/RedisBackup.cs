@@ -52,7 +52,7 @@ public sealed class RedisBackup(TimeProvider time)
         var began = time.GetTimestamp();
         try
         {
-            var strategy = await AskAsync(connection, Warn, cancellationToken);
+            var strategy = await AskAsync(connection, info, Warn, cancellationToken);
             await using var session = await repository.BeginAsync(request.Description with
             {
                 Kind = Kind,
@@ -159,7 +159,7 @@ public sealed class RedisBackup(TimeProvider time)
         }
     }
 
-    private static async Task<string> AskAsync(RedisConnection connection, Action<string> warn, CancellationToken cancellationToken)
+    private static async Task<string> AskAsync(RedisConnection connection, RedisServerInfo info, Action<string> warn, CancellationToken cancellationToken)
     {
         try
         {
@@ -168,6 +168,12 @@ public sealed class RedisBackup(TimeProvider time)
         }
         catch (EngineException denied) when (denied.Code is "redis-privilege-missing" || (denied.Code == "redis-refused" && denied.Message.Contains("unknown command", StringComparison.OrdinalIgnoreCase)))
         {
+            // It answers a scan all the same, with what it held when it lost its master, and that would pass for the content of now.
+            if (info.Role == "slave" && info.Text("master_link_status") != "up")
+            {
+                throw RedisFault.Of("MASTERDOWN its link to its master is not up", connection.Endpoint, "SCAN");
+            }
+
             var scan = await connection.CallAsync(["SCAN", "0", "COUNT", "1"], cancellationToken);
             if (scan.IsError)
             {

@@ -121,6 +121,10 @@ public sealed class RedisRoundTripTests
 
         var fault = await Assert.ThrowsAsync<EngineException>(() => rig.CaptureAsync(replica.Backup));
         Assert.Equal("redis-replica-detached", fault.Code);
+
+        // Key by key it would answer, with what it held when its master went away.
+        await replica.RunAsync(Ct, "ACL", "SETUSER", LabRedis.BackupUser, "reset", "on", "#" + Sha(replica.BackupPasswordFile), "~*", "-@all", "+info", "+scan", "+dump", "+pttl", "+select", "+function|dump");
+        Assert.Equal("redis-replica-detached", (await Assert.ThrowsAsync<EngineException>(() => rig.CaptureAsync(replica.Backup))).Code);
     }
 
     [Fact]
