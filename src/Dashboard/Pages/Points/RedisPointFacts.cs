@@ -21,13 +21,19 @@ internal static class RedisPointFacts
         yield return new NamedFact(PageTexts.FactDatabases, Figures.Count(facts.Databases.Count));
         yield return new NamedFact(PageTexts.FactKeys, Figures.Count(facts.Keys));
         yield return new NamedFact(PageTexts.FactExpiringKeys, Figures.Count(facts.Expiring));
+        if (!facts.IsPointInTime)
+        {
+            yield return new NamedFact(PageTexts.FactReadHow, PageTexts.ReadKeyByKey);
+        }
+
         if (facts.Cost is not { } cost)
         {
             yield break;
         }
 
         yield return new NamedFact(PageTexts.FactSnapshotTook, Figures.Format(PageTexts.SnapshotTook, Figures.Duration(TimeSpan.FromSeconds(cost.Seconds)), Figures.Duration(TimeSpan.FromSeconds(cost.WaitSeconds))));
-        if (cost.ForkMicroseconds is { } fork)
+        // Older restore points bear the fork of somebody else's snapshot where they were read key by key.
+        if (facts.IsPointInTime && cost.ForkMicroseconds is { } fork)
         {
             yield return new NamedFact(PageTexts.FactFork, $"{Figures.Count(fork)} µs");
         }

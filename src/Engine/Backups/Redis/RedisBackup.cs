@@ -68,7 +68,7 @@ public sealed class RedisBackup(TimeProvider time)
             await session.WriteStreamAsync(SnapshotArtifact, "redis snapshot", snapshot, new KeyProgress(progress, snapshot, info.Keys), cancellationToken);
             var content = await snapshot.ContentAsync();
             var took = time.GetElapsedTime(began);
-            var (users, cost) = await LookAroundAsync(session, endpoint, info, new RedisCost(null, info.Number("used_memory"), null, null, took.TotalSeconds, waited.TotalSeconds), Warn, cancellationToken);
+            var (users, cost) = await LookAroundAsync(session, endpoint, info, strategy == Snapshot, new RedisCost(null, info.Number("used_memory"), null, null, took.TotalSeconds, waited.TotalSeconds), Warn, cancellationToken);
             if (!content.HasChecksum)
             {
                 Warn("the server writes no checksum into its snapshots (rdbchecksum no): damage on the way to here would not be seen");
@@ -186,7 +186,7 @@ public sealed class RedisBackup(TimeProvider time)
     }
 
     private static async Task<(IReadOnlyList<string>? Users, RedisCost Cost)> LookAroundAsync(
-        BackupSession session, RedisEndpoint endpoint, RedisServerInfo before, RedisCost cost, Action<string> warn, CancellationToken cancellationToken)
+        BackupSession session, RedisEndpoint endpoint, RedisServerInfo before, bool hasForked, RedisCost cost, Action<string> warn, CancellationToken cancellationToken)
     {
         // The first connection is the synchronisation's, which the server closes.
         await using var connection = await RedisConnection.OpenAsync(endpoint, cancellationToken);
@@ -206,9 +206,10 @@ public sealed class RedisBackup(TimeProvider time)
         var after = await RedisServerInfo.ReadAsync(connection, cancellationToken);
         return (users, cost with
         {
-            ForkMicroseconds = after.Number("latest_fork_usec"),
+            // A scan forks nothing: the figures would be those of somebody else's snapshot.
+            ForkMicroseconds = hasForked ? after.Number("latest_fork_usec") : null,
             PeakMemoryBytes = after.Number("used_memory_peak") ?? before.Number("used_memory_peak"),
-            CopiedBytes = after.Number("rdb_last_cow_size"),
+            CopiedBytes = hasForked ? after.Number("rdb_last_cow_size") : null,
         });
     }
 

@@ -21,7 +21,7 @@ public sealed record RedisDatabaseFacts(int Database, long Keys, long Expiring, 
         $"{Keys} keys, {Expiring} with expiry, digest {Digest}, {string.Join(", ", Types.OrderBy(type => type.Key, StringComparer.Ordinal).Select(type => $"{type.Value} {type.Key}"))}");
 }
 
-/// <summary>What the backup cost the server, as it measured that itself; null where it did not say.</summary>
+/// <summary>What the backup cost the server, as it measured that itself; null where it did not say, or where nothing of that kind happened.</summary>
 /// <param name="ForkMicroseconds">How long it stood still to fork, the only moment when it serves nobody.</param>
 /// <param name="UsedMemoryBytes">Its data before the backup.</param>
 /// <param name="PeakMemoryBytes">The most it ever used.</param>

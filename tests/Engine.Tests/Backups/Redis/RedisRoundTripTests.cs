@@ -88,6 +88,9 @@ public sealed class RedisRoundTripTests
         Assert.Contains(backup.Warnings, warning => warning.Contains("+acl|list", StringComparison.Ordinal));
         var (one, other) = (await rig.FactsAsync(snapshot.BackupId), await rig.FactsAsync(backup.BackupId));
         Assert.False(other.IsPointInTime);
+        Assert.NotNull(one.Cost!.ForkMicroseconds);
+        Assert.Null(other.Cost!.ForkMicroseconds);
+        Assert.Null(other.Cost.CopiedBytes);
         Assert.Equal(one.Keys, other.Keys);
         Assert.Equal(one.Databases.Select(database => database.Expiring), other.Databases.Select(database => database.Expiring));
         Assert.Equal(one.Functions, other.Functions);
