@@ -14,7 +14,7 @@ public sealed class RedisRestoreDriver(RedisRestore restore) : IRestoreDriver
 
     /// <inheritdoc/>
     public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>
-        RedisRestore.PlanAsync(repository, manifest, (RedisTarget)target, cancellationToken);
+        restore.PlanAsync(repository, manifest, (RedisTarget)target, cancellationToken);
 
     /// <inheritdoc/>
     public Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken) => restore.ExecuteAsync(work, cancellationToken);

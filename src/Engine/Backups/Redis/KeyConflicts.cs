@@ -7,7 +7,8 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 /// Compares the keys of a snapshot that are wanted with those of a living server. A key that is there with the same content
 /// is no conflict and is left; one with other content is, and is only overwritten where that was chosen.
 /// </summary>
-internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
+/// <param name="time">Says which keys' time is over: they are left out, whatever is on the server.</param>
+internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, TimeProvider time)
 {
     /// <summary>More than that nobody has read before confirming them.</summary>
     internal const int MostOverwritten = 1000;
@@ -16,6 +17,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
     private const string Overwritten = "~ ";
     private readonly RedisKeyPattern _pattern = new(target.Keys!);
     private readonly HashSet<(int Database, UInt128 Key)> _there = [];
+    private readonly HashSet<(int Database, UInt128 Key)> _overwritten = [];
     private readonly List<string> _different = [];
     private long _differing;
 
@@ -29,6 +31,9 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
 
     /// <summary>True for a key that needs nothing, because it is there as it was.</summary>
     public bool IsThere(StoredKey key) => _there.Contains((key.Database, ValueDigest.Of(key.Key)));
+
+    /// <summary>True for a key that was seen with other content, and is overwritten; one that only appears later is not.</summary>
+    public bool Overwrites(StoredKey key) => _overwritten.Contains((key.Database, ValueDigest.Of(key.Key)));
 
     /// <summary>True where no key would be overwritten but those that a plan's notes name.</summary>
     public bool AreWithin(IReadOnlyList<string> notes)
@@ -44,11 +49,13 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
     /// </exception>
     public async Task<IReadOnlyList<string>> ReadAsync(RedisConnection server, CancellationToken cancellationToken)
     {
-        long wanted = 0;
+        var (wanted, over, now) = (0L, 0L, time.GetUtcNow().ToUnixTimeMilliseconds());
         await foreach (var batch in snapshot.ReadAsync(IsWanted, null, cancellationToken))
         {
+            var living = batch.Where(key => !key.IsOver(now)).ToList();
             wanted += batch.Count;
-            await CompareAsync(server, batch, cancellationToken);
+            over += batch.Count - living.Count;
+            await CompareAsync(server, living, cancellationToken);
         }
 
         if (wanted == 0)
@@ -71,10 +78,11 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
                 "name fewer keys with a narrower pattern, or restore in place with redisdata:/path while the server is stopped");
         }
 
-        var counts = string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {wanted - Same - _differing} are missing on the server, {Same} are there with the same content and are left");
+        var counts = string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {wanted - over - Same - _differing} are missing on the server, {Same} are there with the same content and are left");
+        IReadOnlyList<string> notes = over == 0 ? [counts] : [counts, string.Create(CultureInfo.InvariantCulture, $"{over} keys are left out, since their time is over")];
         return _differing == 0
-            ? [counts]
-            : [counts, string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are overwritten, and what they hold now is lost:"), .. _different.Select(name => Overwritten + name)];
+            ? notes
+            : [.. notes, string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are overwritten, and what they hold now is lost:"), .. _different.Select(name => Overwritten + name)];
     }
 
     private async Task CompareAsync(RedisConnection server, IReadOnlyList<StoredKey> batch, CancellationToken cancellationToken)
@@ -106,6 +114,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target)
                 }
                 else if (++_differing <= MostOverwritten)
                 {
+                    _overwritten.Add((key.Database, ValueDigest.Of(key.Key)));
                     _different.Add(string.Create(CultureInfo.InvariantCulture, $"db{key.Database}:{KeyText.Of(key.Key)}"));
                 }
             }

@@ -5,7 +5,8 @@ using Hexabase.DrConsole.Engine.RedisProtocol;
 namespace Hexabase.DrConsole.Engine.Backups.Redis;
 
 /// <summary>Puts keys into a server, a batch of commands at a time.</summary>
-internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, bool replace)
+/// <param name="replaces">Which keys are written over what is there; null for none. Any other that is there by then is refused.</param>
+internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Func<StoredKey, bool>? replaces = null)
 {
     // A server's own limit for one argument (proto-max-bulk-len).
     private const int LargestPayload = 512 * 1024 * 1024;
@@ -35,7 +36,7 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, boo
                 asked.Add(null);
             }
 
-            if (key.ExpiresAtMs <= now)
+            if (key.IsOver(now))
             {
                 Expired++;
                 continue;
@@ -68,6 +69,7 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, boo
 
     private void Write(StoredKey key)
     {
+        var replace = replaces?.Invoke(key) == true;
         server.BeginCommand(replace ? 6 : 5);
         server.WriteArgument("RESTORE"u8);
         server.WriteArgument(key.Key);

@@ -25,7 +25,7 @@ public sealed class RedisRestore(TimeProvider time)
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
     /// <exception cref="EngineException"><c>redis-not-empty</c>, <c>redis-keys-exist</c>, <c>redis-keys-many</c>, <c>redis-keys-missing</c>, <c>redis-read-only</c>, <c>redis-cluster</c>; or what the server says.</exception>
-    public static async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RedisTarget target, CancellationToken cancellationToken)
+    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RedisTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
         var snapshot = StoredSnapshot.Of(repository, manifest);
@@ -34,16 +34,16 @@ public sealed class RedisRestore(TimeProvider time)
         var info = await RequireReadyAsync(server, cancellationToken);
         if (target.Keys is null)
         {
-            return LogicalRestore.Plan(manifest, target, PlanKind, await PlanAllAsync(server, info, facts, target, cancellationToken));
+            return LogicalRestore.Plan(manifest, target, PlanKind, [.. await PlanAllAsync(server, info, facts, target, cancellationToken), .. EvictionNote(info)]);
         }
 
-        var conflicts = new KeyConflicts(snapshot, target);
+        var conflicts = new KeyConflicts(snapshot, target, time);
         var notes = await conflicts.ReadAsync(server, cancellationToken);
-        return LogicalRestore.Plan(manifest, target, PlanKind, notes) with { Difference = conflicts.Difference };
+        return LogicalRestore.Plan(manifest, target, PlanKind, [.. notes, .. EvictionNote(info)]) with { Difference = conflicts.Difference };
     }
 
     /// <summary>Executes a plan that was confirmed.</summary>
-    /// <exception cref="EngineException">As <see cref="PlanAsync"/>; <c>plan-changed</c>, <c>redis-out-of-memory</c>, <c>redis-target-older</c>. An empty server is empty again then.</exception>
+    /// <exception cref="EngineException">As <see cref="PlanAsync"/>; <c>plan-changed</c>, <c>redis-out-of-memory</c> (also where the server dropped keys to make room), <c>redis-target-older</c>. An empty server is empty again then.</exception>
     public async Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(work);
@@ -59,7 +59,7 @@ public sealed class RedisRestore(TimeProvider time)
         }
         else
         {
-            await RestoreKeysAsync(work, snapshot, server, target, cancellationToken);
+            await RestoreKeysAsync(work, snapshot, server, target, notes, cancellationToken);
         }
 
         return new RestoreOutcome(work.Manifest.Bytes, time.GetElapsedTime(began).TotalSeconds, []) { Notes = notes };
@@ -164,6 +164,15 @@ public sealed class RedisRestore(TimeProvider time)
         return notes;
     }
 
+    /// <summary>A server that evicts takes every key, and drops others for it without a word.</summary>
+    private static IEnumerable<string> EvictionNote(RedisServerInfo info)
+    {
+        if (info.Number("maxmemory") is > 0 and var most && info.Text("maxmemory_policy") is { } policy && policy != "noeviction")
+        {
+            yield return string.Create(CultureInfo.InvariantCulture, $"the server drops keys by its maxmemory-policy {policy} when it reaches {most} bytes: if it drops any meanwhile, the restore fails");
+        }
+    }
+
     private async Task RestoreAllAsync(
         RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> notes, CancellationToken cancellationToken)
     {
@@ -182,7 +191,7 @@ public sealed class RedisRestore(TimeProvider time)
         await server.RequireAsync(["SET", MarkOf(work.Operation), "half of a restore is here; it is removed with the restore's end"], cancellationToken);
         try
         {
-            var restorer = new KeyRestorer(server, time, replace: false);
+            var restorer = new KeyRestorer(server, time);
             var progress = new RestoreProgress(work.Progress);
             await foreach (var batch in snapshot.ReadAsync((_, _) => true, progress, cancellationToken))
             {
@@ -194,13 +203,17 @@ public sealed class RedisRestore(TimeProvider time)
                 await server.RequireAsync(["FUNCTION", "LOAD", code], cancellationToken);
             }
 
+            if (await EvictedAsync(server, info, cancellationToken) is > 0 and var evicted)
+            {
+                // The mark may be among what it dropped, and then nobody else could tell whose keys these are.
+                await EmptyAsync(server, cancellationToken);
+                throw Evicted(evicted, target, "it is empty again");
+            }
+
             await server.RequireAsync(["SELECT", "0"], cancellationToken);
             await FinishAsync(server, work.Operation, cancellationToken);
             work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
-            if (restorer.Expired > 0)
-            {
-                notes.Add(string.Create(CultureInfo.InvariantCulture, $"{restorer.Expired} keys were left out, since their time was over"));
-            }
+            NoteExpired(restorer, notes);
         }
         catch
         {
@@ -209,18 +222,19 @@ public sealed class RedisRestore(TimeProvider time)
         }
     }
 
-    private async Task RestoreKeysAsync(RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, CancellationToken cancellationToken)
+    private async Task RestoreKeysAsync(
+        RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> notes, CancellationToken cancellationToken)
     {
-        await RequireReadyAsync(server, cancellationToken);
+        var info = await RequireReadyAsync(server, cancellationToken);
         // What the plan showed must still be what is there: nothing is overwritten that nobody saw.
-        var conflicts = new KeyConflicts(snapshot, target);
-        var notes = await conflicts.ReadAsync(server, cancellationToken);
+        var conflicts = new KeyConflicts(snapshot, target, time);
+        var found = await conflicts.ReadAsync(server, cancellationToken);
         if (!conflicts.AreWithin(work.Plan.Notes))
         {
-            throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {notes[0]}", "look at the plan again and confirm it as it is now");
+            throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {found[0]}", "look at the plan again and confirm it as it is now");
         }
 
-        var restorer = new KeyRestorer(server, time, target.Replace);
+        var restorer = new KeyRestorer(server, time, conflicts.Overwrites);
         await foreach (var batch in snapshot.ReadAsync(conflicts.IsWanted, new RestoreProgress(work.Progress), cancellationToken))
         {
             var wanted = batch.Where(key => !conflicts.IsThere(key)).ToList();
@@ -228,7 +242,28 @@ public sealed class RedisRestore(TimeProvider time)
         }
 
         work.Log?.Invoke("restore", $"{restorer.Restored} keys restored, {conflicts.Same} were there already with the same content, {restorer.Expired} whose time was over");
+        NoteExpired(restorer, notes);
+        if (await EvictedAsync(server, info, cancellationToken) is > 0 and var evicted)
+        {
+            throw Evicted(evicted, target, "what was restored and not dropped stays there");
+        }
     }
+
+    private static void NoteExpired(KeyRestorer restorer, List<string> notes)
+    {
+        if (restorer.Expired > 0)
+        {
+            notes.Add(string.Create(CultureInfo.InvariantCulture, $"{restorer.Expired} keys were left out, since their time was over"));
+        }
+    }
+
+    /// <summary>How many keys the server has dropped since it was looked at.</summary>
+    private static async Task<long> EvictedAsync(RedisConnection server, RedisServerInfo before, CancellationToken cancellationToken) =>
+        ((await RedisServerInfo.ReadAsync(server, cancellationToken)).Number("evicted_keys") ?? 0) - (before.Number("evicted_keys") ?? 0);
+
+    private static EngineException Evicted(long keys, RedisTarget target, string left) => new(
+        "redis-out-of-memory", ErrorKind.OutOfSpace, string.Create(CultureInfo.InvariantCulture, $"{target.Endpoint.Address} reached maxmemory and dropped {keys} keys while these were restored; {left}"),
+        "raise maxmemory, set maxmemory-policy noeviction for the restore, or restore into a server with more memory");
 
     private static async Task<RedisServerInfo> RequireReadyAsync(RedisConnection server, CancellationToken cancellationToken)
     {

@@ -7,7 +7,11 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 
 /// <summary>One key on its way back.</summary>
 /// <param name="Payload">As <c>RESTORE</c> takes it.</param>
-internal sealed record StoredKey(int Database, byte[] Key, long? ExpiresAtMs, UInt128 ValueDigest, byte[] Payload);
+internal sealed record StoredKey(int Database, byte[] Key, long? ExpiresAtMs, UInt128 ValueDigest, byte[] Payload)
+{
+    /// <summary>True where its time is over: a server makes no such key.</summary>
+    public bool IsOver(long nowMs) => ExpiresAtMs <= nowMs;
+}
 
 /// <summary>Reads the keys of a stored snapshot in batches, without a file, in the memory of a few batches.</summary>
 internal sealed class StoredSnapshot(BackupRepository repository, Manifest manifest)

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.RedisProtocol;
 using Hexabase.DrConsole.Lab.Redis;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
 
@@ -264,6 +265,83 @@ public sealed class RedisInPlaceTests
     }
 
     [Fact]
+    public async Task Restore_with_replace_overwrites_no_key_that_was_missing_when_it_looked()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "MSET", "one:a", "stored", "one:b", "stored");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "one:a", "spoilt");
+        await server.RunAsync(Ct, "DEL", "one:b");
+        var snapshot = StoredSnapshot.Of(rig.Repository, await rig.Repository.ReadManifestAsync(backup.BackupId, Ct));
+        await using var connection = await RedisConnection.OpenAsync(server.Admin, Ct);
+        var conflicts = new KeyConflicts(snapshot, Target(server, "one:*", replace: true), TimeProvider.System);
+        await conflicts.ReadAsync(connection, Ct);
+        await server.RunAsync(Ct, "SET", "one:b", "written meanwhile");
+
+        var restorer = new KeyRestorer(connection, TimeProvider.System, conflicts.Overwrites);
+        var fault = await Assert.ThrowsAsync<EngineException>(async () =>
+        {
+            await foreach (var batch in snapshot.ReadAsync(conflicts.IsWanted, null, Ct))
+            {
+                await restorer.RestoreAsync(batch, Ct);
+            }
+        });
+
+        Assert.Equal("redis-keys-exist", fault.Code);
+        Assert.Contains("one:b", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(("stored", "written meanwhile"), ((await server.RunAsync(Ct, "GET", "one:a")).Text, (await server.RunAsync(Ct, "GET", "one:b")).Text));
+    }
+
+    [Fact]
+    public async Task Plan_counts_keys_whose_time_is_over_and_the_restore_says_so_too()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "SET", "one:stays", "stored");
+        await server.RunAsync(Ct, "SET", "one:short", "lived", "PX", "1000");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "one:short", "another, which nobody overwrites");
+        await Task.Delay(TimeSpan.FromMilliseconds(1200), Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var target = Target(server, "one:*", replace: true);
+
+        var plan = await new RedisRestore(TimeProvider.System).PlanAsync(rig.Repository, manifest, target, Ct);
+
+        Assert.False(plan.WritesOver);
+        Assert.Contains(plan.Notes, note => note.StartsWith("2 keys match one:*; 0 are missing on the server, 1 are there with the same content", StringComparison.Ordinal));
+        Assert.Contains("1 keys are left out, since their time is over", plan.Notes);
+        Assert.Contains("1 keys were left out, since their time was over", (await rig.RestoreAsync(backup.BackupId, target)).Notes);
+        Assert.Equal("another, which nobody overwrites", (await server.RunAsync(Ct, "GET", "one:short")).Text);
+    }
+
+    [Fact]
+    public async Task Restore_into_a_server_that_drops_keys_to_make_room_fails_and_leaves_it_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 1);
+        await source.RunAsync(Ct, "EVAL", "for i = 1, 200 do redis.call('SET', 'large:' .. i, string.rep(tostring(i), 10000)) end", "0");
+        var backup = await rig.CaptureAsync(source.Backup);
+        var small = await rig.StartAsync("small", sessions: 0);
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory", "4mb");
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+
+        var plan = await new RedisRestore(TimeProvider.System).PlanAsync(rig.Repository, manifest, Target(small), Ct);
+        Assert.Contains(plan.Notes, note => note.Contains("maxmemory-policy allkeys-lru", StringComparison.Ordinal));
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small)));
+
+        Assert.Equal(("redis-out-of-memory", ErrorKind.OutOfSpace), (fault.Code, fault.Kind));
+        Assert.Contains("noeviction", fault.Hint, StringComparison.Ordinal);
+        Assert.Equal(0, await KeysAsync(small));
+        Assert.Equal("redis-out-of-memory", (await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small, "large:*")))).Code);
+        await small.RunAsync(Ct, "FLUSHALL");
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory", "0");
+        await rig.RestoreAsync(backup.BackupId, Target(small), "R-2");
+        Assert.Equal(await DigestAsync(source), await DigestAsync(small));
+    }
+
+    [Fact]
     public async Task Plan_that_writes_over_keys_or_files_says_so_and_one_that_does_not_does_not()
     {
         await using var rig = await CreateAsync();
@@ -283,7 +361,7 @@ public sealed class RedisInPlaceTests
         Assert.True((await PlanFolderAsync(server.DataFolder)).WritesOver);
         Assert.False((await PlanFolderAsync(Directory.CreateDirectory(rig.Folder.Combine("fresh")).FullName)).WritesOver);
 
-        Task<RestorePlan> PlanKeysAsync(string keys) => RedisRestore.PlanAsync(rig.Repository, manifest, Target(server, keys, replace: true), Ct);
+        Task<RestorePlan> PlanKeysAsync(string keys) => new RedisRestore(TimeProvider.System).PlanAsync(rig.Repository, manifest, Target(server, keys, replace: true), Ct);
 
         Task<RestorePlan> PlanFolderAsync(string folder) => RedisDirectoryRestore.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(folder), Ct);
     }
