@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Strategies;
 
 namespace Hexabase.DrConsole.Engine.Estate;
@@ -53,6 +54,9 @@ public enum StandingReason
 
     /// <summary>A tier's copy of the newest restore point is damaged.</summary>
     TierDamaged,
+
+    /// <summary>Items of the volume could not be read, and are missing in the newest restore point.</summary>
+    ItemsMissing,
 }
 
 /// <summary>A restore that really ran, or tried to.</summary>
@@ -122,6 +126,9 @@ public sealed record SourceStanding(
     /// <summary>True where the figure for the RPO is the measured lag of the WAL.</summary>
     public bool IsByWal { get; init; }
 
+    /// <summary>How many items of a volume could not be read, and are missing in its newest restore point; 0 for other kinds.</summary>
+    public long MissingItems => MissingItemsOf(Source, Facts);
+
     /// <summary>Judges a source. Unknown is never <see cref="Standing.Proven"/>.</summary>
     public static SourceStanding Judge(Source source, ProtectionClass protection, SourceFacts facts, DateTimeOffset now)
     {
@@ -188,10 +195,16 @@ public sealed record SourceStanding(
             (true, _) => (Standing.Stale, StandingReason.None),
             (_, true) => (Standing.Degraded, StandingReason.ValidationFailed),
             _ when facts.Tiers.Any(tier => tier.State == "damaged") => (Standing.Degraded, StandingReason.TierDamaged),
+            // What is there was proven; of what is missing nobody can say as much.
+            _ when MissingItemsOf(source, facts) > 0 => (Standing.Degraded, StandingReason.ItemsMissing),
             _ when facts.Tiers.Count(tier => tier.State is "stored" or "verified") < protection.MinimumTiers => (Standing.Degraded, StandingReason.TooFewTiers),
             _ => (Standing.Proven, StandingReason.None),
         };
     }
+
+    private static long MissingItemsOf(Source source, SourceFacts facts) =>
+        source.Kind == SourceKind.Volume && facts.NewestFactsJson is { } json && JsonElement.Parse(json) is { ValueKind: JsonValueKind.Object } content
+            && content.TryGetProperty("unreadable", out var unreadable) && unreadable.ValueKind == JsonValueKind.Number && unreadable.TryGetInt64(out var missing) ? missing : 0;
 
     private static TimeSpan Positive(TimeSpan span) => span < TimeSpan.Zero ? TimeSpan.Zero : span;
 }

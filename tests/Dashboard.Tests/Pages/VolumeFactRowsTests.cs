@@ -1,6 +1,8 @@
+using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Pages;
@@ -38,6 +40,23 @@ public sealed class VolumeFactRowsTests
         var mounted = Rows(facts with { MountPoint = "/var/lib/kubelet/pods/1" });
         Assert.Contains(("Mounted on", "/var/lib/kubelet/pods/1 (ext4)"), mounted);
         Assert.Contains(("Held still", "No, read while it was in use"), mounted);
+    }
+
+    [Fact]
+    public void Line_and_standing_of_a_volume_name_how_much_could_not_be_read()
+    {
+        var facts = new VolumeFacts { Path = "/srv/uploads", Form = VolumeFacts.DirectoryForm, Files = 7, Since = "0", ChangedFiles = 2, Unreadable = 3 };
+        var source = new Source("uploads", SourceKind.Volume, "critical", "shop");
+        var proof = new Proof("a", Cut, Cut, true, 1, "hot");
+        var known = new SourceFacts("a", Cut, [new TierStanding("hot", "verified", Cut, Cut), new TierStanding("warm", "stored", Cut, null)], Cut, proof, [proof]) { NewestFactsJson = facts.ToJson().GetRawText() };
+
+        var standing = SourceStanding.Judge(source, ProtectionClass.Defaults["critical"], known, Cut);
+
+        Assert.Equal("7 files, 2 changed, 3 unreadable", VolumeFactRows.Line(standing));
+        Assert.Equal(Standing.Degraded, standing.Standing);
+        Assert.Equal("3 items could not be read and are missing from the newest point", SourceRows.How(standing));
+        var whole = SourceStanding.Judge(source, ProtectionClass.Defaults["critical"], known with { NewestFactsJson = (facts with { Unreadable = 0 }).ToJson().GetRawText() }, Cut);
+        Assert.Equal("7 files, 2 changed", VolumeFactRows.Line(whole));
     }
 
     private static List<(string Label, string Value)> Rows(VolumeSettings settings) => [.. VolumeFactRows.Of(settings).Select(fact => (fact.Name, fact.Value))];

@@ -76,6 +76,17 @@ public sealed class SourceStandingTests
     }
 
     [Fact]
+    public void Judge_volume_whose_newest_point_lacks_what_could_not_be_read_is_degraded()
+    {
+        var volume = new Source("files", SourceKind.Volume, "critical", "shop");
+        var standing = SourceStanding.Judge(volume, Critical, Facts() with { NewestFactsJson = """{"path": "/srv", "unreadable": 3}""" }, Now);
+        Assert.Equal((Standing.Degraded, StandingReason.ItemsMissing, 3), (standing.Standing, standing.Reason, standing.MissingItems));
+        Assert.Equal(Standing.Proven, SourceStanding.Judge(volume, Critical, Facts() with { NewestFactsJson = """{"path": "/srv", "unreadable": 0}""" }, Now).Standing);
+        Assert.Equal(Standing.Proven, SourceStanding.Judge(volume, Critical, Facts(), Now).Standing);
+        Assert.Equal(Standing.Proven, Judge(Facts() with { NewestFactsJson = """{"unreadable": 3}""" }));
+    }
+
+    [Fact]
     public void Judge_kind_without_driver_is_unproven_whatever_else() =>
         Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("files", (SourceKind)99, "critical", "shop"), Critical, Facts(), Now).Reason);
 

@@ -73,6 +73,7 @@ internal static class SourceRows
         { Reason: StandingReason.ValidationFailed, Standing: Standing.Failed } => PageTexts.HowFailed,
         { Reason: StandingReason.ValidationFailed } => Figures.Format(PageTexts.HowFailedNewer, Short(standing.Facts.Recent[0].RestorePoint)),
         { Reason: StandingReason.TierDamaged } => Figures.Format(PageTexts.HowDamaged, Figures.List(standing.Facts.Tiers.Where(tier => tier.State == "damaged").Select(tier => tier.Tier))),
+        { Reason: StandingReason.ItemsMissing } => Figures.Format(PageTexts.HowItemsMissing, standing.MissingItems),
         { Reason: StandingReason.TooFewTiers } => Figures.Format(PageTexts.HowTiers, Held(standing), standing.Protection.MinimumTiers),
         { Reason: StandingReason.NotProvable } => PageTexts.HowNotProvable,
         { Standing: Standing.Unproven } => PageTexts.HowNeverRestored,

@@ -21,8 +21,10 @@ internal static class VolumeFactRows
     public static string? Line(SourceStanding standing) =>
         standing is { Source.Kind: SourceKind.Volume, Facts.NewestFactsJson: { } json } ? Line(VolumeFacts.TryParse(JsonElement.Parse(json))) : null;
 
-    private static string? Line(VolumeFacts? facts) => facts is null ? null
-        : facts.Since is null ? Figures.Format(VolumeTexts.LineFirst, facts.Files)
+    private static string? Line(VolumeFacts? facts) => facts is { Unreadable: > 0 } ? Figures.Format(VolumeTexts.LineUnreadable, Files(facts), facts.Unreadable) : facts is null ? null : Files(facts);
+
+    private static string Files(VolumeFacts facts) =>
+        facts.Since is null ? Figures.Format(VolumeTexts.LineFirst, facts.Files)
         : Figures.Format(facts.SnapshotAt is null ? VolumeTexts.Line : VolumeTexts.LineRead, facts.Files, facts.ChangedFiles);
 
     /// <summary>What a source's page says of where its volume is and how it is read.</summary>
