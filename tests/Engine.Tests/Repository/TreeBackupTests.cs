@@ -183,6 +183,33 @@ public sealed class TreeBackupTests : IDisposable
     }
 
     [Fact]
+    public async Task File_whose_first_name_vanishes_before_it_is_opened_is_stored_under_its_next()
+    {
+        var source = _folder.Combine("src");
+        _folder.Write("src/a", Noise(10, 1));
+        _folder.Write("src/b-first", Noise(1000, 2));
+        foreach (var name in new[] { "c-second", "d-third" })
+        {
+            Posix.MakeHardLink(Posix.ToPath(Path.Combine(source, "b-first")), Posix.ToPath(Path.Combine(source, name)));
+        }
+
+        // One reader: while it looks at the file before, the walk goes on to the name that is then removed, and waits.
+        await using var repository = await InitializeAsync(new CrashStore(), Cheap with { Workers = 1 });
+        await using var session = await repository.BeginAsync(Describe(), Ct);
+        var removing = new Removing("a", Path.Combine(source, "b-first"));
+        var artifact = await session.WriteTreeAsync("tree", [source], new TreeOptions { Inspector = removing }, null, Ct);
+        var manifest = await session.CommitAsync(null, null, Ct);
+
+        Assert.True(removing.HasRemoved);
+        Assert.Contains(artifact.Warnings, line => line.Contains("b-first", StringComparison.Ordinal) && line.Contains("removed meanwhile", StringComparison.Ordinal));
+        var target = _folder.Combine("restored");
+        await repository.RestoreTreeAsync(manifest, "tree", target, null, Ct);
+        AssertSame(Noise(1000, 2), await File.ReadAllBytesAsync(Path.Combine(target, "c-second"), Ct));
+        Assert.Equal(Posix.Stat(Posix.ToPath(Path.Combine(target, "c-second"))).Inode, Posix.Stat(Posix.ToPath(Path.Combine(target, "d-third"))).Inode);
+        Assert.False(File.Exists(Path.Combine(target, "b-first")));
+    }
+
+    [Fact]
     public async Task Excluded_path_is_left_out_and_named()
     {
         var source = MakeAwkwardTree();
@@ -255,5 +282,29 @@ public sealed class TreeBackupTests : IDisposable
         Posix.SetTime(Posix.ToPath(Path.Combine(root, "large")), new FileTime(1_000_000_000, 123_456_789));
         Posix.SetTime(Posix.ToPath(Path.Combine(root, "a")), new FileTime(-5, 999_999_999));
         return root;
+    }
+
+    /// <summary>Removes a file while another is about to be read.</summary>
+    private sealed class Removing(string at, string path) : ITreeInspector
+    {
+        public bool HasRemoved { get; private set; }
+
+        public IFileInspector? Open(string opened)
+        {
+            if (opened == at && !HasRemoved)
+            {
+                // The walk is ahead by then; where it is not, it finds the name gone, which is no other end.
+                using var never = new ManualResetEventSlim();
+                never.Wait(TimeSpan.FromMilliseconds(500));
+                File.Delete(path);
+                HasRemoved = true;
+            }
+
+            return null;
+        }
+
+        public void TakenOver(string taken, long bytes, DateTimeOffset modified)
+        {
+        }
     }
 }

@@ -19,8 +19,11 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     private const int BatchesAhead = 8;
     private readonly StoredTally _tally = new();
     private readonly TreeWarnings _warnings = new();
-    private readonly Dictionary<(ulong Device, ulong Inode), byte[]> _linked = [];
     private readonly TreeTally _counts = new();
+
+    /// <summary>Of each file with several names the path under which its content is in the tree, as soon as that is known; null where it was lost.</summary>
+    private readonly Dictionary<(ulong Device, ulong Inode), Task<byte[]?>> _linked = [];
+
     private long _items;
     private long _bytes;
 
@@ -168,10 +171,17 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                     continue;
                 }
 
+                var earlier = Earlier(node);
                 if (node.Kind != TreeNodeKind.File)
                 {
                     meter.Add(1, 0);
-                    batch.Add(new PendingNode(node, null));
+                    batch.Add(new PendingNode(earlier is null ? node : await LinkAsync(node, earlier), null));
+                    Remember(node, earlier ?? Task.FromResult<byte[]?>(node.Path));
+                }
+                else if (earlier is { IsCompleted: true } && await LinkAsync(node, earlier) is { } link)
+                {
+                    meter.Add(1, 0);
+                    batch.Add(new PendingNode(link, null));
                 }
                 else
                 {
@@ -181,14 +191,17 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                         await before.ReadOnAsync();
                     }
 
-                    if (storer.TryTakeOver(node, known, parentSeconds, out var taken))
+                    if (earlier is null or { IsCompleted: true } && storer.TryTakeOver(node, known, parentSeconds, out var taken))
                     {
                         batch.Add(new PendingNode(taken, null));
+                        Remember(node, Task.FromResult<byte[]?>(node.Path));
                     }
                     else
                     {
                         await readers.WaitAsync(ct);
-                        batch.Add(new PendingNode(null, Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, readers, ct), CancellationToken.None)));
+                        var stored = Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, earlier, meter, readers, ct), CancellationToken.None);
+                        batch.Add(new PendingNode(null, stored));
+                        Remember(node, node.Links > 1 ? PathOfAsync(stored) : null);
                     }
                 }
 
@@ -216,10 +229,17 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     }
 
     private static async Task<TreeNode?> StoreAsync(
-        FileStorer storer, WalkedItem item, TreeNode node, TreeNode? known, long parentSeconds, SemaphoreSlim readers, CancellationToken ct)
+        FileStorer storer, WalkedItem item, TreeNode node, TreeNode? known, long parentSeconds, Task<byte[]?>? earlier, ProgressMeter meter, SemaphoreSlim readers, CancellationToken ct)
     {
         try
         {
+            if (earlier is not null && await LinkAsync(node, earlier) is { } link)
+            {
+                meter.Add(1, 0);
+                return link;
+            }
+
+            // Also where the name before it was removed before it was opened: the file is still here under this one.
             return await storer.StoreAsync(item, node, known, parentSeconds, ct);
         }
         finally
@@ -228,7 +248,31 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
     }
 
-    /// <summary>The node, of a file without attributes and content; null where it cannot be read.</summary>
+    /// <summary>What is known of the names of a file that came before this one; null where it is the first, or has but one.</summary>
+    private Task<byte[]?>? Earlier(TreeNode node) => HasOtherNames(node) ? _linked.GetValueOrDefault((node.Device, node.Inode)) : null;
+
+    private void Remember(TreeNode node, Task<byte[]?>? path)
+    {
+        if (path is not null && HasOtherNames(node))
+        {
+            _linked[(node.Device, node.Inode)] = path;
+        }
+    }
+
+    private static bool HasOtherNames(TreeNode node) => node.Links > 1 && node.Kind is not (TreeNodeKind.Directory or TreeNodeKind.SymbolicLink);
+
+    /// <summary>The node as a further name of what an earlier one stored; null where that was lost.</summary>
+    private static async Task<TreeNode?> LinkAsync(TreeNode node, Task<byte[]?> earlier) =>
+        await earlier is { } target ? node with { Kind = TreeNodeKind.HardLink, Target = target, Size = 0 } : null;
+
+    /// <summary>Where a file's content is in the tree once a name of it was dealt with. A fault is the name's own to tell.</summary>
+    private static async Task<byte[]?> PathOfAsync(Task<TreeNode?> stored)
+    {
+        await ((Task)stored).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !stored.IsCompletedSuccessfully || await stored is not { } node ? null : node.Kind == TreeNodeKind.HardLink ? node.Target : node.Path;
+    }
+
+    /// <summary>The node, of a file without attributes and content, whether it is the first name of it or not; null where it cannot be read.</summary>
     private TreeNode? TryDescribe(WalkedItem item)
     {
         try
@@ -239,17 +283,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                 node = node with { Attributes = Posix.Attributes(item.FullPath) };
             }
 
-            if (node.Kind == TreeNodeKind.SymbolicLink)
-            {
-                return node with { Target = Posix.ReadLink(item.FullPath) };
-            }
-
-            if (node.Kind != TreeNodeKind.Directory && node.Links > 1 && !_linked.TryAdd((node.Device, node.Inode), item.Path))
-            {
-                return node with { Kind = TreeNodeKind.HardLink, Target = _linked[(node.Device, node.Inode)], Size = 0 };
-            }
-
-            return node;
+            return node.Kind == TreeNodeKind.SymbolicLink ? node with { Target = Posix.ReadLink(item.FullPath) } : node;
         }
         catch (PosixException error) when (error.Errno == PosixException.NoEntry)
         {
