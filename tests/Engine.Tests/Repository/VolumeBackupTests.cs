@@ -58,6 +58,53 @@ public sealed class VolumeBackupTests : IDisposable
     }
 
     [Fact]
+    public void Link_that_takes_the_place_of_a_directory_leads_the_walk_nowhere()
+    {
+        _folder.Write("outside/secret", Noise(5));
+        _folder.Write("src/a", Noise(5));
+        _folder.Write("src/d/own", Noise(5));
+        _folder.Write("src/z", Noise(5));
+        var warnings = new TreeWarnings();
+        var names = new List<string>();
+        foreach (var item in new TreeWalker(warnings, new TreeOptions()).Walk([], Posix.ToPath(_folder.Combine("src"))))
+        {
+            names.Add(Posix.Show(item.Path));
+            if (names[^1] == "d")
+            {
+                // It was found as a directory, and is not yet opened.
+                Directory.Delete(_folder.Combine("src/d"), recursive: true);
+                Directory.CreateSymbolicLink(_folder.Combine("src/d"), _folder.Combine("outside"));
+            }
+        }
+
+        Assert.Equal(["", "a", "d", "z"], names);
+        Assert.Equal(1, warnings.UnreadableCount);
+        Assert.Contains("src/d:", Assert.Single(warnings.Lines), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void File_is_opened_where_it_was_found_whatever_its_path_leads_to_by_now()
+    {
+        _folder.Write("outside/file", "of another"u8.ToArray());
+        _folder.Write("src/d/file", "of the tenant"u8.ToArray());
+        _folder.Write("src/d/zlast", Noise(5));
+        var read = "";
+        foreach (var item in new TreeWalker(new TreeWarnings(), new TreeOptions()).Walk([], Posix.ToPath(_folder.Combine("src"))))
+        {
+            if (Posix.Show(item.Path) == "d/file")
+            {
+                Directory.Move(_folder.Combine("src/d"), _folder.Combine("src/moved"));
+                Directory.CreateSymbolicLink(_folder.Combine("src/d"), _folder.Combine("outside"));
+                using var file = item.OpenRead();
+                var bytes = new byte[100];
+                read = System.Text.Encoding.UTF8.GetString(bytes, 0, Posix.Read(file, bytes, 0, item.FullPath));
+            }
+        }
+
+        Assert.Equal("of the tenant", read);
+    }
+
+    [Fact]
     public async Task Patterns_caches_and_their_count_shape_the_tree()
     {
         _folder.Write("src/keep/a.txt", Noise(5));

@@ -99,7 +99,7 @@ internal sealed class FileStorer(
 
     private async Task<TreeNode> ReadAsync(WalkedItem item, TreeNode node, TreeNode? parent, CancellationToken ct)
     {
-        using var file = Posix.OpenRead(item.FullPath);
+        using var file = item.OpenRead();
         node = node with { Attributes = Posix.Attributes(file, item.FullPath) };
         var extents = item.Stat.MayHaveHoles && inspector is null ? Posix.DataExtents(file, node.Size) : null;
         if (extents is [{ Offset: 0 } whole] && whole.Length == node.Size)

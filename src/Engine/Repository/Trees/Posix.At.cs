@@ -6,8 +6,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
 /// <summary>
-/// Calls relative to an open directory. A restore into a directory where others write must not be led elsewhere by a symbolic
-/// link that appears on its way, and short names are also faster than long paths.
+/// Calls relative to an open directory. A restore into a directory where others write, and a backup of one, must not be led elsewhere
+/// by a symbolic link that appears on its way, and short names are also faster than long paths.
 /// </summary>
 internal static unsafe partial class Posix
 {
@@ -29,6 +29,13 @@ internal static unsafe partial class Posix
         var how = stackalloc ulong[3] { (ulong)(uint)(CloseOnExec | DirectoryOnly | PathOnly), 0, Beneath | NoSymbolicLinks };
         var descriptor = OpenAt2(OpenAt2Number, root, path, how, 3 * sizeof(ulong));
         return descriptor < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : new SafeFileHandle((nint)descriptor, ownsHandle: true);
+    }
+
+    /// <summary>Opens a directory in a directory to list it; refuses a symbolic link.</summary>
+    public static SafeFileHandle OpenDirectoryAt(SafeFileHandle directory, byte[] name)
+    {
+        var descriptor = OpenAt(directory, name, CloseOnExec | DirectoryOnly | NoFollow, 0);
+        return descriptor < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(name)) : new SafeFileHandle(descriptor, ownsHandle: true);
     }
 
     /// <summary>Makes a new file in a directory.</summary>

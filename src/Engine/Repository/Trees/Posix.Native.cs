@@ -12,6 +12,9 @@ internal static unsafe partial class Posix
     [LibraryImport(Library, EntryPoint = "opendir", SetLastError = true)]
     private static partial nint OpenDirectory(byte[] path);
 
+    [LibraryImport(Library, EntryPoint = "fdopendir", SetLastError = true)]
+    private static partial nint OpenDirectoryOf(int descriptor);
+
     [LibraryImport(Library, EntryPoint = "readdir", SetLastError = true)]
     private static partial nint ReadDirectory(nint directory);
 

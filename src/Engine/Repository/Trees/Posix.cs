@@ -20,6 +20,7 @@ internal sealed class PosixException(int errno, string path)
     public const int NotDirectory = 20;
     public const int CrossDevice = 18;
     public const int Loop = 40;
+    public const int NameTooLong = 36;
 
     public int Errno { get; } = errno;
 
@@ -99,11 +100,26 @@ internal static unsafe partial class Posix
     public static List<byte[]> List(byte[] path)
     {
         var directory = OpenDirectory(path);
-        if (directory == 0)
+        return directory == 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : ReadNames(directory, path);
+    }
+
+    /// <summary>The same of an open directory, whatever its path leads to by now; the path is for messages.</summary>
+    public static List<byte[]> List(SafeFileHandle directory, byte[] path)
+    {
+        // Opened anew: the end of the listing closes what it was read through.
+        using var again = OpenDirectoryAt(directory, [(byte)'.', 0]);
+        var listing = OpenDirectoryOf((int)again.DangerousGetHandle());
+        if (listing == 0)
         {
             throw new PosixException(Marshal.GetLastPInvokeError(), Show(path));
         }
 
+        again.SetHandleAsInvalid();
+        return ReadNames(listing, path);
+    }
+
+    private static List<byte[]> ReadNames(nint directory, byte[] path)
+    {
         try
         {
             var names = new List<byte[]>();

@@ -199,6 +199,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                     else
                     {
                         await readers.WaitAsync(ct);
+                        item.Keep();
                         var stored = Task.Run(() => StoreAsync(storer, item, node, known, parentSeconds, earlier, meter, readers, ct), CancellationToken.None);
                         batch.Add(new PendingNode(null, stored));
                         Remember(node, node.Links > 1 ? PathOfAsync(stored) : null);
@@ -244,6 +245,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
         finally
         {
+            item.LetGo();
             readers.Release();
         }
     }
@@ -280,10 +282,10 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
             var node = TreeNode.From(item.Path, item.Stat);
             if (node.Kind != TreeNodeKind.File)
             {
-                node = node with { Attributes = Posix.Attributes(item.FullPath) };
+                node = node with { Attributes = item.Attributes() };
             }
 
-            return node.Kind == TreeNodeKind.SymbolicLink ? node with { Target = Posix.ReadLink(item.FullPath) } : node;
+            return node.Kind == TreeNodeKind.SymbolicLink ? node with { Target = item.ReadLink() } : node;
         }
         catch (PosixException error) when (error.Errno == PosixException.NoEntry)
         {
