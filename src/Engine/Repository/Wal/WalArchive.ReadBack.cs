@@ -29,6 +29,31 @@ public sealed partial class WalArchive
         return Math.Min(lsn, size.StartOf(segment) + (ulong)at);
     }
 
+    /// <summary>
+    /// When this tier had stored the byte before an LSN: the earliest of the objects that hold it, since each of them was written
+    /// after that byte had come. Lists only its segment. Null where the tier does not hold it.
+    /// </summary>
+    public async Task<DateTimeOffset?> StoredAtAsync(uint timeline, ulong lsn, CancellationToken cancellationToken)
+    {
+        if (_info is not { } info || lsn == 0)
+        {
+            return null;
+        }
+
+        var size = new WalSegmentSize(info.SegmentBytes);
+        DateTimeOffset? earliest = null;
+        await foreach (var item in _wal.ListAsync(WalName.FolderOf(Stream, timeline, size.SegmentOf(lsn - 1)), cancellationToken))
+        {
+            if (item.Name is { IsWal: true } name && WalListing.ExtentOf(name, size, item.Info.LastModified, item.Info.Length) is var extent
+                && extent.StartLsn < lsn && lsn <= extent.EndLsn && !(earliest <= extent.StoredAt))
+            {
+                earliest = extent.StoredAt;
+            }
+        }
+
+        return earliest;
+    }
+
     private async Task<bool> OpensAsync(WalName name, CancellationToken ct)
     {
         try

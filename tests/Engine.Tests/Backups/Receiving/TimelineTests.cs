@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -59,6 +60,27 @@ public sealed class TimelineTests(CatalogServer catalog)
         await rig.AddAsync(10);
         await rig.SettleAsync();
         Assert.Equal("10", await rig.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Window_ends_when_the_first_tier_had_the_last_WAL_however_late_another_wrote_it_again()
+    {
+        await using var rig = await Rig.CreateAsync(catalog);
+        await rig.CaptureAsync();
+        await rig.AddAsync(1);
+        await rig.SettleAsync();
+        await rig.Wal.StopReceiverAsync();
+        var died = TimeProvider.System.GetUtcNow();
+        foreach (var file in Directory.EnumerateFiles(rig.Wal.StoreOf("hot"), "*", SearchOption.AllDirectories).Where(path => path.Contains("/wal/", StringComparison.Ordinal)))
+        {
+            File.SetLastWriteTimeUtc(file, died.UtcDateTime.AddHours(4));
+        }
+
+        var window = await new RecoverableWindows(rig.Wal.Tiers, new RestorePointCatalog(catalog.Pool), rig.Wal.Estate, TimeProvider.System).ReadAsync(rig.Wal.Source, Ct);
+
+        Assert.True((await rig.WindowAsync()).Living!.To > died.AddHours(3));
+        Assert.InRange(Assert.Single(window!.Stretches).To, rig.Moments[0], died);
+        Assert.False(window.Reach(died.AddHours(3)).IsReachable);
     }
 
     /// <summary>Rows 1, 2 and 3 on the first timeline, with base backups before the first and before the third row; then back to where there was only row 1.</summary>

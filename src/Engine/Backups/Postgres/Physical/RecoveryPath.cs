@@ -47,7 +47,7 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
         var reach = new Reach(manifest, facts, coverage, target, all);
         var fitting = target.Time is { } time ? reach.At(time) : target.Lsn is { } lsn ? reach.At(Lsn.Parse(lsn).Value) : reach.Wanted;
         var chosen = fitting[0];
-        return new RecoveryPath(chosen.Timeline, from, chosen.Until, EnoughFor(target, chosen), chosen.End)
+        return new RecoveryPath(chosen.Timeline, from, chosen.Until, EnoughFor(target, chosen, new WalSegmentSize(coverage.SegmentBytes)), chosen.End)
         {
             Others = [.. fitting.Skip(1).Select(line => line.Timeline)],
             WasLeft = !chosen.IsNewest,
@@ -60,11 +60,12 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
             ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind)
             : manifest.CompletedAt;
 
-    private static ulong EnoughFor(PgDataTarget target, RecoveryLine line)
+    private static ulong EnoughFor(PgDataTarget target, RecoveryLine line, WalSegmentSize size)
     {
         if (target.Lsn is { } lsn)
         {
-            return Math.Min(Lsn.Parse(lsn).Value, line.Until);
+            // Replay stops at a record that begins there or later, which may be in the next segment.
+            return Math.Min(size.StartOf(size.SegmentOf(Lsn.Parse(lsn).Value) + 2), line.Until);
         }
 
         // The first WAL that was stored well after the moment most likely holds a commit after it, which is where replay stops.

@@ -10,11 +10,16 @@ internal static class RecoverySettings
     /// <param name="path">The timeline.</param>
     /// <param name="target">Where it ends.</param>
     /// <param name="walFolder">Holds the WAL that was fetched.</param>
-    /// <param name="isBounded">False where no commit follows the moment: then the end of the WAL is that moment.</param>
+    /// <param name="isBounded">False where nothing follows the moment or the place: then the end of the WAL is what was asked for.</param>
     public static Dictionary<string, string> For(RecoveryPath path, PgDataTarget target, string walFolder, bool isBounded)
     {
         var recovery = ForEnd(path.Timeline, walFolder);
-        if (isBounded && target.Time is { } moment)
+        if (!isBounded)
+        {
+            return recovery;
+        }
+
+        if (target.Time is { } moment)
         {
             recovery["recovery_target_time"] = moment.UtcDateTime.ToString("yyyy-MM-dd HH:mm:ss.ffffff+00", CultureInfo.InvariantCulture);
         }

@@ -36,6 +36,7 @@ internal sealed class RecoveryWork(
     RecoveryPlace? place = null, ServerPlace? servers = null)
 {
     private const string RecoverySignal = "recovery.signal";
+    private const string NotReached = "recovery-target-not-reached";
 
     private readonly List<RestorePhase> _phases = [];
     private readonly ServerPlace _servers = servers ?? ServerPlace.InPlace();
@@ -125,6 +126,11 @@ internal sealed class RecoveryWork(
         var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), ct);
         var path = RecoveryPath.Find(manifest, facts, await archive.CoverageAsync(ct), target);
         var fetched = await archive.FetchAsync(path.Timeline, path.From, until ?? path.Enough, WalFolder, progress, ct);
+        if (target.Name is { } point)
+        {
+            await RestorePointNames.RequireAsync(point, fetched, facts, ct);
+        }
+
         OwnedFolder.Give(WalFolder, Owner);
         log?.Invoke("fetch", $"WAL of timeline {path.Timeline} from {new Lsn(fetched.StartLsn)} to {new Lsn(fetched.EndLsn)}: {fetched.Files.Count} files, {fetched.Bytes:N0} bytes");
         return path;
@@ -132,7 +138,8 @@ internal sealed class RecoveryWork(
 
     /// <summary>
     /// Replays. Where the target was not met in the WAL that most likely sufficed, the rest of it is fetched; where even that
-    /// has no later commit, although it was stored after the moment, the moment's state is the end of the WAL.
+    /// has no later commit, although it was stored after the moment, the moment's state is the end of the WAL, and so is that of
+    /// a place that no record follows.
     /// </summary>
     private async Task<RecoveredServer> ReplayAsync(RecoveryPath? path, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
     {
@@ -148,19 +155,22 @@ internal sealed class RecoveryWork(
         {
             return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
         }
-        catch (EngineException fault) when (fault.Code == "recovery-target-not-reached" && target.Time is not null)
+        catch (EngineException fault) when (fault.Code == NotReached && target.Name is null)
         {
-            log?.Invoke("replay", "no commit after that moment yet; fetching the rest of the WAL");
+            log?.Invoke("replay", $"{(target.Time is null ? "nothing begins after that place" : "no commit after that moment")} yet; fetching the rest of the WAL");
         }
 
+        // Also where all of it was there already: a receiver may have stored more meanwhile.
         await FetchAsync(path.Until, progress, log, ct);
         try
         {
             return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: true), binaries, ct);
         }
-        catch (EngineException fault) when (fault.Code == "recovery-target-not-reached")
+        catch (EngineException fault) when (fault.Code == NotReached)
         {
-            log?.Invoke("replay", "nothing was committed between that moment and the end of the WAL, so its end is that moment");
+            log?.Invoke("replay", target.Time is null
+                ? "no record begins between that place and the end of the WAL, so its end is that place"
+                : "nothing was committed between that moment and the end of the WAL, so its end is that moment");
         }
 
         return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: false), binaries, ct);

@@ -53,6 +53,24 @@ public sealed class PointInTimeTests(PostgresLab lab)
         Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(driver.Folder.Path), entry => Path.GetFileName(entry).StartsWith("recovered", StringComparison.Ordinal));
     }
 
+    [Fact]
+    public async Task Place_at_the_end_of_the_stored_WAL_and_one_where_a_segment_begins_are_reached()
+    {
+        await using var driver = await CreateAsync(lab);
+        await driver.ExecuteAsync("CREATE TABLE moments (n int)");
+        var point = await PhysicalRoundTripTests.CaptureAsync(driver, fromDirectory: true);
+        await driver.ExecuteAsync("INSERT INTO moments VALUES (1)");
+        await driver.ExecuteAsync("SELECT pg_switch_wal()");
+        var begin = Lsn.Parse((await driver.ScalarAsync("SELECT pg_current_wal_lsn()::text"))!.ToString()!).Value / (16 << 20) * (16 << 20);
+        await driver.ExecuteAsync("CREATE TABLE later (n int); INSERT INTO moments VALUES (2)");
+        var end = await StoreWalAsync(driver);
+
+        Assert.Equal("1", await RecoverAsync(driver, point, target => target with { Lsn = new Lsn(begin).ToString() }));
+        Assert.Equal("1,2", await RecoverAsync(driver, point, target => target with { Lsn = new Lsn(end).ToString() }));
+        var beyond = await Assert.ThrowsAsync<EngineException>(() => RecoverAsync(driver, point, target => target with { Lsn = new Lsn(end + 1).ToString() }));
+        Assert.Equal("recovery-out-of-reach", beyond.Code);
+    }
+
     /// <summary>Recovers into a new directory with a server on a port, and returns the rows of the test's table.</summary>
     private static async Task<string> RecoverAsync(DriverFixture driver, PostgresBackupResult point, Func<PgDataTarget, PgDataTarget> aim)
     {
@@ -82,7 +100,8 @@ public sealed class PointInTimeTests(PostgresLab lab)
     }
 
     /// <summary>Stores the server's WAL up to what it has flushed, as a receiver would.</summary>
-    internal static async Task StoreWalAsync(DriverFixture driver)
+    /// <returns>The byte after the last that was stored.</returns>
+    internal static async Task<ulong> StoreWalAsync(DriverFixture driver)
     {
         var system = ulong.Parse((string)(await driver.ScalarAsync("SELECT system_identifier::text FROM pg_control_system()"))!, CultureInfo.InvariantCulture);
         var archive = await driver.Repository.OpenWalAsync("orders", system, Ct);
@@ -102,5 +121,7 @@ public sealed class PointInTimeTests(PostgresLab lab)
                 await archive.StorePieceAsync(1, segment, 0, bytes.AsMemory(0, (int)(flushed % (16 << 20))), Ct);
             }
         }
+
+        return flushed;
     }
 }

@@ -19,7 +19,7 @@ public sealed class InPlaceRestoreTests(PostgresLab lab)
         var point = await driver.Repository.ReadManifestAsync((await PhysicalRoundTripTests.CaptureAsync(driver, fromDirectory: true)).BackupId, Ct);
         await driver.ExecuteAsync("INSERT INTO moments VALUES (2)");
         var between = (DateTimeOffset)(DateTime)(await driver.ScalarAsync("SELECT clock_timestamp()"))!;
-        await driver.ExecuteAsync("SELECT pg_sleep(0.05); INSERT INTO moments VALUES (3)");
+        await driver.ExecuteAsync("SELECT pg_sleep(0.05); SELECT pg_create_restore_point('before three'); INSERT INTO moments VALUES (3)");
         await PointInTimeTests.StoreWalAsync(driver);
 
         // The directory that is restored over: a cluster of its own life, which went on after the backup.
@@ -37,6 +37,14 @@ public sealed class InPlaceRestoreTests(PostgresLab lab)
             var refused = await Assert.ThrowsAsync<EngineException>(() => restore.ExecuteAsync(Order(driver, point, target, InPlaceForm.Delta, "R-2"), null, driver.Note, Ct));
             Assert.Equal("server-running", refused.Code);
             await StopAsync(data);
+
+            var control = await File.ReadAllBytesAsync(Path.Combine(data, ClusterFiles.Control), Ct);
+            var unnamed = Order(driver, point, new PgDataTarget(data, port, Name: "befor three"), InPlaceForm.Delta, "R-0");
+            var unknown = await Assert.ThrowsAsync<EngineException>(() => restore.ExecuteAsync(unnamed, null, driver.Note, Ct));
+            Assert.Equal("restore-point-name-unknown", unknown.Code);
+            Assert.Contains("'before three'", unknown.Message, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(unnamed.AsidePath));
+            Assert.Equal(control, await File.ReadAllBytesAsync(Path.Combine(data, ClusterFiles.Control), Ct));
 
             foreach (var (form, run) in new[] { (InPlaceForm.Delta, "R-3"), (InPlaceForm.Aside, "R-4") })
             {
