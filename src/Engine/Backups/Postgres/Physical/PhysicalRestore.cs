@@ -3,7 +3,6 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
-using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
@@ -42,9 +41,7 @@ public sealed class PhysicalRestore(ProcessRegistry registry, TimeProvider time)
         };
         if (target.IsPointInTime)
         {
-            var path = await FindPathAsync(repository, manifest, facts, target, cancellationToken);
-            notes.Add($"WAL: timeline {path.Timeline}, from {new Lsn(path.From)} to about {new Lsn(path.Enough)} of {new Lsn(path.Until)}");
-            notes.AddRange(path.Note is { } note ? [note] : []);
+            notes.AddRange((await FindPathAsync(repository, manifest, facts, target, cancellationToken)).Notes);
         }
 
         notes.Add($"recovered to {target.MomentText} by PostgreSQL {binaries.Version}");

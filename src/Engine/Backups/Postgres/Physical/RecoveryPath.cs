@@ -29,6 +29,10 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
         _ => null,
     };
 
+    /// <summary>What a plan says of the WAL that is replayed.</summary>
+    public IEnumerable<string> Notes =>
+        [$"WAL: timeline {Timeline}, from {new Lsn(From)} to about {new Lsn(Enough)} of {new Lsn(Until)}", .. Note is { } note ? [note] : Array.Empty<string>()];
+
     /// <summary>Finds the path.</summary>
     /// <exception cref="EngineException">
     /// <c>recovery-out-of-reach</c>, naming the window; <c>wal-missing</c> where no WAL is stored that continues the base backup.

@@ -38,8 +38,7 @@ public sealed partial class InPlaceRestore(ProcessRegistry registry, TimeProvide
         };
         if (order.Target.IsPointInTime)
         {
-            var path = await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken);
-            notes.AddRange(path.Note is { } note ? [note] : []);
+            notes.AddRange((await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken)).Notes);
         }
 
         if (SystemOf(order.Target.Path) is { } system && system != facts.SystemIdentifier)
