@@ -14,13 +14,16 @@ internal static class PostgresLaunch
     internal static ToolCommand Describe(PostgresClusterOptions options, PostgresBinaries binaries, int port, ServerUser user, string logFile)
     {
         EnsureSocketPathFits(options.SocketFolder, port);
-        var settings = new Dictionary<string, string>(options.Settings, StringComparer.Ordinal)
+        // In the order in which they were given: the server takes some of them after one another only.
+        var settings = new OrderedDictionary<string, string>(options.Settings, StringComparer.Ordinal)
         {
             ["port"] = port.ToString(CultureInfo.InvariantCulture),
             ["listen_addresses"] = options.ListenAddress ?? "",
             ["unix_socket_directories"] = options.SocketFolder,
             ["logging_collector"] = "off",
             ["log_destination"] = "stderr",
+            // The log is read here, and neither the machine's language nor the cluster's may change its words.
+            ["lc_messages"] = "C",
         };
         List<string> arguments = ["-D", options.DataFolder];
         foreach (var (name, value) in settings)

@@ -13,6 +13,16 @@ public sealed class PostgresClusterTests(ClusterSeed seed) : IAsyncDisposable
     public ValueTask DisposeAsync() => _folder.DisposeAsync();
 
     [Fact]
+    public void Log_that_is_read_is_in_English_and_settings_keep_their_order()
+    {
+        var options = _folder.ClusterOptions() with { Settings = new OrderedDictionary<string, string> { ["recovery_target"] = "", ["lc_messages"] = "ja_JP.UTF-8", ["recovery_target_time"] = "2026-11-24" } };
+
+        var arguments = PostgresLaunch.Describe(options, PostgresBinaries.Find(), 5432, ServerUser.ForPostgres(), "log").Arguments;
+
+        Assert.Equal(["-D", options.DataFolder, "-c", "recovery_target=", "-c", "lc_messages=C", "-c", "recovery_target_time=2026-11-24"], arguments.Take(8));
+    }
+
+    [Fact]
     public async Task StartAsync_new_folder_answers_by_socket_and_loopback_with_checksums_and_leaves_nothing_after_stop()
     {
         var cluster = new PostgresCluster(_folder.ClusterOptions(), _folder.Registry);

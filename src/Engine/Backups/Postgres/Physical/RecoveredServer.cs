@@ -214,10 +214,23 @@ internal sealed class RecoveredServer : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _cluster.DisposeAsync();
 
-    private static Dictionary<string, string> Settings(string folder, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery)
+    /// <summary>
+    /// The cluster brings its postgresql.auto.conf, and what stands there counts where the command line says nothing. What the
+    /// source was recovered by once must neither end this replay elsewhere nor run its commands.
+    /// </summary>
+    private static OrderedDictionary<string, string> Settings(string folder, ClusterFacts facts, IReadOnlyDictionary<string, string> recovery)
     {
-        var settings = new Dictionary<string, string>(StringComparer.Ordinal)
+        var settings = new OrderedDictionary<string, string>(StringComparer.Ordinal)
         {
+            ["recovery_target_inclusive"] = "on",
+            ["recovery_min_apply_delay"] = "0",
+            ["recovery_end_command"] = "",
+            ["archive_cleanup_command"] = "",
+            ["restore_command"] = "",
+            // What the log says of times is read as UTC.
+            ["timezone"] = "UTC",
+            // Below that the log does not say where replay ended.
+            ["log_min_messages"] = "warning",
             ["config_file"] = Path.Combine(folder, "postgresql.conf"),
             ["hba_file"] = Path.Combine(folder, "pg_hba.conf"),
             ["ident_file"] = Path.Combine(folder, "pg_ident.conf"),
@@ -235,6 +248,12 @@ internal sealed class RecoveredServer : IAsyncDisposable
             ["max_wal_size"] = "4GB",
             ["max_prepared_transactions"] = facts.Settings.GetValueOrDefault("max_prepared_transactions", "0"),
         };
+        // First: the server refuses an empty target behind the one that is meant as a second one.
+        foreach (var target in RecoverySettings.Targets.Where(name => !recovery.ContainsKey(name)))
+        {
+            settings.Insert(0, target, "");
+        }
+
         if (Environment.OSVersion.Version >= s_reportsSyncFaults)
         {
             // The server makes sure first that all that was unpacked is on disk: at once instead of file by file.

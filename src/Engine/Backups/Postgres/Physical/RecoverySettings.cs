@@ -6,6 +6,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// <summary>What a server is told of its recovery.</summary>
 internal static class RecoverySettings
 {
+    /// <summary>The settings that say where a recovery ends, of which a server takes one only.</summary>
+    public static readonly IReadOnlyList<string> Targets = ["recovery_target", "recovery_target_time", "recovery_target_xid", "recovery_target_lsn", "recovery_target_name"];
+
     /// <summary>Settings for a recovery along a path.</summary>
     /// <param name="path">The timeline.</param>
     /// <param name="target">Where it ends.</param>

@@ -46,6 +46,11 @@ public sealed class InPlaceRestoreTests(PostgresLab lab)
             Assert.False(Directory.Exists(unnamed.AsidePath));
             Assert.Equal(control, await File.ReadAllBytesAsync(Path.Combine(data, ClusterFiles.Control), Ct));
 
+            // What it was recovered by once stands in its configuration yet.
+            var ended = Path.Combine(data, "end-command-ran");
+            await File.AppendAllTextAsync(
+                Path.Combine(data, "postgresql.auto.conf"),
+                $"recovery_target_xid = '700'\nrecovery_min_apply_delay = '1h'\nrecovery_end_command = 'touch \"{ended}\"'\narchive_cleanup_command = 'touch \"{ended}\"'\ntimezone = 'Asia/Tokyo'\nlc_messages = 'C.utf8'\n", Ct);
             foreach (var (form, run) in new[] { (InPlaceForm.Delta, "R-3"), (InPlaceForm.Aside, "R-4") })
             {
                 var order = Order(driver, point, target, form, run);
@@ -54,6 +59,10 @@ public sealed class InPlaceRestoreTests(PostgresLab lab)
                 Assert.True(form == InPlaceForm.Aside || planned.Kept.Bytes > planned.Fetched.Bytes, $"{planned}");
                 var result = await restore.ExecuteAsync(order, null, driver.Note, Ct);
                 Assert.Contains(result.Phases, phase => phase is { Name: "verify", Seconds: > 0 });
+                Assert.Contains(planned.Notes, note => note.StartsWith("WAL: timeline 1, from ", StringComparison.Ordinal));
+                Assert.EndsWith("+00", result.LastTransaction, StringComparison.Ordinal);
+                Assert.Empty(result.Warnings);
+                Assert.False(File.Exists(ended));
                 Assert.Equal("1,2", await MomentsAsync(driver, port));
                 Assert.Empty((await restore.ExecuteAsync(order, null, driver.Note, Ct)).Phases);
                 await StopAsync(data);
