@@ -28,7 +28,9 @@ internal static class RecoverySettings
         }
         else if (target.Lsn is { } lsn)
         {
+            // A place is the number of bytes before it: the record that begins there is not before it.
             recovery["recovery_target_lsn"] = lsn;
+            recovery["recovery_target_inclusive"] = "off";
         }
         else if (target.Name is { } point)
         {

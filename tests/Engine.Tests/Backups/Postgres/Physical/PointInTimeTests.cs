@@ -21,8 +21,9 @@ public sealed class PointInTimeTests(PostgresLab lab)
         await driver.ExecuteAsync("INSERT INTO moments VALUES (1)");
         var between = (DateTimeOffset)(DateTime)(await driver.ScalarAsync("SELECT clock_timestamp()"))!;
         await driver.ExecuteAsync("SELECT pg_sleep(0.05); INSERT INTO moments VALUES (2)");
-        var lsn = (await driver.ScalarAsync("SELECT pg_current_wal_insert_lsn()::text"))!.ToString()!;
-        await driver.ExecuteAsync("SELECT pg_create_restore_point('before three'); INSERT INTO moments VALUES (3)");
+        await driver.ExecuteAsync("SELECT pg_create_restore_point('before three')");
+        // Where the commit of the third row begins.
+        var lsn = (string)(await driver.ScalarAsync("WITH new AS (INSERT INTO moments VALUES (3) RETURNING n) SELECT pg_current_wal_insert_lsn()::text FROM new"))!;
         await StoreWalAsync(driver);
         var after = (DateTimeOffset)(DateTime)(await driver.ScalarAsync("SELECT clock_timestamp()"))!;
 
