@@ -55,7 +55,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
             TakePlace(context);
             return new StepEffect(
                 $"recovered in {result.Seconds:0.0} s: {string.Join(", ", result.Phases.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s"))}"
-                + (result.LastTransaction is { } last ? $"; last commit {last}" : ""),
+                + (result.LastTransaction is { } last ? $"; last commit {last}" : "") + Warned(result),
                 ActionContext.Data(new RestoredCluster(result.Phases, result.LastTransaction, result.ReplayedUntil)));
         }
     }
@@ -70,9 +70,11 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         TakePlace(context);
         var measured = PhysicalRestore.MeasuredBy(context.Target.DataDirectory, context.Operation);
         return Task.FromResult<EffectProbe>(new EffectProbe.Done(new StepEffect(
-            "an interrupted attempt had recovered it",
+            "an interrupted attempt had recovered it" + Warned(measured),
             ActionContext.Data(new RestoredCluster(measured?.Phases ?? [], measured?.LastTransaction, measured?.ReplayedUntil)))));
     }
+
+    private static string Warned(PhysicalRestoreResult? result) => string.Concat((result?.Warnings ?? []).Select(warning => $"; {warning}"));
 
     public Task<StepVerification> VerifyAsync(ActionContext context) => Task.FromResult(
         IsOurs(context) && File.Exists(Path.Combine(context.Target.DataDirectory, "PG_VERSION"))

@@ -68,8 +68,8 @@ internal static class DrillJudgement
     }
 
     private static string Commits(RecoveredMoment found) =>
-        (found.LastCommit is { } last ? $"last commit in it {Text(last)}" : "nothing was committed since its base backup")
-        + (found.NextCommit is { } next ? $", the next {Text(next)}" : ", and no later one is stored");
+        (found.LastCommit is { } last ? $"last commit in it {Text(last)}" : "no commit in it since its base backup")
+        + (found.NextCommit is { } next ? $", the next {Text(next)}" : ", and no later one is stored: some up to the moment may be missing");
 
     private static string Text(DateTimeOffset time) => $"{time.UtcDateTime:yyyy-MM-dd HH:mm:ss.fff} UTC";
 

@@ -101,7 +101,7 @@ internal sealed class PointInTimeProof(
         return path;
     }
 
-    /// <summary>As a restore does: where no commit after the moment is stored, the end of the WAL is that moment.</summary>
+    /// <summary>As a restore does: where no commit after the moment is stored, the end of the WAL is taken for it.</summary>
     private async Task<ScratchPostgres> ReplayAsync(Manifest manifest, ClusterFacts facts, PgDataTarget target, RecoveryPath path, ScratchFolder folder, CancellationToken ct)
     {
         try
@@ -120,10 +120,17 @@ internal sealed class PointInTimeProof(
         }
         catch (EngineException fault) when (ReplayLog.EndedBeforeTarget(fault))
         {
-            log("replay", "nothing was committed between that moment and the end of the WAL, so its end is that moment");
+            log("replay", "no commit after that moment is stored, so the end of the WAL is taken for it");
         }
 
-        return await StartAsync(facts, RecoverySettings.For(path, target, WalOf(folder), isBounded: false), folder, ct);
+        var server = await StartAsync(facts, RecoverySettings.For(path, target, WalOf(folder), isBounded: false), folder, ct);
+        if (ReplayEnd.FaultOf(ReplayLog.Read(await File.ReadAllTextAsync(folder.FileOf("server.log"), ct)), path) is { } early)
+        {
+            await server.DisposeAsync();
+            throw new EngineException("recovery-target-not-reached", ErrorKind.Damaged, early, "look at the tier's WAL: drconsole wal status");
+        }
+
+        return server;
     }
 
     private Task<ScratchPostgres> StartAsync(ClusterFacts facts, Dictionary<string, string> recovery, ScratchFolder folder, CancellationToken ct)

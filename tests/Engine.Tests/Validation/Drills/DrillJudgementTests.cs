@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Validation.Drills;
 
 namespace Hexabase.DrConsole.Engine.Tests.Validation.Drills;
@@ -18,7 +19,7 @@ public sealed class DrillJudgementTests
     [InlineData(-4.0, 0.1, null, null, "failed", "holds a commit of 2026-11-24 14:32:10.100 UTC, which is after the moment")]
     [InlineData(-4.0, -3.0, -1.0, null, "failed", "belongs into the copy")]
     [InlineData(null, -0.5, 0.5, null, "failed", "has no heartbeat")]
-    [InlineData(-4.0, null, null, null, "passed", "nothing was committed since its base backup, and no later one is stored")]
+    [InlineData(-4.0, null, null, null, "passed", "no commit in it since its base backup, and no later one is stored: some up to the moment may be missing")]
     public void Copy_is_of_the_moment_by_its_newest_heartbeat(double? beat, double? last, double? next, double? lapse, string outcome, string reason)
     {
         var found = new RecoveredMoment(At(beat) is { } at ? new HeartbeatBeat(at, TimeSpan.FromSeconds(5)) : null, At(last), At(next), null);
@@ -76,7 +77,22 @@ public sealed class DrillJudgementTests
             """);
 
         Assert.Equal(("2026-11-24 14:32:09.5+00", s_moment.AddSeconds(-0.5), s_moment.AddMicroseconds(123456)), (log.LastText, log.Last, log.Next));
+        Assert.Equal(new Lsn(0x3000148), log.Done);
         Assert.Equal(new ReplayLog(null, null, null), ReplayLog.Read("nothing of that sort"));
+    }
+
+    [Theory]
+    [InlineData("0/3000148", false)]
+    [InlineData("0/4FFFFD8", false)]
+    [InlineData("0/5000001", true)]
+    [InlineData("0/7000000", true)]
+    public void Replay_that_ended_segments_before_the_WAL_does_is_told(string until, bool isShort)
+    {
+        var log = new ReplayLog(null, null, null) { Done = Lsn.Parse("0/3000148") };
+
+        var fault = ReplayEnd.FaultOf(log, new RecoveryPath(1, 0x2000000, Lsn.Parse(until).Value, 0x3000000, s_moment) { SegmentBytes = 16 << 20 });
+
+        Assert.Equal(isShort ? $"replay ended at 0/3000148, though WAL is stored up to {until}: what lies between could not be read" : null, fault);
     }
 
     private static DateTimeOffset? At(double? seconds) => seconds is { } known ? s_moment.AddSeconds(known) : null;

@@ -165,7 +165,7 @@ internal sealed class RecoveredServer : IAsyncDisposable
         catch (EngineException fault) when (ReplayLog.EndedBeforeTarget(fault))
         {
             throw new EngineException("recovery-target-not-reached", ErrorKind.NotFound,
-                "the WAL ends before the moment that was asked for: no transaction committed after it", "ask for an earlier moment, or for the end (end=true)", fault);
+                "the WAL ends before the moment that was asked for: no commit after it is stored", "ask for an earlier moment, or for the end (end=true)", fault);
         }
         catch
         {

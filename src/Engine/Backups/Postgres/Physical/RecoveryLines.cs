@@ -28,6 +28,9 @@ internal sealed class RecoveryLines
     /// <summary>Commits become durable in a store a little after they were made, and clocks differ a little.</summary>
     public static readonly TimeSpan Slack = TimeSpan.FromMinutes(1);
 
+    /// <summary>So far the clocks of source, console and store may differ; what lies further behind the last WAL is not stored.</summary>
+    public static readonly TimeSpan ClockSlack = TimeSpan.FromSeconds(5);
+
     private readonly WalCoverage _coverage;
     private readonly List<Line> _lines;
     private readonly uint _newest;

@@ -12,7 +12,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 /// <param name="From">The first byte of WAL that is needed.</param>
 /// <param name="Until">The byte after the last that there is without a hole.</param>
 /// <param name="Enough">What most likely suffices: up to this byte.</param>
-/// <param name="UntilTime">When the last of it was stored: every commit up to about then is in it.</param>
+/// <param name="UntilTime">When the last of it was stored: where the receiver kept pace, every commit up to about then is in it.</param>
 internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulong Enough, DateTimeOffset UntilTime)
 {
     /// <summary>Other timelines that hold what was asked for, in another state.</summary>
@@ -20,6 +20,9 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
 
     /// <summary>True where a younger timeline is stored: this one was left.</summary>
     public bool WasLeft { get; init; }
+
+    /// <summary>The cluster's segment size.</summary>
+    public int SegmentBytes { get; init; }
 
     /// <summary>What to say of the timeline to whoever chose no other; null where there is only one.</summary>
     public string? Note => (Others.Count, WasLeft) switch
@@ -55,6 +58,7 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
         {
             Others = [.. fitting.Skip(1).Select(line => line.Timeline)],
             WasLeft = !chosen.IsNewest,
+            SegmentBytes = coverage.SegmentBytes,
         };
     }
 
@@ -103,7 +107,7 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
             }
 
             // Only a timeline that nothing followed may have gone on after the last of its WAL that is stored.
-            if (candidates.FirstOrDefault(line => line.HasBegunAt(time) && (target.ToEnd || (line.IsNewest && line.Holds(time, RecoveryLines.Slack)))) is { } near)
+            if (candidates.FirstOrDefault(line => line.HasBegunAt(time) && (target.ToEnd || (line.IsNewest && line.Holds(time, RecoveryLines.ClockSlack)))) is { } near)
             {
                 return [near];
             }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 
@@ -53,18 +54,21 @@ internal static class RecoverySettings
         $"'{path.Replace("'", "'\\''", StringComparison.Ordinal).Replace("%", "%%", StringComparison.Ordinal)}'";
 }
 
-/// <summary>What a server wrote into its log while it replayed.</summary>
+/// <summary>What a server wrote into its log while it replayed, in English and UTC.</summary>
 /// <param name="LastText">Time of the last commit that was replayed, as it stands there; null where there was none.</param>
 /// <param name="Last">The same as a time, where it can be read.</param>
 /// <param name="Next">Time of the commit, or abort, before which replay stopped at its target; null where WAL ended.</param>
 internal sealed partial record ReplayLog(string? LastText, DateTimeOffset? Last, DateTimeOffset? Next)
 {
+    /// <summary>Where the last record begins that was replayed; null where none was.</summary>
+    public Lsn? Done { get; init; }
+
     /// <summary>Reads the last recovery of a log.</summary>
     public static ReplayLog Read(string log)
     {
         var last = LastCompleted().Matches(log).LastOrDefault()?.Groups["time"].Value;
         var next = StoppingBefore().Matches(log).LastOrDefault()?.Groups["time"].Value;
-        return new ReplayLog(last, Time(last), Time(next));
+        return new ReplayLog(last, Time(last), Time(next)) { Done = Lsn.TryParse(RedoDone().Matches(log).LastOrDefault()?.Groups["lsn"].Value, out var done) ? done : null };
     }
 
     /// <summary>True where a start failed because the WAL ends before the target.</summary>
@@ -77,6 +81,9 @@ internal sealed partial record ReplayLog(string? LastText, DateTimeOffset? Last,
 
     [GeneratedRegex("last completed transaction was at log time (?<time>[^\n]+)")]
     private static partial Regex LastCompleted();
+
+    [GeneratedRegex("redo done at (?<lsn>[0-9A-F]+/[0-9A-F]+)")]
+    private static partial Regex RedoDone();
 
     [GeneratedRegex("recovery stopping before (commit|abort) of transaction [0-9]+, time (?<time>[^\n]+)")]
     private static partial Regex StoppingBefore();

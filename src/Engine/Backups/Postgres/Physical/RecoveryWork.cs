@@ -14,7 +14,10 @@ public sealed record RestorePhase(string Name, double Seconds);
 /// <param name="Warnings">What a person should know.</param>
 public sealed record PhysicalRestoreResult(IReadOnlyList<RestorePhase> Phases, string? LastTransaction, IReadOnlyList<string> Warnings)
 {
-    /// <summary>Where all the WAL that there was has been replayed: when the last of it was stored. Everything committed up to about then came back. Else null.</summary>
+    /// <summary>
+    /// Where all the WAL that there was has been replayed: when the last of it was stored, up to about which everything committed came
+    /// back; where it was taken for a moment that no stored commit follows, the time of the last commit. Else null.
+    /// </summary>
     public DateTimeOffset? ReplayedUntil { get; init; }
 
     /// <summary>From the first byte to a verified, stopped cluster.</summary>
@@ -40,6 +43,9 @@ internal sealed class RecoveryWork(
 
     private readonly List<RestorePhase> _phases = [];
     private readonly ServerPlace _servers = servers ?? ServerPlace.InPlace();
+
+    /// <summary>True where the end of the WAL was taken for the moment or the place.</summary>
+    private bool _endedOpen;
 
     private ServerUser Owner => _servers.User;
 
@@ -102,6 +108,13 @@ internal sealed class RecoveryWork(
             return true;
         });
         await using var server = await MeasureAsync("replay", () => ReplayAsync(path, progress, log, ct));
+        var replayed = ReadLog();
+        var early = path is not null && (_endedOpen || target is { ToEnd: true, Time: null }) ? ReplayEnd.FaultOf(replayed, path) : null;
+        if (early is not null && !target.ToEnd)
+        {
+            throw new EngineException(NotReached, ErrorKind.Damaged, early, "look at the tier's WAL (drconsole wal status), take another tier, or ask for as much as can be read (end=true)");
+        }
+
         await MeasureAsync("verify", async () =>
         {
             log?.Invoke("verify", "pg_amcheck: every table, every index and that they agree");
@@ -116,10 +129,34 @@ internal sealed class RecoveryWork(
         }
 
         log?.Invoke("verify", string.Join(", ", _phases.Select(phase => string.Create(CultureInfo.InvariantCulture, $"{phase.Name} {phase.Seconds:0.0} s"))));
-        return new PhysicalRestoreResult(_phases, LastTransaction(), facts.DamagedPages.Count > 0
-            ? [$"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up"]
-            : []) { ReplayedUntil = target.ToEnd ? new[] { path?.UntilTime, target.Time }.Min() : null };
+        return new PhysicalRestoreResult(_phases, replayed.LastText, [.. Warnings(replayed, early)]) { ReplayedUntil = ReplayedUntil(path, replayed, early is not null) };
     }
+
+    private IEnumerable<string> Warnings(ReplayLog replayed, string? early)
+    {
+        if (facts.DamagedPages.Count > 0)
+        {
+            yield return $"{facts.DamagedPages.Count} pages of the source had a wrong checksum when it was backed up";
+        }
+
+        if (early is not null)
+        {
+            yield return early;
+        }
+
+        if (_endedOpen && target.Time is { } moment)
+        {
+            yield return ReplayEnd.Warning(replayed, moment);
+        }
+    }
+
+    /// <summary>
+    /// Where a moment was asked for that no stored commit follows, the last commit is all that is certain: what was stored behind
+    /// the moment may be of long before it, where the receiver or the replication was behind.
+    /// </summary>
+    private DateTimeOffset? ReplayedUntil(RecoveryPath? path, ReplayLog replayed, bool isShort) => (_endedOpen && target.Time is not null) || isShort
+        ? replayed.Last ?? RecoveryPath.ConsistentAt(manifest)
+        : target.ToEnd ? new[] { path?.UntilTime, target.Time }.Min() : null;
 
     private async Task<RecoveryPath> FetchAsync(ulong? until, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
     {
@@ -138,8 +175,8 @@ internal sealed class RecoveryWork(
 
     /// <summary>
     /// Replays. Where the target was not met in the WAL that most likely sufficed, the rest of it is fetched; where even that
-    /// has no later commit, although it was stored after the moment, the moment's state is the end of the WAL, and so is that of
-    /// a place that no record follows.
+    /// has no later commit, although it was stored after the moment, the end of the WAL is taken for the moment's state, which the
+    /// result says, and is that of a place that no record follows.
     /// </summary>
     private async Task<RecoveredServer> ReplayAsync(RecoveryPath? path, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken ct)
     {
@@ -170,9 +207,10 @@ internal sealed class RecoveryWork(
         {
             log?.Invoke("replay", target.Time is null
                 ? "no record begins between that place and the end of the WAL, so its end is that place"
-                : "nothing was committed between that moment and the end of the WAL, so its end is that moment");
+                : "no commit after that moment is stored, so the end of the WAL is taken for it");
         }
 
+        _endedOpen = true;
         return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: false), binaries, ct);
     }
 
@@ -205,9 +243,9 @@ internal sealed class RecoveryWork(
         return result;
     }
 
-    private string? LastTransaction()
+    private ReplayLog ReadLog()
     {
         var log = Path.Combine(folder, "replay.log");
-        return File.Exists(log) ? ReplayLog.Read(File.ReadAllText(log)).LastText : null;
+        return ReplayLog.Read(File.Exists(log) ? File.ReadAllText(log) : "");
     }
 }

@@ -30,7 +30,14 @@ public sealed class PointInTimeTests(PostgresLab lab)
         Assert.Equal("1", await RecoverAsync(driver, point, target => target with { Time = between }));
         Assert.Equal("1,2", await RecoverAsync(driver, point, target => target with { Lsn = lsn }));
         Assert.Equal("1,2", await RecoverAsync(driver, point, target => target with { Name = "before three" }));
-        Assert.Equal("1,2,3", await RecoverAsync(driver, point, target => target with { Time = after.AddHours(1), ToEnd = true }));
+        Assert.Equal("1,2,3", await RecoverAsync(driver, point, target => target with { Time = after.AddHours(1), ToEnd = true }, result =>
+        {
+            // When the WAL was stored says nothing of when its commits were made.
+            var warning = Assert.Single(result.Warnings);
+            Assert.Contains("commits from then up to that moment may be missing", warning, StringComparison.Ordinal);
+            Assert.Contains($"the last commit in it is of {result.ReplayedUntil!.Value.UtcDateTime:yyyy-MM-dd HH:mm:ss.fff} UTC, replay ended at 0/", warning, StringComparison.Ordinal);
+            Assert.InRange(result.ReplayedUntil.Value, between, after);
+        }));
         Assert.Equal("", await RecoverAsync(driver, point, target => target));
         Assert.Empty(driver.Registry.List());
     }
@@ -46,11 +53,12 @@ public sealed class PointInTimeTests(PostgresLab lab)
 
         var early = await Assert.ThrowsAsync<EngineException>(() => RecoverAsync(driver, point, target => target with { Time = now.AddHours(-1) }));
         var late = await Assert.ThrowsAsync<EngineException>(() => RecoverAsync(driver, point, target => target with { Time = now.AddHours(1) }));
+        var soon = await Assert.ThrowsAsync<EngineException>(() => RecoverAsync(driver, point, target => target with { Time = now.AddSeconds(30) }));
         var place = await Assert.ThrowsAsync<EngineException>(() => RecoverAsync(driver, point, target => target with { Lsn = "FFFF/0" }));
 
         Assert.Equal("wal-missing", without.Code);
-        Assert.All([early, late, place], fault => Assert.Equal("recovery-out-of-reach", fault.Code));
-        Assert.All([early, late, place], fault => Assert.Contains("in reach from this restore point: 20", fault.Message, StringComparison.Ordinal));
+        Assert.All([early, late, soon, place], fault => Assert.Equal("recovery-out-of-reach", fault.Code));
+        Assert.All([early, late, soon, place], fault => Assert.Contains("in reach from this restore point: 20", fault.Message, StringComparison.Ordinal));
         Assert.DoesNotContain(Directory.EnumerateFileSystemEntries(driver.Folder.Path), entry => Path.GetFileName(entry).StartsWith("recovered", StringComparison.Ordinal));
     }
 
@@ -73,7 +81,7 @@ public sealed class PointInTimeTests(PostgresLab lab)
     }
 
     /// <summary>Recovers into a new directory with a server on a port, and returns the rows of the test's table.</summary>
-    private static async Task<string> RecoverAsync(DriverFixture driver, PostgresBackupResult point, Func<PgDataTarget, PgDataTarget> aim)
+    private static async Task<string> RecoverAsync(DriverFixture driver, PostgresBackupResult point, Func<PgDataTarget, PgDataTarget> aim, Action<PhysicalRestoreResult>? look = null)
     {
         var restore = new PhysicalRestore(driver.Registry, TimeProvider.System);
         var target = aim(new PgDataTarget(driver.Folder.Combine($"recovered {Guid.NewGuid():N}"[..16]), FreePort.Choose()));
@@ -83,6 +91,7 @@ public sealed class PointInTimeTests(PostgresLab lab)
         try
         {
             Assert.Contains(result.Phases, phase => phase is { Name: "replay", Seconds: > 0 });
+            look?.Invoke(result);
             var settings = driver.Database.Server.AdminConnection(driver.Database.Name);
             settings.Port = target.Port!.Value;
             settings.Pooling = false;
