@@ -9,18 +9,16 @@ namespace Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 /// </summary>
 internal sealed class WalWatch(WalReceiverOptions options, WalSource server, WalSession session, IWalJournal journal, IReadOnlyList<string> startNotices)
 {
-    /// <summary>Looks that are remembered, by which an LSN's age is told: an hour at the usual pace.</summary>
-    private const int MaxSamples = 1800;
-
     private const string OtherCluster = "wal-other-cluster";
 
-    private readonly LinkedList<(ulong Lsn, long At)> _samples = new();
+    private readonly WalSamples _samples = new(session.Time);
     private WalSourceState? _state;
     private DateTimeOffset _measuredAt;
     private IReadOnlyList<string> _notices = [];
 
     public async Task RunAsync(int ownPid, CancellationToken ct)
     {
+        _samples.Seed(StoredEnds());
         using var timer = new PeriodicTimer(options.LookEvery, session.Time);
         NpgsqlConnection? connection = null;
         try
@@ -57,7 +55,7 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
     {
         _state = await server.LookAsync(connection, ct);
         _measuredAt = session.Time.GetUtcNow();
-        Remember(_state.CurrentLsn.Value);
+        _samples.Add(_state.CurrentLsn.Value);
         Press(_state);
         _notices = [.. startNotices, .. _state.Notices(server.Slot, ownPid), .. SlotNotices(_state)];
         if (_state.SystemIdentifier != session.SystemIdentifier)
@@ -85,50 +83,16 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
     }
 
     /// <summary>
-    /// How far behind the server an LSN is: bytes, and for how long the server has been beyond it. The time begins at the last
-    /// look that did not show the server beyond it, so it is never too short.
+    /// What was written between the last that was stored and this session is as old as that: the server may have been beyond it
+    /// since, for as long as nobody received.
     /// </summary>
-    internal (long Bytes, double Seconds) Lag(ulong durable)
-    {
-        var current = _samples.Last?.Value.Lsn ?? durable;
-        if (durable >= current)
-        {
-            return (0, 0);
-        }
-
-        var since = _samples.First!.Value.At;
-        foreach (var (lsn, at) in _samples)
-        {
-            if (lsn > durable)
-            {
-                break;
-            }
-
-            since = at;
-        }
-
-        return ((long)(current - durable), session.Time.GetElapsedTime(since).TotalSeconds);
-    }
-
-    private void Remember(ulong lsn)
-    {
-        var now = session.Time.GetTimestamp();
-        // While the server stands still, the newest look at the same place is the one that counts.
-        if (_samples.Last is { Value.Lsn: var last } && last == lsn)
-        {
-            _samples.RemoveLast();
-        }
-
-        _samples.AddLast((lsn, now));
-        if (_samples.Count > MaxSamples)
-        {
-            _samples.RemoveFirst();
-        }
-    }
+    private IEnumerable<(ulong Lsn, DateTimeOffset At)> StoredEnds() => session.Tiers.Select(tier => tier.Coverage).OfType<WalCoverage>().Where(coverage => coverage.SegmentBytes > 0)
+        .Select(coverage => coverage.UsableOf(session.Window.Timeline).OrderByDescending(extent => extent.EndLsn).ThenBy(extent => extent.Extent.StoredAt).Take(1))
+        .SelectMany(last => last.Select(extent => (extent.EndLsn, extent.Extent.StoredAt)));
 
     private WalReport Report() => new(
         session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, session.DurableIn(options.RequiredTiers) is > 0 and var safe ? new Lsn(safe) : null, _notices,
-        [.. session.Tiers.Select(tier => tier.Report(Lag))]);
+        [.. session.Tiers.Select(tier => tier.Report(_samples.Lag))]);
 
     /// <summary>The server's own bound loses the slot, and with it the WAL of all tiers: that must not be reached for the sake of one.</summary>
     private long LimitOf(WalSourceState state) => state.MaxSlotWalBytes is { } bound ? Math.Min(options.SlotLimitBytes, bound / 4 * 3) : options.SlotLimitBytes;
