@@ -90,7 +90,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
             Note(done);
             var line = WalPosition.LineOf(identity.Timeline, histories);
             var stored = WalPosition.Newest(session.Tiers.Select(tier => tier.Coverage), line);
-            var start = await StartAsync(looking, state, slot, stored, known, line, session.Size, ct);
+            var start = await BeforeDamageAsync(session, await StartAsync(looking, state, slot, stored, known, line, session.Size, ct), state, ct);
             session.Begin(new WalWindow(archive, session.Size, start.Timeline, session.Size.SegmentOf(start.Lsn)) { IsEager = options.IsSynchronous });
             await StreamAsync(session, replication, ct);
         }
@@ -148,6 +148,33 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         }
 
         return new WalPoint(line[^1].Timeline, to.Value);
+    }
+
+    /// <summary>
+    /// Begins a segment earlier where the last whole one does not open in a tier and the server can still give it: it was the newest
+    /// when the last session ended, and nothing has read it since.
+    /// </summary>
+    private async Task<WalPoint> BeforeDamageAsync(WalSession session, WalPoint start, WalSourceState state, CancellationToken ct)
+    {
+        var (size, end) = (session.Size, session.Size.StartOf(session.Size.SegmentOf(start.Lsn)));
+        var broken = new List<string>();
+        foreach (var tier in session.Tiers)
+        {
+            if (await tier.OpensUntilAsync(start.Timeline, end, ct) is false)
+            {
+                broken.Add(tier.Name);
+            }
+        }
+
+        if (broken.Count == 0)
+        {
+            return start;
+        }
+
+        var before = new WalPoint(start.Timeline, end - (ulong)size.Bytes);
+        var isThere = await IsThereAsync(before, state, size, ct);
+        Note($"the newest whole segment, up to {new Lsn(end)}, does not open in {string.Join(", ", broken)}: {(isThere ? "it is received again" : "the server does not have it any more; repair that tier from another one")}");
+        return isThere ? before : start;
     }
 
     /// <summary>True where the server can still give the segment of a place.</summary>

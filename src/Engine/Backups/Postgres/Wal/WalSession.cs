@@ -178,7 +178,8 @@ internal sealed class WalSession(
                 return;
             }
 
-            tier.Durable = Math.Max(Window.StartLsn, size.StartOf(size.SegmentOf(tier.Durable)));
+            // Of a segment that is full, Durable is the first byte of the next: what did not read back lies before it.
+            tier.Durable = Math.Max(Window.StartLsn, size.StartOf(size.SegmentOf(Math.Max(tier.Durable, 1) - 1)));
             tier.Note(why);
         }
 
@@ -206,7 +207,9 @@ internal sealed class WalSession(
                 return false;
             }
 
-            tier.Durable = Math.Max(start, Math.Min(reach, Window.EndLsn));
+            // A listing shows that an object is there, not that it opens: what was not read back in this session is stored again
+            // from memory, which compares it with what is there and replaces what does not open.
+            tier.Durable = Math.Max(start, Math.Min(tier.Durable, reach));
             tier.IsInPace = true;
             return true;
         }

@@ -65,6 +65,26 @@ internal sealed class WalTierWriter(WalTier tier, WalSession session) : IAsyncDi
         }
     }
 
+    /// <summary>Whether the whole segment that ends at an LSN opens; null where the tier has none, or does not answer.</summary>
+    public async Task<bool?> OpensUntilAsync(uint timeline, ulong end, CancellationToken ct)
+    {
+        if (_archive is null || Coverage is not { SegmentBytes: > 0 } coverage
+            || !coverage.UsableOf(timeline).Any(extent => extent.Timeline == timeline && extent.Extent.IsWhole && extent.EndLsn == end))
+        {
+            return null;
+        }
+
+        try
+        {
+            return await _archive.ReadBackAsync(timeline, end, ct) == end;
+        }
+        catch (EngineException fault)
+        {
+            await LeaveAsync(fault);
+            return null;
+        }
+    }
+
     /// <summary>Tells it that there may be something to store.</summary>
     public void Wake()
     {
