@@ -98,20 +98,45 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
         var parts = usable.Where(one => one.StartLsn < stop && one.EndLsn > start).OrderBy(one => one.Timeline).ThenBy(one => one.StartLsn).ToList();
         var timeline = parts[^1].Timeline;
         var whole = parts.Find(one => one.Timeline == timeline && one.Extent.IsWhole && one.StartLsn == start);
-        return new SegmentFile(timeline, segment, stop, whole.Extent is null ? parts : [whole]);
+        return whole.Extent is null ? new SegmentFile(timeline, segment, stop, parts) : new SegmentFile(timeline, segment, stop, [whole]) { Pieces = CoveringOf([.. parts.Where(part => part != whole)], start, stop) };
+    }
+
+    /// <summary>The parts where they are all of a range without a hole; none otherwise.</summary>
+    private static IReadOnlyList<UsableExtent> CoveringOf(List<UsableExtent> parts, ulong start, ulong stop)
+    {
+        var at = start;
+        foreach (var part in parts.OrderBy(part => part.StartLsn).TakeWhile(part => part.StartLsn <= at))
+        {
+            at = Math.Max(at, part.EndLsn);
+        }
+
+        return at >= stop ? parts : [];
     }
 
     private async Task<byte[]> AssembleAsync(SegmentFile file, WalSegmentSize size, CancellationToken ct)
     {
-        var start = size.StartOf(file.Segment);
-        if (file.Parts is [{ Extent.IsWhole: true } whole])
+        if (file.Parts is not [{ Extent.IsWhole: true } whole])
+        {
+            return await JoinAsync(file, file.Parts, size, ct);
+        }
+
+        try
         {
             var plain = await wal.ReadAsync(whole.Extent.Name, ct);
             return plain.Length == size.Bytes ? plain : throw WalStore.Damaged(whole.Extent.Name.Key, $"holds {plain.Length} bytes where a segment of {size.Bytes} belongs");
         }
+        catch (EngineException damage) when (damage.Kind == ErrorKind.Damaged && file.Pieces.Count > 0)
+        {
+            // Whoever wrote it may not delete, or died before it did: what it was made of is there yet.
+            return await JoinAsync(file, file.Pieces, size, ct);
+        }
+    }
 
+    private async Task<byte[]> JoinAsync(SegmentFile file, IReadOnlyList<UsableExtent> parts, WalSegmentSize size, CancellationToken ct)
+    {
+        var start = size.StartOf(file.Segment);
         var bytes = new byte[size.Bytes];
-        foreach (var part in file.Parts)
+        foreach (var part in parts)
         {
             var plain = await wal.ReadAsync(part.Extent.Name, ct);
             var (from, to) = (Math.Max(part.StartLsn, start), Math.Min(part.EndLsn, file.EndLsn));
@@ -188,6 +213,9 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
 
     private sealed record SegmentFile(uint Timeline, ulong Segment, ulong EndLsn, IReadOnlyList<UsableExtent> Parts)
     {
+        /// <summary>What the segment can be put together from where the whole one does not open; none where that is not enough.</summary>
+        public IReadOnlyList<UsableExtent> Pieces { get; init; } = [];
+
         public string FileName(WalSegmentSize size) => size.FileName(Timeline, Segment);
     }
 }

@@ -35,10 +35,12 @@ internal static class WalLeftovers
 
         async Task ClearAsync()
         {
-            // Where two different ones claim to be the whole segment, the pieces may tell which is right.
-            if (segment.Count(one => one.Name!.Value.Type == ObjectType.WalSegment) == 1)
+            // Where two different ones claim to be the whole segment, the pieces may tell which is right; where it does not open, they
+            // are all that is left of it.
+            var pieces = segment.Where(one => one.Name!.Value.Type == ObjectType.WalPiece).ToList();
+            if (pieces.Count > 0 && segment.Where(one => one.Name!.Value.Type == ObjectType.WalSegment).ToList() is [{ Name: { } whole }] && await wal.OpensAsync(whole, ct))
             {
-                foreach (var piece in segment.Where(one => one.Name!.Value.Type == ObjectType.WalPiece))
+                foreach (var piece in pieces)
                 {
                     await wal.Parts.Store.DeleteAsync(piece.Info.Key, ct);
                     (objects, bytes) = (objects + 1, bytes + piece.Info.Length);

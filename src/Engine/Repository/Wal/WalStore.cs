@@ -77,6 +77,9 @@ internal sealed class WalStore(RepositoryParts parts)
         }
     }
 
+    /// <summary>True where an object is there and opens.</summary>
+    public async Task<bool> OpensAsync(WalName name, CancellationToken ct) => await TryReadAsync(name, ct) is not null;
+
     /// <summary>Stores sealed bytes and reads them back: only then may anybody rely on them.</summary>
     /// <exception cref="EngineException">Code <c>wal-not-read-back</c>: the store does not give back what it took.</exception>
     public async Task PutAsync(WalName name, byte[] stored, CancellationToken ct)

@@ -108,6 +108,28 @@ public sealed class WalTierTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Pieces_beside_a_whole_segment_that_does_not_open_are_kept_and_recovered_from()
+    {
+        _store.DeniesDelete = _ => true;
+        await using var here = await InitializeAsync(_store);
+        var archive = await here.OpenDescribedAsync();
+        await archive.StorePieceAsync(2, 0, 600_000);
+        await archive.StorePieceAsync(2, 600_000, SegmentBytes);
+        await archive.StoreAsync(2);
+        _store.DeniesDelete = _ => false;
+        var sound = _store.Objects[KeyOfSegment(2)];
+        _store.Damage(KeyOfSegment(2), bytes => bytes[..100]);
+
+        Assert.Equal(0, (await here.ClearWalLeftoversAsync(Ct)).Objects);
+        using var folder = new TemporaryFolder();
+        var fetch = await archive.FetchAsync(1, At(2), null, folder.Path, null, Ct);
+        AssertSame(Segment(2), await File.ReadAllBytesAsync(folder.Combine(fetch.Files[0]), Ct));
+
+        _store.Damage(KeyOfSegment(2), _ => sound);
+        Assert.Equal(2, (await here.ClearWalLeftoversAsync(Ct)).Objects);
+    }
+
+    [Fact]
     public async Task Piece_that_the_other_tier_holds_within_a_segment_is_repaired_by_it()
     {
         await using var here = await InitializeAsync(_store);
