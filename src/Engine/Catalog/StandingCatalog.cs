@@ -41,11 +41,18 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
               ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) proof ON true
             LEFT JOIN LATERAL (
               -- The tier that is the last of as many as the class asks for decides; a gap that no base backup has closed makes it worthless.
-              -- What a tier was last seen to lag has grown by the time since, on the catalog's own clock.
+              -- What a tier was last seen to lag has grown by the time since, on the catalog's own clock. WAL is worth as much as the base
+              -- backup that leads into it: none that failed its proof or is damaged everywhere, and no hole behind it.
               SELECT t.lag_seconds AS lag, t.seen_at AS measured_at FROM wal_receiver r JOIN wal_tier t ON t.source = r.source
+              JOIN LATERAL (
+                SELECT (p.properties->>'startLsn')::pg_lsn AS start FROM restore_point p
+                LEFT JOIN LATERAL (SELECT v.passed OR v.not_provable AS stands FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
+                WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier AND coalesce(last.stands, true)
+                  AND EXISTS (SELECT 1 FROM restore_point_tier held WHERE held.restore_point = p.id AND held.state IN ('stored', 'verified'))
+                ORDER BY p.created_at DESC LIMIT 1) basis ON true
               WHERE r.source = s.name AND t.lag_seconds IS NOT NULL
                 AND t.system_identifier = r.system_identifier
-                AND EXISTS (SELECT 1 FROM restore_point p WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier)
+                AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements(t.holes) AS hole WHERE (hole->>'to')::pg_lsn > basis.start)
                 AND NOT EXISTS (SELECT 1 FROM wal_gap g WHERE g.source = s.name AND g.closed_at IS NULL)
               ORDER BY t.lag_seconds + extract(epoch FROM clock_timestamp() - t.seen_at) OFFSET greatest(s.wanted, 1) - 1 LIMIT 1) wal ON true
             LEFT JOIN LATERAL (

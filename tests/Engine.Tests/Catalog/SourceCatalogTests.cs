@@ -65,6 +65,39 @@ public sealed class SourceCatalogTests(CatalogServer server)
     }
 
     [Fact]
+    public async Task WAL_counts_only_where_a_sound_base_backup_leads_into_it_without_a_hole()
+    {
+        var estate = EstateOf("critical");
+        await server.Pool.Command("INSERT INTO wal_receiver (source, system_identifier, timeline) VALUES ($1, '7', 1)", _name).RunAsync(Ct);
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            await server.Pool.Command("INSERT INTO wal_tier (source, tier, state, system_identifier, timeline, lag_bytes, lag_seconds) VALUES ($1, $2, 'streaming', '7', 1, 10, 3)", _name, tier).RunAsync(Ct);
+        }
+
+        Assert.Null(await LagAsync());
+        var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        await server.Pool.Command("UPDATE restore_point SET properties = '{\"systemIdentifier\": \"7\", \"startLsn\": \"0/5000028\"}' WHERE id = $1", point.Value).RunAsync(Ct);
+        Assert.Equal(TimeSpan.FromSeconds(3), await LagAsync());
+
+        await HoleAsync("0/4000000");
+        Assert.NotNull(await LagAsync());
+        await HoleAsync("0/6000000");
+        Assert.Null(await LagAsync());
+        await HoleAsync("0/4000000");
+        await InTransactionAsync(transaction => RestorePointCatalog.RecordValidationAsync(
+            transaction, new NewValidation(point.Value, 1, "hot", false, "[{\"status\": \"failed\"}]", null, 3, null, TimeProvider.System.GetUtcNow().AddDays(-1)), Ct));
+        Assert.Null(await LagAsync());
+        await ValidateAsync(point, passed: true, TimeSpan.Zero);
+        Assert.NotNull(await LagAsync());
+        await server.Pool.Command("UPDATE restore_point_tier SET state = 'damaged' WHERE restore_point = $1", point.Value).RunAsync(Ct);
+        Assert.Null(await LagAsync());
+
+        async Task<TimeSpan?> LagAsync() => Assert.Single(await new StandingCatalog(server.Pool, estate, TimeProvider.System).ReadAsync(Ct)).Facts.Wal?.Lag;
+        Task<int> HoleAsync(string end) => server.Pool.Command(
+            "UPDATE wal_tier SET holes = jsonb_build_array(jsonb_build_object('timeline', 1, 'from', '0/3000000', 'to', $2::text)) WHERE source = $1 AND tier = 'warm'", _name, end).RunAsync(Ct);
+    }
+
+    [Fact]
     public async Task Standing_of_a_source_without_anything_is_unproven()
     {
         var standing = Assert.Single(await new StandingCatalog(server.Pool, EstateOf("critical"), TimeProvider.System).ReadAsync(Ct));

@@ -20,13 +20,19 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         {
             return await catalog.Command(
                 """
-                SELECT r.system_identifier, t.timeline, t.durable_lsn FROM wal_receiver r
+                SELECT r.system_identifier, t.timeline, t.durable_lsn, basis.system, basis.start FROM wal_receiver r
                 LEFT JOIN wal_tier t ON t.source = r.source AND t.system_identifier = r.system_identifier AND t.durable_lsn IS NOT NULL
+                LEFT JOIN LATERAL (
+                  SELECT p.properties->>'systemIdentifier' AS system, (p.properties->>'startLsn')::pg_lsn AS start FROM restore_point p
+                  WHERE p.source = r.source AND p.expired_at IS NULL AND p.properties->>'startLsn' IS NOT NULL ORDER BY p.created_at DESC LIMIT 1) basis ON true
                 WHERE r.source = $1 ORDER BY t.timeline DESC NULLS LAST, t.durable_lsn DESC NULLS LAST LIMIT 1
                 """, lease.Source).FirstAsync(
                 row => new WalKnown(
                     row.TextOrNull(0) is { } text ? ulong.Parse(text, CultureInfo.InvariantCulture) : null, (uint)(row.LongOrNull(1) ?? 0),
-                    row.IsDBNull(2) ? default : new Lsn((ulong)row.GetFieldValue<NpgsqlLogSequenceNumber>(2))), cancellationToken)
+                    row.IsDBNull(2) ? default : new Lsn((ulong)row.GetFieldValue<NpgsqlLogSequenceNumber>(2)))
+                {
+                    NewestBase = row.TextOrNull(3) is { } system ? new WalBase(ulong.Parse(system, CultureInfo.InvariantCulture), new Lsn((ulong)row.GetFieldValue<NpgsqlLogSequenceNumber>(4))) : null,
+                }, cancellationToken)
                 ?? new WalKnown(null, 0, default);
         }
         catch (NpgsqlException fault)

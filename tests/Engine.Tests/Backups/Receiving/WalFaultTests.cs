@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
@@ -225,6 +226,54 @@ public sealed class WalFaultTests(CatalogServer catalog)
         Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn - 1, "a point", Ct));
         Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn, "a point", Ct));
         Assert.Empty(await rig.Wal.GapsAsync(rig.Source.Name, true, Ct));
+    }
+
+    [Fact]
+    public async Task Newest_whole_segment_that_does_not_open_is_received_again_by_the_next_session()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        await FillSegmentsAsync(rig, 2);
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await rig.StopReceiverAsync();
+        var newest = Directory.EnumerateFiles(rig.StoreOf("hot"), "*", SearchOption.AllDirectories)
+            .Where(path => path.Contains("/wal/", StringComparison.Ordinal) && System.Text.RegularExpressions.Regex.IsMatch(Path.GetFileName(path), @"^[0-9a-f]{16}\.[0-9a-f]{16}$")).Max(StringComparer.Ordinal)!;
+        var bytes = await File.ReadAllBytesAsync(newest, Ct);
+        await File.WriteAllBytesAsync(newest, bytes.AsMemory(0, bytes.Length / 2), Ct);
+
+        rig.StartReceiver();
+
+        var row = await rig.WaitForAsync(row => row.State == "streaming" && row.Notices.Any(notice => notice.Contains("does not open in hot", StringComparison.Ordinal)), Limit);
+        Assert.Contains(row.Notices, notice => notice.Contains("it is received again", StringComparison.Ordinal));
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await using var repository = await rig.OpenRepositoryAsync("hot");
+        var check = await repository.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct);
+        Assert.True(check.IsSound, string.Join("; ", check.Damaged));
+    }
+
+    [Theory]
+    [InlineData(3, 1)]
+    [InlineData(0, 0)]
+    public async Task Receiving_that_begins_behind_the_newest_base_backup_is_a_gap(int segments, int gaps)
+    {
+        await using var rig = await CreateAsync(catalog);
+        await using var connection = await rig.OpenAsync();
+        await using var system = new Npgsql.NpgsqlCommand("SELECT system_identifier::text FROM pg_control_system()", connection);
+        var begin = await rig.CurrentLsnAsync();
+        await rig.CatalogPool.Command(
+            """
+            INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, properties)
+            VALUES ($1, $2, 'postgres', 'critical', 'shop', now(), now(), 1, 1, '[]', jsonb_build_object('strategy', 'physical', 'systemIdentifier', $3::text, 'startLsn', $4::text))
+            """, Guid.NewGuid().ToString("n"), rig.Source.Name, (string)(await system.ExecuteScalarAsync(Ct))!, new Lsn(begin).ToString()).RunAsync(Ct);
+        await FillSegmentsAsync(rig, segments);
+
+        rig.StartReceiver();
+
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        var found = await rig.Wal.GapsAsync(rig.Source.Name, true, Ct);
+        Assert.Equal(gaps, found.Count);
+        Assert.All(found, gap => Assert.Equal((begin, true), ((ulong)gap.FromLsn, (ulong)gap.ToLsn > begin + (16 << 20))));
     }
 
     [Fact]

@@ -103,13 +103,23 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         }
     }
 
+    /// <summary>Where nothing is stored: from what the slot keeps. What is received leads nowhere where the newest base backup needs WAL from before that.</summary>
+    private async Task<WalPoint> FirstAsync(WalSourceState state, Lsn kept, WalKnown known, IReadOnlyList<LineageStep> line, WalSegmentSize size, CancellationToken ct)
+    {
+        var start = new WalPoint(line[^1].Timeline, kept.Value);
+        return known.NewestBase is { } basis && basis.SystemIdentifier == state.SystemIdentifier && size.SegmentOf(basis.StartLsn.Value) < size.SegmentOf(kept.Value)
+            ? await SkipAsync(
+                state, new WalPoint(start.Timeline, basis.StartLsn.Value), kept, known, line, "no WAL is stored that continues the newest base backup: receiving begins behind it", ct)
+            : start;
+    }
+
     /// <summary>Where to stream from: on from what is stored, else from what the slot keeps.</summary>
     private async Task<WalPoint> StartAsync(
         NpgsqlConnection looking, WalSourceState state, WalSlot slot, WalPoint? stored, WalKnown known, IReadOnlyList<LineageStep> line, WalSegmentSize size, CancellationToken ct)
     {
         if (stored is not { } end)
         {
-            return new WalPoint(line[^1].Timeline, slot.RestartLsn!.Value.Value);
+            return await FirstAsync(state, slot.RestartLsn!.Value, known, line, size, ct);
         }
 
         if (end.Timeline == line[^1].Timeline && end.Lsn > state.CurrentLsn.Value && !state.IsStandby)
@@ -129,11 +139,12 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         // Somebody advanced the slot or dropped it, or the server came up without it. It is made anew where what it keeps is not
         // behind what is stored, since then it kept nothing.
         var kept = slot.RestartLsn!.Value.Value > start.Lsn ? slot : await server.RemakeSlotAsync(looking, ct);
-        return await SkipAsync(state, start, kept.RestartLsn!.Value, known, line, ct);
+        return await SkipAsync(
+            state, start, kept.RestartLsn!.Value, known, line, $"the server no longer has the WAL that follows what is stored: its slot {server.Slot} was dropped, advanced or lost", ct);
     }
 
     /// <summary>Goes on behind WAL that is gone, and says so; where a tier that is down holds it, that tier will give it.</summary>
-    private async Task<WalPoint> SkipAsync(WalSourceState state, WalPoint from, Lsn to, WalKnown known, IReadOnlyList<LineageStep> line, CancellationToken ct)
+    private async Task<WalPoint> SkipAsync(WalSourceState state, WalPoint from, Lsn to, WalKnown known, IReadOnlyList<LineageStep> line, string reason, CancellationToken ct)
     {
         if (known.SystemIdentifier == state.SystemIdentifier && known.DurableLsn.Value >= to.Value)
         {
@@ -141,7 +152,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         }
         else
         {
-            var gap = new WalGap(state.SystemIdentifier, from.Timeline, new Lsn(from.Lsn), to, $"the server no longer has the WAL that follows what is stored: its slot {server.Slot} was dropped, advanced or lost");
+            var gap = new WalGap(state.SystemIdentifier, from.Timeline, new Lsn(from.Lsn), to, reason);
             await fence.RequireAsync(ct);
             await journal.RecordGapAsync(gap, ct);
             Note($"WAL from {gap.FromLsn} to {gap.ToLsn} is lost: {gap.Reason}");

@@ -60,7 +60,16 @@ public sealed record WalGap(ulong SystemIdentifier, uint Timeline, Lsn FromLsn, 
 /// <param name="SystemIdentifier">The cluster; null where none was received from.</param>
 /// <param name="Timeline">The timeline of <paramref name="DurableLsn"/>.</param>
 /// <param name="DurableLsn">The most that any tier was known to hold, also one that is down now.</param>
-public sealed record WalKnown(ulong? SystemIdentifier, uint Timeline, Lsn DurableLsn);
+public sealed record WalKnown(ulong? SystemIdentifier, uint Timeline, Lsn DurableLsn)
+{
+    /// <summary>The source's newest base backup; null where there is none.</summary>
+    public WalBase? NewestBase { get; init; }
+}
+
+/// <summary>A base backup, as far as WAL is concerned.</summary>
+/// <param name="SystemIdentifier">Its cluster.</param>
+/// <param name="StartLsn">From where on it needs WAL.</param>
+public sealed record WalBase(ulong SystemIdentifier, Lsn StartLsn);
 
 /// <summary>Keeps what a receiver finds. Its writes stand behind the fence of the lease.</summary>
 public interface IWalJournal
