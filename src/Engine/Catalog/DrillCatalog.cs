@@ -41,10 +41,13 @@ public sealed class DrillCatalog(NpgsqlDataSource catalog)
         catalog.Command("SELECT source, message, since FROM heartbeat WHERE source = $1", source)
             .FirstAsync(row => new HeartbeatRow(row.GetString(0), row.TextOrNull(1), row.Time(2)), cancellationToken);
 
-    /// <summary>The last heartbeat before the lapse that a moment lies in; null where heartbeats were written then.</summary>
+    /// <summary>
+    /// The last heartbeat before the lapse that a moment lies in; null where heartbeats were written then. Of several the one that
+    /// began last: it says most.
+    /// </summary>
     public async Task<DateTimeOffset?> LapseAtAsync(string source, DateTimeOffset moment, CancellationToken cancellationToken)
     {
-        var from = await catalog.Command("SELECT from_at FROM heartbeat_lapse WHERE source = $1 AND from_at <= $2 AND to_at >= $2 ORDER BY from_at LIMIT 1", source, moment.ToUniversalTime())
+        var from = await catalog.Command("SELECT from_at FROM heartbeat_lapse WHERE source = $1 AND from_at <= $2 AND to_at >= $2 ORDER BY from_at DESC LIMIT 1", source, moment.ToUniversalTime())
             .FirstAsync(row => (object)row.Time(0), cancellationToken);
         return (DateTimeOffset?)from;
     }
@@ -71,8 +74,14 @@ public sealed class DrillCatalog(NpgsqlDataSource catalog)
         """, source, message).RunAsync(cancellationToken);
 
     /// <summary>Notes a time without heartbeats.</summary>
-    internal static Task RecordLapseAsync(NpgsqlTransaction transaction, string source, DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken) => transaction.Command(
+    /// <param name="from">
+    /// The last one before it. Null where the source's row says nothing of it: then the last that is known here, and where none is, the Unix
+    /// epoch. A row that was lost must not make all that was before a time without heartbeats.
+    /// </param>
+    internal static Task RecordLapseAsync(NpgsqlTransaction transaction, string source, DateTimeOffset? from, DateTimeOffset to, CancellationToken cancellationToken) => transaction.Command(
         """
-        INSERT INTO heartbeat_lapse (source, from_at, to_at) VALUES ($1, $2, $3) ON CONFLICT (source, from_at) DO UPDATE SET to_at = greatest(heartbeat_lapse.to_at, excluded.to_at)
-        """, source, from.ToUniversalTime(), to.ToUniversalTime()).RunAsync(cancellationToken);
+        INSERT INTO heartbeat_lapse (source, from_at, to_at)
+        VALUES ($1, coalesce($2::timestamptz, (SELECT max(to_at) FROM heartbeat_lapse WHERE source = $1 AND to_at <= $3::timestamptz), to_timestamp(0)), $3::timestamptz)
+        ON CONFLICT (source, from_at) DO UPDATE SET to_at = greatest(heartbeat_lapse.to_at, excluded.to_at)
+        """, source, from?.ToUniversalTime(), to.ToUniversalTime()).RunAsync(cancellationToken);
 }

@@ -130,6 +130,26 @@ public sealed class SourceCatalogTests(CatalogServer server)
     }
 
     [Fact]
+    public async Task Lapse_of_heartbeats_begins_at_the_last_that_is_known_and_the_newest_of_several_counts()
+    {
+        var drills = new DrillCatalog(server.Pool);
+        var noon = new DateTimeOffset(2026, 11, 24, 12, 0, 0, TimeSpan.Zero);
+        await LapseAsync(null, noon);
+        await LapseAsync(noon.AddHours(1), noon.AddHours(2));
+        // The row was lost, and nobody remembers the last beat in it.
+        await LapseAsync(null, noon.AddHours(4));
+        await LapseAsync(noon.AddHours(3), noon.AddHours(5));
+
+        Assert.Equal(DateTimeOffset.UnixEpoch, await drills.LapseAtAsync(_name, noon.AddHours(-1), Ct));
+        Assert.Null(await drills.LapseAtAsync(_name, noon.AddMinutes(30), Ct));
+        Assert.Equal(noon.AddHours(1), await drills.LapseAtAsync(_name, noon.AddMinutes(90), Ct));
+        Assert.Equal(noon.AddHours(2), await drills.LapseAtAsync(_name, noon.AddMinutes(150), Ct));
+        Assert.Equal(noon.AddHours(3), await drills.LapseAtAsync(_name, noon.AddMinutes(210), Ct));
+
+        Task LapseAsync(DateTimeOffset? from, DateTimeOffset to) => InTransactionAsync(transaction => DrillCatalog.RecordLapseAsync(transaction, _name, from, to, Ct));
+    }
+
+    [Fact]
     public async Task Expiries_tell_when_each_tier_gave_a_point_up_and_why()
     {
         var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");

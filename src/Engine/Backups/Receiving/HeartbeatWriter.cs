@@ -13,6 +13,7 @@ internal sealed class HeartbeatWriter(PostgresSource server, string source, Time
 {
     private string? _told;
     private bool _hasTold;
+    private DateTimeOffset? _last;
 
     /// <summary>Writes until the lease is lost or it is cancelled.</summary>
     /// <exception cref="Postgres.Wal.WalFenceException">The lease is lost.</exception>
@@ -44,9 +45,11 @@ internal sealed class HeartbeatWriter(PostgresSource server, string source, Time
             var gap = before is { } last ? at - last : (TimeSpan?)null;
             if (gap is null || gap > HeartbeatTable.LongestGap(every))
             {
-                // The first one ever: before it there was none at all.
-                await lease.CommitAsync(transaction => DrillCatalog.RecordLapseAsync(transaction, source, before ?? DateTimeOffset.UnixEpoch, at, ct), ct);
+                // Without a row it is the first one ever, or the row was lost: then the time without begins at the last that is known.
+                await lease.CommitAsync(transaction => DrillCatalog.RecordLapseAsync(transaction, source, before ?? _last, at, ct), ct);
             }
+
+            _last = at;
 
             await TellAsync(null, ct);
             return connection;
