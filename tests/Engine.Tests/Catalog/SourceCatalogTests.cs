@@ -1,6 +1,8 @@
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Health.Probes;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies;
@@ -116,6 +118,25 @@ public sealed class SourceCatalogTests(CatalogServer server)
         }
 
         Assert.Equal(TimeSpan.FromSeconds(9), (await new SourceCatalog(server.Pool, EstateOf("critical")).BackupDurationsAsync(Ct))[_name]);
+    }
+
+    [Fact]
+    public async Task Probe_of_the_lag_counts_the_time_since_it_was_measured()
+    {
+        var estate = EstateOf("critical");
+        await server.Pool.Command("INSERT INTO wal_receiver (source, system_identifier, timeline) VALUES ($1, '7', 1)", _name).RunAsync(Ct);
+        await server.Pool.Command(
+            """
+            INSERT INTO wal_tier (source, tier, state, system_identifier, timeline, lag_bytes, lag_seconds, seen_at)
+            SELECT $1, tier, 'down', '7', 1, 10, 3, clock_timestamp() - interval '2 days' FROM unnest(ARRAY['hot', 'warm']) AS t (tier)
+            """, _name).RunAsync(Ct);
+        var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        await server.Pool.Command("UPDATE restore_point SET properties = '{\"systemIdentifier\": \"7\", \"startLsn\": \"0/5000028\"}' WHERE id = $1", point.Value).RunAsync(Ct);
+        var reading = new StandingReading(new StandingCatalog(server.Pool, estate, TimeProvider.System), TimeProvider.System);
+
+        var found = await new WalLagProbe(HealthSubject.Of(estate.Sources[0]), reading, TimeProvider.System).AskAsync(Ct);
+
+        Assert.Equal(ProbeAnswer.Exceeded, found.Answer);
     }
 
     [Fact]

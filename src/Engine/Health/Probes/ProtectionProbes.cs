@@ -17,7 +17,7 @@ public sealed class ProtectionProbes : IProbeSource
                let subject = HealthSubject.Of(source)
                from probe in (IHealthProbe[])
                [
-                   new FreshnessProbe(subject, reading), .. estate.WalOf(source) is null ? (IHealthProbe[])[] : [new WalLagProbe(subject, reading), new WalHoleProbe(subject, new WalCatalog(catalog), time)],
+                   new FreshnessProbe(subject, reading), .. estate.WalOf(source) is null ? (IHealthProbe[])[] : [new WalLagProbe(subject, reading, time), new WalHoleProbe(subject, new WalCatalog(catalog), time)],
                    new BackupFaultProbe(subject, catalog),
                ]
                select probe,
@@ -77,7 +77,7 @@ internal sealed class FreshnessProbe(HealthSubject subject, StandingReading read
 }
 
 /// <summary>How far is the received WAL behind the server?</summary>
-internal sealed class WalLagProbe(HealthSubject subject, StandingReading reading) : IHealthProbe
+internal sealed class WalLagProbe(HealthSubject subject, StandingReading reading, TimeProvider time) : IHealthProbe
 {
     public HealthSubject Subject => subject;
 
@@ -94,7 +94,11 @@ internal sealed class WalLagProbe(HealthSubject subject, StandingReading reading
         }
 
         var detail = string.Create(CultureInfo.InvariantCulture, $"{wal.Lag.TotalSeconds:0.#} s behind, measured {wal.MeasuredAt.UtcDateTime:HH:mm:ss} UTC");
-        return new ProbeFinding(wal.Lag > standing.Protection.Rpo ? ProbeAnswer.Exceeded : ProbeAnswer.Answered, detail, null, Math.Round(wal.Lag.TotalSeconds, 1));
+        // What nobody measured since has grown by the time since.
+        var lag = wal.Lag + Since(wal.MeasuredAt);
+        return new ProbeFinding(lag > standing.Protection.Rpo ? ProbeAnswer.Exceeded : ProbeAnswer.Answered, detail, null, Math.Round(lag.TotalSeconds, 1));
+
+        TimeSpan Since(DateTimeOffset at) => time.GetUtcNow() is var now && now > at ? now - at : TimeSpan.Zero;
     }
 }
 
