@@ -176,13 +176,35 @@ internal sealed class RecoveredServer : IAsyncDisposable
         return new RecoveredServer(cluster, facts, place, binaries, registry);
     }
 
-    /// <summary>Looks into it: tables and indexes of every database by pg_amcheck. Returns what it found; null for nothing.</summary>
+    /// <summary>
+    /// Looks into it: tables and indexes of every database by pg_amcheck. Returns what it found; null for nothing. The extension that this
+    /// takes is dropped again where the cluster did not have it.
+    /// </summary>
     public async Task<string?> AmcheckAsync(CancellationToken cancellationToken)
     {
+        var without = new List<string>();
+        foreach (var database in (string[])(await ScalarAsync("SELECT array_agg(datname::text ORDER BY datname) FROM pg_database WHERE datallowconn AND datconnlimit <> -2", cancellationToken))!)
+        {
+            if (await ScalarAsync("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", cancellationToken, database) is 0L)
+            {
+                without.Add(database);
+            }
+        }
+
         var source = new PostgresSource { Host = _cluster.SocketFolder, Port = _cluster.Port, Database = "postgres", Username = _facts.Superuser };
         using var tools = SourceTools.ForUser(source, _binaries, _registry, "/dev/null", _place.User);
         var result = await ToolProcess.RunAsync(tools.Amcheck(Environment.ProcessorCount).Command, _registry, cancellationToken);
-        return result.ExitCode == 0 ? null : (result.ErrorTail + result.Output).Trim();
+        if (result.ExitCode != 0)
+        {
+            return (result.ErrorTail + result.Output).Trim();
+        }
+
+        foreach (var database in without)
+        {
+            await ScalarAsync("DROP EXTENSION IF EXISTS amcheck", cancellationToken, database);
+        }
+
+        return null;
     }
 
     /// <summary>Compares a database with the content facts of the restore point that it was recovered to.</summary>

@@ -97,6 +97,8 @@ public sealed class PointInTimeTests(PostgresLab lab)
             settings.Pooling = false;
             await using var connection = new NpgsqlConnection(settings.ConnectionString);
             await connection.OpenAsync(Ct);
+            await using var extension = new NpgsqlCommand("SELECT count(*) FROM pg_extension WHERE extname = 'amcheck'", connection);
+            Assert.Equal(await driver.ScalarAsync(extension.CommandText), await extension.ExecuteScalarAsync(Ct));
             await using var command = new NpgsqlCommand("SELECT CASE WHEN to_regclass('moments') IS NULL THEN 'no table' ELSE (SELECT coalesce(string_agg(n::text, ',' ORDER BY n), '') FROM moments) END", connection);
             return (string)(await command.ExecuteScalarAsync(Ct))!;
         }
