@@ -85,10 +85,22 @@ internal sealed class SideTable(NpgsqlConnection past, PostgresSource live, Tabl
         }
     }
 
+    private string Digest => TableComparer.DigestOf(comparedBy);
+
+    private string Missing(string columns) => $"SELECT {columns} FROM {shape.Quoted} WHERE {Digest} IN (SELECT key FROM {TableComparer.MissingKeys})";
+
+    /// <summary>Without a key rows may be equal, and of those only as many are missing as the living table has fewer.</summary>
+    private static string AsManyAsMissing(string missing, string columns) =>
+        $"""
+        SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY drconsole_digest) AS drconsole_number FROM ({missing}) AS drconsole_equal) AS drconsole_numbered
+        JOIN (SELECT key AS drconsole_key, count(*) AS drconsole_missing FROM {TableComparer.MissingKeys} GROUP BY key) AS drconsole_counted
+          ON drconsole_key = drconsole_digest AND drconsole_number <= drconsole_missing
+        """;
+
     private async Task CopyAsync(NpgsqlConnection connection, string side, bool onlyMissing, IProgress<TransferProgress>? progress, CancellationToken ct)
     {
         var columns = string.Join(", ", shape.Columns.Select(column => column.Quoted));
-        var rows = onlyMissing ? $"SELECT {columns} FROM {shape.Quoted} WHERE {TableComparer.DigestOf(comparedBy)} IN (SELECT key FROM {TableComparer.MissingKeys})" : $"SELECT {columns} FROM {shape.Quoted}";
+        var rows = !onlyMissing ? $"SELECT {columns} FROM {shape.Quoted}" : shape.Key.Count > 0 && comparedBy.SequenceEqual(shape.Key) ? Missing(columns) : AsManyAsMissing(Missing($"{columns}, {Digest} AS drconsole_digest"), columns);
         await using var from = await past.BeginRawBinaryCopyAsync($"COPY ({rows}) TO STDOUT (FORMAT binary)", ct);
         await using var to = await connection.BeginRawBinaryCopyAsync($"COPY {side} ({columns}) FROM STDIN (FORMAT binary)", ct);
         var buffer = new byte[CopyBytes];

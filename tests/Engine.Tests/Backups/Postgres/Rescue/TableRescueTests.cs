@@ -66,6 +66,9 @@ public sealed class TableRescueTests(PostgresLab lab)
         {
             Assert.Equal((3, 2, 2, 1, 0), (plain.Difference.PastRows, plain.Difference.LiveRows, plain.Difference.OnlyPast, plain.Difference.OnlyLive, plain.Difference.Changed));
             Assert.Equal((0, 1), (plain.Difference.KeyColumns.Count, plain.Difference.LiveColumns.Count));
+            // Of two equal rows one is there yet.
+            Assert.Equal(2, await plain.FillAsync("plain side", onlyMissing: true));
+            Assert.Equal("1 one,2 ", await ScalarAsync(now, "SELECT string_agg(a || ' ' || coalesce(b, ''), ',' ORDER BY a) FROM \"plain side\""));
         }
 
         await using var gone = await OpenAsync(then, now, "Odd ones", "My things");
