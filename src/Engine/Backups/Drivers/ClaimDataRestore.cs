@@ -80,10 +80,10 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     }
 
     /// <summary>Brings every volume back to what it was.</summary>
-    /// <returns>What was found, a sentence for each volume that had been changed or could not be brought back.</returns>
-    internal async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    /// <returns>A sentence for each volume that had been changed, and for each that could not be brought back.</returns>
+    internal async Task<(IReadOnlyList<string> Found, IReadOnlyList<string> Left)> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
-        var found = new List<string>();
+        var (found, left) = (new List<string>(), new List<string>());
         foreach (var part in PartsOf(plan))
         {
             try
@@ -96,15 +96,15 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
             catch (EngineException fault)
             {
                 // The others are brought back all the same.
-                found.Add(fault.Message);
+                left.Add(fault.Message);
             }
             catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
             {
-                found.Add($"{((DirectoryTarget)RestoreTarget.Parse(part.Target, "/")).Path} could not be brought back: {fault.Message}");
+                left.Add($"{((DirectoryTarget)RestoreTarget.Parse(part.Target, "/")).Path} could not be brought back: {fault.Message}");
             }
         }
 
-        return found;
+        return (found, left);
     }
 
     /// <summary>The claims in the target whose data a plan's notes say it writes.</summary>

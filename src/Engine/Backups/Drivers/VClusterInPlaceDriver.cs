@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
@@ -154,11 +155,28 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => Task.FromResult<RestoreOutcome?>(null);
 
     /// <inheritdoc/>
-    public Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    /// <exception cref="NeedsDecisionException">The cluster is stopped, or has the restored store, and could not be brought back.</exception>
+    public async Task<string?> AbandonAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(plan);
-        return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), plan.Source, operation, cancellationToken);
+        var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
+        try
+        {
+            return await TakeBackAsync(plan, operation, cancellationToken);
+        }
+        // Where nothing of it is left, the run ends with what it met itself: a host that is away is no reason to ask a person.
+        catch (OperationCanceledException) when (InPlaceRestore.IsLeft(target, operation))
+        {
+            throw Undecided(target, "in the time that there is for it");
+        }
+        catch (Exception fault) when (IsOfTheWork(fault) && InPlaceRestore.IsLeft(target, operation))
+        {
+            throw Undecided(target, $"({fault.Message})");
+        }
     }
+
+    private static NeedsDecisionException Undecided(VClusterTarget target, string why) =>
+        new("cleanup", $"the restore of {target.Namespace}/{target.Name} could not be taken back {why}; look whether the cluster runs, and whether its store in {target.Store} is the former one (etcd.before-…) or the restored one");
 
     /// <inheritdoc/>
     public Task<InPlaceFinding> CheckAsync(RestoreWork work, CancellationToken cancellationToken)
@@ -169,5 +187,9 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
 
     /// <inheritdoc/>
     /// <remarks>The former store stays beside the new one whether the restore came to its end or not: the way is the same.</remarks>
-    public Task<string?> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => AbandonAsync(plan, operation, cancellationToken);
+    public Task<string?> TakeBackAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        return restore.UndoAsync((VClusterTarget)RestoreTarget.Parse(plan.Target, "/"), plan.Source, operation, cancellationToken);
+    }
 }

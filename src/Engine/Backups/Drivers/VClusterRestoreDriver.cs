@@ -151,7 +151,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     /// Where it is still there, the data of the claims stay as they are.
     /// </summary>
     /// <returns>A sentence for each part that was taken back, or could not be.</returns>
-    /// <exception cref="NeedsDecisionException">Objects could not be taken back.</exception>
+    /// <exception cref="NeedsDecisionException">Objects, or the data of a claim, could not be taken back.</exception>
     private async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, Func<Task<Undone>> objects, CancellationToken cancellationToken)
     {
         Undone undone;
@@ -171,7 +171,14 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         }
 
         List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
-        found.AddRange(await data.TakeBackAsync(plan, operation, cancellationToken));
+        var (back, left) = await data.TakeBackAsync(plan, operation, cancellationToken);
+        found.AddRange(back);
+        if (left.Count > 0)
+        {
+            // Half a way back is no end that a person may overlook: which volume has what is told here alone.
+            throw new NeedsDecisionException("cleanup", $"{string.Join("; ", found.Prepend($"the data of {Counted.Of(left.Count, "claim")} could not be taken back: {string.Join("; ", left)}"))}");
+        }
+
         await notes.ForgetAsync(operation, Begun, CancellationToken.None);
         return found;
     }

@@ -72,10 +72,11 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
             var directories = files.ConvertAll(file => Path.GetDirectoryName(Path.GetDirectoryName(file))!);
             BreakJournal(VolumeUndo.FolderOf(directories[0], operation));
 
-            var found = await driver.AbandonAsync(plan, operation, Ct);
+            var undecided = await Assert.ThrowsAsync<NeedsDecisionException>(() => driver.AbandonAsync(plan, operation, Ct));
 
-            Assert.Contains($"{VolumeUndo.FolderOf(directories[0], operation)}/journal was not made by this console", found, StringComparison.Ordinal);
-            Assert.Contains($"{directories[1]} is again what it was before the restore", found, StringComparison.Ordinal);
+            Assert.StartsWith("the data of 1 claim could not be taken back: ", undecided.Message, StringComparison.Ordinal);
+            Assert.Contains($"{VolumeUndo.FolderOf(directories[0], operation)}/journal was not made by this console", undecided.Message, StringComparison.Ordinal);
+            Assert.Contains($"{directories[1]} is again what it was before the restore", undecided.Message, StringComparison.Ordinal);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(files[0], Ct));
             Assert.Equal("written since", await File.ReadAllTextAsync(files[1], Ct));
         }

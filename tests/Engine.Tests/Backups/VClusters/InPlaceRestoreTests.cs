@@ -5,6 +5,7 @@ using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Repository;
@@ -202,6 +203,37 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         }
 
         Assert.True(await pause.WaitReadyAsync(Ct));
+    }
+
+    [Fact]
+    public async Task Restore_that_cannot_be_taken_back_needs_a_decision_and_one_that_has_left_nothing_does_not()
+    {
+        var (store, away) = (_folder.Combine("volume"), _folder.Write("away", System.Text.Encoding.UTF8.GetBytes("""
+            apiVersion: v1
+            kind: Config
+            clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+            users: [{name: u, user: {token: none}}]
+            contexts: [{name: x, context: {cluster: c, user: u}}]
+            current-context: x
+            """)));
+        Directory.CreateDirectory(Path.Combine(store, "etcd"));
+        var plan = new RestorePlan
+        {
+            FormatVersion = 1, RestorePointId = "01", ManifestHash = "00", Source = "tenant-a", Kind = VClusterInPlaceDriver.Kind,
+            Target = $"vcluster:host/tenant-a?kubeconfig={away}&store={store}", Artifacts = [], Notes = [],
+        };
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(new ProcessRegistry(_folder.Combine("processes")), new HastyTime()), new HastyTime());
+        Assert.Equal("api-unreachable", (await Assert.ThrowsAsync<EngineException>(() => driver.AbandonAsync(plan, "R-9", Ct))).Code);
+
+        var mark = Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8).AsSpan(0, 6));
+        Directory.CreateDirectory(Path.Combine(store, $"etcd.before-{mark}"));
+        var undecided = await Assert.ThrowsAsync<NeedsDecisionException>(() => driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Contains("does not answer", undecided.Message, StringComparison.Ordinal);
+        Assert.Contains(store, undecided.Message, StringComparison.Ordinal);
+
+        using var over = new CancellationTokenSource(TimeSpan.FromMilliseconds(200));
+        var slow = new VClusterInPlaceDriver(new InPlaceRestore(new ProcessRegistry(_folder.Combine("processes")), TimeProvider.System), TimeProvider.System);
+        Assert.Contains("in the time that there is", (await Assert.ThrowsAsync<NeedsDecisionException>(() => slow.AbandonAsync(plan, "R-9", over.Token))).Message, StringComparison.Ordinal);
     }
 
     [Fact]

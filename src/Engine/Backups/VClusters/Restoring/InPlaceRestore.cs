@@ -200,6 +200,13 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
         return exchanged ? $"the former store is back in its place; {started}" : resumed ? started : null;
     }
 
+    /// <summary>True where something of an operation is on the cluster's volume, or its store is not to be seen: then it may be stopped, or have another store.</summary>
+    internal static bool IsLeft(VClusterTarget target, string operation)
+    {
+        var places = Places.Of(target.Store!, operation);
+        return Directory.Exists(places.Former) || Directory.Exists(places.Fresh) || !Directory.Exists(places.Living);
+    }
+
     private static async Task ProtectAsync(VClusterAccess access, IReadOnlyList<CapturedObject> index, string operation, Action<string, string>? log, CancellationToken cancellationToken)
     {
         foreach (var claim in await EndangeredAsync(access, index, cancellationToken).ConfigureAwait(false))
