@@ -81,7 +81,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         }
 
         work.Log?.Invoke("restore", plan.Summary);
-        var restore = new ObjectRestore(api, new Journal(notes, work.Operation), time);
+        var restore = new ObjectRestore(api, new Journal(notes, work.Operation), time) { Operation = work.Operation };
         ObjectRestoreResult result;
         try
         {
@@ -224,7 +224,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             }
 
             using var api = await OpenPatientlyAsync(target, cancellationToken);
-            return await UndoAsync(api, new ObjectRestore(api, journal, time), record, plan, cancellationToken);
+            return await UndoAsync(api, new ObjectRestore(api, journal, time) { Operation = operation }, record, plan, cancellationToken);
         }
     }
 
@@ -269,10 +269,15 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     private sealed class Journal(ObjectRestoreCatalog notes, string operation) : IObjectJournal
     {
         public async Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) =>
-            [.. (await notes.ReadAsync(operation, cancellationToken)).Where(one => one.Position != Begun).Select(one => new AppliedObject(one.Position, one.Uid))];
+            [.. (await notes.ReadAsync(operation, cancellationToken)).Where(one => one.Position != Begun).Select(one => Parse(one.Position, one.Uid))];
 
         // The effect has taken place: a cancel that comes now must not lose its note.
-        public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken) => notes.NoteAsync(operation, applied.Position, applied.Uid, CancellationToken.None);
+        public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken) =>
+            notes.NoteAsync(operation, applied.Position, applied.Digest is { } digest ? $"{applied.Uid} {digest}" : applied.Uid, CancellationToken.None);
+
+        /// <summary>Behind the identity of a changed object stands what it is known by; no identity has a space.</summary>
+        private static AppliedObject Parse(int position, string noted) =>
+            noted.Split(' ') is [var uid, var digest] ? new AppliedObject(position, uid) { Digest = digest } : new AppliedObject(position, noted);
 
         public Task ForgetAsync(int position, CancellationToken cancellationToken) => notes.ForgetAsync(operation, position, CancellationToken.None);
     }

@@ -75,8 +75,13 @@ public sealed class KubeApi : IDisposable
     }
 
     /// <summary>Creates an object.</summary>
-    public Task<KubeAnswer> CreateAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Post, path + (isDryRun ? "?dryRun=All" : ""), body, "application/json", cancellationToken);
+    /// <param name="path">Of the kind, in its namespace.</param>
+    /// <param name="body">The object.</param>
+    /// <param name="isDryRun">True to be told only whether it would be taken.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    /// <param name="manager">Whom the server shall name as its maker; null to leave that to the server.</param>
+    public Task<KubeAnswer> CreateAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken, string? manager = null) =>
+        SendAsync(HttpMethod.Post, path + (isDryRun ? "?dryRun=All" : manager is null ? "" : "?fieldManager=" + Uri.EscapeDataString(manager)), body, "application/json", cancellationToken);
 
     /// <summary>Replaces an object; its resourceVersion, where it has one, must be the server's.</summary>
     public Task<KubeAnswer> ReplaceAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken) =>

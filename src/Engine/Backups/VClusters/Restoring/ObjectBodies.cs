@@ -75,17 +75,19 @@ internal static class ObjectBodies
     }
 
     /// <summary>What was there before a change, as it is put back: with the node ports that its server had chosen.</summary>
+    /// <param name="document">What it was changed to.</param>
     /// <param name="before">What was there, cleaned.</param>
     /// <param name="ports">Those ports; null where it had none.</param>
     /// <param name="live">What the change made of it.</param>
-    internal static JsonObject ForUndo(JsonObject before, IReadOnlyDictionary<string, int>? ports, JsonObject live)
+    internal static JsonObject ForUndo(JsonObject document, JsonObject before, IReadOnlyDictionary<string, int>? ports, JsonObject live)
     {
         var body = before.DeepClone().AsObject();
         KeepPorts(body, ports ?? new Dictionary<string, int>());
-        return ForChange(body, live);
+        var undone = ForChange(body, live);
+        return ObjectOwners.AreSame(document, before) ? undone : ObjectOwners.TakeOver(undone, before);
     }
 
-    /// <summary>The stored content over the one that is there, with what only the server assigns, and owners as they are.</summary>
+    /// <summary>The stored content over the one that is there, with what only the server assigns, and owners as they are: those follow as a patch.</summary>
     internal static JsonObject ForChange(JsonObject document, JsonObject live)
     {
         var body = ForCreate(document);

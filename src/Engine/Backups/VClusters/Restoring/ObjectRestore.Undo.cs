@@ -36,10 +36,12 @@ public sealed partial class ObjectRestore
             noted = [.. noted, last];
         }
 
+        var ours = noted.Select(one => one.Uid).ToHashSet(StringComparer.Ordinal);
         foreach (var applied in noted.OrderByDescending(one => one.Position))
         {
             var one = plan.Objects[applied.Position];
-            var (fault, isGoing) = applied.IsRefused ? default : await _server.AskAsync(() => UndoAsync(one, applied.Uid, cancellationToken), cancellationToken).ConfigureAwait(false);
+            var (fault, isGoing) = applied.IsRefused ? default : await _server.AskAsync(
+                () => UndoAsync(one, applied, () => WhyKeptAsync(one, plan, ours, cancellationToken), cancellationToken), cancellationToken).ConfigureAwait(false);
             if (fault is not null)
             {
                 left.Add($"{one.Target}: {fault}");
@@ -75,16 +77,20 @@ public sealed partial class ObjectRestore
         }
 
         var isOurs = one.Action == ObjectAction.Create
-            ? ObjectBodies.IsAsCreated(document, live)
-            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && digest == one.Digest;
-        return isOurs ? new AppliedObject(next, live["metadata"]!["uid"]!.GetValue<string>()) : null;
+            ? ObjectBodies.IsAsCreated(document, live) && IsOurs(live)
+            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && IsAsChanged(one, digest);
+        return isOurs ? new AppliedObject(next, UidOf(live)) : null;
     }
+
+    /// <summary>True where the server says that this run made it, or, being too old for that, does not say who did.</summary>
+    private bool IsOurs(JsonObject live) =>
+        Manager is not { } manager || live["metadata"]!["managedFields"] is not JsonArray { Count: > 0 } fields || fields.Any(entry => entry?["manager"]?.GetValue<string>() == manager);
 
     /// <summary>One that was deleted and is still there.</summary>
     private sealed record GoingObject(AppliedObject Applied, PlannedObject Planned);
 
     /// <returns>Why it stays as it is, or whether it was deleted and is not gone yet.</returns>
-    private async Task<(string? Fault, bool IsGoing)> UndoAsync(PlannedObject one, string uid, CancellationToken cancellationToken)
+    private async Task<(string? Fault, bool IsGoing)> UndoAsync(PlannedObject one, AppliedObject applied, Func<Task<string?>> whyKept, CancellationToken cancellationToken)
     {
         if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
         {
@@ -102,7 +108,7 @@ public sealed partial class ObjectRestore
                 return (one.Action == ObjectAction.Create ? null : "it is gone", false);
             }
 
-            if (UidOf(live) != uid)
+            if (UidOf(live) != applied.Uid)
             {
                 return ("somebody has put another one in its place", false);
             }
@@ -110,8 +116,13 @@ public sealed partial class ObjectRestore
             KubeAnswer answer;
             if (one.Action == ObjectAction.Create)
             {
+                if (Holds(one.Target) && live["metadata"]!["deletionTimestamp"] is null && await whyKept().ConfigureAwait(false) is { } kept)
+                {
+                    return (kept, false);
+                }
+
                 FirstMadeAt = FirstMadeAt is { } first && first < ClaimUse.MadeAt(live) ? first : ClaimUse.MadeAt(live);
-                answer = await api.DeleteAsync(path, uid, cancellationToken).ConfigureAwait(false);
+                answer = await api.DeleteAsync(path, applied.Uid, cancellationToken).ConfigureAwait(false);
                 ServerPatience.Require(answer, $"taking back {one.Target}");
                 if (answer.IsSuccess || answer.Status == 404)
                 {
@@ -121,14 +132,21 @@ public sealed partial class ObjectRestore
             }
             else
             {
-                var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
+                var found = ObjectBodies.AsFound(live, one.Document!);
+                var digest = ObjectRestorePlan.DigestOf(found);
+                // What it was before is what an attempt left that could not note it.
+                if (applied.Digest is { } made && digest != one.LiveDigest && ObjectOwners.SteadyDigestOf(found) != made)
+                {
+                    return ("somebody has changed it since", false);
+                }
+
                 if (seen is not null && seen != digest)
                 {
                     return ("somebody changes it at this moment", false);
                 }
 
                 seen = digest;
-                answer = await api.ReplaceAsync(path, ObjectBodies.ForUndo(one.Live!, one.LivePorts, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+                answer = await api.ReplaceAsync(path, ObjectBodies.ForUndo(one.Document!, one.Live!, one.LivePorts, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
                 if (answer.IsSuccess)
                 {
                     return (null, false);

@@ -9,6 +9,9 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <param name="Uid">The identity that the object has in the target; empty where the server did not take it.</param>
 public sealed record AppliedObject(int Position, string Uid)
 {
+    /// <summary>Of a changed object: by what it is known again as the restore left it; null for others, and in notes of older builds.</summary>
+    public string? Digest { get; init; }
+
     /// <summary>True where nothing was done: whoever looks for what could not be noted goes on behind it.</summary>
     public bool IsRefused => Uid.Length == 0;
 }
@@ -43,6 +46,9 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     /// <summary>So often a request is made again that met another one at the same object.</summary>
     private const int Attempts = 20;
 
+    /// <summary>A server takes no longer name of who writes.</summary>
+    private const int LongestManager = 128;
+
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan s_glance = TimeSpan.FromMilliseconds(100);
     private readonly ServerPatience _server = new(time);
@@ -50,6 +56,14 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     private readonly List<string> _failed = [];
     private readonly List<string> _warnings = [];
     private KubeCatalogue _catalogue = null!;
+
+    /// <summary>
+    /// Names the run: the target notes by it who made an object, and one that a stranger made is told from it although both are equal.
+    /// Null where nothing else is in the target, or writes to it.
+    /// </summary>
+    public string? Operation { get; init; }
+
+    private string? Manager => Operation is null ? null : $"drconsole-{Operation}" is { Length: <= LongestManager } name ? name : $"drconsole-{Operation}"[..LongestManager];
 
     /// <summary>Executes the plan.</summary>
     /// <param name="plan">As it was approved; its documents are in it.</param>
@@ -85,8 +99,8 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
 
             if (!noted.TryGetValue(at, out var uid) || uid.Length == 0)
             {
-                uid = await _server.AskAsync(() => ApplyAsync(one, cancellationToken), cancellationToken).ConfigureAwait(false) ?? "";
-                await journal.NoteAsync(new AppliedObject(at, uid), cancellationToken).ConfigureAwait(false);
+                (uid, var digest) = await _server.AskAsync(() => ApplyAsync(one, cancellationToken), cancellationToken).ConfigureAwait(false);
+                await journal.NoteAsync(new AppliedObject(at, uid) { Digest = digest }, cancellationToken).ConfigureAwait(false);
             }
 
             if (uid.Length > 0)
@@ -123,8 +137,8 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         return _catalogue.Problems.Where(problem => KubeObjectKey.GroupOf(problem.Key) == group).Select(problem => problem.Value).FirstOrDefault();
     }
 
-    /// <returns>Its identity; null where the server does not take it.</returns>
-    private async Task<string?> ApplyAsync(PlannedObject one, CancellationToken cancellationToken)
+    /// <returns>Its identity, empty where nothing was done; and of a change what it is known by.</returns>
+    private async Task<(string Uid, string? Digest)> ApplyAsync(PlannedObject one, CancellationToken cancellationToken)
     {
         if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
         {
@@ -136,7 +150,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
             }
 
             _failed.Add($"{one.Target}: the target does not serve its kind");
-            return null;
+            return ("", null);
         }
 
         var path = resource.PathOf(one.Target.Namespace, one.Target.Name);
@@ -146,12 +160,12 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         ServerPatience.Require(answer, $"restoring {one.Target}");
         if (answer.IsSuccess)
         {
-            return answer.Body!["metadata"]!["uid"]!.GetValue<string>();
+            return (UidOf(answer.Body!), one.Action == ObjectAction.Change ? ObjectOwners.SteadyDigestOf(ObjectBodies.AsFound(answer.Body!, one.Document!)) : null);
         }
 
         if (answer.Reason == "AlreadyExists")
         {
-            return await TakeOverAsync(one, path, cancellationToken).ConfigureAwait(false);
+            return (await TakeOverAsync(one, path, cancellationToken).ConfigureAwait(false), null);
         }
 
         if (answer.Status == 409)
@@ -160,7 +174,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         }
 
         _failed.Add($"{one.Target}: {answer.Message}");
-        return null;
+        return ("", null);
     }
 
     /// <summary>
@@ -171,7 +185,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     {
         for (var attempt = 1; ; attempt++)
         {
-            var answer = await api.CreateAsync(resource.PathOf(one.Target.Namespace), ObjectBodies.ForCreate(one.Document!), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            var answer = await api.CreateAsync(resource.PathOf(one.Target.Namespace), ObjectBodies.ForCreate(one.Document!), isDryRun: false, cancellationToken, Manager).ConfigureAwait(false);
             if ((answer.Status != 404 && answer is not { Status: 409, Reason: not "AlreadyExists" }) || attempt == Attempts)
             {
                 return answer;
@@ -188,7 +202,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         {
             var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
             var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
-            if (digest != one.LiveDigest && digest != one.Digest)
+            if (digest != one.LiveDigest && !IsAsChanged(one, digest))
             {
                 throw Drifted(one);
             }
@@ -203,8 +217,13 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         }
     }
 
+    /// <summary>True for the digest of what a change makes of an object, before its owners are set or after.</summary>
+    private static bool IsAsChanged(PlannedObject one, string digest) =>
+        digest == one.Digest || (one.Live is { } before && digest == ObjectRestorePlan.DigestOf(ObjectOwners.TakeOver(one.Document!.DeepClone().AsObject(), before)));
+
     /// <summary>Something is there that was not: an attempt of ours that died before its note, a controller's default, or a stranger.</summary>
-    private async Task<string?> TakeOverAsync(PlannedObject one, string path, CancellationToken cancellationToken)
+    /// <returns>Its identity; empty where somebody else made it as it was wanted: it stays theirs, whatever becomes of the restore.</returns>
+    private async Task<string> TakeOverAsync(PlannedObject one, string path, CancellationToken cancellationToken)
     {
         var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false);
         if (live is null)
@@ -214,7 +233,13 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
 
         if (ObjectBodies.IsAsCreated(one.Document!, live))
         {
-            return live["metadata"]!["uid"]!.GetValue<string>();
+            if (IsOurs(live))
+            {
+                return UidOf(live);
+            }
+
+            _warnings.Add($"{one.Target}: somebody else made it meanwhile, as it was wanted; it stays where the restore is taken back");
+            return "";
         }
 
         // The service account "default" is made with its namespace: what was stored for it is merged into that.
@@ -234,7 +259,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
             var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
             if (answer.IsSuccess)
             {
-                return live["metadata"]!["uid"]!.GetValue<string>();
+                return UidOf(live);
             }
 
             ServerPatience.Require(answer, $"restoring {one.Target}");
@@ -272,15 +297,17 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     /// <summary>Owners by name, with the identity that they have here: restored a moment ago, or there before.</summary>
     private async Task PatchOwnersAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
     {
-        foreach (var one in plan.Objects.Where(one => one.Action == ObjectAction.Create && _uids.ContainsKey(one.Target)))
+        foreach (var one in plan.Objects.Where(one => one.IsEffect && _uids.ContainsKey(one.Target)))
         {
-            if (one.Document!["metadata"]?["ownerReferences"] is not JsonArray { Count: > 0 } stored)
+            var stored = ObjectOwners.Of(one.Document!);
+            if (one.Action == ObjectAction.Create ? stored.Count == 0 : one.Live is null || ObjectOwners.AreSame(one.Document!, one.Live))
             {
                 continue;
             }
 
             var owners = new JsonArray();
-            foreach (var owner in stored.OfType<JsonObject>())
+            var missing = new List<string>();
+            foreach (var owner in stored)
             {
                 if (await _server.AskAsync(() => UidOfAsync(one, owner, cancellationToken), cancellationToken).ConfigureAwait(false) is { } uid)
                 {
@@ -290,11 +317,18 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
                 }
                 else
                 {
-                    _warnings.Add($"{one.Target}: its owner {owner["kind"]} {owner["name"]} is not in the target; it stands without it");
+                    missing.Add($"{one.Target}: its owner {owner["kind"]} {owner["name"]} is not in the target; {(one.Action == ObjectAction.Create ? "it stands without it" : "its owners stay as they are")}");
                 }
             }
 
-            var resource = _catalogue.Serving(one.Document["apiVersion"]!.GetValue<string>(), one.Target.Kind)!;
+            _warnings.AddRange(missing);
+            if (missing.Count > 0 && one.Action == ObjectAction.Change)
+            {
+                // One that lives must not lose the owner that it has for one that is nowhere.
+                continue;
+            }
+
+            var resource = _catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind)!;
             var patch = new JsonObject { ["metadata"] = new JsonObject { ["ownerReferences"] = owners } };
             var answer = await _server.AskAsync(() => PatchAsync(one, resource.PathOf(one.Target.Namespace, one.Target.Name), patch, cancellationToken), cancellationToken).ConfigureAwait(false);
             if (!answer.IsSuccess)
