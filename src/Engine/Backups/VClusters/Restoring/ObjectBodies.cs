@@ -9,8 +9,6 @@ internal static class ObjectBodies
     /// <summary>On a Namespace: its own name, which its server puts there.</summary>
     private const string NameLabel = "kubernetes.io/metadata.name";
 
-    private static readonly string[] s_assigned = ["clusterIP", "clusterIPs", "volumeName", "nodeName"];
-
     /// <summary>Gives a document its name and namespace in the target, and the node ports that it shall keep.</summary>
     internal static void Map(JsonObject document, CapturedObject one, KubeObjectKey target, RestoreSelection selection)
     {
@@ -98,12 +96,11 @@ internal static class ObjectBodies
             metadata["ownerReferences"] = owners.DeepClone();
         }
 
-        if (body["spec"] is JsonObject spec && live["spec"] is JsonObject there && spec["type"]?.ToString() != "ExternalName")
+        // No document has it, no difference shows it, and of a kind without a status of its own whoever replaces the object replaces that too.
+        KeepMember(body, live, "status");
+        if (body["spec"] is JsonObject spec && live["spec"] is JsonObject there)
         {
-            foreach (var key in s_assigned)
-            {
-                KeepMember(spec, there, key);
-            }
+            KeepAssigned(KubeObjectKey.Of(document), spec, there);
         }
 
         switch (KubeObjectKey.Of(document))
@@ -121,6 +118,31 @@ internal static class ObjectBodies
 
         return body;
     }
+
+    /// <summary>Keeps what a server or its binder has assigned, by the kind that it is assigned to: of any other kind a field by the same name is somebody's own, and goes where the plan says so.</summary>
+    private static void KeepAssigned(KubeObjectKey key, JsonObject spec, JsonObject there)
+    {
+        switch (key)
+        {
+            case { Kind: "Service", Group: "" } when spec["type"]?.ToString() != "ExternalName" && there["clusterIP"]?.ToString() != "None":
+                KeepMember(spec, there, "clusterIP");
+                KeepMember(spec, there, "clusterIPs");
+                break;
+            case { Kind: "PersistentVolumeClaim", Group: "" }:
+                KeepMember(spec, there, "volumeName");
+                break;
+            case { Kind: "Pod", Group: "" }:
+                KeepMember(spec, there, "nodeName");
+                break;
+            case { Kind: "PersistentVolume", Group: "" } when spec["claimRef"] is JsonObject claim && there["claimRef"] is JsonObject bound && IsSame(claim, bound, "namespace") && IsSame(claim, bound, "name"):
+                // Without the claim's identity the volume would be bound anew, to whatever bears that name then.
+                KeepMember(claim, bound, "uid");
+                KeepMember(claim, bound, "resourceVersion");
+                break;
+        }
+    }
+
+    private static bool IsSame(JsonObject one, JsonObject other, string key) => JsonNode.DeepEquals(one[key], other[key]);
 
     private static void KeepMember(JsonObject body, JsonObject live, string key)
     {
