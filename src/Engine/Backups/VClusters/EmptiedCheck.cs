@@ -1,12 +1,14 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters;
 
 /// <summary>
 /// Whether a cluster has lost nearly everything since it was backed up before. A listing that succeeds and finds nothing is what a
 /// wrong address, an emptied store or a disaster looks like; as a restore point it would push the good ones out. Each kind is
-/// compared with the last restore point that listed it: one that could not list it says nothing of it.
+/// compared with the last restore point that listed it: one that could not list it says nothing of it. A kind that the server no
+/// longer has is one without objects: whoever deletes a definition deletes all that it defines.
 /// </summary>
 internal static class EmptiedCheck
 {
@@ -28,8 +30,28 @@ internal static class EmptiedCheck
     public static SortedDictionary<string, int> Count(ClusterCapture capture) => new(
         capture.Kinds.Where(kind => kind.Problem is null).ToDictionary(kind => kind.Resource.Name, kind => kind.Objects.Count(IsTenants)), StringComparer.Ordinal);
 
-    /// <summary>The counts as a fact of a restore point; kinds without any are in it too, since they were listed.</summary>
-    public static JsonObject FactOf(ClusterCapture capture) => new(Count(capture).Select(kind => KeyValuePair.Create(kind.Key, (JsonNode?)JsonValue.Create(kind.Value))));
+    /// <summary>
+    /// The same with the kinds that earlier restore points had and the server no longer knows, which have none. Those of a group that
+    /// does not answer are not among them: nothing is known of them.
+    /// </summary>
+    /// <param name="before">As <see cref="Of"/> takes it.</param>
+    /// <param name="capture">What is there now.</param>
+    public static SortedDictionary<string, int> Count(IEnumerable<JsonElement?> before, ClusterCapture capture)
+    {
+        var counted = Count(capture);
+        var away = capture.Catalogue.Problems.Keys.Select(KubeObjectKey.GroupOf).ToHashSet(StringComparer.Ordinal);
+        foreach (var name in Known(before).Keys.Where(name => capture.Kinds.All(kind => kind.Resource.Name != name) && !away.Contains(GroupOf(name))))
+        {
+            counted[name] = 0;
+        }
+
+        return counted;
+
+        static string GroupOf(string name) => name.Contains('.', StringComparison.Ordinal) ? name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..] : "";
+    }
+
+    /// <summary>The counts as a fact of a restore point; kinds without any are in it too, since they were listed, or are gone: the next one must not miss those again.</summary>
+    public static JsonObject FactOf(SortedDictionary<string, int> counted) => new(counted.Select(kind => KeyValuePair.Create(kind.Key, (JsonNode?)JsonValue.Create(kind.Value))));
 
     /// <summary>True for an object that people or what they run have made: every cluster has others.</summary>
     public static bool IsTenants(CapturedObject one) =>
@@ -37,18 +59,28 @@ internal static class EmptiedCheck
 
     /// <summary>What has vanished, for a message; null where nothing has that counts.</summary>
     /// <param name="before">The facts of the source's restore points, newest first.</param>
-    /// <param name="now">How many objects each kind has that was listed now.</param>
+    /// <param name="now">How many objects each kind has that was listed now, or that is gone.</param>
     public static string? Of(IEnumerable<JsonElement?> before, IReadOnlyDictionary<string, int> now)
     {
+        var all = before.OfType<JsonElement>().ToList();
+        var known = Known(all.Select(facts => (JsonElement?)facts));
+        var newest = all.Where(facts => facts.TryGetProperty(Total, out _)).Select(facts => (int?)facts.GetProperty(Total).GetInt32()).FirstOrDefault();
+        var lost = now.Where(kind => !s_comeAndGo.Contains(kind.Key) && IsLoss(known.GetValueOrDefault(kind.Key), kind.Value, few: Noticeable)).OrderByDescending(kind => known[kind.Key]).Select(kind => kind.Key).FirstOrDefault();
+        if (lost is not null)
+        {
+            return $"the cluster's namespaces hold {now[lost]} {lost}, and the last backup that could list them had {known[lost]}";
+        }
+
+        var (was, left) = (Math.Max(newest ?? 0, now.Keys.Sum(kind => known.GetValueOrDefault(kind))), now.Values.Sum());
+        return IsLoss(was, left, Few) ? $"the cluster's namespaces hold {left} objects, and the last backup had {was}" : null;
+    }
+
+    /// <summary>How many objects each kind had in the last restore point that could list it.</summary>
+    private static Dictionary<string, int> Known(IEnumerable<JsonElement?> before)
+    {
         var known = new Dictionary<string, int>(StringComparer.Ordinal);
-        int? newest = null;
         foreach (var facts in before.OfType<JsonElement>())
         {
-            if (newest is null && facts.TryGetProperty(Total, out var total))
-            {
-                newest = total.GetInt32();
-            }
-
             if (facts.TryGetProperty(Fact, out var kinds))
             {
                 foreach (var kind in kinds.EnumerateObject())
@@ -58,14 +90,7 @@ internal static class EmptiedCheck
             }
         }
 
-        var lost = now.Where(kind => !s_comeAndGo.Contains(kind.Key) && IsLoss(known.GetValueOrDefault(kind.Key), kind.Value, few: Noticeable)).OrderByDescending(kind => known[kind.Key]).Select(kind => kind.Key).FirstOrDefault();
-        if (lost is not null)
-        {
-            return $"the cluster's namespaces hold {now[lost]} {lost}, and the last backup that could list them had {known[lost]}";
-        }
-
-        var (was, all) = (Math.Max(newest ?? 0, now.Keys.Sum(kind => known.GetValueOrDefault(kind))), now.Values.Sum());
-        return IsLoss(was, all, Few) ? $"the cluster's namespaces hold {all} objects, and the last backup had {was}" : null;
+        return known;
     }
 
     private static bool IsLoss(int before, int now, int few) => (before >= Noticeable && now < before / 100) || (before >= few && now == 0);

@@ -72,7 +72,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         using var capture = await ClusterCapture.ReadAsync(api, null, count => progress?.Report(new TransferProgress("list", count, count, 0, 0, IsEstimate: true)), cancellationToken).ConfigureAwait(false);
         var points = (await repository.ListAsync(cancellationToken).ConfigureAwait(false)).Points.Where(point => point.Source == request.Description.Source && point.Kind == Kind).ToList();
         var last = points.LastOrDefault();
-        RefuseEmptied(request, points, capture);
+        var counted = RefuseEmptied(request, points, capture);
         using var host = await ClusterCapture.ReadAsync(access.Host, access.Namespace, null, cancellationToken).ConfigureAwait(false);
 
         var began = await repository.BeginAsync(Describe(request, capture, last), cancellationToken).ConfigureAwait(false);
@@ -106,7 +106,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         }
 
         log?.Invoke("commit", $"{inventory.Objects} objects of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds; committing");
-        var manifest = await began.CommitAsync(Facts(inventory, index, capture, host), Properties(request, inventory), cancellationToken).ConfigureAwait(false);
+        var manifest = await began.CommitAsync(Facts(inventory, index, counted, capture, host), Properties(request, inventory), cancellationToken).ConfigureAwait(false);
         return new VClusterCaptured(manifest, inventory);
     }
 
@@ -127,20 +127,21 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         ["warnings"] = inventory.Warnings.Count.ToString(System.Globalization.CultureInfo.InvariantCulture),
     };
 
-    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index, ClusterCapture capture, ClusterCapture host) => JsonSerializer.SerializeToElement(new JsonObject
+    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index, SortedDictionary<string, int> counted, ClusterCapture capture, ClusterCapture host) => JsonSerializer.SerializeToElement(new JsonObject
     {
         ["cluster"] = inventory.Cluster,
         ["kubernetesVersion"] = inventory.KubernetesVersion,
         ["objects"] = inventory.Objects,
         ["tenantObjects"] = index.Count(EmptiedCheck.IsTenants),
-        [EmptiedCheck.Fact] = EmptiedCheck.FactOf(capture),
+        [EmptiedCheck.Fact] = EmptiedCheck.FactOf(counted),
         [VClusterFacts.Unread] = VClusterFacts.UnreadOf(capture, host),
         ["namespaces"] = index.Count(one => one is { Kind: "Namespace", ApiVersion: "v1" }),
         ["etcdRevision"] = inventory.Etcd?.Revision,
         ["warnings"] = inventory.Warnings.Count,
     });
 
-    private static void RefuseEmptied(VClusterBackupRequest request, List<Manifest> points, ClusterCapture capture)
+    /// <returns>How many objects each kind has, for the next backup.</returns>
+    private static SortedDictionary<string, int> RefuseEmptied(VClusterBackupRequest request, List<Manifest> points, ClusterCapture capture)
     {
         if (capture.Kinds.All(kind => kind.Problem is not null))
         {
@@ -149,12 +150,16 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
                 "give the user in the Secret the right to list");
         }
 
-        if (!request.Settings.MayBeEmptied && EmptiedCheck.Of(Enumerable.Reverse(points).Select(point => point.Facts), EmptiedCheck.Count(capture)) is { } lost)
+        var before = Enumerable.Reverse(points).Select(point => point.Facts).ToList();
+        var counted = EmptiedCheck.Count(before, capture);
+        if (!request.Settings.MayBeEmptied && EmptiedCheck.Of(before, counted) is { } lost)
         {
             throw new EngineException(
                 "vcluster-emptied", ErrorKind.Conflict, lost,
                 "look whether this is the right cluster and what happened to it; where it is meant, set VCluster:MayBeEmptied for this source");
         }
+
+        return counted;
     }
 
     private static async Task<EtcdFacts?> StoreEtcdAsync(

@@ -45,11 +45,14 @@ internal static class VolumePreflight
     /// <exception cref="EngineException"><c>volume-emptied</c>.</exception>
     public static void CheckContent(VolumeSettings settings, VolumeFacts facts)
     {
-        if (!settings.MayBeEmptied && facts.FilesBefore is >= Many and var before && facts.Files < before / LeftOneIn)
+        if (!settings.MayBeEmptied && IsEmptied(facts.FilesBefore, facts.Files))
         {
             throw new EngineException("volume-emptied", ErrorKind.Conflict,
-                string.Create(CultureInfo.InvariantCulture, $"{facts.Path} has {facts.Files} files, and had {before} at the last backup"),
+                string.Create(CultureInfo.InvariantCulture, $"{facts.Path} has {facts.Files} files, and had {facts.FilesBefore} at the last backup"),
                 "Look whether its disk is mounted and who deleted them. Where it is meant to be empty, set MayBeEmptied. No restore point was made.");
         }
     }
+
+    /// <summary>True where nearly all of many files went between two backups; false where either was not counted.</summary>
+    public static bool IsEmptied(long? before, long? now) => before >= Many && now < before / LeftOneIn;
 }
