@@ -25,13 +25,15 @@ internal sealed class VClusterStructureCheck(ProofWork work)
         faults.AddRange(documents.Where(one => ObjectDigest(one.Document) != one.Object.Digest).Select(one => $"{one.Object.Key} has another digest than the index says"));
         faults.AddRange((inventory.Volumes ?? []).Where(volume => work.Manifest.Artifacts.All(one => one.Name != volume.Artifact)).Select(volume => $"{volume.Artifact} is missing"));
         faults.AddRange(await new ClaimVolumesProof(work).CountAsync(cancellationToken));
+        var (hostDocuments, hostFaults) = await CountHostAsync(inventory, cancellationToken);
+        faults.AddRange(hostFaults);
         if (faults.Count > 0)
         {
             return StepOutcome.Failed($"{faults.Count} faults in the documents and volumes: {string.Join("; ", faults.Take(5))}", faults);
         }
 
         var dangling = DanglingOwners(documents).ToList();
-        var found = $"{documents.Count} documents of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds parse and are what the index says"
+        var found = $"{documents.Count} documents of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds parse and are what the index says, and {hostDocuments} of the host parse"
             + (Unread(inventory) is { } unread ? $"; NOT in it, since the backup could not read them: {unread}" : "")
             + (dangling.Count > 0 ? $"; {dangling.Count} have an owner that is not in the restore point, {dangling[0]} among them" : "; all owners resolve");
         return inventory.Etcd is null
@@ -39,12 +41,45 @@ internal sealed class VClusterStructureCheck(ProofWork work)
             : await CheckEtcdAsync(inventory.Etcd, found, cancellationToken);
     }
 
-    /// <summary>Kinds and API groups that are not in the restore point although the cluster has them; null for none.</summary>
+    /// <summary>Kinds, API groups and claims' data that are not in the restore point although the cluster has them; null for none.</summary>
     public static string? Unread(ClusterInventory inventory)
     {
-        var names = inventory.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"{kind.Name} ({kind.Problem})")
-            .Concat((inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => $"API group {group.Key} ({group.Value})")).ToList();
+        List<string> names =
+        [
+            .. inventory.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"{kind.Name} ({kind.Problem})"),
+            .. (inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => $"API group {group.Key} ({group.Value})"),
+            .. (inventory.MissingClaims ?? []).Select(claim => $"the data of claim {claim.Namespace}/{claim.Claim} ({claim.Why})"),
+            .. (inventory.UnreadableItems ?? new Dictionary<string, long>()).Select(claim => $"{Counted.Of(claim.Value, "item")} of claim {claim.Key}"),
+            .. (inventory.UnreadHostKinds ?? new Dictionary<string, string>()).Select(kind => $"{kind.Key} of the host ({kind.Value})"),
+        ];
         return names.Count == 0 ? null : string.Join("; ", names.Take(NamedUnread)) + (names.Count > NamedUnread ? $" and {names.Count - NamedUnread} more" : "");
+    }
+
+    /// <summary>No index leads to the host's documents: each artifact is read from its beginning.</summary>
+    private async Task<(int Documents, IReadOnlyList<string> Faults)> CountHostAsync(ClusterInventory inventory, CancellationToken cancellationToken)
+    {
+        var (documents, faults) = (0, new List<string>());
+        foreach (var artifact in (string[])[VClusterArtifacts.HostObjects, VClusterArtifacts.HostSecrets])
+        {
+            if (work.Manifest.Artifacts.All(one => one.Name != artifact))
+            {
+                faults.AddRange(inventory.HostDocuments is null ? [] : [$"{artifact} is missing"]);
+                continue;
+            }
+
+            using var content = new MemoryStream();
+            await work.Repository.ReadStreamAsync(work.Manifest, artifact, content, null, cancellationToken);
+            content.Position = 0;
+            using var text = new StreamReader(content);
+            var found = ObjectYaml.Read(text).Count(one => KubeObjectKey.Of(one) is { Kind.Length: > 0, Name.Length: > 0 });
+            documents += found;
+            if (inventory.HostDocuments?.GetValueOrDefault(artifact) is { } said && said != found)
+            {
+                faults.Add($"{artifact}: {found} documents, and {said} were captured");
+            }
+        }
+
+        return (documents, faults);
     }
 
     private async Task<StepOutcome> CheckEtcdAsync(EtcdFacts facts, string found, CancellationToken cancellationToken)

@@ -5,7 +5,9 @@ using Hexabase.DrConsole.Engine.Repository;
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
 /// <summary>Captures virtual clusters.</summary>
-public sealed class VClusterDriver(VClusterBackup backup) : ISourceDriver
+/// <param name="backup">What captures one.</param>
+/// <param name="estate">Knows which claims other sources back up by themselves; null where nothing else is protected.</param>
+public sealed class VClusterDriver(VClusterBackup backup, ProtectedEstate? estate = null) : ISourceDriver
 {
     /// <inheritdoc/>
     public SourceKind Kind => SourceKind.VCluster;
@@ -20,9 +22,14 @@ public sealed class VClusterDriver(VClusterBackup backup) : ISourceDriver
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(repository);
         var captured = await backup.CaptureAsync(
-            new VClusterBackupRequest { Description = request.Description, Settings = request.Source.VCluster!, Properties = request.Properties }, repository, progress, log, cancellationToken);
+            new VClusterBackupRequest { Description = request.Description, Settings = request.Source.VCluster!, ClaimSources = ClaimSources(request.Source.VCluster!), Properties = request.Properties }, repository, progress, log, cancellationToken);
         return Common(request, repository, captured.Manifest, captured.Inventory);
     }
+
+    private Dictionary<string, string> ClaimSources(VClusterSettings cluster) =>
+        (from source in estate?.Sources ?? []
+         where source.Volume?.Claim is { } claim && claim.Namespace == cluster.Namespace && claim.Kubeconfig == cluster.Kubeconfig
+         group source.Name by source.Volume!.Claim!.Name).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
 
     /// <inheritdoc/>
     public async Task<BackupResult> DescribeAsync(CaptureRequest request, BackupRepository repository, Manifest committed, CancellationToken cancellationToken) =>

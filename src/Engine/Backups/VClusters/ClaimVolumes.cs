@@ -11,30 +11,42 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters;
 /// Captures the data of a virtual cluster's claims: each a file tree, of which only changed files are read. Only volumes that are
 /// directories below the one that is configured are read: what a volume says of its path may be a tenant's text.
 /// </summary>
-internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings settings)
+/// <param name="access">The cluster.</param>
+/// <param name="settings">How it is reached, and where its volumes are.</param>
+/// <param name="sources">Sources that back a claim of the host up by itself, by the claim's name there.</param>
+internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings settings, IReadOnlyDictionary<string, string>? sources = null)
 {
+    /// <summary>What became of the claims' data.</summary>
+    /// <param name="Stored">Those that are in the restore point.</param>
+    /// <param name="Missing">Those that are not.</param>
+    /// <param name="Unreadable">As <see cref="ClusterInventory.UnreadableItems"/>.</param>
+    public sealed record Capture(IReadOnlyList<CapturedVolume> Stored, IReadOnlyList<MissingClaim> Missing, IReadOnlyDictionary<string, long> Unreadable);
+
     /// <summary>Stores what can be read, and names what cannot.</summary>
     /// <param name="repository">Where the last restore point is.</param>
     /// <param name="last">What unchanged files are taken over from; null to read all.</param>
-    public async Task<IReadOnlyList<CapturedVolume>> StoreAsync(
+    /// <exception cref="EngineException"><c>volume-emptied</c>: a claim has lost nearly all of its files since the last restore point.</exception>
+    public async Task<Capture> StoreAsync(
         BackupRepository repository, Manifest? last, BackupSession session, IProgress<TransferProgress>? progress, Action<string, string>? log, List<string> warnings,
         CancellationToken cancellationToken)
     {
         var claims = await ListAsync(warnings, cancellationToken).ConfigureAwait(false);
         if (claims.Count > 0 && settings.VolumesDirectory is null)
         {
-            warnings.Add($"the data of {claims.Count} claims is not in this restore point: VCluster:VolumesDirectory does not say below which directory their volumes are");
-            return [];
+            const string Unset = "VCluster:VolumesDirectory does not say below which directory their volumes are";
+            warnings.Add($"the data of {claims.Count} claims is not in this restore point: {Unset}");
+            return new Capture([], [.. claims.Select(one => MissingOf(one.Namespace, one.Name, one.Claim, Unset))], new Dictionary<string, long>());
         }
 
         var before = last is null || claims.Count == 0 ? [] : await ReadLastAsync(repository, last, cancellationToken).ConfigureAwait(false);
-        var stored = new List<CapturedVolume>();
+        var (stored, missing, unreadable) = (new List<CapturedVolume>(), new List<MissingClaim>(), new SortedDictionary<string, long>(StringComparer.Ordinal));
         foreach (var (ns, name, claim) in claims)
         {
             var (volume, path, problem) = await FindAsync(claim, cancellationToken).ConfigureAwait(false);
             if (path is null)
             {
-                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}");
+                missing.Add(MissingOf(ns, name, claim, problem));
+                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {missing[^1].Why}");
                 continue;
             }
 
@@ -48,15 +60,32 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
                 OneFileSystem = true,
             }, progress, cancellationToken).ConfigureAwait(false);
             warnings.AddRange(tree.Warnings.Select(warning => $"claim {ns}/{name}: {warning}"));
+            RequireNotEmptied(captured, tree, last);
             if (tree.Unreadable > 0)
             {
+                unreadable[$"{ns}/{name}"] = tree.Unreadable;
                 warnings.Add(string.Create(CultureInfo.InvariantCulture, $"{tree.Unreadable} items of claim {ns}/{name} could not be read and are MISSING from this restore point"));
             }
 
             stored.Add(captured);
         }
 
-        return stored;
+        return new Capture(stored, missing, unreadable);
+    }
+
+    private MissingClaim MissingOf(string ns, string name, JsonObject claim, string why) =>
+        new(ns, name, sources?.GetValueOrDefault(claim["metadata"]!["name"]!.GetValue<string>()) is { } source ? $"{why}; source {source} backs it up by itself" : why);
+
+    /// <summary>As of a volume by itself: an unmounted disk, or a disaster, must not push out the restore points that have the files.</summary>
+    private void RequireNotEmptied(CapturedVolume captured, StoredArtifact tree, Manifest? last)
+    {
+        var before = last?.Artifacts.FirstOrDefault(one => one.Name == captured.Artifact && one.Type == StoredArtifact.TreeType)?.Counts?.Files;
+        if (!settings.MayBeEmptied && VolumePreflight.IsEmptied(before, tree.Counts?.Files))
+        {
+            throw new EngineException("volume-emptied", ErrorKind.Conflict,
+                string.Create(CultureInfo.InvariantCulture, $"the volume of claim {captured.Namespace}/{captured.Claim} at {captured.Path} has {tree.Counts!.Files} files, and had {before} at the last backup"),
+                "look whether it is mounted and who deleted them; where it is meant to be empty, set VCluster:MayBeEmptied for this source. No restore point was made.");
+        }
     }
 
     private async Task<List<(string Namespace, string Name, JsonObject Claim)>> ListAsync(List<string> warnings, CancellationToken cancellationToken)

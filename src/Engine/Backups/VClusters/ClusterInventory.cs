@@ -111,6 +111,12 @@ public sealed record EtcdFacts(string Version, long Revision, string MemberName,
 /// <param name="Artifact">The file tree.</param>
 public sealed record CapturedVolume(string Namespace, string Claim, string Volume, string Path, string Artifact);
 
+/// <summary>A claim whose data is not in a restore point.</summary>
+/// <param name="Namespace">Of the claim in the virtual cluster.</param>
+/// <param name="Claim">Its name there.</param>
+/// <param name="Why">Why it is not, and which source backs it up by itself where one does.</param>
+public sealed record MissingClaim(string Namespace, string Claim, string Why);
+
 /// <summary>What a restore point of a virtual cluster holds.</summary>
 public sealed record ClusterInventory
 {
@@ -139,6 +145,18 @@ public sealed record ClusterInventory
 
     /// <summary>API groups that could not be asked, as <c>group/version</c>, with the reason; null in inventories of older builds, which only warn of them.</summary>
     public IReadOnlyDictionary<string, string>? UnreadGroups { get; init; }
+
+    /// <summary>Claims that are bound on the host and whose data is not in it; null, as the three below, in inventories of older builds, which only warn of them.</summary>
+    public IReadOnlyList<MissingClaim>? MissingClaims { get; init; }
+
+    /// <summary>Files and the like of captured claims that could not be read, counted by claim, as <c>namespace/claim</c>.</summary>
+    public IReadOnlyDictionary<string, long>? UnreadableItems { get; init; }
+
+    /// <summary>Kinds and API groups of the host that could not be read, with the reason.</summary>
+    public IReadOnlyDictionary<string, string>? UnreadHostKinds { get; init; }
+
+    /// <summary>Documents in each of the host's artifacts.</summary>
+    public IReadOnlyDictionary<string, int>? HostDocuments { get; init; }
 
     /// <summary>Objects in the restore point, the host's not counted.</summary>
     [JsonIgnore]

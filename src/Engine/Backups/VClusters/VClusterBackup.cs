@@ -18,6 +18,9 @@ public sealed record VClusterBackupRequest
     /// <summary>How it is reached.</summary>
     public required VClusterSettings Settings { get; init; }
 
+    /// <summary>Sources that back a claim of the host's namespace up by itself, by the claim's name there.</summary>
+    public IReadOnlyDictionary<string, string> ClaimSources { get; init; } = new Dictionary<string, string>();
+
     /// <summary>Further properties of the manifest.</summary>
     public IReadOnlyDictionary<string, string> Properties { get; init; } = new Dictionary<string, string>();
 }
@@ -50,7 +53,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     /// <param name="cancellationToken">Ends the capture; then there is no restore point.</param>
     /// <exception cref="EngineException">
     /// <c>vcluster-missing</c>, <c>api-unreachable</c>, <c>etcd-unreachable</c>, <c>etcd-snapshot-damaged</c>, <c>vcluster-emptied</c>,
-    /// <c>vcluster-nothing-listed</c>, or what the store says. There is no restore point then.
+    /// <c>volume-emptied</c>, <c>vcluster-nothing-listed</c>, or what the store says. There is no restore point then.
     /// </exception>
     public async Task<VClusterCaptured> CaptureAsync(
         VClusterBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
@@ -84,9 +87,10 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             await new StoreFileCapture(access, pause, request.Description.Source, purpose, pauses, time).StoreAsync(settings, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         }
 
-        var volumes = await new ClaimVolumes(access, settings).StoreAsync(repository, last, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
+        var claims = await new ClaimVolumes(access, settings, request.ClaimSources).StoreAsync(repository, last, began, progress, log, warnings, cancellationToken).ConfigureAwait(false);
         var index = await StoreObjectsAsync(capture, began, progress, log, cancellationToken).ConfigureAwait(false);
-        await StoreHostAsync(access, host, began, warnings, cancellationToken).ConfigureAwait(false);
+        var unreadHost = UnreadHost(host);
+        var hostDocuments = await StoreHostAsync(access, host, began, unreadHost, warnings, cancellationToken).ConfigureAwait(false);
         var inventory = new ClusterInventory
         {
             FormatVersion = ClusterInventory.CurrentVersion,
@@ -96,7 +100,11 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             Kinds = capture.Counts(),
             UnreadGroups = capture.Catalogue.Problems,
             Etcd = etcd,
-            Volumes = volumes,
+            Volumes = claims.Stored,
+            MissingClaims = claims.Missing,
+            UnreadableItems = claims.Unreadable,
+            UnreadHostKinds = unreadHost,
+            HostDocuments = hostDocuments,
             Warnings = warnings,
         };
         await StoreBytesAsync(began, VClusterArtifacts.Inventory, "inventory", inventory.ToJson(), cancellationToken).ConfigureAwait(false);
@@ -232,7 +240,9 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     }
 
     /// <summary>Volumes are objects of the whole host, which whoever may only enter the namespace does not see: the tenant's own are captured all the same.</summary>
-    private static async Task StoreHostAsync(VClusterAccess access, ClusterCapture host, BackupSession session, List<string> warnings, CancellationToken cancellationToken)
+    /// <returns>How many documents went into each artifact.</returns>
+    private static async Task<IReadOnlyDictionary<string, int>> StoreHostAsync(
+        VClusterAccess access, ClusterCapture host, BackupSession session, SortedDictionary<string, string> unread, List<string> warnings, CancellationToken cancellationToken)
     {
         var volumes = new CapturedKind(new KubeResource("", "v1", "persistentvolumes", "PersistentVolume", false));
         using (volumes)
@@ -244,14 +254,20 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
             }
             catch (EngineException fault) when (fault.Code != "api-unreachable")
             {
+                unread[volumes.Resource.Name] = fault.Message;
                 warnings.Add($"on the host, persistentvolumes could not be listed and are not in this restore point: {fault.Message}");
             }
 
             static bool IsSecret(CapturedKind kind) => kind.Resource is { Group: "", Plural: "secrets" };
-            await StoreKindsAsync(session, VClusterArtifacts.HostObjects, [.. host.Kinds.Where(kind => !IsSecret(kind)), volumes], null, cancellationToken).ConfigureAwait(false);
-            await StoreKindsAsync(session, VClusterArtifacts.HostSecrets, [.. host.Kinds.Where(IsSecret)], null, cancellationToken).ConfigureAwait(false);
+            var objects = await StoreKindsAsync(session, VClusterArtifacts.HostObjects, [.. host.Kinds.Where(kind => !IsSecret(kind)), volumes], null, cancellationToken).ConfigureAwait(false);
+            var secrets = await StoreKindsAsync(session, VClusterArtifacts.HostSecrets, [.. host.Kinds.Where(IsSecret)], null, cancellationToken).ConfigureAwait(false);
+            return new Dictionary<string, int> { [VClusterArtifacts.HostObjects] = objects.Count, [VClusterArtifacts.HostSecrets] = secrets.Count };
         }
     }
+
+    private static SortedDictionary<string, string> UnreadHost(ClusterCapture host) => new(
+        host.Kinds.Where(kind => kind.Problem is not null).Select(kind => (kind.Resource.Name, Why: kind.Problem!))
+            .Concat(host.Catalogue.Problems.Select(group => (Name: $"API group {group.Key}", Why: group.Value))).ToDictionary(one => one.Name, one => one.Why), StringComparer.Ordinal);
 
     private static IEnumerable<string> HostWarnings(ClusterCapture host) =>
         host.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"on the host, {kind.Resource.Name} could not be listed and are not in this restore point: {kind.Problem}")

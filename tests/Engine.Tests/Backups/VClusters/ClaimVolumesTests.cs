@@ -88,13 +88,48 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             Assert.Contains("is not below", await WarningAsync(cluster.VolumesDirectory), StringComparison.Ordinal);
             var nobody = await CaptureAsync(lab, repository, null);
             Assert.Contains(nobody.Inventory.Warnings, warning => warning.Contains("VCluster:VolumesDirectory", StringComparison.Ordinal));
+            Assert.EndsWith("source files backs it up by itself", Assert.Single(nobody.Inventory.MissingClaims!, one => one.Claim == _claim).Why, StringComparison.Ordinal);
+            // The proof says so too, whatever is equal in it.
+            Assert.Contains($"the data of claim {Namespace}/{_claim} (VCluster:VolumesDirectory", VClusterStructureCheck.Unread(nobody.Inventory), StringComparison.Ordinal);
 
             async Task<string> WarningAsync(string root)
             {
                 var captured = await CaptureAsync(lab, repository, root);
                 Assert.Empty(captured.Inventory.Volumes!);
+                Assert.Contains(captured.Inventory.MissingClaims!, one => (one.Namespace, one.Claim) == (Namespace, _claim));
                 return Assert.Single(captured.Inventory.Warnings, warning => warning.Contains($"claim {Namespace}/{_claim}", StringComparison.Ordinal));
             }
+        }
+        finally
+        {
+            await cluster.RemoveClaimAsync(api, Namespace, _claim, CancellationToken.None);
+        }
+    }
+
+    [Fact]
+    public async Task Volume_that_has_lost_nearly_all_of_its_files_is_a_failure_and_may_be_allowed()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        using var api = KubernetesLab.Api(cluster);
+        var directory = await cluster.AddClaimAsync(api, Namespace, _claim, Ct);
+        try
+        {
+            for (var at = 0; at < 1000; at++)
+            {
+                await File.WriteAllTextAsync(Path.Combine(directory, "files", $"many-{at}"), "", Ct);
+            }
+
+            await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+            await CaptureAsync(lab, repository, cluster.VolumesDirectory);
+            Directory.Delete(Path.Combine(directory, "files"), recursive: true);
+
+            var fault = await Assert.ThrowsAsync<EngineException>(() => CaptureAsync(lab, repository, cluster.VolumesDirectory));
+
+            Assert.Equal("volume-emptied", fault.Code);
+            Assert.Contains($"claim {Namespace}/{_claim}", fault.Message, StringComparison.Ordinal);
+            Assert.Single((await repository.ListAsync(Ct)).Points);
+            Assert.Single((await CaptureAsync(lab, repository, cluster.VolumesDirectory, mayBeEmptied: true)).Inventory.Volumes!);
         }
         finally
         {
@@ -113,11 +148,12 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
 
     public void Dispose() => _folder.Dispose();
 
-    private static Task<VClusterCaptured> CaptureAsync(LabKubernetes lab, BackupRepository repository, string? volumes) => new VClusterBackup(TimeProvider.System).CaptureAsync(
+    private Task<VClusterCaptured> CaptureAsync(LabKubernetes lab, BackupRepository repository, string? volumes, bool mayBeEmptied = false) => new VClusterBackup(TimeProvider.System).CaptureAsync(
         new VClusterBackupRequest
         {
             Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind, Workspace = "shop" },
-            Settings = KubernetesLab.Settings(lab, lab.Clusters[0]) with { VolumesDirectory = volumes },
+            Settings = KubernetesLab.Settings(lab, lab.Clusters[0]) with { VolumesDirectory = volumes, MayBeEmptied = mayBeEmptied },
+            ClaimSources = new Dictionary<string, string> { [$"{_claim}-x-{Namespace}-x-{lab.Clusters[0].Name}"] = "files" },
         },
         repository, null, null, Ct);
 

@@ -260,6 +260,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var result = await validation.RunAsync(repository, captured.Manifest.Id, null, (step, text) => TestContext.Current.SendDiagnosticMessage($"{step}: {text}"), Ct);
         Assert.True(result.OverallPassed, string.Join("; ", result.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}")));
         Assert.Contains("etcd's snapshot has its hash", result.Steps[3].Reason, StringComparison.Ordinal);
+        Assert.Contains($"and {captured.Inventory.HostDocuments!.Values.Sum()} of the host parse", result.Steps[3].Reason, StringComparison.Ordinal);
         Assert.Contains("equal field by field", result.Steps[4].Reason, StringComparison.Ordinal);
         Assert.StartsWith("etcd's snapshot starts, with ", result.Steps[4].Reason, StringComparison.Ordinal);
         Assert.NotNull(result.MeasuredRestoreSeconds);
