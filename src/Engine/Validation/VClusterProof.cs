@@ -1,4 +1,6 @@
+using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Servers.Kubernetes;
@@ -64,8 +66,7 @@ internal sealed class VClusterProof(ProofWork work)
         // Planned once more, everything must be there and equal.
         var after = await new RestorePlanner(api) { IsScratch = true }.PlanAsync(stored, selection, cancellationToken);
         var rejected = plan.Objects.Where(one => one.Action is ObjectAction.Refuse or ObjectAction.Conflict).Select(one => $"{one.Target}: {one.Reason}").Concat(result.Failed).ToList();
-        var differing = after.Objects.Where(one => one.Action is ObjectAction.Create or ObjectAction.Change && !rejected.Any(line => line.StartsWith(one.Target + ":", StringComparison.Ordinal)))
-            .Select(one => one.Action == ObjectAction.Create ? $"{one.Target} is missing" : $"{one.Target}: {string.Join(", ", one.Differences.Take(3).Select(field => field.Path))} differ").ToList();
+        var differing = Differing(after, rejected).ToList();
         var equal = after.Objects.Count(one => one is { Action: ObjectAction.Leave, LiveDigest: not null, Differences.Count: 0 });
         var left = after.Objects.Count(one => one is { Action: ObjectAction.Leave, LiveDigest: null });
         var faults = rejected.Select(line => "rejected: " + line).Concat(differing).ToList();
@@ -73,6 +74,43 @@ internal sealed class VClusterProof(ProofWork work)
             ? StepOutcome.Passed($"restored into an empty cluster; {equal} objects are equal field by field, and {left} are made anew by every cluster or by their owners")
             : StepOutcome.Failed($"{rejected.Count} objects were rejected by the server and {differing.Count} differ: {string.Join("; ", faults.Take(NamedObjects))}", faults);
         return outcome with { RestoreSeconds = seconds, ComparedObjects = after.Objects.Count };
+    }
+
+    /// <summary>What a second plan finds not to be as the restore point has it, each with what is wrong; what was rejected is told already.</summary>
+    internal static IEnumerable<string> Differing(ObjectRestorePlan after, IReadOnlyCollection<string> rejected)
+    {
+        var there = after.Objects.Where(one => one.LiveDigest is not null).Select(one => one.Target).ToHashSet();
+        foreach (var one in after.Objects.Where(one => one.Action != ObjectAction.Leave && !LacksOnlyStrangers(one, there)))
+        {
+            if (!rejected.Any(line => line.StartsWith(one.Target + ":", StringComparison.Ordinal)))
+            {
+                yield return one.Action switch
+                {
+                    ObjectAction.Create => $"{one.Target} is missing",
+                    _ when one.Differences.Count > 0 => $"{one.Target}: {string.Join(", ", one.Differences.Take(3).Select(field => field.Path))} differ",
+                    _ => $"{one.Target}: {one.SteadyReason}",
+                };
+            }
+        }
+    }
+
+    /// <summary>True where nothing is wrong but owners that are not restored themselves: a Pod of a controller, or what the restore point never had.</summary>
+    private static bool LacksOnlyStrangers(PlannedObject one, HashSet<KubeObjectKey> there)
+    {
+        if (one is not { Live: { } live, Document: { } document, Differences.Count: > 0 } || one.Differences.Any(field => !field.Path.StartsWith("metadata.ownerReferences", StringComparison.Ordinal)))
+        {
+            return false;
+        }
+
+        var has = ObjectOwners.Of(live);
+        var lacks = ObjectOwners.Of(document).Where(owner => !has.Any(other => ObjectOwners.IsSame(owner, other))).ToList();
+        return has.Count + lacks.Count == ObjectOwners.Of(document).Count && lacks.TrueForAll(owner => !IsThere(owner));
+
+        bool IsThere(JsonObject owner)
+        {
+            var key = new KubeObjectKey(KubeObjectKey.GroupOf(owner["apiVersion"]?.GetValue<string>() ?? ""), owner["kind"]?.GetValue<string>() ?? "", one.Target.Namespace, owner["name"]?.GetValue<string>() ?? "");
+            return there.Contains(key) || there.Contains(key with { Namespace = "" });
+        }
     }
 
     /// <summary>The scratch user enters no other user's home: it gets the programs in its own folder, as links where that is possible.</summary>

@@ -1,8 +1,13 @@
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Tests.Repository;
+using Hexabase.DrConsole.Engine.Tests.Storage;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Engine.Validation;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
@@ -54,15 +59,93 @@ public sealed class ClusterReadingTests : IAsyncDisposable
             FormatVersion = 1, Cluster = "c", HostNamespace = "n", KubernetesVersion = "v1", Warnings = [],
             Kinds = [new KindCount("secrets", "v1", "Secret", true, 0, 0, null, "secrets is forbidden"), new KindCount("events", "v1", "Event", true, 0, 0, "tells what happened", null)],
             UnreadGroups = new Dictionary<string, string> { ["metrics.k8s.io/v1"] = "away" },
+            MissingClaims = [new MissingClaim("shop", "db", "it is bound to no volume")],
+            UnreadableItems = new Dictionary<string, long> { ["shop/files"] = 2 },
+            UnreadHostKinds = new Dictionary<string, string> { ["persistentvolumes"] = "forbidden" },
         });
 
         var found = VClusterProver.Whole(passed, unread);
 
         Assert.Equal((ValidationStepStatus.NotRun, true), (found.Status, found.NotProvable));
         Assert.Contains("secrets (secrets is forbidden); API group metrics.k8s.io/v1 (away)", found.Reason, StringComparison.Ordinal);
+        Assert.Contains("the data of claim shop/db (it is bound to no volume); 2 items of claim shop/files; persistentvolumes of the host (forbidden)", found.Reason, StringComparison.Ordinal);
         Assert.Contains("all is equal", found.Reason, StringComparison.Ordinal);
         var failed = StepOutcome.Failed("differs", []);
         Assert.Equal(failed, VClusterProver.Whole(failed, unread));
+    }
+
+    [Theory]
+    [InlineData(2, "host-objects.yaml: 2 documents, and 3 were captured")]
+    [InlineData(3, null)]
+    public async Task Documents_of_the_host_are_read_and_counted(int written, string? wrong)
+    {
+        await using var repository = await InitializeAsync(new CrashStore());
+        var inventory = new ClusterInventory
+        {
+            FormatVersion = 1, Cluster = "c", HostNamespace = "n", KubernetesVersion = "v1", Warnings = [], Kinds = [],
+            HostDocuments = new Dictionary<string, int> { [VClusterArtifacts.HostObjects] = 3, [VClusterArtifacts.HostSecrets] = 0 },
+        };
+        var host = string.Concat(Enumerable.Range(0, written).Select(at => ObjectYaml.Write(Json($$"""{"apiVersion":"v1","kind":"Service","metadata":{"name":"s{{at}}"} }"""))));
+        await using var session = await repository.BeginAsync(new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind }, Ct);
+        foreach (var (artifact, content) in ((string, byte[])[])[
+            (VClusterArtifacts.HostObjects, Encoding.UTF8.GetBytes(host)), (VClusterArtifacts.HostSecrets, []), (VClusterArtifacts.Index, []), (VClusterArtifacts.Inventory, inventory.ToJson())])
+        {
+            await session.WriteStreamAsync(artifact, "test", new MemoryStream(content), null, Ct);
+        }
+
+        using var folder = new TemporaryFolder();
+        var work = new ProofWork(new ValidationOptions { ScratchRoot = folder.Path }, new ProcessRegistry(folder.Path), TimeProvider.System, repository, await session.CommitAsync(null, null, Ct), null, null);
+        var found = await new VClusterStructureCheck(work).RunAsync(Ct);
+
+        Assert.Equal(wrong is null ? ValidationStepStatus.Passed : ValidationStepStatus.Failed, found.Status);
+        Assert.Contains(wrong ?? "and 3 of the host parse", found.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Object_that_differs_after_the_proofs_restore_is_told_whatever_a_second_plan_would_do_with_it()
+    {
+        var (taken, owned, alone) = (Planned("taken"), Planned("owned", "Widget"), Planned("alone", "Pod"));
+        var refused = taken with { Action = ObjectAction.Refuse, RefusedWith = 403, Differences = [new FieldDifference("data.a", "1", "2")] };
+        List<FieldDifference> owners = [new FieldDifference("metadata.ownerReferences", null, "[]")];
+        var plan = new ObjectRestorePlan("http://scratch",
+        [
+            refused, taken with { Action = ObjectAction.Conflict, Target = taken.Target with { Name = "held" }, Differences = refused.Differences },
+            owned with { Action = ObjectAction.Change, Differences = owners }, alone with { Action = ObjectAction.Change, Differences = owners },
+            Planned("owner", "Widget") with { Target = new KubeObjectKey("example.org", "Widget", "shop", "owner") },
+        ]);
+
+        // An owner that no restore puts there is not missed; one that is there is.
+        Assert.Equal(["ConfigMap shop/taken: data.a differ", "ConfigMap shop/owned: metadata.ownerReferences differ"], VClusterProof.Differing(plan, ["ConfigMap shop/held: is immutable"]));
+
+        static PlannedObject Planned(string name, string? owner = null)
+        {
+            var document = Json($$"""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"{{name}}","namespace":"shop"} }""");
+            var live = document.DeepClone().AsObject();
+            if (owner is not null)
+            {
+                document["metadata"]!["ownerReferences"] = new JsonArray(new JsonObject { ["apiVersion"] = owner == "Pod" ? "v1" : "example.org/v1", ["kind"] = owner, ["name"] = "owner", ["uid"] = "u" });
+            }
+
+            return new PlannedObject(KubeObjectKey.Of(document), KubeObjectKey.Of(document), ObjectAction.Leave, null, [], "d", "l") { Document = document, Live = live };
+        }
+    }
+
+    [Fact]
+    public async Task Kind_that_the_server_no_longer_has_has_lost_all_unless_its_group_is_away()
+    {
+        List<JsonElement?> before = [Facts(9000, new() { ["gadgets.example.org"] = 5000, ["configmaps"] = 0 })];
+        using (var capture = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct))
+        {
+            var counted = EmptiedCheck.Count(before, capture);
+            Assert.Equal("the cluster's namespaces hold 0 gadgets.example.org, and the last backup that could list them had 5000", EmptiedCheck.Of(before, counted));
+            // Where that is meant, the restore point says so, and the next one is not compared with the one before.
+            var meant = JsonSerializer.SerializeToElement(new JsonObject { ["tenantObjects"] = 0, [EmptiedCheck.Fact] = EmptiedCheck.FactOf(counted) });
+            Assert.Null(EmptiedCheck.Of([meant, .. before], EmptiedCheck.Count([meant, .. before], capture)));
+        }
+
+        _server.Answers = (_, path) => path == "/apis/example.org/v1" ? 503 : null;
+        using var blind = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct);
+        Assert.DoesNotContain("gadgets.example.org", EmptiedCheck.Count(before, blind).Keys);
     }
 
     [Fact]
