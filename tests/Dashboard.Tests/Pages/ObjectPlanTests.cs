@@ -51,6 +51,20 @@ public sealed class ObjectPlanTests : ControlTests
     }
 
     [Fact]
+    public void Every_claim_whose_data_are_written_is_said_however_many_files_differ()
+    {
+        AddAuthorization().SetAuthorized("ito").SetPolicies(Policies.CanOperate);
+        var files = Enumerable.Range(0, 300).Select(at => $"data of claim shop/a: ~ files/{at}");
+        var view = Render<ObjectPlanView>(with => with
+            .Add(one => one.Plan, Plan(["object notes", .. files, "data of claim shop/b: in /volumes/b, with what is replaced kept aside", "volume: 00 dir:/volumes/b"], null))
+            .Add(one => one.Objects, new ObjectRestorePlan("https://127.0.0.1", [Planned("web", ObjectAction.Create)]))
+            .Add(one => one.Target, "host-ns/tenant-a"));
+        var lines = view.FindAll("ul.notes li").Select(line => line.TextContent).ToList();
+        Assert.Equal("data of claim shop/b: in /volumes/b, with what is replaced kept aside", lines[^1]);
+        Assert.Equal(301, lines.Count);
+    }
+
+    [Fact]
     public void Part_that_no_restore_point_holds_is_said_and_an_old_one_shows_its_age()
     {
         const string Objects = """[{"name":"resources.yaml","kind":"kubernetes objects","type":"stream","length":1000,"storedBytes":10,"sha256":"00","root":{"depth":0,"chunk":null,"length":0}}]""";
@@ -76,20 +90,22 @@ public sealed class ObjectPlanTests : ControlTests
     private IRenderedComponent<ObjectPlanView> Show(params PlannedObject[] objects) => Show([], objects);
 
     private IRenderedComponent<ObjectPlanView> Show(string[] notes, params PlannedObject[] objects) => Render<ObjectPlanView>(with => with
-        .Add(one => one.Plan, new RestorePlan
-        {
-            FormatVersion = 1,
-            RestorePointId = "0123456789abcdef",
-            ManifestHash = "00",
-            Source = "tenant-a",
-            Kind = "vcluster-objects",
-            Target = "vcluster:host-ns/tenant-a?kubeconfig=/k",
-            Artifacts = [],
-            Notes = [],
-            Difference = objects.Any(one => one.Action == ObjectAction.Change) ? "00" : null,
-        })
+        .Add(one => one.Plan, Plan([], objects.Any(one => one.Action == ObjectAction.Change) ? "00" : null))
         .Add(one => one.Objects, new ObjectRestorePlan("https://127.0.0.1", objects) { Notes = notes })
         .Add(one => one.Target, "host-ns/tenant-a"));
+
+    private static RestorePlan Plan(IReadOnlyList<string> notes, string? difference) => new()
+    {
+        FormatVersion = 1,
+        RestorePointId = "0123456789abcdef",
+        ManifestHash = "00",
+        Source = "tenant-a",
+        Kind = "vcluster-objects",
+        Target = "vcluster:host-ns/tenant-a?kubeconfig=/k",
+        Artifacts = [],
+        Notes = notes,
+        Difference = difference,
+    };
 
     private static PlannedObject Planned(string name, ObjectAction action, string? reason = null)
     {

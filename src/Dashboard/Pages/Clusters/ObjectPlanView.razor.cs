@@ -47,7 +47,8 @@ public partial class ObjectPlanView
     private bool NeedsAdmin => Plan.WritesOver;
 
     /// <summary>Of a restore of objects, each of which has a row, what is said of the claims' data; else all of them.</summary>
-    private IEnumerable<string> ShownNotes => Plan.NotesToShow.Where(note => Objects is null || note.StartsWith(ClaimDataRestore.Note, StringComparison.Ordinal));
+    /// <remarks>The plan names a few files of each claim; cut as a whole, it would lose claims whose data are written.</remarks>
+    private IEnumerable<string> ShownNotes => Objects is null ? Plan.NotesToShow : Plan.Notes.Where(note => note.StartsWith(ClaimDataRestore.Note, StringComparison.Ordinal));
 
     /// <summary>What is said of the selection as a whole.</summary>
     private IReadOnlyList<string> SelectionNotes => Objects?.Notes ?? [];

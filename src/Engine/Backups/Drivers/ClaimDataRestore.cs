@@ -22,32 +22,44 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     /// <summary>Begins what is said of a claim whose data are written.</summary>
     private const string Written = "in /";
 
+    /// <summary>So many changed files are named for a claim at least, however many claims there are.</summary>
+    private const int FewestFiles = 10;
+
+    /// <summary>What a plan says of the data of claims.</summary>
+    /// <param name="Heads">One line for each claim: whether and where its data is written, or why not. Nobody may miss one of them for another's files.</param>
+    /// <param name="Rest">What is counted, then which files differ, then what the hash is bound to.</param>
+    internal sealed record ClaimNotes(IReadOnlyList<string> Heads, IReadOnlyList<string> Rest)
+    {
+        public IReadOnlyList<string> All => [.. Heads, .. Rest];
+    }
+
     /// <summary>What the plan says of the data of the claims that it restores; empty where nobody asked for it.</summary>
-    internal async Task<IReadOnlyList<string>> PlanAsync(
+    internal async Task<ClaimNotes> PlanAsync(
         BackupRepository repository, Manifest manifest, VClusterTarget target, ObjectRestorePlan objects, VClusterAccess access, CancellationToken cancellationToken)
     {
         if (target.Volumes is null)
         {
-            return [];
+            return new ClaimNotes([], []);
         }
 
         var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken);
         var captured = (inventory.Volumes ?? []).ToDictionary(volume => new KubeObjectKey("", "PersistentVolumeClaim", volume.Namespace, volume.Claim));
         var hosts = await VolumeRetention.ClaimsAsync(access, cancellationToken);
-        var notes = new List<string>();
-        foreach (var claim in objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }))
+        var (heads, counts, files, bounds) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
+        var claims = objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }).ToList();
+        foreach (var claim in claims)
         {
             var name = $"{Note}{claim.Target.Namespace}/{claim.Target.Name}: ";
             if (claim.Action is ObjectAction.Conflict or ObjectAction.Refuse)
             {
                 // Data under a claim that stays as it is, or is on its way out, is nobody's plan.
-                notes.Add($"{name}is left alone, as the claim itself is: {claim.SteadyReason}");
+                heads.Add($"{name}is left alone, as the claim itself is: {claim.SteadyReason}");
                 continue;
             }
 
             if (!captured.ContainsKey(claim.Source))
             {
-                notes.Add(name + "is not in the restore point");
+                heads.Add(name + "is not in the restore point");
                 continue;
             }
 
@@ -55,14 +67,28 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
             var (_, path, problem) = host is null ? ("", null, "has no volume on the host yet; restore it by itself once it is bound") : await new ClaimVolumes(access, target.Settings).FindAsync(host, cancellationToken);
             if (path is null)
             {
-                notes.Add(name + problem);
+                heads.Add(name + problem);
                 continue;
             }
 
-            notes.AddRange(await PlanAsync(repository, manifest, claim, path, name, target.Selection.ChangesExisting, cancellationToken));
+            if (!target.Selection.ChangesExisting && Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) != "lost+found"))
+            {
+                heads.Add($"{name}{path} holds something and is left alone; existing objects and their data are changed only where that is asked for");
+                continue;
+            }
+
+            var place = new DirectoryTarget(path) { InPlace = true, Delete = true, Part = $"{claim.Source.Namespace}/{claim.Source.Name}" };
+            var plan = await volumes.PlanAsync(repository, manifest, place, Math.Max(FewestFiles, VolumeDifference.Shown / claims.Count), cancellationToken);
+            heads.Add($"{name}in {path}, with what is replaced kept aside; stop what uses it first");
+            foreach (var note in plan.Notes)
+            {
+                (VolumeDifference.IsOfFiles(note) ? files : counts).Add(name + note);
+            }
+
+            bounds.Add($"{Bound}{plan.Difference} {place.ToText()}");
         }
 
-        return notes;
+        return new ClaimNotes(heads, [.. counts, .. files, .. bounds]);
     }
 
     /// <summary>Brings the volumes of a confirmed plan to the state of the restore point; what an interrupted attempt finished is left.</summary>
@@ -121,19 +147,6 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
 
     /// <summary>True where it writes into a volume.</summary>
     internal static bool WritesAny(IReadOnlyList<string> notes) => notes.Any(note => note.StartsWith(Bound, StringComparison.Ordinal));
-
-    private async Task<IReadOnlyList<string>> PlanAsync(
-        BackupRepository repository, Manifest manifest, PlannedObject claim, string path, string name, bool changesExisting, CancellationToken cancellationToken)
-    {
-        var place = new DirectoryTarget(path) { InPlace = true, Delete = true, Part = $"{claim.Source.Namespace}/{claim.Source.Name}" };
-        if (!changesExisting && Directory.EnumerateFileSystemEntries(path).Any(entry => Path.GetFileName(entry) != "lost+found"))
-        {
-            return [$"{name}{path} holds something and is left alone; existing objects and their data are changed only where that is asked for"];
-        }
-
-        var plan = await volumes.PlanAsync(repository, manifest, place, cancellationToken);
-        return [$"{name}in {path}, with what is replaced kept aside; stop what uses it first", .. plan.Notes.Select(note => name + note), $"{Bound}{plan.Difference} {place.ToText()}"];
-    }
 
     /// <summary>The plans of the volumes, as the notes of the whole plan hold them: its hash covers them.</summary>
     private static IEnumerable<RestorePlan> PartsOf(RestorePlan plan) =>

@@ -45,7 +45,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         (await PlanInFullAsync(repository, manifest, (VClusterTarget)target, cancellationToken)).Plan;
 
     /// <summary>The plan that a person confirms, of the plan object by object and what is said of the claims' data.</summary>
-    internal static RestorePlan Of(ObjectRestorePlan objects, IReadOnlyList<string> claims, Manifest manifest, VClusterTarget target) =>
+    internal static RestorePlan Of(ObjectRestorePlan objects, ClaimDataRestore.ClaimNotes claims, Manifest manifest, VClusterTarget target) =>
         new()
         {
             FormatVersion = RestorePlan.CurrentVersion,
@@ -55,9 +55,9 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Kind = Kind,
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
-            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. objects.Notes, .. Lines(objects), .. claims],
+            Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. objects.Notes, .. claims.Heads, .. Lines(objects), .. claims.Rest],
             Remarks = [.. objects.Objects.Where(one => one.RefusedWith is not null).Take(NamedObjects).Select(one => $"{one.Target}: {one.Reason}")],
-            Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims) ? RestorePlan.DigestOf([objects.Hash, .. claims]) : null,
+            Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims.Rest) ? RestorePlan.DigestOf([objects.Hash, .. claims.All]) : null,
         };
 
     /// <inheritdoc/>

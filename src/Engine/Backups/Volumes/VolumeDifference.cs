@@ -13,6 +13,8 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
     /// <summary>So many changes a person reads before confirming.</summary>
     public const int Shown = 200;
 
+    private const string More = "and ";
+
     /// <summary>SHA-256 of every change, lower-case hex.</summary>
     public string Digest
     {
@@ -64,9 +66,12 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
 
         if (Changes.Count > shown)
         {
-            yield return string.Create(CultureInfo.InvariantCulture, $"and {Changes.Count - shown} more{(shown == Shown ? "; the plan's hash covers each of them" : "")}");
+            yield return string.Create(CultureInfo.InvariantCulture, $"{More}{Changes.Count - shown} more{(shown == Shown ? "; the plan's hash covers each of them" : "")}");
         }
     }
+
+    /// <summary>True for a line of <see cref="Notes"/> that names a change, or counts those that no line names.</summary>
+    public static bool IsOfFiles(string note) => note.StartsWith(More, StringComparison.Ordinal) || (note is [_, ' ', ..] && Enum.GetValues<RestoreChangeKind>().Any(kind => note[0] == Word(kind)[0]));
 
     private static string Word(RestoreChangeKind kind) => kind switch
     {

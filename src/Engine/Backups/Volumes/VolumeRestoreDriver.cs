@@ -28,7 +28,11 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         && (manifest is { Kind: VolumeDriver.ManifestKind } || (manifest is { Kind: VClusterBackup.Kind } && directory.HasOptions));
 
     /// <inheritdoc/>
-    public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
+    public Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken) =>
+        PlanAsync(repository, manifest, target, VolumeDifference.Shown, cancellationToken);
+
+    /// <summary>The same with another number of changes by name: a plan of several volumes has to leave room for each.</summary>
+    internal async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, int shown, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
         var directory = (DirectoryTarget)target;
@@ -58,11 +62,11 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
             // First, since whoever reads only the first lines must know that the rest is how it was then.
             notes.Add($"What differs when it is restored is replaced or deleted, whatever it is by then; all of that is kept in {directory.Path}/.drconsole-before-…, and undo=true brings it back until somebody writes there.");
             notes.Add("What is written while it is restored is left as it is. This is how it differed when the plan was made:");
-            notes.AddRange(difference.Notes());
+            notes.AddRange(difference.Notes(shown));
             return Plan(manifest, directory, part, notes) with { Difference = difference.Digest };
         }
 
-        notes.AddRange(difference.Notes());
+        notes.AddRange(difference.Notes(shown));
         notes.Add(directory.InPlace
             ? $"What is replaced or deleted is kept in {directory.Path}/.drconsole-before-…; undo=true brings it back until somebody writes there. Stop what uses the volume first."
             : $"{directory.Path} is a mount point: files appear in it one by one, and are taken away again where the restore is cancelled.");

@@ -61,6 +61,10 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         {
             var (driver, plan, repository, manifest, files) = await PrepareAsync(api, name, 2);
             await using var closing = repository;
+            // No claim is missed for another's files.
+            var notes = plan.Notes.ToList();
+            Assert.Equal(2, notes.Count(note => note.StartsWith("data of claim", StringComparison.Ordinal) && note.Contains("with what is replaced kept aside", StringComparison.Ordinal)));
+            Assert.True(notes.FindLastIndex(note => note.Contains("with what is replaced kept aside", StringComparison.Ordinal)) < notes.FindIndex(note => note.EndsWith("~ files/03.txt", StringComparison.Ordinal)));
             var operation = $"R-2 of {Guid.NewGuid()}";
             await driver.ExecuteAsync(new RestoreWork(repository, manifest, plan, plan.Hash, operation), Ct);
             // As a process leaves it that dies between the data and the objects.
