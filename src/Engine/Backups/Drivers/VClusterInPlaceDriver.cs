@@ -52,6 +52,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         [
             $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
             "everything that was changed in it since is gone from it; the former store stays beside the new one, as etcd.before-…, until somebody removes it",
+            VolumesNote(inventory.Volumes?.Count ?? 0),
             .. endangered.Select(claim => claim.Volume.Length == 0
                 ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
                 : $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; its volume {claim.Volume} is kept: its reclaim policy {claim.ReclaimPolicy} becomes Retain"),
@@ -93,6 +94,11 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             throw;
         }
     }
+
+    /// <summary>Store and volumes are of two times after it, which a database in a volume may not forgive.</summary>
+    private static string VolumesNote(int captured) => captured == 0
+        ? "the data in its claims' volumes stays as it is; this restore point has none of it"
+        : $"the data in its claims' volumes stays as it is; that of {Counted.Of(captured, "claim")} is in this restore point, and is restored by itself: dir:/path/of/its/volume?part=NAMESPACE/CLAIM&inPlace=true";
 
     /// <summary>What a person must see of the living cluster: what is lost in it first.</summary>
     private static IEnumerable<string> Lines(LivingState living)

@@ -49,6 +49,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
         Assert.Contains(plan.Notes, note => note.Contains("pv-newer", StringComparison.Ordinal) && note.Contains("Retain", StringComparison.Ordinal));
         Assert.True(plan.WritesOver);
+        Assert.Contains("the data in its claims' volumes stays as it is; this restore point has none of it", plan.Notes);
         Assert.Contains("comes back: Secret team-0001/app-1", plan.Notes);
         Assert.Contains("becomes what it was: ConfigMap team-0000/app-0", plan.Notes);
         using (var api = KubernetesLab.Api(cluster))
