@@ -17,7 +17,7 @@ public interface IHeld
 /// <param name="folder">Where the files are; made when needed.</param>
 /// <param name="json">How a record is written.</param>
 /// <param name="unreadable">Makes the fault of a file that cannot be read.</param>
-internal sealed class HeldLedger<T>(string folder, JsonTypeInfo<T> json, Func<string, JsonException, EngineException> unreadable)
+internal sealed class HeldLedger<T>(string folder, JsonTypeInfo<T> json, Func<string, Exception, EngineException> unreadable)
     where T : class, IHeld
 {
     /// <summary>Writes an intent down; durable when it returns.</summary>
@@ -40,23 +40,38 @@ internal sealed class HeldLedger<T>(string folder, JsonTypeInfo<T> json, Func<st
     public T? Find(string source) => TryRead(PathOf(source));
 
     /// <summary>Everything on record.</summary>
-    public IEnumerable<T> All() => Directory.Exists(folder)
-        ? Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).Select(TryRead).OfType<T>()
+    /// <param name="unread">Told of each record that cannot be read, which must not keep the others held; null to fail of it.</param>
+    public IEnumerable<T> All(Action<EngineException>? unread = null) => Directory.Exists(folder)
+        ? Directory.EnumerateFiles(folder, "*.json").Order(StringComparer.Ordinal).Select(path => unread is null ? TryRead(path) : TryRead(path, unread)).OfType<T>()
         : [];
 
     private string PathOf(string source) => Path.Combine(folder, source + ".json");
+
+    private T? TryRead(string path, Action<EngineException> unread)
+    {
+        try
+        {
+            return TryRead(path);
+        }
+        catch (EngineException fault)
+        {
+            unread(fault);
+            return null;
+        }
+    }
 
     private T? TryRead(string path)
     {
         try
         {
-            return JsonSerializer.Deserialize(File.ReadAllBytes(path), json);
+            var record = JsonSerializer.Deserialize(File.ReadAllBytes(path), json);
+            return record is null or { Source.Length: > 0 } ? record : throw new JsonException("it names no source");
         }
         catch (Exception fault) when (fault is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }
-        catch (JsonException fault)
+        catch (Exception fault) when (fault is JsonException or IOException or UnauthorizedAccessException)
         {
             throw unreadable(path, fault);
         }

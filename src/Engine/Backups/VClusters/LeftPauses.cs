@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -20,7 +21,12 @@ public sealed class LeftPauses(PauseLedger ledger, NpgsqlDataSource catalog, Tim
     public override async Task<int> UndoAsync(CancellationToken cancellationToken)
     {
         var left = 0;
-        foreach (var record in ledger.Left())
+        var records = ledger.Left(fault =>
+        {
+            left++;
+            log.LogWarning("a record of a paused virtual cluster is passed over, and the cluster may still be stopped: {Reason} → {Hint}", fault.Message, fault.Hint);
+        });
+        foreach (var record in records)
         {
             if (!record.HasStore)
             {
@@ -52,7 +58,8 @@ public sealed class LeftPauses(PauseLedger ledger, NpgsqlDataSource catalog, Tim
                 // Nothing is there to be started.
                 ledger.Remove(record);
             }
-            catch (Exception fault) when (fault is EngineException or NpgsqlException)
+            // Of whatever kind: the clusters behind this one wait for theirs.
+            catch (Exception fault) when (fault is EngineException or NpgsqlException or IOException or UnauthorizedAccessException or JsonException)
             {
                 left++;
                 log.LogWarning("virtual cluster {Cluster}, which a backup or restore of {Source} had paused, could not be resumed, or that could not be told; trying again in {Every}: {Reason}",

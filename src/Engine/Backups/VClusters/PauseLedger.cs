@@ -86,7 +86,8 @@ public sealed class PauseLedger(string folder, ProcessRegistry registry)
     public PauseRecord? Find(string source) => _records.Find(source);
 
     /// <summary>What dead processes left paused, and what living ones gave up.</summary>
-    public IReadOnlyList<PauseRecord> Left() => [.. _records.All().Where(record => record.IsGivenUp || !record.Owner.IsAlive())];
+    /// <param name="unread">As <see cref="HeldLedger{T}.All"/> takes it.</param>
+    public IReadOnlyList<PauseRecord> Left(Action<EngineException>? unread = null) => [.. _records.All(unread).Where(record => record.IsGivenUp || !record.Owner.IsAlive())];
 
     /// <summary>Starts what a pause on record stopped.</summary>
     /// <returns>The record as it is from now on: <see cref="PauseRecord.IsResumed"/> is false where it had come to no pause, or somebody else has resumed it.</returns>

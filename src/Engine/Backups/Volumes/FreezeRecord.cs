@@ -46,13 +46,14 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
     /// <summary>Thaws what dead processes left frozen. The records stay until <see cref="Remove"/>, so that what happened can be told first.</summary>
     public async Task<IReadOnlyList<LeftFreeze>> ThawLeftAsync()
     {
-        var left = new List<LeftFreeze>();
-        foreach (var record in _records.All().Where(record => !record.Owner.IsAlive()))
+        var (left, unread) = (new List<LeftFreeze>(), new List<EngineException>());
+        foreach (var record in _records.All(unread.Add).Where(record => !record.Owner.IsAlive()))
         {
             left.Add(new LeftFreeze(record, await ThawAsync(record)));
         }
 
-        return left;
+        // After the others, whose writers wait: those are told of at the next start.
+        return unread.Count == 0 ? left : throw unread[0];
     }
 
     /// <summary>Runs the command that undoes a freeze, and says what went wrong; null where nothing did. No cancel ends it, only its time-out.</summary>

@@ -208,7 +208,45 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
         }
     }
 
+    [Theory]
+    [InlineData("{")]
+    [InlineData("{}")]
+    public async Task Record_that_cannot_be_read_keeps_no_other_cluster_stopped(string damaged)
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var (settings, ledger) = (KubernetesLab.Settings(lab, lab.Clusters[0]), Ledger(s_dead));
+        using var access = await VClusterAccess.OpenAsync(settings, TimeProvider.System, Ct);
+        ledger.Write(_source, access, settings, Purpose);
+        ledger.Write("before-" + _source, access, settings with { Kubeconfig = Unusable() }, Purpose);
+        await File.WriteAllTextAsync(_folder.Combine("pauses", "a.json"), damaged, Ct);
+        // Leads to itself: the system refuses to open it.
+        File.CreateSymbolicLink(_folder.Combine("pauses", "b.json"), _folder.Combine("pauses", "b.json"));
+
+        // The two that cannot be read, and the one whose kubeconfig leads nowhere.
+        Assert.Equal(3, await Keeper(ledger).UndoAsync(Ct));
+
+        Assert.Null(ledger.Find(_source));
+        Assert.NotNull(ledger.Find("before-" + _source));
+    }
+
+    [Fact]
+    public void Kubeconfig_that_names_a_missing_certificate_says_so()
+    {
+        var fault = Assert.Throws<EngineException>(() => KubeEndpoint.FromKubeconfig(Unusable()));
+        Assert.Equal("kubeconfig-unreadable", fault.Code);
+        Assert.Contains("missing.crt", fault.Message, StringComparison.Ordinal);
+    }
+
     public void Dispose() => _folder.Dispose();
+
+    private string Unusable() => _folder.Write("unusable", System.Text.Encoding.UTF8.GetBytes("""
+        apiVersion: v1
+        kind: Config
+        clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+        users: [{name: u, user: {client-certificate: missing.crt, client-key: missing.key}}]
+        contexts: [{name: x, context: {cluster: c, user: u}}]
+        current-context: x
+        """));
 
     private PauseLedger Ledger(ProcessIdentity owner) => new(_folder.Combine("pauses"), new ProcessRegistry(_folder.Combine("processes"), owner: owner));
 

@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Trust;
@@ -54,7 +55,9 @@ public sealed class KubeEndpoint
                 Tokens = read.TokenProvider ?? (string.IsNullOrEmpty(read.AccessToken) ? null : new k8s.Authentication.StringTokenProvider(read.AccessToken, "Bearer")),
             };
         }
-        catch (Exception exception) when (exception is KubeConfigException or YamlDotNet.Core.YamlException or FormatException or System.Security.Cryptography.CryptographicException)
+        // A certificate's file that is missing, or that this user may not read, is of the kubeconfig that names it.
+        catch (Exception exception) when (exception is KubeConfigException or YamlDotNet.Core.YamlException or FormatException or System.Security.Cryptography.CryptographicException
+            or IOException or UnauthorizedAccessException or JsonException)
         {
             throw new EngineException("kubeconfig-unreadable", ErrorKind.Input, $"the kubeconfig {file} cannot be read: {exception.Message}", "check it with kubectl", exception);
         }

@@ -13,7 +13,12 @@ public sealed class LeftSnapshots(SnapshotLedger ledger, VolumeSnapshots snapsho
     public override async Task<int> UndoAsync(CancellationToken cancellationToken)
     {
         var left = 0;
-        foreach (var record in ledger.Left())
+        var records = ledger.Left(fault =>
+        {
+            left++;
+            log.LogWarning("a record of a snapshot is passed over, and its copy may still be there: {Reason} → {Hint}", fault.Message, fault.Hint);
+        });
+        foreach (var record in records)
         {
             cancellationToken.ThrowIfCancellationRequested();
             try
@@ -21,7 +26,7 @@ public sealed class LeftSnapshots(SnapshotLedger ledger, VolumeSnapshots snapsho
                 await snapshots.ClearAsync(record, "found at the start, or after it could not be removed before", (_, text) => log.LogWarning("{Source}: {Text}", record.Source, text));
                 log.LogWarning("snapshot {Name} in {Namespace}, left by an interrupted backup of {Source}, was removed", record.Name, record.Namespace, record.Source);
             }
-            catch (Exception fault) when (fault is EngineException or NpgsqlException)
+            catch (Exception fault) when (fault is EngineException or NpgsqlException or IOException or UnauthorizedAccessException)
             {
                 left++;
                 log.LogWarning("snapshot {Name} in {Namespace}, left by a backup of {Source}, could not be removed, or that could not be told; trying again in {Every}: {Reason}",

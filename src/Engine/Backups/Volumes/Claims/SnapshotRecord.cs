@@ -63,7 +63,8 @@ public sealed class SnapshotLedger(string folder, ProcessRegistry registry)
     public SnapshotRecord? Find(string source) => _records.Find(source);
 
     /// <summary>What dead processes left, and what living ones gave up.</summary>
-    public IReadOnlyList<SnapshotRecord> Left() => [.. _records.All().Where(record => record.IsGivenUp || !record.Owner.IsAlive())];
+    /// <param name="unread">As <see cref="HeldLedger{T}.All"/> takes it.</param>
+    public IReadOnlyList<SnapshotRecord> Left(Action<EngineException>? unread = null) => [.. _records.All(unread).Where(record => record.IsGivenUp || !record.Owner.IsAlive())];
 
     /// <summary>Removes the objects of a record from their cluster; it stays on record until <see cref="Remove"/>, so that what happened can be told first.</summary>
     /// <returns>What could not be looked at.</returns>
