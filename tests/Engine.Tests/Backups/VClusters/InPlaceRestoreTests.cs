@@ -155,6 +155,38 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
     }
 
     [Fact]
+    public async Task Edit_of_what_every_cluster_has_is_named_and_no_longer_the_cluster_that_was_planned_for()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={cluster.DataDirectory}", "/");
+        var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+        using var api = KubernetesLab.Api(cluster);
+        const string Namespace = "/api/v1/namespaces/default";
+        const string Role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:basic-user";
+        try
+        {
+            Assert.True((await api.PatchAsync(Namespace, Json("""{"metadata":{"labels":{"edited":"yes"}}}"""), Ct)).IsSuccess);
+            Assert.True((await api.PatchAsync(Role, Json("""{"metadata":{"annotations":{"edited":"yes"}}}"""), Ct)).IsSuccess);
+
+            var again = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+
+            Assert.Contains("becomes what it was: Namespace default", again.Notes);
+            Assert.Contains("becomes what it was: ClusterRole.rbac.authorization.k8s.io system:basic-user", again.Notes);
+            Assert.NotEqual(plan.Notes[^1], again.Notes[^1]);
+            Assert.Equal(again.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
+        }
+        finally
+        {
+            await api.PatchAsync(Namespace, Json("""{"metadata":{"labels":{"edited":null}}}"""), CancellationToken.None);
+            await api.PatchAsync(Role, Json("""{"metadata":{"annotations":{"edited":null}}}"""), CancellationToken.None);
+        }
+    }
+
+    [Fact]
     public async Task Claim_that_was_being_deleted_when_it_was_captured_is_endangered_too()
     {
         var lab = await kubernetes.GetAsync(Ct);

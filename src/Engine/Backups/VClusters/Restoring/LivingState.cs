@@ -47,13 +47,25 @@ internal sealed record LivingState(string Digest, IReadOnlyList<string> Differen
     private static readonly string[] s_comeAndGo = ["Pod", "ReplicaSet", "ControllerRevision"];
 
     /// <summary>One that is there and that no controller makes is a person's, of whatever kind: it would be lost.</summary>
-    private static bool SaysNothing(ObjectChange change) =>
-        change.Second is { IsMadeAnew: true } || (change.Kind == ObjectChangeKind.OnlyFirst && s_comeAndGo.Contains(change.Key.Kind));
+    private static bool SaysNothing(ObjectChange change) => change.Kind switch
+    {
+        ObjectChangeKind.OnlyFirst => s_comeAndGo.Contains(change.Key.Kind),
+        ObjectChangeKind.OnlySecond => change.Second!.IsMadeAnew,
+        // What a server makes itself is there before and after, and people edit it: rights, namespaces, the account "default".
+        _ => change.Second is { } now && IsWrittenAnew(now),
+    };
+
+    /// <summary>True for what its controller writes as it likes: no person's edit of it would stay.</summary>
+    private static bool IsWrittenAnew(CapturedObject one) =>
+        one.IsMadeAnew && (one.Kind is "Pod" or "ReplicaSet" or "ControllerRevision" or "Job" or "Secret" || one is { Kind: "ConfigMap", Name: "kube-root-ca.crt" });
+
+    /// <summary>True for what stands for something outside of the cluster, and comes and goes with that at any time.</summary>
+    private static bool IsOfOutside(CapturedObject one) => one.IsMadeAnew && (one.Kind is "Node" or "CSINode" or "VolumeAttachment" or "PersistentVolume");
 
     private static string DigestOf(LiveCluster live)
     {
         var text = new StringBuilder("living-cluster-1\n");
-        foreach (var one in live.Objects.Where(one => !one.IsMadeAnew).OrderBy(one => one.Key.ToString(), StringComparer.Ordinal))
+        foreach (var one in live.Objects.Where(one => !IsWrittenAnew(one) && !IsOfOutside(one)).OrderBy(one => one.Key.ToString(), StringComparer.Ordinal))
         {
             text.AppendJoin('\t', one.Key, one.SteadyDigest ?? one.Digest, one.IsTerminating).Append('\n');
         }
