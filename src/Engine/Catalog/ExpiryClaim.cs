@@ -44,12 +44,24 @@ internal sealed class ExpiryClaim : IExpiryClaim
     }
 
     /// <inheritdoc/>
-    public Task RequireAsync(CancellationToken cancellationToken) => _transaction.Command("SELECT 1").RunAsync(cancellationToken);
+    public Task RequireAsync() => _transaction.Command("SELECT 1").RunAsync(CancellationToken.None);
 
     /// <inheritdoc/>
-    public async Task EndAsync(IReadOnlyList<RestorePointId> gone)
+    public async Task EndAsync(IReadOnlyList<RestorePointId> gone, bool isFaulted)
     {
         ArgumentNullException.ThrowIfNull(gone);
+        try
+        {
+            await EndAsync(gone);
+        }
+        catch (NpgsqlException) when (isFaulted)
+        {
+            // As after a crash: the run done again writes down what went.
+        }
+    }
+
+    private async Task EndAsync(IReadOnlyList<RestorePointId> gone)
+    {
         if (gone.Count > 0)
         {
             await RestorePointCatalog.ExpireAsync(_transaction, _tier, [.. gone.Select(point => point.Value)], CancellationToken.None);
@@ -69,6 +81,8 @@ internal sealed class ExpiryClaim : IExpiryClaim
     /// <summary>Locks the rows; a second statement then sees what was committed while it waited for them.</summary>
     private async Task<Dictionary<RestorePointId, string>> LockAsync(string[] points, CancellationToken cancellationToken)
     {
+        // A store may take a minute for one delete, and longer than other transactions this one waits for nothing else.
+        await _transaction.Command("SET LOCAL idle_in_transaction_session_timeout = '3min'").RunAsync(cancellationToken);
         // Weaker than FOR UPDATE: what only names a point, as a validation that ends, does not wait.
         await _transaction.Command("SELECT 1 FROM restore_point WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", (object)points).RunAsync(cancellationToken);
         return (await _transaction.Command(

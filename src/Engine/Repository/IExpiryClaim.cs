@@ -10,8 +10,9 @@ public interface IExpiryClaim : IAsyncDisposable
     IReadOnlyDictionary<RestorePointId, string> Kept { get; }
 
     /// <summary>Proves that the claim stands; asked right before each of them goes. It throws where the claim was lost, and then nothing more may go.</summary>
-    Task RequireAsync(CancellationToken cancellationToken);
+    Task RequireAsync();
 
     /// <summary>Writes down which of them went, whatever came of the others; then the claim is over.</summary>
-    Task EndAsync(IReadOnlyList<RestorePointId> gone);
+    /// <param name="isFaulted">True while a fault of the work is under way: one of this must not hide it.</param>
+    Task EndAsync(IReadOnlyList<RestorePointId> gone, bool isFaulted);
 }

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
 using Npgsql;
 
@@ -24,7 +25,9 @@ internal static class SourceClaims
           AND (EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND {Changes})
             -- One that restores is at work from when it went through its gate: what begins before its first step would be in its way.
             OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id AND g.step IS NULL ORDER BY g.id DESC LIMIT 1) = 'used'
-              AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.action IN ('restore_from_backup', 'restore_in_place'))))
+              AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.action IN ('restore_from_backup', 'restore_in_place'))
+              -- One that waits has begun with nothing, and looks again when it goes on.
+              AND r.state <> 'waiting'))
         ORDER BY r.id LIMIT 1
         """;
 
@@ -65,6 +68,25 @@ internal static class SourceClaims
         });
         return open;
     }
+
+    /// <summary>Those of some runs that somebody may still be at work on. One that is asked to end and whose lease nobody has writes nothing any more: who takes it up ends it.</summary>
+    public static Task<IReadOnlyList<RunId>> AtWorkAsync(NpgsqlDataSource catalog, IReadOnlyList<RunId> runs, CancellationToken cancellationToken) => catalog.Command(
+        $"SELECT r.id FROM run r WHERE r.id = ANY ($1) AND {IsOpen} AND (r.cancel_at IS NULL OR r.lease_until >= clock_timestamp()) ORDER BY r.id", runs.Select(run => run.Value).ToArray())
+        .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
+
+    /// <summary>Ends runs whose holders do not: their fence is passed, so that whatever they do from now on is written down nowhere.</summary>
+    public static Task TakeAwayAsync(RunContext context, IReadOnlyList<RunId> runs) => context.CommitAsync(async transaction =>
+    {
+        var taken = await transaction.Command(
+            $"""
+            UPDATE run r SET state = 'cancelled', fence = fence + 1, lease_owner = NULL, lease_until = NULL, ended_at = clock_timestamp() WHERE r.id = ANY ($1) AND {IsOpen} RETURNING r.id
+            """, runs.Select(run => run.Value).Order().ToArray()).ListAsync(row => row.GetInt64(0), CancellationToken.None);
+        foreach (var run in taken)
+        {
+            await transaction.Command("SELECT pg_notify($1, $2)", RunFeed.Channel, RunStore.Invariant(run)).RunAsync(CancellationToken.None);
+            await AuditLog.AppendAsync(transaction, "engine", "run.taken-away", new RunId(run).ToString(), new { by = context.Run.Id.ToString() }, CancellationToken.None);
+        }
+    });
 
     private static SourceClaim Map(NpgsqlDataReader row) => new(new RunId(row.GetInt64(0)), row.GetString(1));
 }

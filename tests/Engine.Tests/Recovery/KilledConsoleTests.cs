@@ -71,7 +71,7 @@ public sealed class KilledConsoleTests
     public async Task Frozen_past_its_lease_it_holds_nobody_up_and_writes_and_does_nothing_when_it_wakes()
     {
         await using var folder = new ServerFolder();
-        await using var rig = await PrepareAsync(folder, "-c idle_in_transaction_session_timeout=1s");
+        await using var rig = await PrepareAsync(folder, "-c idle_in_transaction_session_timeout=5s");
         await using var boundaries = await CommitBoundaries.InstallAsync(rig.Catalog.Connection);
         Assert.Equal("30s", await rig.Catalog.Pool.Command("SHOW idle_in_transaction_session_timeout").FirstAsync(row => row.GetString(0), Ct));
         var plan = await DamageAsync(rig, folder);

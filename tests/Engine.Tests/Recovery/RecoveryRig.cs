@@ -134,6 +134,9 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
 
     public PostgresCluster Server { get; }
 
+    /// <summary>For how long a recovery waits for backups to end.</summary>
+    public TimeSpan LongestEnd { get; set; } = TimeSpan.FromMinutes(1);
+
     public ProtectedEstate Estate { get; private set; } = null!;
 
     public Source Source => Estate.Sources[0];
@@ -318,7 +321,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 Tiers, new TierReplication(Tiers, Access, Points, Estate),
                 _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(
-                new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool), TimeProvider.System),
+                new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool), TimeProvider.System) { LongestEnd = LongestEnd },
                 TimeProvider.System),
             new RestoreRun(Points, Access, _restoreDrivers, new RestoreGate(_catalog.Pool, Gates, Estate)),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),

@@ -43,6 +43,10 @@ public sealed partial class RecoveryRunTests
 
             var knowing = await rig.Recoveries.PlanAsync("postgres-outage", new PlanRequest(rig.Source.Name, "DATABASE_OUTAGE", Moment: TimeProvider.System.GetUtcNow()), Ct);
             Assert.Equal(incident.Value, knowing.Basis.Corruption);
+            // An earlier sign that joins it was not in sight when the plan was made.
+            await rig.Pool.Command("UPDATE incident SET first_evidence_at = first_evidence_at - interval '1 h' WHERE id = $1", incident.Value).RunAsync(Ct);
+            Assert.Equal("corruption-since", (await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.RequestAsync(knowing, knowing.Hash, "olga", Ct))).Code);
+            await rig.Pool.Command("UPDATE incident SET first_evidence_at = first_evidence_at + interval '1 h' WHERE id = $1", incident.Value).RunAsync(Ct);
             var run = await rig.Recoveries.RequestAsync(knowing, knowing.Hash, "olga", Ct);
             await rig.Recoveries.CancelAsync(run.Id, rollBack: false, "olga", "only a test of it", Ct);
             await rig.AdvanceAsync(run.Id);
@@ -104,6 +108,32 @@ public sealed partial class RecoveryRunTests
 
         Assert.True(recovered.State == RunState.Completed, $"{recovered.ErrorJson}\n{await rig.LogAsync(recovered.Id)}");
         Assert.True((await rig.Catalog.StepsAsync(recovered.Id, Ct)).Min(step => step.StartedAt) >= ended);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Recovery_does_not_wait_for_a_backup_that_is_dead_and_takes_one_away_that_hangs(bool hangs)
+    {
+        await rig.DamageAsync();
+        var backup = (RunId)(await rig.Pool.Command(
+            "INSERT INTO run (kind, source, request, request_hash, state, requested_by, attempt, lease_until) VALUES ('backup', $1, '{}', '', 'running', 'schedule', 1, clock_timestamp() + $2) RETURNING id",
+            rig.Source.Name, hangs ? TimeSpan.FromHours(1) : TimeSpan.FromSeconds(-1)).FirstAsync(row => (object)new RunId(row.GetInt64(0)), Ct))!;
+        try
+        {
+            rig.LongestEnd = hangs ? TimeSpan.FromSeconds(1) : TimeSpan.FromMinutes(30);
+
+            var recovered = await rig.RecoverAsync();
+
+            Assert.True(recovered.State == RunState.Completed, $"{recovered.ErrorJson}\n{await rig.LogAsync(recovered.Id)}");
+            var left = (await rig.Runs.FindAsync(backup, Ct))!;
+            Assert.Equal((hangs ? RunState.Cancelled : RunState.Running, "engine"), (left.State, left.CancelRequestedBy));
+        }
+        finally
+        {
+            rig.LongestEnd = TimeSpan.FromMinutes(1);
+            await rig.Pool.Command("UPDATE run SET state = 'cancelled', ended_at = clock_timestamp(), lease_until = NULL WHERE id = $1", backup.Value).RunAsync(Ct);
+        }
     }
 
     [Fact]

@@ -336,9 +336,9 @@ public sealed class PruneTests : PruneScene
             return Task.FromResult<IExpiryClaim>(this);
         }
 
-        public Task RequireAsync(CancellationToken cancellationToken) => _left-- > 0 ? Task.CompletedTask : throw new InvalidOperationException("the claim is lost");
+        public Task RequireAsync() => _left-- > 0 ? Task.CompletedTask : throw new InvalidOperationException("the claim is lost");
 
-        public Task EndAsync(IReadOnlyList<RestorePointId> gone)
+        public Task EndAsync(IReadOnlyList<RestorePointId> gone, bool isFaulted)
         {
             Gone = [.. gone];
             return Task.CompletedTask;

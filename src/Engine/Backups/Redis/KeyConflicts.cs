@@ -24,6 +24,9 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
     /// <summary>Keys that are there with the same content.</summary>
     public int Same => _there.Count;
 
+    /// <summary>Keys that are not there, and whose time is not over.</summary>
+    public long Missing { get; private set; }
+
     /// <summary>Digest of the keys that are overwritten; null where none is.</summary>
     public string? Difference => _different.Count == 0 ? null : RestorePlan.DigestOf(_different);
 
@@ -63,6 +66,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
             throw new EngineException("redis-keys-missing", ErrorKind.NotFound, $"no key of the restore point matches {target.Keys}", "name a key or a pattern, such as session:*");
         }
 
+        Missing = wanted - over - Same - _differing;
         _different.Sort(StringComparer.Ordinal);
         if (_differing > 0 && !target.Replace)
         {
@@ -78,7 +82,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
                 "name fewer keys with a narrower pattern, or restore in place with redisdata:/path while the server is stopped");
         }
 
-        var counts = string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {wanted - over - Same - _differing} are missing on the server, {Same} are there with the same content and are left");
+        var counts = string.Create(CultureInfo.InvariantCulture, $"{wanted} keys match {target.Keys}; {Missing} are missing on the server, {Same} are there with the same content and are left");
         IReadOnlyList<string> notes = over == 0 ? [counts] : [counts, string.Create(CultureInfo.InvariantCulture, $"{over} keys are left out, since their time is over")];
         return _differing == 0
             ? notes

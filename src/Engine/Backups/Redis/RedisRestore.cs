@@ -225,7 +225,7 @@ public sealed class RedisRestore(TimeProvider time)
     private async Task RestoreKeysAsync(
         RestoreWork work, StoredSnapshot snapshot, RedisConnection server, RedisTarget target, List<string> notes, CancellationToken cancellationToken)
     {
-        var info = await RequireReadyAsync(server, cancellationToken);
+        await RequireReadyAsync(server, cancellationToken);
         // What the plan showed must still be what is there: nothing is overwritten that nobody saw.
         var conflicts = new KeyConflicts(snapshot, target, time);
         var found = await conflicts.ReadAsync(server, cancellationToken);
@@ -234,6 +234,7 @@ public sealed class RedisRestore(TimeProvider time)
             throw new EngineException("plan-changed", ErrorKind.Conflict, $"keys of {target.Endpoint.Address} changed since the plan was made: {found[0]}", "look at the plan again and confirm it as it is now");
         }
 
+        var before = await RedisServerInfo.ReadAsync(server, cancellationToken);
         var restorer = new KeyRestorer(server, time, conflicts.Overwrites);
         await foreach (var batch in snapshot.ReadAsync(conflicts.IsWanted, new RestoreProgress(work.Progress), cancellationToken))
         {
@@ -243,9 +244,14 @@ public sealed class RedisRestore(TimeProvider time)
 
         work.Log?.Invoke("restore", $"{restorer.Restored} keys restored, {conflicts.Same} were there already with the same content, {restorer.Expired} whose time was over");
         NoteExpired(restorer, notes);
-        if (await EvictedAsync(server, info, cancellationToken) is > 0 and var evicted)
+        if (await EvictedAsync(server, before, cancellationToken) is > 0 and var evicted)
         {
-            throw Evicted(evicted, target, "what was restored and not dropped stays there");
+            // A cache that is full drops keys all the time: what counts is whether those that were wanted are there.
+            var after = new KeyConflicts(snapshot, target with { Replace = true }, time);
+            await after.ReadAsync(server, cancellationToken);
+            notes.Add(after.Missing == 0
+                ? string.Create(CultureInfo.InvariantCulture, $"the server dropped {evicted} other keys meanwhile, to make room")
+                : throw Evicted(evicted, target, string.Create(CultureInfo.InvariantCulture, $"{after.Missing} of those that were restored are not there any more; the others stay")));
         }
     }
 

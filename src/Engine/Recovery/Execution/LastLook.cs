@@ -14,15 +14,15 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
 {
     private const int SideBySide = 4;
 
-    /// <summary>A backup that was asked to end does at the next renewal of its lease, or when whoever died with it has lost it.</summary>
-    private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
+    /// <summary>A backup that was asked to end does at the next renewal of its lease; one that died with its process has no lease before long.</summary>
+    internal TimeSpan LongestEnd { get; init; } = TimeSpan.FromMinutes(1);
 
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
 
     private static readonly TimeSpan[] s_pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)];
 
     /// <summary>Looks; changes nothing but that backups of the same sources end, once nothing else stands in the way.</summary>
-    /// <exception cref="EngineException"><c>corruption-since</c>, <c>backup-at-work</c>, or why a step could not be done.</exception>
+    /// <exception cref="EngineException"><c>corruption-since</c>, or why a step could not be done.</exception>
     internal async Task RequireAsync(RunContext context, RecoveryPlan plan)
     {
         await RequireNoNewCorruptionAsync(incidents, plan, context.Cancellation);
@@ -49,16 +49,17 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
             context.Warn("recovery", $"{backup} is ended: it would hold a mixture of what is and what comes back");
         }
 
-        for (var began = time.GetTimestamp(); left.Count > 0;)
+        for (var began = time.GetTimestamp(); (left = await SourceClaims.AtWorkAsync(context.Catalog, left, context.Cancellation)).Count > 0;)
         {
-            left = [.. left.Except(await new RunStore(context.Catalog).EndedAsync(left, context.Cancellation))];
-            if (left.Count > 0 && time.GetElapsedTime(began) > s_longestEnd)
+            if (time.GetElapsedTime(began) > LongestEnd)
             {
-                throw new EngineException("backup-at-work", ErrorKind.Conflict, $"backup {string.Join(", ", left)} was asked to end and has not within {s_longestEnd.TotalSeconds:0} s",
-                    "Look at what holds it up, then make the plan again. Nothing was changed.");
+                // It hangs, most likely on what is broken here. It can write nothing down any more; a recovery must not wait for it.
+                await SourceClaims.TakeAwayAsync(context, left);
+                context.Warn("recovery", $"{string.Join(", ", left)} did not end within {LongestEnd.TotalSeconds:0} s and was taken away from its holder");
+                return;
             }
 
-            await Task.Delay(left.Count > 0 ? s_look : TimeSpan.Zero, time, context.Cancellation);
+            await Task.Delay(s_look, time, context.Cancellation);
         }
     }
 
@@ -114,11 +115,14 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
     {
         // What comes back ends there; of all WAL that is stored by then nobody knows where.
         var until = part.Basis.Moment ?? (part.Basis.ToEnd ? DateTimeOffset.MaxValue : part.Loss.From);
-        if (part.Restores && await incidents.FreezingAsync(part.Source, cancellationToken) is { } found && found.Id.Value != part.Basis.Corruption && found.FirstEvidenceAt < until)
+        if (part.Restores && await incidents.FreezingAsync(part.Source, cancellationToken) is { } found && !IsHeeded(part.Basis, found) && found.FirstEvidenceAt < until)
         {
             throw new EngineException("corruption-since", ErrorKind.Conflict,
                 string.Create(CultureInfo.InvariantCulture, $"since this plan was made, incident {found.Id} found corruption of {part.Source} whose first evidence is of {found.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and this plan would bring back what was written after it"),
                 "Make the plan again: it goes to before the evidence. Nothing was changed.");
         }
     }
+
+    /// <summary>True where the plan was made with that corruption in sight, and no earlier sign has joined it since.</summary>
+    private static bool IsHeeded(RecoveryBasis basis, Incident found) => found.Id.Value == basis.Corruption && !(found.FirstEvidenceAt < basis.CorruptionSince);
 }

@@ -230,7 +230,8 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         // A way back that was begun is gone to its end, whatever the person who ends it asked for: half of it is neither the one nor the other.
         if (row.RollBackOnCancel || row.Decision is { Choice: StepChoice.RollBack } || await IsOnWayBackAsync(journal))
         {
-            var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time)).GoAsync(onlyTheFailed: false);
+            var way = await new WayBackWork(actions, plan, journal, new StepWork(actions, plan, journal, time))
+                .GoAsync(onlyTheFailed: plan.OnFailure == FailurePolicy.RollBackStep && !row.RollBackOnCancel && row.Decision is not { Choice: StepChoice.RollBack });
             if (way != RecoveryOutcome.RolledBack)
             {
                 await EndAsync(plan, journal, way, $"ended on request, and not undone: {RecoveryEnding.WhyOf(await journal.StepsAsync()) ?? "a step has no way back"}");

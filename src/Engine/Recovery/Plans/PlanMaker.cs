@@ -119,7 +119,7 @@ public sealed class PlanMaker(
         var (chosen, made) = await ChooseAsync(source, template, postgres, before, request, cancellationToken);
         return corruption is null
             ? (chosen, made)
-            : (chosen, made with { Basis = made.Basis with { Corruption = corruption.Id.Value }, Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
+            : (chosen, made with { Basis = made.Basis with { Corruption = corruption.Id.Value, CorruptionSince = corruption.FirstEvidenceAt }, Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
     }
 
     private static string NoteOf(Incident corruption, ChosenPoint chosen, InPlaceRecovery made)

@@ -50,6 +50,10 @@ public sealed record RecoveryBasis(string RestorePoint, DateTimeOffset CreatedAt
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public long? Corruption { get; init; }
 
+    /// <summary>That corruption's first evidence as it was known then: an earlier sign may join it later.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DateTimeOffset? CorruptionSince { get; init; }
+
     /// <summary>Of a plan that restores nothing.</summary>
     internal static RecoveryBasis None { get; } = new("", DateTimeOffset.UnixEpoch, "", null, false, null);
 

@@ -18,7 +18,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     private const int MarkMaxPacks = 20_000;
 
     /// <summary>Whoever wants one of them kept waits as long as these take.</summary>
-    private const int ClaimedAtATime = 50;
+    private const int ClaimedAtATime = 10;
     private readonly References _references = new(parts);
     private readonly Dictionary<string, PrunedPack> _packs = new(StringComparer.Ordinal);
     private readonly List<Damage> _refused = [];
@@ -179,20 +179,23 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
 
         // First the note that this is meant, so that nobody takes the missing manifests for lost and fetches them back.
         await new MarkStore(parts.Keys, parts.Store).WriteAsync(PackMark.New(PackMark.Expired, session.StoreNow, TimeSpan.Zero, [], [.. going]), ct);
+        var isDone = false;
         try
         {
             foreach (var id in going)
             {
-                await (claim?.RequireAsync(ct) ?? Task.CompletedTask);
+                await (claim?.RequireAsync() ?? Task.CompletedTask);
                 if (await DeleteAsync(ManifestStore.KeyOf(id), ct))
                 {
                     gone.Add(id);
                 }
             }
+
+            isDone = true;
         }
         finally
         {
-            await (claim?.EndAsync(gone) ?? Task.CompletedTask);
+            await (claim?.EndAsync(gone, isFaulted: !isDone) ?? Task.CompletedTask);
         }
 
         return kept;
