@@ -34,6 +34,7 @@ internal sealed class VClusterStructureCheck(ProofWork work)
 
         var dangling = DanglingOwners(documents).ToList();
         var found = $"{documents.Count} documents of {inventory.Kinds.Count(kind => kind.Captured > 0)} kinds parse and are what the index says, and {hostDocuments} of the host parse"
+            + (Elsewhere(inventory) is { } elsewhere ? $"; not in it, since a source of its own backs it up: {elsewhere}" : "")
             + (Unread(inventory) is { } unread ? $"; NOT in it, since the backup could not read them: {unread}" : "")
             + (dangling.Count > 0 ? $"; {dangling.Count} have an owner that is not in the restore point, {dangling[0]} among them" : "; all owners resolve");
         return inventory.Etcd is null
@@ -41,18 +42,25 @@ internal sealed class VClusterStructureCheck(ProofWork work)
             : await CheckEtcdAsync(inventory.Etcd, found, cancellationToken);
     }
 
-    /// <summary>Kinds, API groups and claims' data that are not in the restore point although the cluster has them; null for none.</summary>
+    /// <summary>Kinds, API groups and claims' data that are in no restore point although the cluster has them; null for none. What a source of its own backs up has its own proof.</summary>
     public static string? Unread(ClusterInventory inventory)
     {
         List<string> names =
         [
             .. inventory.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"{kind.Name} ({kind.Problem})"),
             .. (inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => $"API group {group.Key} ({group.Value})"),
-            .. (inventory.MissingClaims ?? []).Select(claim => $"the data of claim {claim.Namespace}/{claim.Claim} ({claim.Why})"),
+            .. (inventory.MissingClaims ?? []).Where(claim => claim.BackedUpBy is null).Select(claim => $"the data of claim {claim.Namespace}/{claim.Claim} ({claim.Why})"),
             .. (inventory.UnreadableItems ?? new Dictionary<string, long>()).Select(claim => $"{Counted.Of(claim.Value, "item")} of claim {claim.Key}"),
             .. (inventory.UnreadHostKinds ?? new Dictionary<string, string>()).Select(kind => $"{kind.Key} of the host ({kind.Value})"),
         ];
         return names.Count == 0 ? null : string.Join("; ", names.Take(NamedUnread)) + (names.Count > NamedUnread ? $" and {names.Count - NamedUnread} more" : "");
+    }
+
+    /// <summary>Claims that sources of their own back up; null for none.</summary>
+    private static string? Elsewhere(ClusterInventory inventory)
+    {
+        var claims = (inventory.MissingClaims ?? []).Where(claim => claim.BackedUpBy is not null).Select(claim => $"the data of claim {claim.Namespace}/{claim.Claim} ({claim.BackedUpBy})").ToList();
+        return claims.Count == 0 ? null : string.Join("; ", claims.Take(NamedUnread)) + (claims.Count > NamedUnread ? $" and {claims.Count - NamedUnread} more" : "");
     }
 
     /// <summary>No index leads to the host's documents: each artifact is read from its beginning.</summary>

@@ -46,7 +46,7 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
             if (path is null)
             {
                 missing.Add(MissingOf(ns, name, claim, problem));
-                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {missing[^1].Why}");
+                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}{(missing[^1].BackedUpBy is { } source ? $"; source {source} backs it up by itself" : "")}");
                 continue;
             }
 
@@ -74,7 +74,7 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
     }
 
     private MissingClaim MissingOf(string ns, string name, JsonObject claim, string why) =>
-        new(ns, name, sources?.GetValueOrDefault(claim["metadata"]!["name"]!.GetValue<string>()) is { } source ? $"{why}; source {source} backs it up by itself" : why);
+        new(ns, name, why) { BackedUpBy = sources?.GetValueOrDefault(claim["metadata"]!["name"]!.GetValue<string>()) };
 
     /// <summary>As of a volume by itself: an unmounted disk, or a disaster, must not push out the restore points that have the files.</summary>
     private void RequireNotEmptied(CapturedVolume captured, StoredArtifact tree, Manifest? last)

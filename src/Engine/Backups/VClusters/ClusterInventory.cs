@@ -114,8 +114,13 @@ public sealed record CapturedVolume(string Namespace, string Claim, string Volum
 /// <summary>A claim whose data is not in a restore point.</summary>
 /// <param name="Namespace">Of the claim in the virtual cluster.</param>
 /// <param name="Claim">Its name there.</param>
-/// <param name="Why">Why it is not, and which source backs it up by itself where one does.</param>
-public sealed record MissingClaim(string Namespace, string Claim, string Why);
+/// <param name="Why">Why it is not.</param>
+public sealed record MissingClaim(string Namespace, string Claim, string Why)
+{
+    /// <summary>The source that backs it up by itself, whose restore points have their own proof; null where none does.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? BackedUpBy { get; init; }
+}
 
 /// <summary>What a restore point of a virtual cluster holds.</summary>
 public sealed record ClusterInventory

@@ -88,7 +88,7 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             Assert.Contains("is not below", await WarningAsync(cluster.VolumesDirectory), StringComparison.Ordinal);
             var nobody = await CaptureAsync(lab, repository, null);
             Assert.Contains(nobody.Inventory.Warnings, warning => warning.Contains("VCluster:VolumesDirectory", StringComparison.Ordinal));
-            Assert.EndsWith("source files backs it up by itself", Assert.Single(nobody.Inventory.MissingClaims!, one => one.Claim == _claim).Why, StringComparison.Ordinal);
+            Assert.Equal("files", Assert.Single(nobody.Inventory.MissingClaims!, one => one.Claim == _claim).BackedUpBy);
             // The proof says so too, whatever is equal in it.
             Assert.Contains($"the data of claim {Namespace}/{_claim} (VCluster:VolumesDirectory", VClusterStructureCheck.Unread(nobody.Inventory), StringComparison.Ordinal);
 

@@ -59,7 +59,7 @@ public sealed class ClusterReadingTests : IAsyncDisposable
             FormatVersion = 1, Cluster = "c", HostNamespace = "n", KubernetesVersion = "v1", Warnings = [],
             Kinds = [new KindCount("secrets", "v1", "Secret", true, 0, 0, null, "secrets is forbidden"), new KindCount("events", "v1", "Event", true, 0, 0, "tells what happened", null)],
             UnreadGroups = new Dictionary<string, string> { ["metrics.k8s.io/v1"] = "away" },
-            MissingClaims = [new MissingClaim("shop", "db", "it is bound to no volume")],
+            MissingClaims = [new MissingClaim("shop", "db", "it is bound to no volume"), new MissingClaim("shop", "files", "it is on another node") { BackedUpBy = "uploads" }],
             UnreadableItems = new Dictionary<string, long> { ["shop/files"] = 2 },
             UnreadHostKinds = new Dictionary<string, string> { ["persistentvolumes"] = "forbidden" },
         });
