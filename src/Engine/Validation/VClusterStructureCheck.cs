@@ -12,6 +12,13 @@ namespace Hexabase.DrConsole.Engine.Validation;
 /// </summary>
 internal sealed class VClusterStructureCheck(ProofWork work)
 {
+    /// <summary>
+    /// What a virtual cluster is made of on its host, Helm's release and its keys among it. Of what else may stand beside it there,
+    /// as custom resources and the host's volumes, a user who may only enter the namespace need not see anything.
+    /// </summary>
+    private static readonly HashSet<string> s_madeOf =
+        ["configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services", "deployments.apps", "statefulsets.apps", "rolebindings.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io"];
+
     private const int NamedUnread = 10;
 
     public async Task<StepOutcome> RunAsync(CancellationToken cancellationToken)
@@ -51,7 +58,7 @@ internal sealed class VClusterStructureCheck(ProofWork work)
             .. (inventory.UnreadGroups ?? new Dictionary<string, string>()).Select(group => $"API group {group.Key} ({group.Value})"),
             .. (inventory.MissingClaims ?? []).Where(claim => claim.BackedUpBy is null).Select(claim => $"the data of claim {claim.Namespace}/{claim.Claim} ({claim.Why})"),
             .. (inventory.UnreadableItems ?? new Dictionary<string, long>()).Select(claim => $"{Counted.Of(claim.Value, "item")} of claim {claim.Key}"),
-            .. (inventory.UnreadHostKinds ?? new Dictionary<string, string>()).Select(kind => $"{kind.Key} of the host ({kind.Value})"),
+            .. (inventory.UnreadHostKinds ?? new Dictionary<string, string>()).Where(kind => s_madeOf.Contains(kind.Key)).Select(kind => $"{kind.Key} of the host ({kind.Value})"),
         ];
         return names.Count == 0 ? null : string.Join("; ", names.Take(NamedUnread)) + (names.Count > NamedUnread ? $" and {names.Count - NamedUnread} more" : "");
     }

@@ -61,14 +61,14 @@ public sealed class ClusterReadingTests : IAsyncDisposable
             UnreadGroups = new Dictionary<string, string> { ["metrics.k8s.io/v1"] = "away" },
             MissingClaims = [new MissingClaim("shop", "db", "it is bound to no volume"), new MissingClaim("shop", "files", "it is on another node") { BackedUpBy = "uploads" }],
             UnreadableItems = new Dictionary<string, long> { ["shop/files"] = 2 },
-            UnreadHostKinds = new Dictionary<string, string> { ["persistentvolumes"] = "forbidden" },
+            UnreadHostKinds = new Dictionary<string, string> { ["persistentvolumes"] = "forbidden", ["secrets"] = "forbidden" },
         });
 
         var found = VClusterProver.Whole(passed, unread);
 
         Assert.Equal((ValidationStepStatus.NotRun, true), (found.Status, found.NotProvable));
         Assert.Contains("secrets (secrets is forbidden); API group metrics.k8s.io/v1 (away)", found.Reason, StringComparison.Ordinal);
-        Assert.Contains("the data of claim shop/db (it is bound to no volume); 2 items of claim shop/files; persistentvolumes of the host (forbidden)", found.Reason, StringComparison.Ordinal);
+        Assert.Contains("the data of claim shop/db (it is bound to no volume); 2 items of claim shop/files; secrets of the host (forbidden)", found.Reason, StringComparison.Ordinal);
         Assert.Contains("all is equal", found.Reason, StringComparison.Ordinal);
         var failed = StepOutcome.Failed("differs", []);
         Assert.Equal(failed, VClusterProver.Whole(failed, unread));
