@@ -82,8 +82,8 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
                 .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
             if (isNew is not null)
             {
-                // One that only grows was told of when it opened.
-                if (isNew is true)
+                // One that only grows was told of when it opened; where receiving begins nobody has to act.
+                if (isNew is true && !gap.IsBeginning)
                 {
                     await NotificationOutbox.WriteAsync(transaction, new Notice(
                         NotificationEvent.WalGapFound, NotificationSeverity.Critical, lease.Source, $"/sources/{Uri.EscapeDataString(lease.Source)}",

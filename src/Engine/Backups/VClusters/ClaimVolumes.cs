@@ -25,7 +25,7 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
     /// <summary>Stores what can be read, and names what cannot.</summary>
     /// <param name="repository">Where the last restore point is.</param>
     /// <param name="last">What unchanged files are taken over from; null to read all.</param>
-    /// <exception cref="EngineException"><c>volume-emptied</c>: a claim has lost nearly all of its files since the last restore point.</exception>
+    /// <exception cref="EngineException"><c>volume-emptied</c>: a claim has lost all of its files since the last restore point.</exception>
     public async Task<Capture> StoreAsync(
         BackupRepository repository, Manifest? last, BackupSession session, IProgress<TransferProgress>? progress, Action<string, string>? log, List<string> warnings,
         CancellationToken cancellationToken)
@@ -45,8 +45,10 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
             var (volume, path, problem) = await FindAsync(claim, cancellationToken).ConfigureAwait(false);
             if (path is null)
             {
-                missing.Add(MissingOf(ns, name, claim, problem));
-                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}{(missing[^1].BackedUpBy is { } source ? $"; source {source} backs it up by itself" : "")}");
+                var lacks = MissingOf(ns, name, claim, problem);
+                warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}{(lacks.BackedUpBy is { } source ? $"; source {source} backs it up by itself" : "")}");
+                // One that waits for its volume has no data yet.
+                missing.AddRange(BoundVolume.NameIn(claim) is null ? [] : [lacks]);
                 continue;
             }
 
@@ -60,7 +62,11 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
                 OneFileSystem = true,
             }, progress, cancellationToken).ConfigureAwait(false);
             warnings.AddRange(tree.Warnings.Select(warning => $"claim {ns}/{name}: {warning}"));
-            RequireNotEmptied(captured, tree, last);
+            if (before.Contains(captured))
+            {
+                LookForLoss(captured, tree, last, warnings);
+            }
+
             if (tree.Unreadable > 0)
             {
                 unreadable[$"{ns}/{name}"] = tree.Unreadable;
@@ -76,16 +82,22 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
     private MissingClaim MissingOf(string ns, string name, JsonObject claim, string why) =>
         new(ns, name, why) { BackedUpBy = sources?.GetValueOrDefault(claim["metadata"]!["name"]!.GetValue<string>()) };
 
-    /// <summary>As of a volume by itself: an unmounted disk, or a disaster, must not push out the restore points that have the files.</summary>
-    private void RequireNotEmptied(CapturedVolume captured, StoredArtifact tree, Manifest? last)
+    /// <summary>
+    /// As of a volume by itself, an unmounted disk must not push out the restore points that have the files. A tenant who clears a cache
+    /// must not keep the whole cluster from being backed up: that is a warning.
+    /// </summary>
+    private void LookForLoss(CapturedVolume captured, StoredArtifact tree, Manifest? last, List<string> warnings)
     {
         var before = last?.Artifacts.FirstOrDefault(one => one.Name == captured.Artifact && one.Type == StoredArtifact.TreeType)?.Counts?.Files;
-        if (!settings.MayBeEmptied && VolumePreflight.IsEmptied(before, tree.Counts?.Files))
+        var now = tree.Counts?.Files;
+        if (settings.MayBeEmptied || !VolumePreflight.IsEmptied(before, now))
         {
-            throw new EngineException("volume-emptied", ErrorKind.Conflict,
-                string.Create(CultureInfo.InvariantCulture, $"the volume of claim {captured.Namespace}/{captured.Claim} at {captured.Path} has {tree.Counts!.Files} files, and had {before} at the last backup"),
-                "look whether it is mounted and who deleted them; where it is meant to be empty, set VCluster:MayBeEmptied for this source. No restore point was made.");
+            return;
         }
+
+        var lost = string.Create(CultureInfo.InvariantCulture, $"the volume of claim {captured.Namespace}/{captured.Claim} at {captured.Path} has {now} files, and had {before} at the last backup");
+        warnings.Add(now > 0 ? lost : throw new EngineException("volume-emptied", ErrorKind.Conflict, lost,
+            "look whether it is mounted and who deleted them; where it is meant to be empty, set VCluster:MayBeEmptied for this source. No restore point was made."));
     }
 
     private async Task<List<(string Namespace, string Name, JsonObject Claim)>> ListAsync(List<string> warnings, CancellationToken cancellationToken)

@@ -31,7 +31,7 @@ internal static class EmptiedCheck
         capture.Kinds.Where(kind => kind.Problem is null).ToDictionary(kind => kind.Resource.Name, kind => kind.Objects.Count(IsTenants)), StringComparer.Ordinal);
 
     /// <summary>
-    /// The same with the kinds that earlier restore points had and the server no longer knows, which have none. Those of a group that
+    /// The same with the kinds that the last restore point had and the server no longer knows, which have none. Those of a group that
     /// does not answer are not among them: nothing is known of them.
     /// </summary>
     /// <param name="before">As <see cref="Of"/> takes it.</param>
@@ -40,7 +40,8 @@ internal static class EmptiedCheck
     {
         var counted = Count(capture);
         var away = capture.Catalogue.Problems.Keys.Select(KubeObjectKey.GroupOf).ToHashSet(StringComparer.Ordinal);
-        foreach (var name in Known(before).Keys.Where(name => capture.Kinds.All(kind => kind.Resource.Name != name) && !away.Contains(GroupOf(name))))
+        // The newest that counted says which kinds there were: what is older names such as were removed on purpose long ago.
+        foreach (var name in Known(before.Where(facts => facts is { } some && some.TryGetProperty(Fact, out _)).Take(1)).Keys.Where(name => capture.Kinds.All(kind => kind.Resource.Name != name) && !away.Contains(GroupOf(name))))
         {
             counted[name] = 0;
         }

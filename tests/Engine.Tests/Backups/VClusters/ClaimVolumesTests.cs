@@ -123,12 +123,34 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
             await CaptureAsync(lab, repository, cluster.VolumesDirectory);
             Directory.Delete(Path.Combine(directory, "files"), recursive: true);
+            await File.WriteAllTextAsync(Path.Combine(directory, "left"), "", Ct);
+            Assert.Contains((await CaptureAsync(lab, repository, cluster.VolumesDirectory)).Inventory.Warnings, warning => warning.Contains("files, and had 1", StringComparison.Ordinal));
+
+            // The disk is not mounted.
+            Directory.CreateDirectory(Path.Combine(directory, "files"));
+            for (var at = 0; at < 1000; at++)
+            {
+                await File.WriteAllTextAsync(Path.Combine(directory, "files", $"many-{at}"), "", Ct);
+            }
+
+            await CaptureAsync(lab, repository, cluster.VolumesDirectory);
+            foreach (var entry in new DirectoryInfo(directory).EnumerateFileSystemInfos())
+            {
+                if (entry is DirectoryInfo folder)
+                {
+                    folder.Delete(recursive: true);
+                }
+                else
+                {
+                    entry.Delete();
+                }
+            }
 
             var fault = await Assert.ThrowsAsync<EngineException>(() => CaptureAsync(lab, repository, cluster.VolumesDirectory));
 
             Assert.Equal("volume-emptied", fault.Code);
             Assert.Contains($"claim {Namespace}/{_claim}", fault.Message, StringComparison.Ordinal);
-            Assert.Single((await repository.ListAsync(Ct)).Points);
+            Assert.Equal(3, (await repository.ListAsync(Ct)).Points.Count);
             Assert.Single((await CaptureAsync(lab, repository, cluster.VolumesDirectory, mayBeEmptied: true)).Inventory.Volumes!);
         }
         finally

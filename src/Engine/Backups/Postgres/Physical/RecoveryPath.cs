@@ -36,6 +36,9 @@ internal sealed record RecoveryPath(uint Timeline, ulong From, ulong Until, ulon
     public IEnumerable<string> Notes =>
         [$"WAL: timeline {Timeline}, from {new Lsn(From)} to about {new Lsn(Enough)} of {new Lsn(Until)}", .. Note is { } note ? [note] : Array.Empty<string>()];
 
+    /// <summary>The same for a plan that is confirmed by its hash: without what grows while WAL comes in.</summary>
+    public IEnumerable<string> SteadyNotes => [$"WAL: timeline {Timeline}, from {new Lsn(From)} on", .. Note is { } note ? [note] : Array.Empty<string>()];
+
     /// <summary>Finds the path.</summary>
     /// <exception cref="EngineException">
     /// <c>recovery-out-of-reach</c>, naming the window; <c>wal-missing</c> where no WAL is stored that continues the base backup.

@@ -152,10 +152,10 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
         }
         else
         {
-            var gap = new WalGap(state.SystemIdentifier, from.Timeline, new Lsn(from.Lsn), to, reason);
+            var gap = new WalGap(state.SystemIdentifier, from.Timeline, new Lsn(from.Lsn), to, reason) { IsBeginning = known.SystemIdentifier is null };
             await fence.RequireAsync(ct);
             await journal.RecordGapAsync(gap, ct);
-            Note($"WAL from {gap.FromLsn} to {gap.ToLsn} is lost: {gap.Reason}");
+            Note($"WAL from {gap.FromLsn} to {gap.ToLsn} {(gap.IsBeginning ? "was never received" : "is lost")}: {gap.Reason}");
         }
 
         return new WalPoint(line[^1].Timeline, to.Value);

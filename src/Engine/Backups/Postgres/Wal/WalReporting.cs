@@ -54,7 +54,11 @@ public sealed record WalReport(
 /// <param name="FromLsn">Its first byte.</param>
 /// <param name="ToLsn">The byte after its last; the same where another cluster took the place.</param>
 /// <param name="Reason">How it came about.</param>
-public sealed record WalGap(ulong SystemIdentifier, uint Timeline, Lsn FromLsn, Lsn ToLsn, string Reason);
+public sealed record WalGap(ulong SystemIdentifier, uint Timeline, Lsn FromLsn, Lsn ToLsn, string Reason)
+{
+    /// <summary>True where receiving begins for the first time: nothing was lost, only the next base backup is the first that WAL continues.</summary>
+    public bool IsBeginning { get; init; }
+}
 
 /// <summary>What was known of a source's WAL before this session.</summary>
 /// <param name="SystemIdentifier">The cluster; null where none was received from.</param>

@@ -52,7 +52,7 @@ internal sealed record LivingState(string Digest, IReadOnlyList<string> Differen
         ObjectChangeKind.OnlyFirst => s_comeAndGo.Contains(change.Key.Kind),
         ObjectChangeKind.OnlySecond => change.Second!.IsMadeAnew,
         // What a server makes itself is there before and after, and people edit it: rights, namespaces, the account "default".
-        _ => change.Second is { } now && IsWrittenAnew(now),
+        _ => change.Second is { } now && (IsWrittenAnew(now) || IsOfOutside(now)),
     };
 
     /// <summary>True for what its controller writes as it likes: no person's edit of it would stay.</summary>

@@ -45,14 +45,16 @@ internal static class ObjectOwners
     }
 
     /// <summary>
-    /// The digest by which a changed object is known again later: without its owners, which follow, and without what autoscalers, binders
-    /// and the deployment controller write into it whatever people do.
+    /// The digest by which a changed object is known again later: without its owners, which follow, and without what controllers,
+    /// autoscalers, binders and injectors of certificates write into it whatever people do.
     /// </summary>
     /// <param name="found">As <see cref="ObjectBodies.AsFound"/> gives it.</param>
     public static string SteadyDigestOf(JsonObject found)
     {
         var steady = found.DeepClone().AsObject();
         steady["metadata"]?.AsObject().Remove("ownerReferences");
+        steady["metadata"]?.AsObject().Remove("finalizers");
+        WithoutBundles(steady);
         (steady["metadata"]?["annotations"] as JsonObject)?.Remove("deployment.kubernetes.io/revision");
         if (steady["metadata"]?["annotations"] is JsonObject { Count: 0 })
         {
@@ -69,5 +71,23 @@ internal static class ObjectOwners
         }
 
         return ObjectRestorePlan.DigestOf(steady);
+    }
+
+    private static void WithoutBundles(JsonNode? value)
+    {
+        if (value is JsonObject members)
+        {
+            members.Remove("caBundle");
+        }
+
+        foreach (var part in value switch
+        {
+            JsonObject some => some.Select(member => member.Value),
+            JsonArray some => some,
+            _ => [],
+        })
+        {
+            WithoutBundles(part);
+        }
     }
 }

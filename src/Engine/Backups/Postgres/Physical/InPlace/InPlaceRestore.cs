@@ -38,7 +38,7 @@ public sealed partial class InPlaceRestore(ProcessRegistry registry, TimeProvide
         };
         if (order.Target.IsPointInTime)
         {
-            notes.AddRange((await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken)).Notes);
+            notes.AddRange((await PhysicalRestore.FindPathAsync(order.Repository, order.RestorePoint, facts, order.Target, cancellationToken)).SteadyNotes);
         }
 
         if (SystemOf(order.Target.Path) is { } system && system != facts.SystemIdentifier)
