@@ -126,8 +126,8 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
             (tooLate, elsewhere) = (holds.PlaceAsync(late, "late", null, "anna", Ct), holds.PlaceAsync(other, "late", null, "anna", Ct));
             await Task.Delay(TimeSpan.FromMilliseconds(300), Ct);
             Assert.False(tooLate.IsCompleted || elsewhere.IsCompleted, "a hold does not come between the last look and the delete");
-            await claim.RequireAsync(Ct);
-            await claim.EndAsync([ids[1], ids[2]]);
+            await claim.RequireAsync();
+            await claim.EndAsync([ids[1], ids[2]], isFaulted: false);
         }
 
         // The one was in no other tier and is gone; the other is held where it still is.
