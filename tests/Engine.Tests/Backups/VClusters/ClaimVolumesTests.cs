@@ -89,8 +89,10 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             var nobody = await CaptureAsync(lab, repository, null);
             Assert.Contains(nobody.Inventory.Warnings, warning => warning.Contains("VCluster:VolumesDirectory", StringComparison.Ordinal));
             Assert.Equal("files", Assert.Single(nobody.Inventory.MissingClaims!, one => one.Claim == _claim).BackedUpBy);
-            // The proof says so too, whatever is equal in it.
-            Assert.Contains($"the data of claim {Namespace}/{_claim} (VCluster:VolumesDirectory", VClusterStructureCheck.Unread(nobody.Inventory), StringComparison.Ordinal);
+            // What a source of its own backs up has its own proof; without one this proof lacks it, whatever is equal in it.
+            Assert.DoesNotContain(_claim, VClusterStructureCheck.Unread(nobody.Inventory) ?? "", StringComparison.Ordinal);
+            var alone = nobody.Inventory with { MissingClaims = [.. nobody.Inventory.MissingClaims!.Select(one => one with { BackedUpBy = null })] };
+            Assert.Contains($"the data of claim {Namespace}/{_claim} (VCluster:VolumesDirectory", VClusterStructureCheck.Unread(alone), StringComparison.Ordinal);
 
             async Task<string> WarningAsync(string root)
             {
