@@ -33,6 +33,9 @@ public sealed class TierRepositories : IDisposable
         _identities = new TierIdentities(estate, (tier, workspace) => StoresOf(tier).Open(workspace, triesAgain: false), time);
     }
 
+    /// <summary>What a guess at the passphrase of a repository costs that is made here: tests make and open hundreds.</summary>
+    internal KeyDerivation KeyDerivation { get; init; } = KeyDerivation.Default;
+
     /// <summary>All tiers in the order of the configuration; the first is written first.</summary>
     public IReadOnlyList<StorageTier> Tiers => _estate.Tiers;
 
@@ -130,7 +133,7 @@ public sealed class TierRepositories : IDisposable
         }
 
         using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
-        return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, cancellationToken: cancellationToken);
+        return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, new RepositoryOptions { KeyDerivation = KeyDerivation }, cancellationToken);
     }
 
     /// <summary>Makes the default hot tier's key at the first start; a tier that the configuration declares brings its own.</summary>

@@ -12,6 +12,7 @@ using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab.Postgres;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -44,7 +45,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             },
         };
         Estate = change?.Invoke(Estate, _folder) ?? Estate;
-        Tiers = new TierRepositories(Estate, TimeProvider.System);
+        Tiers = new TierRepositories(Estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);
         Sources = new SourceCatalog(catalog.Pool, Estate);

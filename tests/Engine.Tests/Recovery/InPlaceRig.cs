@@ -21,6 +21,7 @@ using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Engine.Validation;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -54,7 +55,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         {
             RestoreApprovals = approvals,
         };
-        Tiers = new TierRepositories(Estate, time);
+        Tiers = new TierRepositories(Estate, time) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);
         var access = new RestorePointAccess(Points, Tiers);

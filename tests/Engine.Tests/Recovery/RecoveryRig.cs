@@ -22,6 +22,7 @@ using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Backups;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Engine.Validation;
 using Microsoft.Extensions.Configuration;
@@ -89,7 +90,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
                 },
             ],
             []);
-        Tiers = new TierRepositories(Estate, TimeProvider.System);
+        Tiers = new TierRepositories(Estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         Runs = new RunStore(_catalog.Pool);
         Points = new RestorePointCatalog(_catalog.Pool);
         Access = new RestorePointAccess(Points, Tiers);

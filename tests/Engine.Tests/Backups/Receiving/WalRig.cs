@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -75,7 +76,7 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
                 },
             ],
             []);
-        rig.Tiers = new TierRepositories(rig.Estate, TimeProvider.System);
+        rig.Tiers = new TierRepositories(rig.Estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         await rig.ExecuteAsync("CREATE TABLE heartbeat (id bigint PRIMARY KEY, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), filler text); ALTER TABLE heartbeat ALTER filler SET STORAGE EXTERNAL");
         return rig;
     }

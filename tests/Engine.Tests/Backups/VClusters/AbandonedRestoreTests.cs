@@ -146,7 +146,7 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
     private VClusterRestoreDriver Driver()
     {
         var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
-        _tiers = new TierRepositories(estate, TimeProvider.System);
+        _tiers = new TierRepositories(estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         var points = new RestorePointCatalog(catalog.Pool);
         var volumes = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), estate, DataFolder.Open(_folder.Combine("data")), TimeProvider.System);
         return new VClusterRestoreDriver(new ObjectRestoreCatalog(catalog.Pool), points, new RestorePointAccess(points, _tiers), new ClaimDataRestore(volumes), TimeProvider.System);

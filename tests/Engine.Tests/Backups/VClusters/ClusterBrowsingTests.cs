@@ -83,7 +83,7 @@ public sealed class ClusterBrowsingTests(KubernetesLab kubernetes, CatalogServer
         Assert.Contains($"(hidden, {Convert.FromBase64String(value).Length} bytes)", masked, StringComparison.Ordinal);
 
         var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
-        using var tiers = new TierRepositories(estate, TimeProvider.System);
+        using var tiers = new TierRepositories(estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         var points = new RestorePointCatalog(catalog.Pool);
         var browsing = new ClusterBrowsing(points, new RestorePointAccess(points, tiers), estate, catalog.Pool, TimeProvider.System);
         var actor = "admin-" + Guid.NewGuid().ToString("N");

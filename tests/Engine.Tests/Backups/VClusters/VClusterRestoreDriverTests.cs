@@ -160,7 +160,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
     private (ObjectRestoreCatalog Notes, VClusterRestoreDriver Driver) Driver()
     {
         var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
-        _tiers = new TierRepositories(estate, TimeProvider.System);
+        _tiers = new TierRepositories(estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         var (points, notes) = (new RestorePointCatalog(catalog.Pool), new ObjectRestoreCatalog(catalog.Pool));
         var volumes = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), estate, DataFolder.Open(_folder.Combine("data")), TimeProvider.System);
         return (notes, new VClusterRestoreDriver(notes, points, new RestorePointAccess(points, _tiers), new ClaimDataRestore(volumes), TimeProvider.System));

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Engine.Validation;
 
@@ -28,7 +29,7 @@ internal sealed class VolumeRig : IAsyncDisposable
         Directory.CreateDirectory(Volume);
         Name = $"uploads-{Guid.NewGuid():n}";
         Estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null)], [], []);
-        Tiers = new TierRepositories(Estate, TimeProvider.System);
+        Tiers = new TierRepositories(Estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         Ledger = new FreezeLedger(_folder.Combine("freezes"), _folder.Registry);
         SnapshotLedger = Snapshots(_folder.Registry);
         Settings = new VolumeSettings(Volume);
