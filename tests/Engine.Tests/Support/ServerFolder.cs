@@ -46,11 +46,23 @@ public sealed class ServerFolder : IAsyncDisposable
     {
         foreach (var path in Directory.EnumerateDirectories("/tmp", Prefix + "*"))
         {
-            // A test's own list, and those of the consoles that tests started.
-            var records = new[] { "process-records", "processes" }
-                .SelectMany(name => Directory.EnumerateDirectories(path, name, SearchOption.AllDirectories))
-                .SelectMany(folder => new ProcessRegistry(folder).List())
-                .ToList();
+            List<ProcessRecord> records;
+            try
+            {
+                // A test's own list, and those of the consoles that tests started.
+                records =
+                [
+                    .. new[] { "process-records", "processes" }
+                        .SelectMany(name => Directory.EnumerateDirectories(path, name, SearchOption.AllDirectories))
+                        .SelectMany(folder => new ProcessRegistry(folder).List()),
+                ];
+            }
+            catch (DirectoryNotFoundException)
+            {
+                // A test beside this one has ended and removed its folder.
+                continue;
+            }
+
             if (records.Count > 0 && !records.Any(ProcessRegistry.IsHeld))
             {
                 await EndAsync(records);
