@@ -55,10 +55,10 @@ public abstract class SlotChart : ComponentBase
                 Move(1, 0);
                 break;
             case "Home":
-                MoveToEnd(1);
+                MoveToEnd(isLast: false);
                 break;
             case "End":
-                MoveToEnd(-1);
+                MoveToEnd(isLast: true);
                 break;
             case "Enter":
                 Open();
@@ -101,21 +101,13 @@ public abstract class SlotChart : ComponentBase
         _active = from;
     }
 
-    /// <summary>To the first slot of the line, seen in that direction.</summary>
-    private void MoveToEnd(int right)
+    /// <summary>To the first slot of the line, or to its last.</summary>
+    private void MoveToEnd(bool isLast)
     {
-        if ((_active ?? Newest()) is not { } here)
+        if ((_active ?? Newest()) is { } here)
         {
-            return;
-        }
-
-        for (var place = right > 0 ? 0 : Lines[here.Line].Count - 1; place >= 0 && place < Lines[here.Line].Count; place += right)
-        {
-            if (Lines[here.Line][place] is not null)
-            {
-                _active = (here.Line, place);
-                return;
-            }
+            var places = Enumerable.Range(0, Lines[here.Line].Count).Where(place => Lines[here.Line][place] is not null);
+            _active = (here.Line, isLast ? places.Last() : places.First());
         }
     }
 

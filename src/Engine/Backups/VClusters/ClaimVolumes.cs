@@ -48,7 +48,11 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
                 var lacks = MissingOf(ns, name, claim, problem);
                 warnings.Add($"the data of claim {ns}/{name} is not in this restore point: {problem}{(lacks.BackedUpBy is { } source ? $"; source {source} backs it up by itself" : "")}");
                 // One that waits for its volume has no data yet.
-                missing.AddRange(BoundVolume.NameIn(claim) is null ? [] : [lacks]);
+                if (BoundVolume.NameIn(claim) is not null)
+                {
+                    missing.Add(lacks);
+                }
+
                 continue;
             }
 
@@ -96,8 +100,13 @@ internal sealed class ClaimVolumes(VClusterAccess access, VClusterSettings setti
         }
 
         var lost = string.Create(CultureInfo.InvariantCulture, $"the volume of claim {captured.Namespace}/{captured.Claim} at {captured.Path} has {now} files, and had {before} at the last backup");
-        warnings.Add(now > 0 ? lost : throw new EngineException("volume-emptied", ErrorKind.Conflict, lost,
-            "look whether it is mounted and who deleted them; where it is meant to be empty, set VCluster:MayBeEmptied for this source. No restore point was made."));
+        if (now == 0)
+        {
+            throw new EngineException("volume-emptied", ErrorKind.Conflict, lost,
+                "look whether it is mounted and who deleted them; where it is meant to be empty, set VCluster:MayBeEmptied for this source. No restore point was made.");
+        }
+
+        warnings.Add(lost);
     }
 
     private async Task<List<(string Namespace, string Name, JsonObject Claim)>> ListAsync(List<string> warnings, CancellationToken cancellationToken)
