@@ -126,6 +126,10 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     /// <summary>SQL that is true where retention of the source <c>p.source</c> is frozen: corruption of it is suspected or confirmed.</summary>
     internal const string Frozen = "EXISTS (SELECT 1 FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND p.source = ANY (i.sources))";
 
+    /// <summary>SQL of what the newest validation of the point <c>p</c> says that could run: <c>passed</c>. One that could not says nothing of it.</summary>
+    internal const string Verdict =
+        "SELECT v.passed FROM validation v WHERE v.restore_point = p.id AND NOT v.not_provable ORDER BY v.validated_at DESC, v.id DESC LIMIT 1";
+
     /// <summary>SQL that is true where the point <c>p</c> is on hold.</summary>
     internal const string Held = $"EXISTS (SELECT 1 FROM hold h WHERE h.restore_point = p.id AND {HoldCatalog.Standing})";
 
@@ -149,7 +153,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed, false),
               p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at
             FROM restore_point p
-            LEFT JOIN LATERAL (SELECT v.passed FROM validation v WHERE v.restore_point = p.id AND NOT v.not_provable ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
+            LEFT JOIN LATERAL ({Verdict}) last ON true
             WHERE p.source = ANY ($1) AND p.expired_at IS NULL
             """, (object)sources).ListAsync(MapRetained, cancellationToken);
         return rows.ToLookup(row => row.Source, row => row.Point);

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Catalog;
@@ -15,7 +16,7 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
         var names = estate.Sources.Select(source => source.Name).ToArray();
         var wanted = estate.Sources.Select(source => estate.ClassOf(source).MinimumTiers).ToArray();
         var rows = await catalog.Command(
-            """
+            $"""
             SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text, wal.lag, wal.measured_at,
               drill.drilled_at, drill.seconds, newest.facts::text
             FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
@@ -46,8 +47,8 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
               SELECT t.lag_seconds AS lag, t.seen_at AS measured_at FROM wal_receiver r JOIN wal_tier t ON t.source = r.source
               JOIN LATERAL (
                 SELECT (p.properties->>'startLsn')::pg_lsn AS start FROM restore_point p
-                LEFT JOIN LATERAL (SELECT v.passed OR v.not_provable AS stands FROM validation v WHERE v.restore_point = p.id ORDER BY v.validated_at DESC, v.id DESC LIMIT 1) last ON true
-                WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier AND coalesce(last.stands, true)
+                LEFT JOIN LATERAL ({RestorePointCatalog.Verdict}) last ON true
+                WHERE p.source = s.name AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = r.system_identifier AND coalesce(last.passed, true)
                   AND EXISTS (SELECT 1 FROM restore_point_tier held WHERE held.restore_point = p.id AND held.state IN ('stored', 'verified'))
                 ORDER BY p.created_at DESC LIMIT 1) basis ON true
               WHERE r.source = s.name AND t.lag_seconds IS NOT NULL
@@ -65,7 +66,7 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 WHERE coalesce(step.part, c.source) = s.name AND c.outcome = 'completed' AND step.state = 'done' AND (NOT c.is_drill OR jsonb_array_length(d.cleanup->'left') = 0)
                   -- Where a person left a step out, or did it, nothing says how long the plan takes.
                   AND (c.is_drill OR NOT EXISTS (SELECT FROM recovery_step o WHERE o.run_id = c.run_id AND o.reason IS NOT NULL))
-                GROUP BY c.run_id HAVING bool_or(step.action IN ('restore_from_backup', 'restore_in_place'))) measured
+                GROUP BY c.run_id HAVING bool_or(step.action IN {RestoringActions.Sql})) measured
               ORDER BY drilled_at DESC LIMIT 1) drill ON true
             """, names, wanted, RecentValidations).ListAsync(
                 row => (Name: row.GetString(0), Facts: new SourceFacts(

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Runs;
@@ -13,9 +14,6 @@ internal static class SourceClaims
     /// <summary>True of a step <c>s</c> that changes its source: to look whether services answer, and to lead clients elsewhere, does not.</summary>
     internal const string Changes = "s.action NOT IN ('check_services', 'switch_traffic')";
 
-    /// <summary>True of an action that puts a restore point in the place of what is there.</summary>
-    internal static bool IsRestore(string action) => action is Recovery.Actions.RestoreFromBackup.ActionName or Recovery.Actions.RestoreInPlace.ActionName;
-
     private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
 
     private const string Recoveries =
@@ -25,7 +23,7 @@ internal static class SourceClaims
           AND (EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.attempt > 0 AND {Changes})
             -- One that restores is at work from when it went through its gate: what begins before its first step would be in its way.
             OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id AND g.step IS NULL ORDER BY g.id DESC LIMIT 1) = 'used'
-              AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.action IN ('restore_from_backup', 'restore_in_place'))
+              AND EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.action IN {RestoringActions.Sql})
               -- One that waits has begun with nothing, and looks again when it goes on.
               AND r.state <> 'waiting'))
         ORDER BY r.id LIMIT 1

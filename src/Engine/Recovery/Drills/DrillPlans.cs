@@ -137,7 +137,7 @@ public sealed class DrillPlans(
     /// <summary>Whatever came of it, nothing would be shown; of several sources, of one of them.</summary>
     private static void RequireRestore(RecoveryPlan plan)
     {
-        var restored = plan.Steps.Where(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, NotExercised: null }).ToList();
+        var restored = plan.Steps.Where(step => RestoringActions.Contains(step.Action) && step.NotExercised is null).ToList();
         if (PlacesOf(plan).FirstOrDefault(one => !restored.Any(step => plan.Several is null || step.Part == one.Source)).Source is { } idle)
         {
             throw ShowsNothing(plan.Template, idle);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
@@ -49,11 +50,11 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
     private const int MostAttempts = 5;
 
     private const string Columns =
-        """
+        $"""
         d.run_id, r.state, r.requested_by, r.created_at, r.ended_at, d.configuration_hash, d.places, d.cleanup::text,
         (SELECT extract(epoch FROM max(s.ended_at) - min(s.started_at))::double precision FROM recovery_step s WHERE s.run_id = d.run_id AND s.state = 'done'),
         coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = d.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message'),
-        EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = d.run_id AND s.state = 'done' AND s.action IN ('restore_from_backup', 'restore_in_place'))
+        EXISTS (SELECT 1 FROM recovery_step s WHERE s.run_id = d.run_id AND s.state = 'done' AND s.action IN {RestoringActions.Sql})
         """;
 
     /// <summary>Newest first; the filters that are null do not filter.</summary>

@@ -64,7 +64,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
 
     private static MeasuredLoss? OfSource(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
-        var restore = steps.LastOrDefault(step => step is { Action: RestoreFromBackup.ActionName or RestoreInPlace.ActionName, State: StepState.Acted or StepState.Done });
+        var restore = steps.LastOrDefault(step => RestoringActions.Contains(step.Action) && step.State is StepState.Acted or StepState.Done);
         if (restore is null)
         {
             return null;

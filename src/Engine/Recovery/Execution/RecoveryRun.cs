@@ -271,7 +271,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
     /// <summary>Why a recovery does not end the incident that it answered; null where it does.</summary>
     private static string? WhyItStays(Incident incident, RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
-        var leftOut = steps.Where(step => SourceClaims.IsRestore(step.Action) && step.State != StepState.Done).Select(step => step.Name).ToList();
+        var leftOut = steps.Where(step => RestoringActions.Contains(step.Action) && step.State != StepState.Done).Select(step => step.Name).ToList();
         var others = incident.Sources.Except(plan.Sources).ToList();
         return others.Count > 0 ? $"it is about {string.Join(", ", others)} too, which this did not recover"
             : leftOut.Count > 0 ? $"{string.Join(", ", leftOut)} was left out"

@@ -116,7 +116,7 @@ public sealed record PlanTemplate(
 
     /// <summary>Whether anything is put back by it; else it only asks, or leads clients.</summary>
     [JsonIgnore]
-    public bool Restores => Covers != PlanCover.Source || Steps.Any(step => step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName);
+    public bool Restores => Covers != PlanCover.Source || Steps.Any(step => RestoringActions.Contains(step.Action));
 
     /// <summary>Its gate as it holds in an estate.</summary>
     public PlanGate GateIn(ProtectedEstate estate) => Gate.In(estate, Restores || Steps.Any(step => step.Action == IsolateCorruptedData.ActionName));

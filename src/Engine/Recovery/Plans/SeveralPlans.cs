@@ -251,7 +251,7 @@ public sealed class SeveralPlans(ProtectedEstate estate, PlanMaker maker, SetCat
             throw PlanMistakes.SideBySide(template.Name, same.Select(step => step.Action), same.Key.Part!);
         }
 
-        return parts.FirstOrDefault(part => !steps.Any(step => step.Part == part.Source && step.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName)) is { } forgotten
+        return parts.FirstOrDefault(part => !steps.Any(step => step.Part == part.Source && RestoringActions.Contains(step.Action))) is { } forgotten
             ? throw new EngineException("plan-invalid", ErrorKind.Input, $"plan {template.Name} has no step that restores {forgotten.Source}, a {forgotten.Kind}", "save a version that has one, or leave it out")
             : steps;
     }

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -80,7 +81,7 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
 
     /// <summary>The newest drill or recovery of a plan for a source that was neither cancelled nor is under way.</summary>
     public Task<ReadinessProof?> LastAsync(string plan, string source, CancellationToken cancellationToken) => catalog.Command(
-        """
+        $"""
         SELECT c.run_id, c.is_drill, c.plan_version, d.configuration_hash, c.outcome, d.cleanup::text, coalesce(r.ended_at, clock_timestamp()), r.request::text,
           coalesce((SELECT s.name || ': ' || s.error FROM recovery_step s WHERE s.run_id = c.run_id AND s.error IS NOT NULL ORDER BY s.position LIMIT 1), r.error->>'message'),
           -- A drill gives a reason for what it does not do; in a recovery it is a person's.
@@ -89,7 +90,7 @@ public sealed class ReadinessCatalog(NpgsqlDataSource catalog, TimeProvider time
         WHERE c.plan = $1 AND c.source = $2 AND c.outcome IS NOT NULL AND c.outcome <> 'cancelled' AND r.state NOT IN ('queued', 'running', 'waiting')
           -- One that came to its end without restoring anything, as older builds allowed, shows nothing.
           AND NOT (c.is_drill AND c.outcome = 'completed' AND NOT EXISTS (
-            SELECT 1 FROM recovery_step s WHERE s.run_id = c.run_id AND s.state = 'done' AND s.action IN ('restore_from_backup', 'restore_in_place')))
+            SELECT 1 FROM recovery_step s WHERE s.run_id = c.run_id AND s.state = 'done' AND s.action IN {RestoringActions.Sql}))
         ORDER BY c.run_id DESC LIMIT 1
         """, plan, source).FirstAsync(MapProof, cancellationToken);
 

@@ -88,7 +88,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
     };
 
     private static IReadOnlyList<ReportedPhase> Phases(RecoveryStepRow row) =>
-        row.Action is RestoreFromBackup.ActionName or RestoreInPlace.ActionName && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
+        RestoringActions.Contains(row.Action) && row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind == JsonValueKind.Object
             ? [.. (data.Deserialize<RestoredCluster>(JsonSerializerOptions.Web)?.Phases ?? []).Select(phase => new ReportedPhase(phase.Name, phase.Seconds))]
             : [];
 
