@@ -161,7 +161,7 @@ public sealed partial class ApiConsole(PostgresLab lab, ConsoleSeed seed) : IAsy
         {
             _beside = await EngineSetup.StartAsync(
                 (IConfigurationRoot)new ConfigurationBuilder().AddJsonFile(Estate.Configuration).Build(), Estate.Data, mayBeGuest: true, TimeProvider.System, CancellationToken.None);
-            _engine = new ServiceCollection().AddLogging().AddEngine(_beside).AddJobClient(_beside.Connection).BuildServiceProvider();
+            _engine = new ServiceCollection().AddLastingLogging().AddEngine(_beside).AddJobClient(_beside.Connection).BuildServiceProvider();
         }
 
         return _engine.GetRequiredService<T>();

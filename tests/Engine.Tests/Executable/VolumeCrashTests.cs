@@ -26,7 +26,7 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         await using (var first = await ServeAsync(configuration))
         {
             (await RunAsync(configuration, "backup", Uploads, "--no-wait")).AssertDone();
-            await UntilAsync(() => File.Exists(mark));
+            await Eventually.UntilAsync(() => File.Exists(mark), mark, Ct);
             await first.KillAsync();
         }
 
@@ -42,8 +42,9 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         {
             await using var catalog = estate.OpenCatalog();
             Assert.Contains("volume.thawed", await ActionsAsync(catalog));
-            await UntilAsync(() => !File.Exists(left));
-            await UntilAsync(async () => (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0] is { State: RunState.Completed });
+            await Eventually.UntilAsync(() => !File.Exists(left), "the end of " + left, Ct);
+            await Eventually.UntilAsync(
+                async () => (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0] is { State: RunState.Completed }, () => "the backup", Ct);
             point = (await new RunStore(catalog).ListAsync(Uploads, RunKinds.Backup, null, 1, Ct))[0].RestorePoint!;
             Assert.False(File.Exists(mark));
             Assert.Equal(["volume.frozen", "volume.thawed"], (await ActionsAsync(catalog)).TakeLast(2));
@@ -55,18 +56,21 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
 
             var place = $"dir:{volume}?inPlace=true&verify=true";
             (await RunAsync(configuration, "restore", point, "--to", place, "--no-wait", "--confirm", await HashAsync(configuration, point, place))).AssertDone();
-            await UntilAsync(() => Directory.EnumerateDirectories(volume, ".drconsole-before-*").Any(folder => File.Exists(Path.Combine(folder, "journal"))));
+            await Eventually.UntilAsync(
+                () => Directory.EnumerateDirectories(volume, ".drconsole-before-*").Any(folder => File.Exists(Path.Combine(folder, "journal"))), "the journal", Ct);
             await second.KillAsync();
         }
 
         await using var third = await ServeAsync(configuration);
         await using var after = estate.OpenCatalog();
-        await UntilAsync(async () =>
-        {
-            var restore = (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0];
-            Assert.True(restore.IsOpen || restore.State == RunState.Completed, restore.ErrorJson);
-            return restore.State == RunState.Completed;
-        });
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                var restore = (await new RunStore(after).ListAsync(Uploads, RunKinds.Restore, null, 1, Ct))[0];
+                Assert.True(restore.IsOpen || restore.State == RunState.Completed, restore.ErrorJson);
+                return restore.State == RunState.Completed;
+            },
+            () => "the restore", Ct);
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal($"content {i}", File.ReadAllText(FileOf(volume, i))));
         Assert.False(Directory.Exists(Path.Combine(volume, ".drconsole-partial")));
         var undo = $"dir:{volume}?undo=true";
@@ -175,15 +179,5 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(FileOf(volume, number))!);
         File.WriteAllText(FileOf(volume, number), content);
-    }
-
-    private static Task UntilAsync(Func<bool> holds) => UntilAsync(() => Task.FromResult(holds()));
-
-    private static async Task UntilAsync(Func<Task<bool>> holds)
-    {
-        while (!await holds())
-        {
-            await Task.Delay(50, Ct);
-        }
     }
 }

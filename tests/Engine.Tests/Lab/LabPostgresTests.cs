@@ -105,12 +105,12 @@ public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(Cancel);
         var load = new WriteLoad(first.ApplicationConnection(), TimeProvider.System, NullLogger<WriteLoad>.Instance);
         var running = load.RunAsync(stop.Token);
-        await UntilAsync(() => load.Rounds > 0);
+        await Eventually.UntilAsync(() => load.Rounds > 0, "a round of the load", Cancel);
 
         await first.KillAsync(Cancel);
         var isNewAfterKill = await first.StartAsync(Cancel);
         var rounds = load.Rounds;
-        await UntilAsync(() => load.Rounds > rounds);
+        await Eventually.UntilAsync(() => load.Rounds > rounds, "another round of the load", Cancel);
         await stop.CancelAsync();
         await running;
         await first.StopAsync(Cancel);
@@ -179,14 +179,6 @@ public sealed class LabPostgresTests(PostgresLab lab) : IAsyncDisposable
             ])
             { Environment = new Dictionary<string, string> { ["PGPASSFILE"] = password.Path } },
             lab.Folder.Registry, Cancel);
-    }
-
-    private static async Task UntilAsync(Func<bool> condition)
-    {
-        while (!condition())
-        {
-            await Task.Delay(20, Cancel);
-        }
     }
 
     private static async Task<object?> ReadAsync(NpgsqlConnectionStringBuilder settings, string query)

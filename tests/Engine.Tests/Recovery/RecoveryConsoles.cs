@@ -72,9 +72,7 @@ internal sealed class RecoveryConsoles : IAsyncDisposable
     public void HandOver()
     {
         var services = new ServiceCollection();
-        // The job library keeps the first factory that it gets for the whole process: one that goes with this test would fail the next.
-        services.AddSingleton<ILoggerFactory>(NullLoggerFactory.Instance);
-        services.AddLogging();
+        services.AddLastingLogging();
         services.AddSingleton(Engine.Get<RunStore>());
         services.AddSingleton(Engine.Get<ProtectedEstate>());
         services.AddJobClient(_catalog.Connection);

@@ -301,11 +301,16 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     /// <summary>Asks for the plan, has it approved by another person, and carries it out.</summary>
     public async Task<Run> RecoverAsync(RecoveryPlan? plan = null)
     {
-        plan ??= await PlanAsync();
-        var run = await Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
-        Assert.Equal(RunState.Waiting, (await AdvanceAsync(run.Id)).State);
-        await ApproveAsync(run.Id, "paul");
-        return await AdvanceAsync(run.Id);
+        return await AdvanceAsync(await ApprovedAsync(plan ?? await PlanAsync()));
+    }
+
+    /// <summary>Asks for the plan, and has it approved by another person.</summary>
+    public async Task<RunId> ApprovedAsync(RecoveryPlan plan)
+    {
+        var run = (await Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+        Assert.Equal(RunState.Waiting, (await AdvanceAsync(run)).State);
+        await ApproveAsync(run, "paul");
+        return run;
     }
 
     public async Task<ApprovalGate> ApproveAsync(RunId run, string person)

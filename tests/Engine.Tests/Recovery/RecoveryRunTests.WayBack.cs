@@ -33,9 +33,7 @@ public sealed partial class RecoveryRunTests
         });
         using var wrapping = rig.Wrapping();
         await rig.DamageAsync();
-        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
-        await rig.AdvanceAsync(run);
-        await rig.ApproveAsync(run, "paul");
+        run = await rig.ApprovedAsync(plan);
         Assert.Equal(RunState.Running, (await rig.AdvanceAsync(run)).State);
         await rig.ExpireLeaseAsync(run);
 
@@ -59,9 +57,7 @@ public sealed partial class RecoveryRunTests
         await rig.DamageAsync();
         var damaged = rig.Digest();
         var plan = await rig.PlanAsync();
-        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
-        await rig.AdvanceAsync(run);
-        await rig.ApproveAsync(run, "paul");
+        run = await rig.ApprovedAsync(plan);
         Assert.Equal(RunState.Running, (await rig.AdvanceAsync(run)).State);
         Assert.False(Directory.Exists(rig.Server.DataFolder));
         await rig.Recoveries.CancelAsync(run, rollBack: false, "olga", "it may stay as it is", Ct);

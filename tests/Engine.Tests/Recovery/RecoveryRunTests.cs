@@ -240,9 +240,7 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         using var wrapping = rig.Wrapping();
         await rig.DamageAsync();
         var plan = await rig.PlanAsync();
-        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
-        await rig.AdvanceAsync(run);
-        await rig.ApproveAsync(run, "paul");
+        run = await rig.ApprovedAsync(plan);
 
         var advances = 0;
         for (var state = RunState.Running; state == RunState.Running && advances < 40; advances++)
@@ -273,9 +271,7 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         using var dying = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(inner, afterAct: () => died ? Task.CompletedTask : Die()));
         await rig.DamageAsync();
         var plan = await rig.PlanAsync();
-        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
-        await rig.AdvanceAsync(run);
-        await rig.ApproveAsync(run, "paul");
+        run = await rig.ApprovedAsync(plan);
         await rig.AdvanceAsync(run);
         Assert.False(Directory.Exists(rig.Server.DataFolder));
 
@@ -320,9 +316,7 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         await rig.DamageAsync();
         var damaged = rig.Digest();
         var plan = await rig.PlanAsync();
-        run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
-        await rig.AdvanceAsync(run);
-        await rig.ApproveAsync(run, "paul");
+        run = await rig.ApprovedAsync(plan);
 
         for (var (state, advances) = (RunState.Running, 0); state == RunState.Running && advances < 40; advances++)
         {

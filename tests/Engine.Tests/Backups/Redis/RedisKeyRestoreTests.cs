@@ -1,0 +1,226 @@
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Redis;
+using Hexabase.DrConsole.Engine.RedisProtocol;
+using Hexabase.DrConsole.Lab.Redis;
+using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
+
+namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
+
+/// <summary>Restores through a server: of single keys into a living one, and of all into one that is empty.</summary>
+[Collection("Redis servers")]
+public sealed class RedisKeyRestoreTests
+{
+    [Fact]
+    public async Task Restore_of_a_pattern_shows_what_differs_and_overwrites_only_what_was_chosen()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 30);
+        var backup = await rig.CaptureAsync(server.Backup);
+        var wanted = await DigestAsync(server);
+        await server.RunAsync(Ct, "DEL", "session:1", "session:2");
+        await server.RunAsync(Ct, "SET", "session:3", "spoilt");
+        await server.RunAsync(Ct, "SET", "text", "newer, and not asked for");
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "session:*")));
+        Assert.Equal("redis-keys-exist", refused.Code);
+        Assert.Contains("db0:session:3", refused.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("session:4", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(0, (await server.RunAsync(Ct, "EXISTS", "session:1")).Integer);
+
+        await rig.RestoreAsync(backup.BackupId, Target(server, "session:1"));
+        Assert.Equal((1, 0), ((await server.RunAsync(Ct, "EXISTS", "session:1")).Integer, (await server.RunAsync(Ct, "EXISTS", "session:2")).Integer));
+        Assert.InRange((await server.RunAsync(Ct, "TTL", "session:1")).Integer, 1, 86400);
+
+        await rig.RestoreAsync(backup.BackupId, Target(server, "session:*", replace: true));
+        Assert.NotEqual("spoilt", (await server.RunAsync(Ct, "GET", "session:3")).Text);
+        Assert.Equal("newer, and not asked for", (await server.RunAsync(Ct, "GET", "text")).Text);
+        Assert.NotEqual(wanted, await DigestAsync(server));
+        await rig.RestoreAsync(backup.BackupId, Target(server, "[t]ext", replace: true));
+        Assert.Equal(wanted, await DigestAsync(server));
+
+        var none = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "nobody:*")));
+        Assert.Equal("redis-keys-missing", none.Code);
+    }
+
+    [Fact]
+    public async Task Restore_with_replace_is_refused_where_other_keys_differ_than_the_plan_showed()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 10);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "session:3", "spoilt");
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(server, "session:*", replace: true), Ct);
+        await server.RunAsync(Ct, "SET", "session:4", "changed after the plan");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-1"), Ct));
+
+        Assert.Equal("plan-changed", fault.Code);
+        Assert.Equal("spoilt", (await server.RunAsync(Ct, "GET", "session:3")).Text);
+    }
+
+    [Fact]
+    public async Task Restore_with_replace_overwrites_no_key_that_was_missing_when_it_looked()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "MSET", "one:a", "stored", "one:b", "stored");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "one:a", "spoilt");
+        await server.RunAsync(Ct, "DEL", "one:b");
+        var snapshot = StoredSnapshot.Of(rig.Repository, await rig.Repository.ReadManifestAsync(backup.BackupId, Ct));
+        await using var connection = await RedisConnection.OpenAsync(server.Admin, Ct);
+        var conflicts = new KeyConflicts(snapshot, Target(server, "one:*", replace: true), TimeProvider.System);
+        await conflicts.ReadAsync(connection, Ct);
+        await server.RunAsync(Ct, "SET", "one:b", "written meanwhile");
+
+        var restorer = new KeyRestorer(connection, TimeProvider.System, conflicts.Overwrites);
+        var fault = await Assert.ThrowsAsync<EngineException>(async () =>
+        {
+            await foreach (var batch in snapshot.ReadAsync(conflicts.IsWanted, null, Ct))
+            {
+                await restorer.RestoreAsync(batch, Ct);
+            }
+        });
+
+        Assert.Equal("redis-keys-exist", fault.Code);
+        Assert.Contains("one:b", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(("stored", "written meanwhile"), ((await server.RunAsync(Ct, "GET", "one:a")).Text, (await server.RunAsync(Ct, "GET", "one:b")).Text));
+    }
+
+    [Fact]
+    public async Task Plan_counts_keys_whose_time_is_over_and_the_restore_says_so_too()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "SET", "one:stays", "stored");
+        await server.RunAsync(Ct, "SET", "one:short", "lived", "PX", "1000");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", "one:short", "another, which nobody overwrites");
+        await Task.Delay(TimeSpan.FromMilliseconds(1200), Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var target = Target(server, "one:*", replace: true);
+
+        var plan = await new RedisRestore(TimeProvider.System).PlanAsync(rig.Repository, manifest, target, Ct);
+
+        Assert.False(plan.WritesOver);
+        Assert.Contains(plan.Notes, note => note.StartsWith("2 keys match one:*; 0 are missing on the server, 1 are there with the same content", StringComparison.Ordinal));
+        Assert.Contains("1 keys are left out, since their time is over", plan.Notes);
+        Assert.Contains("1 keys were left out, since their time was over", (await rig.RestoreAsync(backup.BackupId, target)).Notes);
+        Assert.Equal("another, which nobody overwrites", (await server.RunAsync(Ct, "GET", "one:short")).Text);
+    }
+
+    [Fact]
+    public async Task Restore_into_a_server_that_drops_keys_to_make_room_fails_and_leaves_it_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 1);
+        await source.RunAsync(Ct, "EVAL", "for i = 1, 200 do redis.call('SET', 'large:' .. i, string.rep(tostring(i), 10000)) end", "0");
+        var backup = await rig.CaptureAsync(source.Backup);
+        var small = await rig.StartAsync("small", sessions: 0);
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory", "4mb");
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+
+        var plan = await new RedisRestore(TimeProvider.System).PlanAsync(rig.Repository, manifest, Target(small), Ct);
+        Assert.Contains(plan.Notes, note => note.Contains("maxmemory-policy allkeys-lru", StringComparison.Ordinal));
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small)));
+
+        Assert.Equal(("redis-out-of-memory", ErrorKind.OutOfSpace), (fault.Code, fault.Kind));
+        Assert.Contains("noeviction", fault.Hint, StringComparison.Ordinal);
+        Assert.Equal(0, await KeysAsync(small));
+        Assert.Equal("redis-out-of-memory", (await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small, "large:*")))).Code);
+        await small.RunAsync(Ct, "FLUSHALL");
+        await small.RunAsync(Ct, "CONFIG", "SET", "maxmemory", "0");
+        await rig.RestoreAsync(backup.BackupId, Target(small), "R-2");
+        Assert.Equal(await DigestAsync(source), await DigestAsync(small));
+    }
+
+    [Fact]
+    public async Task Restore_over_more_keys_than_a_person_looks_through_is_refused()
+    {
+        await using var rig = await CreateAsync();
+        const int Keys = KeyConflicts.MostOverwritten + 1;
+        var server = await rig.StartAsync(sessions: 1);
+        await SetAllAsync("before");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await SetAllAsync("after");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "many:*", replace: true)));
+        Assert.Equal("redis-keys-many", fault.Code);
+        Assert.Contains($"{Keys} keys", fault.Message, StringComparison.Ordinal);
+
+        await server.RunAsync(Ct, "SET", "many:1", "before");
+        await rig.RestoreAsync(backup.BackupId, Target(server, "many:*", replace: true));
+        Assert.Equal("before", (await server.RunAsync(Ct, "GET", $"many:{Keys}")).Text);
+
+        Task SetAllAsync(string value) => server.RunAsync(Ct, "EVAL", $"for i = 1, {Keys} do redis.call('SET', 'many:' .. i, '{value}') end", "0");
+    }
+
+    [Fact]
+    public async Task Server_that_holds_functions_only_is_not_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 3);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        await target.RunAsync(Ct, "FUNCTION", "LOAD", "#!lua name=own\nredis.register_function('own_ping', function() return 'own' end)");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(target)));
+
+        Assert.Equal("redis-not-empty", fault.Code);
+        Assert.Equal("own", (await target.RunAsync(Ct, "FCALL", "own_ping", "0")).Text);
+    }
+
+    [Fact]
+    public async Task Restore_into_a_server_without_room_names_it_and_leaves_it_empty()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 6000);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var small = await rig.StartAsync("small", new LabRedisOptions { Settings = ["maxmemory 2mb", "maxmemory-policy noeviction"] }, sessions: 0);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(small)));
+
+        Assert.Equal(("redis-out-of-memory", ErrorKind.OutOfSpace), (fault.Code, fault.Kind));
+        Assert.Equal(0, await KeysAsync(small));
+    }
+
+    [Fact]
+    public async Task Restore_done_again_after_a_crash_begins_anew_and_abandoned_leaves_an_empty_server()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 50);
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
+        var work = new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9");
+        await driver.ExecuteAsync(work, Ct);
+        // It died before it could say so, and clients write meanwhile.
+        await target.RunAsync(Ct, "SET", "written", "by a client");
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+        await target.RunAsync(Ct, "DEL", "written");
+        await driver.SettleAsync(plan, "R-9", Ct);
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
+        var mark = "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8))[..16];
+
+        // As a crash in the middle leaves it: the mark, and a part of the keys.
+        await target.RunAsync(Ct, "DEL", "text", "session:1");
+        await target.RunAsync(Ct, "SET", mark, "half");
+        Assert.Null(await driver.FindFinishedAsync(work, Ct));
+        await driver.ExecuteAsync(work, Ct);
+        await driver.SettleAsync(plan, "R-9", Ct);
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
+        Assert.NotNull(await driver.FindFinishedAsync(work, Ct));
+        Assert.Null(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal(await DigestAsync(source), await DigestAsync(target));
+
+        await target.RunAsync(Ct, "SET", mark, "half");
+        Assert.NotNull(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal(0, await KeysAsync(target));
+    }
+}
