@@ -96,10 +96,10 @@ require_kubernetes() {
   if [ "${1:-}" = --background ]; then
     # It holds none of the caller's files open: who reads the caller's output must not wait for it.
     mkdir -p "$folder"
-    setsid nice -n 5 src/Lab/Kubernetes/build.sh </dev/null >"$folder/background.log" 2>&1 &
+    setsid src/Lab/Kubernetes/build.sh </dev/null >"$folder/background.log" 2>&1 &
     echo $!
   else
-    nice -n 5 src/Lab/Kubernetes/build.sh
+    src/Lab/Kubernetes/build.sh
   fi
 }
 

@@ -14,7 +14,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
 {
     private static readonly string[] s_verbs = ["create", "delete", "get", "list", "patch", "update"];
     private readonly TemporaryFolder _folder = new();
-    private readonly HttpListener _listener = new();
+    private readonly HttpListener _listener;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, JsonObject> _objects = new(StringComparer.Ordinal);
     private readonly List<(string Method, string Path, JsonObject? Body)> _asked = [];
@@ -25,7 +25,8 @@ internal sealed class ScriptedApi : IAsyncDisposable
     {
         for (var port = Random.Shared.Next(20_000, 50_000); ; port++)
         {
-            _listener.Prefixes.Clear();
+            // One that could not listen is closed by that: each attempt has its own.
+            _listener = new HttpListener();
             _listener.Prefixes.Add($"http://127.0.0.1:{port}/");
             try
             {

@@ -114,9 +114,11 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             ordered.Count == 0 ? "the living cluster has what the restore point has" : $"{Counted.Of(ordered.Count, "object", "differs", "differ")} in the living cluster from the restore point",
             .. ordered.Take(NamedObjects),
             .. ordered.Count > NamedObjects ? [$"and {ordered.Count - NamedObjects} more"] : Array.Empty<string>(),
-            .. living.Unread.Select(part => $"not compared: {part}"),
+            .. living.Unread.Select(NotCompared),
         ];
     }
+
+    private static string NotCompared(string part) => $"not compared: {part}";
 
     /// <summary>What was changed in the cluster since the plan was looked at would be lost, and nobody has confirmed that.</summary>
     private async Task RequireSameAsync(RestoreWork work, VClusterTarget target, CancellationToken cancellationToken)
@@ -133,7 +135,14 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             return;
         }
 
-        var named = now.Differences.Except(work.Plan.Notes).Take(5).ToList();
+        // A server that had just started may not have answered for every kind when the plan was made.
+        var unread = now.Unread.Select(NotCompared);
+        List<string> named =
+        [
+            .. unread.Except(work.Plan.Notes).Take(5),
+            .. work.Plan.Notes.Where(note => note.StartsWith(NotCompared(""), StringComparison.Ordinal)).Except(unread).Take(5).Select(note => $"no longer so: {note}"),
+            .. now.Differences.Except(work.Plan.Notes).Take(5),
+        ];
         throw new EngineException(
             "target-drifted", ErrorKind.Conflict,
             $"{target.Namespace}/{target.Name} is no longer as the plan saw it: {(now.Digest == LivingState.Unknown ? now.Unread[0] : named.Count > 0 ? string.Join(", ", named) : "objects that differed were changed again")}",
