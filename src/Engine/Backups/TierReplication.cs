@@ -41,7 +41,12 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
 
     private static async Task CopyAsync(RunContext context, StepHandle step, BackupRepository origin, BackupRepository copy, RestorePointId point, StorageTier to)
     {
-        await origin.CopyAsync(copy, [point], context.Progress, context.Cancellation);
+        var report = await origin.CopyAsync(copy, [point], context.Progress, context.Cancellation);
+        if (report.RestorePoints + report.AlreadyThere == 0)
+        {
+            throw new EngineException("restore-point-given-up", ErrorKind.NotFound, $"the tier that {point.Short} was copied from gave it up meanwhile", "its copy is made from another tier that holds it, or not at all where its time is over");
+        }
+
         // What was copied now was read back, but a restore point also leans on packs that were there before: "verified" is for
         // who has read them all, which the validation does.
         step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "stored", null, CancellationToken.None));

@@ -217,11 +217,12 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             manifest.Id.Value, manifest.Source, manifest.Kind, manifest.Class ?? "standard", manifest.Workspace ?? "default", manifest.CreatedAt.ToUniversalTime(), manifest.CompletedAt.ToUniversalTime(),
             manifest.Bytes, manifest.StoredBytes, Json(manifest.Artifacts), new Jsonb(manifest.Facts?.GetRawText()), Json(manifest.Properties), runId).RunAsync(cancellationToken);
 
-    /// <summary>Records where a tier stands with a point.</summary>
+    /// <summary>Records where a tier stands with a point. One that expired while it was copied is living again: retention must see it, to give it up there too.</summary>
     public static Task RecordTierAsync(
         NpgsqlTransaction transaction, RestorePointId point, string tier, string state, string? detail, CancellationToken cancellationToken) =>
         transaction.Command(
             """
+            WITH back AS (UPDATE restore_point SET expired_at = NULL WHERE id = $1 AND $3 <> 'behind' AND expired_at IS NOT NULL)
             INSERT INTO restore_point_tier (restore_point, tier, state, stored_at, verified_at, detail)
             VALUES ($1, $2, $3, clock_timestamp(), CASE WHEN $3 = 'verified' THEN clock_timestamp() END, $4)
             ON CONFLICT (restore_point, tier) DO UPDATE SET state = $3, detail = $4,

@@ -9,7 +9,11 @@ namespace Hexabase.DrConsole.Engine.Health;
 /// <param name="State">Suspected or confirmed.</param>
 /// <param name="FirstEvidenceAt">When the first sign of it was seen.</param>
 public sealed record Verdict(
-    DisasterKind Kind, IReadOnlyList<string> Sources, IReadOnlyList<string> Tiers, IncidentState State, DateTimeOffset FirstEvidenceAt, Evidence Evidence);
+    DisasterKind Kind, IReadOnlyList<string> Sources, IReadOnlyList<string> Tiers, IncidentState State, DateTimeOffset FirstEvidenceAt, Evidence Evidence)
+{
+    /// <summary>True where it is sure that something does not serve, and not only that something is full.</summary>
+    public bool IsOutageSure { get; init; }
+}
 
 /// <summary>
 /// Says what the findings of one round amount to: a pure function. The guard for an isolated observer comes first, then the
@@ -41,7 +45,7 @@ public static class Classification
         }
 
         var troubled = seen.Where(one => one.Health.Status != HealthStatus.Healthy).ToList();
-        verdicts.AddRange(troubled.Where(one => one.Subject.Kind == SubjectKind.Database && one.IsOutage).Select(one => Single(DisasterKind.DatabaseOutage, one, seen, round)));
+        verdicts.AddRange(troubled.Where(one => one.Subject.Kind == SubjectKind.Database && one.Health.IsOut).Select(one => Single(DisasterKind.DatabaseOutage, one, seen, round)));
         if (!state.AreClustersCutOff && VClusters(seen, round) is { } clusters)
         {
             verdicts.Add(clusters);
@@ -52,8 +56,12 @@ public static class Classification
         return [.. verdicts.OrderBy(verdict => verdict.Kind)];
     }
 
-    private static bool IsStorage(Seen one) => !one.Health.IsOnlyDenied
-        && (one.Subject.Kind is SubjectKind.Tier or SubjectKind.Volume || (one.Subject.Kind == SubjectKind.Database && !one.IsOutage));
+    private static bool IsStorage(Seen one) => one.Subject.Kind switch
+    {
+        SubjectKind.Tier or SubjectKind.Volume => one.Health.IsOut || one.Health.IsFull,
+        SubjectKind.Database => one.Health.IsFull && !one.Health.IsOut,
+        _ => false,
+    };
 
     private static Verdict Corruption(Seen one, HealthRound round, HealthThresholds thresholds)
     {
@@ -87,21 +95,25 @@ public static class Classification
     {
         var all = seen.Where(one => one.Subject.Kind == SubjectKind.VCluster).ToList();
         // One that only refuses this console's account answers: what it does for others nobody knows from here.
-        var troubled = all.Where(one => !one.Health.IsOnlyDenied).ToList();
-        var failing = troubled.Where(one => one.Health.Status == HealthStatus.Confirmed).ToList();
+        var troubled = all.Where(one => one.Health.IsOut).ToList();
+        var failing = troubled.Where(one => one.Health.Outage.Status == HealthStatus.Confirmed).ToList();
         var isSure = failing.Count > 0;
-        failing = isSure ? failing : [.. troubled.Where(one => one.Health.Status == HealthStatus.Suspected)];
+        failing = isSure ? failing : troubled;
         return failing.Count == 0
             ? null
             : new Verdict(
                 failing.Count * 2 > all.Count ? DisasterKind.MassiveVClusterFailure : DisasterKind.PartialVClusterFailure, Sorted(failing), [],
-                isSure ? IncidentState.Confirmed : IncidentState.Suspected, failing.Min(one => one.Health.FirstMissAt) ?? round.At, EvidenceCard.Of(failing, seen, round));
+                isSure ? IncidentState.Confirmed : IncidentState.Suspected, failing.Min(one => one.Health.Outage.Since) ?? round.At, EvidenceCard.Of(failing, seen, round));
     }
 
+    /// <summary>An outage is as sure and as old as itself, whatever else was wrong before.</summary>
     private static Verdict Single(DisasterKind kind, Seen one, List<Seen> seen, HealthRound round) => new(
         kind, one.Subject.IsSource ? [one.Subject.Name] : [], one.Subject.IsSource ? [] : [one.Subject.Name],
-        one.Health.Status == HealthStatus.Confirmed ? IncidentState.Confirmed : IncidentState.Suspected,
-        one.Health.FirstMissAt ?? round.At, EvidenceCard.Of([one], seen, round));
+        (one.Health is { IsOut: true, IsFull: false } ? one.Health.Outage : one.Health.All).Status == HealthStatus.Confirmed ? IncidentState.Confirmed : IncidentState.Suspected,
+        (one.Health.IsOut ? one.Health.Outage : one.Health.All).Since ?? round.At, EvidenceCard.Of([one], seen, round))
+    {
+        IsOutageSure = one.Health.Outage.Status == HealthStatus.Confirmed,
+    };
 
     private static string[] Sorted(IEnumerable<Seen> seen) => [.. seen.Select(one => one.Subject.Name).Order(StringComparer.Ordinal)];
 }
@@ -110,7 +122,4 @@ public static class Classification
 internal sealed record Seen(SubjectRound Round, SubjectHealth Health)
 {
     public HealthSubject Subject => Round.Subject;
-
-    /// <summary>True where it does not serve, and not only this console.</summary>
-    public bool IsOutage => !Health.IsOnlyDenied && Health.Kinds.Any(kind => kind is ProbeKind.Reach or ProbeKind.Protocol or ProbeKind.Query);
 }

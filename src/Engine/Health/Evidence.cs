@@ -96,9 +96,13 @@ public sealed record Evidence(
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new JsonStringEnumConverter() },
     };
 
-    /// <summary>True where all that is wrong is how full a disk is: nothing is lost, and a restore would need more of what is missing.</summary>
+    /// <summary>
+    /// True where all that is wrong is how full a disk is: nothing is lost, and a restore would need more of what is missing. A single
+    /// silent round beside it is no trouble of its own.
+    /// </summary>
     [JsonIgnore]
-    public bool IsOnlyFullDisk => Subjects?.SelectMany(one => one.Probes).Where(probe => probe.MissesInARow > 0).ToList() is { Count: > 0 } missed && missed.TrueForAll(probe => probe.Kind == ProbeKind.Disk);
+    public bool IsOnlyFullDisk => Subjects?.SelectMany(one => one.Probes).Where(probe => probe.MissesInARow > 0).ToList() is { } missed
+        && missed.Exists(probe => probe.Kind == ProbeKind.Disk) && missed.TrueForAll(probe => probe.Kind == ProbeKind.Disk || probe.MissesInARow == 1);
 
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 

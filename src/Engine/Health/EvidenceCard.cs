@@ -52,7 +52,8 @@ internal static class EvidenceCard
     }
 
     private static SubjectEvidence Subject(Seen one, DateTimeOffset at) => new(
-        one.Subject.Name, one.Subject.Kind, one.Subject.Endpoint, one.Health.Misses, one.Health.FirstMissAt,
+        one.Subject.Name, one.Subject.Kind, one.Subject.Endpoint,
+        (one.Health.IsOut ? one.Health.Outage : one.Health.All).Misses, (one.Health.IsOut ? one.Health.Outage : one.Health.All).Since,
         [
             .. one.Round.Results.Select(result => new ProbeEvidence(
                 result.Probe, result.Kind, result.Answer, result.LatencyMs, result.Detail, result.Code, at,

@@ -30,11 +30,18 @@ internal sealed class FailureCounters
         }
 
         var key = (subject, result.Probe);
-        if (!_well.TryGetValue(key, out var well) || now < well)
+        if (!_well.TryGetValue(key, out var well))
         {
-            // The first look, or a counter that was reset: what was counted before is no news.
+            // The first look: what was counted before is no news.
             _changed.Add((subject, result.Probe, now));
             return result;
+        }
+
+        if (now < well)
+        {
+            // A server that crashed counts from nothing: all that it has counted since came after it.
+            _changed.Add((subject, result.Probe, 0));
+            well = 0;
         }
 
         return now > well
@@ -42,7 +49,7 @@ internal sealed class FailureCounters
             : result;
     }
 
-    /// <summary>Keeps what was seen for the first time.</summary>
+    /// <summary>Keeps what was seen for the first time, and what was reset.</summary>
     public async Task WriteAsync(NpgsqlTransaction transaction, DateTimeOffset at, CancellationToken ct)
     {
         foreach (var (subject, probe, value) in _changed)

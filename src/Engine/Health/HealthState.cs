@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health.Probes;
 
 namespace Hexabase.DrConsole.Engine.Health;
@@ -54,10 +55,10 @@ public sealed record HealthRound(DateTimeOffset At, IReadOnlyList<SubjectRound> 
     }
 }
 
-/// <summary>What is remembered of one subject from round to round.</summary>
-public sealed record SubjectHealth
+/// <summary>What is counted against a subject for one sort of reason.</summary>
+public sealed record Trouble
 {
-    public static SubjectHealth Fresh { get; } = new();
+    public static Trouble None { get; } = new();
 
     public HealthStatus Status { get; init; }
 
@@ -67,17 +68,79 @@ public sealed record SubjectHealth
     /// <summary>Rounds in a row without.</summary>
     public int Good { get; init; }
 
-    /// <summary>When the trouble that is not over yet began.</summary>
-    public DateTimeOffset? FirstMissAt { get; init; }
+    /// <summary>When what is not over yet began.</summary>
+    public DateTimeOffset? Since { get; init; }
 
     /// <summary>Misses in a row by kind.</summary>
     public ImmutableDictionary<ProbeKind, int> MissesByKind { get; init; } = ImmutableDictionary<ProbeKind, int>.Empty;
 
+    /// <summary>After a round in which these kinds missed.</summary>
+    internal Trouble Missed(IEnumerable<ProbeKind> kinds, DateTimeOffset at, HealthThresholds thresholds)
+    {
+        var byKind = kinds.Distinct().ToImmutableDictionary(kind => kind, kind => MissesByKind.GetValueOrDefault(kind) + 1);
+        var misses = Misses + 1;
+        var often = byKind.Where(pair => pair.Value >= thresholds.SuspectAfter).Select(pair => pair.Key).ToList();
+        // How full a disk of this machine is, nobody else need confirm.
+        var isSure = often.Count >= thresholds.KindsToConfirm || often.Contains(ProbeKind.Disk);
+        return new Trouble
+        {
+            Status = misses >= thresholds.ConfirmAfter && isSure ? HealthStatus.Confirmed
+                : misses >= thresholds.SuspectAfter && Status == HealthStatus.Healthy ? HealthStatus.Suspected
+                : Status,
+            Misses = misses,
+            Since = Since ?? at,
+            MissesByKind = byKind,
+        };
+    }
+
+    /// <summary>After a round without a miss.</summary>
+    internal Trouble Answered(HealthThresholds thresholds)
+    {
+        var good = Good + 1;
+        var isWell = Status == HealthStatus.Healthy || good >= thresholds.HealthyAfter;
+        return new Trouble { Status = isWell ? HealthStatus.Healthy : Status, Good = good, Since = isWell ? null : Since };
+    }
+
+    /// <summary>Neither better nor worse: what cannot be seen is not counted, and what was counted begins anew.</summary>
+    internal Trouble Held() => new() { Status = Status, Since = Status == HealthStatus.Healthy ? null : Since };
+}
+
+/// <summary>What is remembered of one subject from round to round.</summary>
+public sealed record SubjectHealth
+{
+    public static SubjectHealth Fresh { get; } = new();
+
+    /// <summary>All that is missed of it, whatever the cause.</summary>
+    public Trouble All { get; init; } = Trouble.None;
+
+    /// <summary>
+    /// That it does not serve: rounds in which something that tells of it was not answered, and not only refused to this console's
+    /// role. It is sure by itself: what was sure for another cause, as a full disk, makes one silent round no outage.
+    /// </summary>
+    public Trouble Outage { get; init; } = Trouble.None;
+
     /// <summary>The kinds that made it suspected or confirmed, until it is healthy again.</summary>
     public ImmutableHashSet<ProbeKind> Kinds { get; init; } = [];
 
-    /// <summary>True where every miss of this trouble was a refusal of this console's role.</summary>
-    public bool IsOnlyDenied { get; init; }
+    public HealthStatus Status => All.Status;
+
+    /// <summary>Rounds in a row with a miss.</summary>
+    public int Misses => All.Misses;
+
+    /// <summary>When the trouble that is not over yet began.</summary>
+    public DateTimeOffset? FirstMissAt => All.Since;
+
+    /// <summary>Misses in a row by kind.</summary>
+    public ImmutableDictionary<ProbeKind, int> MissesByKind => All.MissesByKind;
+
+    /// <summary>True where it does not serve, as far as is known. While another trouble of it is sure, only where this is sure too.</summary>
+    public bool IsOut => Outage.Status == HealthStatus.Confirmed || (Outage.Status == HealthStatus.Suspected && Status != HealthStatus.Confirmed);
+
+    /// <summary>True where its disk, or its memory, is or was nearly full in this trouble.</summary>
+    public bool IsFull => Kinds.Contains(ProbeKind.Disk);
+
+    /// <summary>True where all that is known is that it refuses this console's role.</summary>
+    public bool IsOnlyDenied => Status != HealthStatus.Healthy && !IsOut && !IsFull;
 
     /// <summary>Rounds in a row in which neither it nor what carries it answered, counted also while the observer is cut off.</summary>
     public int OutOfSightRounds { get; init; }

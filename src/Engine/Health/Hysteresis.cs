@@ -96,65 +96,26 @@ public static class Hysteresis
             : health with { CorruptRounds = health.CorruptRounds + 1, CorruptKinds = health.CorruptKinds.Union(kinds), FirstCorruptAt = health.FirstCorruptAt ?? round.At };
     }
 
-    /// <summary>Neither better nor worse: what cannot be seen is not counted, and what was counted begins anew.</summary>
-    private static SubjectHealth Held(SubjectHealth health) => health with
-    {
-        Misses = 0, Good = 0, MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty,
-        FirstMissAt = health.Status == HealthStatus.Healthy ? null : health.FirstMissAt,
-    };
+    private static SubjectHealth Held(SubjectHealth health) => health with { All = health.All.Held(), Outage = health.Outage.Held() };
 
-    private static SubjectHealth Settled(SubjectHealth health) => health with
-    {
-        Status = HealthStatus.Healthy, Misses = 0, Good = 0, FirstMissAt = null, MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty, Kinds = [], IsOnlyDenied = false,
-    };
+    private static SubjectHealth Settled(SubjectHealth health) => health with { All = Trouble.None, Outage = Trouble.None, Kinds = [] };
 
     private static SubjectHealth Judge(SubjectHealth health, SubjectRound one, DateTimeOffset at, HealthThresholds thresholds)
     {
         var missed = one.Results.Where(result => result.IsMiss).ToList();
-        if (missed.Count == 0)
-        {
-            return Recover(health, thresholds);
-        }
-
-        if (one.IsMaintained)
+        if (missed.Count > 0 && one.IsMaintained)
         {
             return Held(health);
         }
 
-        var kinds = missed.Select(result => result.Kind).ToHashSet();
-        var byKind = kinds.ToImmutableDictionary(kind => kind, kind => health.MissesByKind.GetValueOrDefault(kind) + 1);
-        var misses = health.Misses + 1;
-        var often = byKind.Where(pair => pair.Value >= thresholds.SuspectAfter).Select(pair => pair.Key).ToList();
-        // How full a disk of this machine is, nobody else need confirm.
-        var isSure = often.Count >= thresholds.KindsToConfirm || often.Contains(ProbeKind.Disk);
-        var status = misses >= thresholds.ConfirmAfter && isSure ? HealthStatus.Confirmed
-            : misses >= thresholds.SuspectAfter && health.Status == HealthStatus.Healthy ? HealthStatus.Suspected
-            : health.Status;
+        var all = missed.Count == 0 ? health.All.Answered(thresholds) : health.All.Missed(missed.Select(result => result.Kind), at, thresholds);
+        var service = missed.Where(result => result.IsOfService).ToList();
         return health with
         {
-            Status = status,
-            Misses = misses,
-            Good = 0,
-            FirstMissAt = health.FirstMissAt ?? at,
-            MissesByKind = byKind,
-            Kinds = status == HealthStatus.Healthy ? [] : health.Kinds.Union(kinds),
-            IsOnlyDenied = (health.FirstMissAt is null || health.IsOnlyDenied) && missed.All(result => result.Answer == ProbeAnswer.Denied),
-        };
-    }
-
-    private static SubjectHealth Recover(SubjectHealth health, HealthThresholds thresholds)
-    {
-        var good = health.Good + 1;
-        var isWell = health.Status == HealthStatus.Healthy || good >= thresholds.HealthyAfter;
-        return health with
-        {
-            Status = isWell ? HealthStatus.Healthy : health.Status,
-            Misses = 0,
-            Good = good,
-            FirstMissAt = isWell ? null : health.FirstMissAt,
-            MissesByKind = ImmutableDictionary<ProbeKind, int>.Empty,
-            Kinds = isWell ? [] : health.Kinds,
-            IsOnlyDenied = !isWell && health.IsOnlyDenied,
+            All = all,
+            // What refuses this console answers; one that is silent beside refusals is not well either.
+            Outage = service.All(result => result.Answer == ProbeAnswer.Denied) ? health.Outage.Answered(thresholds) : health.Outage.Missed(service.Select(result => result.Kind), at, thresholds),
+            Kinds = all.Status == HealthStatus.Healthy ? [] : health.Kinds.Union(missed.Select(result => result.Kind)),
         };
     }
 

@@ -66,6 +66,10 @@ public sealed record IncidentChanges(
         DisasterKind.DatabaseCorruption => false,
         DisasterKind.NetworkPartition => !state.IsIsolated && !state.AreClustersCutOff && state.ConnectedRounds >= thresholds.HealthyAfter,
         _ => HealthSubject.IdsOf(incident.Sources, incident.Tiers)
-            .All(id => state.Subjects.TryGetValue(id, out var health) && health.Status == HealthStatus.Healthy && health.Good >= thresholds.HealthyAfter),
+            .All(id => state.Subjects.TryGetValue(id, out var health) && TroubleOf(incident.Kind, health) is { Status: HealthStatus.Healthy } trouble && trouble.Good >= thresholds.HealthyAfter),
     };
+
+    /// <summary>One that only refuses this console's role, or is only full, serves again.</summary>
+    private static Trouble TroubleOf(DisasterKind kind, SubjectHealth health) =>
+        kind is DisasterKind.DatabaseOutage or DisasterKind.MassiveVClusterFailure or DisasterKind.PartialVClusterFailure ? health.Outage : health.All;
 }

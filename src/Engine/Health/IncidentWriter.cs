@@ -50,7 +50,9 @@ internal static class IncidentWriter
     {
         var isOther = incident.Kind != verdict.Kind || !incident.Sources.SequenceEqual(verdict.Sources);
         var becomesSure = incident.State == IncidentState.Suspected && verdict.State == IncidentState.Confirmed;
-        if (incident.State == IncidentState.Confirmed && !isOther)
+        // What was full, and now does not serve any more, is another trouble: a restore would help against this one.
+        var isWorse = verdict.IsOutageSure && incident.IsOnlyFullDisk && !verdict.Evidence.IsOnlyFullDisk;
+        if (incident.State == IncidentState.Confirmed && !isOther && !isWorse)
         {
             // The card stays what it was when it became sure: that is what people decide by.
             return;
@@ -58,17 +60,18 @@ internal static class IncidentWriter
 
         await transaction.Command(
             """
-            UPDATE incident SET kind = $2, sources = $3, tiers = $4, evidence = $5, first_evidence_at = least(first_evidence_at, $8), state = CASE WHEN $6 THEN 'confirmed' ELSE state END,
+            UPDATE incident SET kind = $2, sources = $3, tiers = $4, evidence = $5, first_evidence_at = CASE WHEN $9 THEN $8 ELSE least(first_evidence_at, $8) END, state = CASE WHEN $6 THEN 'confirmed' ELSE state END,
               confirmed_at = CASE WHEN $6 THEN $7 ELSE confirmed_at END
             WHERE id = $1
             """, incident.Id.Value, verdict.Kind.ToName(), verdict.Sources.ToArray(), verdict.Tiers.ToArray(), new Jsonb(verdict.Evidence.ToJson()), becomesSure, at.ToUniversalTime(),
-            // What joins it may have shown its first sign before: what is recovered from must be older than that.
-            verdict.FirstEvidenceAt.ToUniversalTime()).RunAsync(ct);
+            // What joins it may have shown its first sign before: what is recovered from must be older than that. What was written while
+            // something was only full is sound.
+            verdict.FirstEvidenceAt.ToUniversalTime(), isWorse).RunAsync(ct);
         if (becomesSure)
         {
             await IncidentStore.TellAsync(transaction, incident.Id, "confirmed", Engine, null, Details(verdict), ct);
         }
-        else if (isOther)
+        else if (isOther || isWorse)
         {
             await IncidentStore.TellAsync(transaction, incident.Id, "changed", Engine, $"{verdict.Kind.ToName()}: {string.Join(", ", verdict.Sources)}", Details(verdict), ct);
         }

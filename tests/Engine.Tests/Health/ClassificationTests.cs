@@ -63,7 +63,7 @@ public sealed class ClassificationTests
     });
 
     [Fact]
-    public void Everything_silent_at_once_is_a_partition_for_as_long_as_it_lasts_and_nothing_is_counted_against_anybody() => Gen.Select(Gen.Int[1, 40], Gen.Bool, Gen.Int[0, 5]).Sample((length, isRefused, before) =>
+    public void Everything_silent_at_once_is_a_partition_for_as_troubledas_it_lasts_and_nothing_is_counted_against_anybody() => Gen.Select(Gen.Int[1, 40], Gen.Bool, Gen.Int[0, 5]).Sample((length, isRefused, before) =>
     {
         var dead = Enumerable.Repeat(isRefused ? Acts.Refused : Acts.Silent, All.Length).ToArray();
         var history = Enumerable.Repeat(Well(), before).Concat(Enumerable.Repeat(dead, length)).Concat(Enumerable.Repeat(Well(), 3)).ToArray();
@@ -180,7 +180,7 @@ public sealed class ClassificationTests
     }
 
     [Fact]
-    public void Database_that_went_long_before_stays_an_outage_when_one_more_goes()
+    public void Database_that_went_troubledbefore_stays_an_outage_when_one_more_goes()
     {
         HealthSubject[] two = [Databases[0], Databases[1]];
         Acts[][] history = [.. Enumerable.Repeat(new[] { Acts.Refused, Acts.Well }, 10), .. Enumerable.Repeat(new[] { Acts.Refused, Acts.Refused }, 5)];
@@ -312,14 +312,44 @@ public sealed class ClassificationTests
     [Fact]
     public void Full_disk_is_sure_by_itself_and_no_reason_to_restore()
     {
-        var full = Rounds([.. Enumerable.Repeat(Well(), 5)]).Select(round => round with
-        {
-            Subjects = [.. round.Subjects.Select(one => one.Subject.Name == "db1" ? one with { Results = [.. one.Results, new("disk", ProbeKind.Disk, ProbeAnswer.Exceeded, 1)] } : one)],
-        }).ToList();
+        var full = Rounds([.. Enumerable.Repeat(Well(), 5)]).Select(round => Full(round)).ToList();
         var incident = Assert.Single(ShadowReplay.Run(full, Usual));
         Assert.Equal((DisasterKind.StorageFailure, true, false), (incident.Kind, incident.ConfirmedAt is not null, incident.IsProposed));
         Assert.False(Of(new IncidentId(1), Assert.Single(Verdicts(full)[^1])).IsDisaster);
     }
+
+    /// <summary>What is sure for one cause makes a silent round no sure outage: that has to be seen as often as any other.</summary>
+    [Theory]
+    [InlineData(true, DisasterKind.StorageFailure)]
+    [InlineData(false, DisasterKind.Unknown)]
+    public void Silent_round_of_what_is_in_another_trouble_is_no_outage_until_it_is_sure_by_itself(bool isFull, DisasterKind before)
+    {
+        var acts = isFull ? Acts.Well : Acts.Denied;
+        var (troubled, silent) = (Well(), Well());
+        (troubled[0], silent[0]) = (acts, Acts.Silent);
+        var rounds = Rounds([.. Enumerable.Repeat(troubled, 10), silent, .. Enumerable.Repeat(troubled, 10), .. Enumerable.Repeat(silent, 4)]).Select(round => isFull ? Full(round) : round).ToList();
+        var verdicts = Verdicts(rounds);
+        Assert.All(verdicts[4..^1], one => Assert.Equal((before, IncidentState.Confirmed), (Assert.Single(one).Kind, one[0].State)));
+        var last = Assert.Single(verdicts[^1]);
+        Assert.Equal((DisasterKind.DatabaseOutage, IncidentState.Confirmed, rounds[^4].At), (last.Kind, last.State, last.FirstEvidenceAt));
+    }
+
+    [Fact]
+    public void Volume_that_dies_on_a_full_disk_is_told_to_be_worse_than_full()
+    {
+        var column = Array.FindIndex(All, subject => subject.Kind == SubjectKind.Tier);
+        var dead = Well();
+        dead[column] = Acts.Silent;
+        var verdicts = Verdicts([.. Rounds([.. Enumerable.Repeat(Well(), 10), .. Enumerable.Repeat(dead, 4)]).Select(round => Full(round, column))]);
+        Assert.True(verdicts[9].Single() is { IsOutageSure: false, Evidence.IsOnlyFullDisk: true });
+        Assert.True(verdicts[10].Single() is { IsOutageSure: false, Evidence.IsOnlyFullDisk: true });
+        Assert.True(verdicts[^1].Single() is { Kind: DisasterKind.StorageFailure, IsOutageSure: true, Evidence.IsOnlyFullDisk: false } worse && worse.FirstEvidenceAt == Start.AddSeconds(300));
+    }
+
+    private static HealthRound Full(HealthRound round, int column = 0) => round with
+    {
+        Subjects = [.. round.Subjects.Select(one => one.Subject == All[column] ? one with { Results = [.. one.Results, new("disk", ProbeKind.Disk, ProbeAnswer.Exceeded, 1)] } : one)],
+    };
 
     [Fact]
     public void Server_with_as_many_connections_as_it_takes_is_no_disaster()

@@ -2,16 +2,17 @@ using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers.Kubernetes;
-using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab;
 using Hexabase.DrConsole.Lab.Kubernetes;
 
-[assembly: AssemblyFixture(typeof(KubernetesLab))]
-
 namespace Hexabase.DrConsole.Engine.Tests.Support;
 
+/// <summary>Tests that share one host cluster, one after the other; it ends with the last of them, since an idle cluster is at work too.</summary>
+[CollectionDefinition("vcluster")]
+public sealed class VClusterTests : ICollectionFixture<KubernetesLab>;
+
 /// <summary>
-/// A host cluster with a populated virtual cluster, shared by all tests of this assembly and started by the first that asks.
+/// A host cluster with a populated virtual cluster, shared by the tests of a collection and started by the first that asks.
 /// Kubernetes is built in the background of a first test run: who needs it waits here. Where it cannot be had, the tests say
 /// that they were skipped, and why.
 /// </summary>

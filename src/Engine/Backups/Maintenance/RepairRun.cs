@@ -157,10 +157,18 @@ public sealed class RepairRun(
         var whole = new List<string>();
         foreach (var point in await TierChecks.DamagedAsync(catalog, tier.Name, workspace, context.Cancellation))
         {
-            var manifest = await repository.ReadManifestAsync(new RestorePointId(point), context.Cancellation);
-            if ((await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation)).IsSound)
+            try
             {
-                whole.Add(point);
+                var manifest = await repository.ReadManifestAsync(new RestorePointId(point), context.Cancellation);
+                if ((await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation)).IsSound)
+                {
+                    whole.Add(point);
+                }
+            }
+            catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+            {
+                // One that no tier can give back must not keep the others from being whole again.
+                context.Warn("repair", $"restore point {point} stays damaged in {tier.Name}: {fault.Message}");
             }
         }
 

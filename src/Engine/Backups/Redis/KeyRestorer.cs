@@ -8,6 +8,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 /// <param name="replaces">Which keys are written over what is there; null for none. Any other that is there by then is refused.</param>
 internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Func<StoredKey, bool>? replaces = null)
 {
+    /// <summary>The error where a key is there that was not when the plan was made.</summary>
+    public const string TakenCode = "redis-keys-exist";
+
     // A server's own limit for one argument (proto-max-bulk-len).
     private const int LargestPayload = 512 * 1024 * 1024;
     private int _database = -1;
@@ -85,7 +88,7 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Fun
     private EngineException FaultOf(StoredKey? key, string error) => error switch
     {
         _ when key is null => RedisFault.Of(error, server.Endpoint, "SELECT"),
-        _ when error.StartsWith("BUSYKEY", StringComparison.Ordinal) => new EngineException("redis-keys-exist", ErrorKind.Conflict,
+        _ when error.StartsWith("BUSYKEY", StringComparison.Ordinal) => new EngineException(TakenCode, ErrorKind.Conflict,
             $"key {KeyText.Of(key!.Key)} appeared on {server.Endpoint.Address} meanwhile, and was not touched", "make the plan again"),
         _ when error.Contains("version or checksum", StringComparison.Ordinal) => new EngineException("redis-target-older", ErrorKind.Unsupported,
             $"{server.Endpoint.Address} is older than the source and does not read its values", "name a server of the source's version or newer"),

@@ -156,6 +156,7 @@ public sealed class RedisRestore(TimeProvider time)
             notes.Add(string.Create(CultureInfo.InvariantCulture, $"the {users.Count} users of the source are not made: they lie in the restore point as {RedisBackup.UsersArtifact}"));
         }
 
+        notes.Add("keep applications away from it until it has ended: where it fails, the server is emptied again, whoever wrote there meanwhile");
         if (facts.NeedsModules)
         {
             notes.Add("a module wrote into the source: keys of its types need the same module in this server");
@@ -214,6 +215,13 @@ public sealed class RedisRestore(TimeProvider time)
             await FinishAsync(server, work.Operation, cancellationToken);
             work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
             NoteExpired(restorer, notes);
+        }
+        catch (EngineException fault) when (fault.Code == KeyRestorer.TakenCode)
+        {
+            // Somebody writes there: emptying it would take theirs too. Without the mark nothing empties it later either.
+            await TryUnmarkAsync(target, work);
+            throw new EngineException(
+                fault.Code, fault.Kind, $"{fault.Message}; what was restored until then stays beside it", "keep applications away from it, empty it, and make the plan again", fault);
         }
         catch
         {
@@ -336,15 +344,19 @@ public sealed class RedisRestore(TimeProvider time)
         await server.CallAsync(["FUNCTION", "FLUSH"], cancellationToken);
     }
 
-    /// <summary>Over a connection of its own: the other may have unread answers. Where it cannot be, the mark tells.</summary>
-    private static async Task TryEmptyAsync(RedisTarget target, RestoreWork work)
+    private static Task TryEmptyAsync(RedisTarget target, RestoreWork work) => TryAsync(target, work, server => EmptyAsync(server, CancellationToken.None));
+
+    private static Task TryUnmarkAsync(RedisTarget target, RestoreWork work) => TryAsync(target, work, server => server.RequireAsync(["DEL", MarkOf(work.Operation)], CancellationToken.None));
+
+    /// <summary>Where the operation's mark is. Over a connection of its own: the other may have unread answers. Where it cannot be, the mark tells.</summary>
+    private static async Task TryAsync(RedisTarget target, RestoreWork work, Func<RedisConnection, Task> act)
     {
         try
         {
             await using var server = await RedisConnection.OpenAsync(target.Endpoint, CancellationToken.None);
             if (await HasMarkAsync(server, work.Operation, CancellationToken.None))
             {
-                await EmptyAsync(server, CancellationToken.None);
+                await act(server);
             }
         }
         catch (EngineException fault)

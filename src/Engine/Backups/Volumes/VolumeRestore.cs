@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -26,6 +27,8 @@ public sealed class VolumeRestore(TimeProvider time)
                 Directory.Delete(target.Path);
             }
 
+            // What is told to be restored must be so after a power cut too.
+            Posix.Sync(staging);
             Directory.Move(staging, target.Path);
             LocalFolder.Flush(Path.GetDirectoryName(target.Path)!);
             return new RestoreOutcome(result.Bytes, time.GetElapsedTime(began).TotalSeconds, result.Warnings);

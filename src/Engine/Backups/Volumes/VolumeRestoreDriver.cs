@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -207,6 +208,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
             // What somebody writes from now on is kept nowhere, so that nothing may take its place.
             Only = path => !IsWrittenMeanwhile(undo, path, left),
         }, work.Progress, cancellationToken);
+        // Whoever finds it finished does nothing more: it must be so after a power cut too.
+        Posix.Sync(target.Path);
         undo.Finish();
         if (left.Count > 0)
         {

@@ -114,6 +114,9 @@ public sealed record ActionContext(
     /// <summary>What the step's effect said, once it acted.</summary>
     public JsonElement? Effect { get; init; }
 
+    /// <summary>The actions of steps that a person left out or said to have taken effect: what they did instead nobody here knows.</summary>
+    public IReadOnlySet<string> ByHand { get; init; } = new HashSet<string>();
+
     /// <summary>In a drill: the folder that everything happens in, of a drill of several sources that of this step's; null in a real recovery.</summary>
     public ScratchFolder? Scratch { get; init; }
 

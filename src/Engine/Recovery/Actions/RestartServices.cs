@@ -50,6 +50,12 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public async Task<string> RollBackAsync(ActionContext context)
     {
+        if (context.SnapshotOf<ServiceSnapshot>(Name) is { WasRunning: true })
+        {
+            // A plan need not stop it first: then starting it changed nothing.
+            return "the service ran before this step: it was left running";
+        }
+
         await controls.For(context.Target, context.Scratch).StopAsync(context.Log, context.Cancellation);
         return "the service is stopped again";
     }

@@ -85,7 +85,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
     {
         var directory = context.Target.DataDirectory;
         var (kept, removed) = ($"{directory}.recovered-{context.Tag}", $"{directory}.removed-{context.Tag}");
-        var hasServed = context.Snapshots.ContainsKey(RestartServices.ActionName);
+        var hasServed = context.Snapshots.ContainsKey(RestartServices.ActionName) || context.ByHand.Contains(RestartServices.ActionName);
         if (PostmasterFile.FindLiving(directory) is not null)
         {
             throw new EngineException("service-running", ErrorKind.Conflict, $"a server runs on {directory}", "stop it first");

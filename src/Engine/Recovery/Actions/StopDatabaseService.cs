@@ -162,7 +162,12 @@ public sealed class StopDatabaseService(ServiceControls controls) : IRecoveryAct
 
     public async Task<string> RollBackAsync(ActionContext context)
     {
-        if (context.SnapshotOf<ServiceSnapshot>(Name) is not { WasRunning: true } before)
+        if (context.SnapshotOf<ServiceSnapshot>(Name) is not { } before)
+        {
+            throw new EngineException("service-by-hand", ErrorKind.Conflict, "a person stopped the service in place of this step, and nobody looked whether it ran before", "start it by hand where it should run");
+        }
+
+        if (!before.WasRunning)
         {
             return "the service did not run before; it stays stopped";
         }

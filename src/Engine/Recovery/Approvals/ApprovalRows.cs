@@ -81,8 +81,8 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     internal const string IsDisaster =
         """
         i.kind NOT IN ('NETWORK_PARTITION', 'UNKNOWN') AND NOT (i.kind = 'STORAGE_FAILURE'
-          AND jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 0)')
-          AND NOT jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 0 && @.kind != "Disk")'))
+          AND jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 0 && @.kind == "Disk")')
+          AND NOT jsonb_path_exists(i.evidence, '$.subjects[*].probes[*] ? (@.missesInARow > 1 && @.kind != "Disk")'))
         """;
 
     /// <summary>True of a vote <c>v</c> whose person may approve at this moment.</summary>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 
@@ -65,8 +66,9 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
     private static MeasuredLoss? OfSource(RecoveryPlan plan, IReadOnlyList<RecoveryStepRow> steps)
     {
         var restore = steps.LastOrDefault(step => RestoringActions.Contains(step.Action) && step.State is StepState.Acted or StepState.Done);
-        if (restore is null)
+        if (restore is null || (restore.Reason is not null && !plan.IsDrill))
         {
+            // What a person did instead of it nobody here measured.
             return null;
         }
 
@@ -104,7 +106,8 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
 
         var didRun = stop?.Snapshot?.Deserialize<ServiceSnapshot>(JsonSerializerOptions.Web)?.WasRunning ?? false;
         return didRun && stop!.ActedAt is { } stopped ? (stopped, LossEnd.ServiceStopped)
-            : plan.Loss.Until is { } evidence ? (evidence, LossEnd.FirstEvidence)
+            // A damaged server goes on taking writes: its first evidence ends nothing.
+            : plan.Loss.Until is { } evidence && plan.Disaster != DisasterKind.DatabaseCorruption.ToName() && plan.Basis.Corruption is null ? (evidence, LossEnd.FirstEvidence)
             : (null, LossEnd.Unknown);
     }
 }

@@ -126,8 +126,8 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
     /// <summary>Why it failed, and why its way back did; null where neither did.</summary>
     public string? Fault => RollbackError is null ? Error : $"{(Error is null ? "" : $"{Error}; ")}its way back failed: {RollbackError}";
 
-    /// <summary>True where the target may have been changed by it.</summary>
-    public bool MayHaveActed => Attempt > 0 && State != StepState.RolledBack;
+    /// <summary>True where the target may have been changed by it, or by the person who said that it took effect.</summary>
+    public bool MayHaveActed => (Attempt > 0 || State == StepState.Done) && State != StepState.RolledBack;
 }
 
 /// <summary>The names of the states in the catalog: lower case with underscores, as the original description has them.</summary>

@@ -89,7 +89,8 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     public async Task<ActionContext> ContextAsync(PlannedStep step, RecoveryStepRow row, CancellationToken cancellation)
     {
         // Not that of a later step of the same action: the way back of one leads to what was before it, not to what it left to the other.
-        var snapshots = (await journal.StepsAsync())
+        var rows = await journal.StepsAsync();
+        var snapshots = rows
             .Where(one => one.Snapshot is not null && one.Part == step.Part && (one.Action != step.Action || one.Position <= step.Position)).GroupBy(one => one.Action)
             .ToDictionary(group => group.Key, group => group.Last().Snapshot!.Value);
         // What two parts make at the same time needs two names.
@@ -100,6 +101,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             number == 0 ? tag : string.Create(CultureInfo.InvariantCulture, $"{tag}-p{number}"), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
         {
             Scratch = Scratch?.Of(step.Part),
+            ByHand = rows.Where(one => one.Reason is not null && one.Part == step.Part).Select(one => one.Action).ToHashSet(),
             Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
         };
     }

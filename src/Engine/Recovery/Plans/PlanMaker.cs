@@ -117,6 +117,12 @@ public sealed class PlanMaker(
         var evidence = request.Disaster == Corruption || postgres is null ? request.FirstEvidence : null;
         var before = request.Moment ?? (corruption is not null && !(evidence <= corruption.FirstEvidenceAt) ? corruption.FirstEvidenceAt : evidence);
         var (chosen, made) = await ChooseAsync(source, template, postgres, before, request, cancellationToken);
+        if (request.Disaster == Corruption || corruption is not null)
+        {
+            // What is damaged goes on taking writes: its first evidence is not when the last one was accepted.
+            made = made with { Loss = made.Loss with { Until = null } };
+        }
+
         return corruption is null
             ? (chosen, made)
             : (chosen, made with { Basis = made.Basis with { Corruption = corruption.Id.Value, CorruptionSince = corruption.FirstEvidenceAt }, Notes = [NoteOf(corruption, chosen, made), .. made.Notes] });
@@ -213,7 +219,7 @@ public sealed class PlanMaker(
             if (stretch is null)
             {
                 return new(target, new RecoveryBasis(point.Id, point.CreatedAt, LogicalRestore.HashOf(manifest), null, false, chosen.ProvenAt),
-                    new LossWindow(point.CreatedAt, before, request.ExactPoint is null ? "the restore point's own time: no WAL follows it" : "the restore point's own time: what was committed after it is left out"), notes);
+                    new LossWindow(point.CreatedAt, request.FirstEvidence, request.ExactPoint is null ? "the restore point's own time: no WAL follows it" : "the restore point's own time: what was committed after it is left out"), notes);
             }
 
             if (request.Moment is { } wanted && wanted > stretch.To)

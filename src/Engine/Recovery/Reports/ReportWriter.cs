@@ -60,7 +60,9 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
     private static ReportedTargets Targets(Run run, RecoveryPlan plan, RecoveryRow recovery, IReadOnlyList<RecoveryStepRow> steps, ReportedIncident? incident)
     {
         var loss = MeasuredLoss.Of(plan, steps);
-        var didSucceed = recovery.Outcome == RecoveryOutcome.Completed;
+        // In a drill a reason says what was not exercised; else what a person did or left out, whose time is no measure of the plan's.
+        var isByHand = !recovery.IsDrill && steps.Any(step => step.Reason is not null);
+        var didSucceed = recovery.Outcome == RecoveryOutcome.Completed && !isByHand;
         return new ReportedTargets(
             plan.RtoSeconds, didSucceed ? (run.EndedAt - run.CreatedAt)?.TotalSeconds : null,
             didSucceed ? (steps.Max(step => step.EndedAt) - steps.Min(step => step.StartedAt))?.TotalSeconds : null,

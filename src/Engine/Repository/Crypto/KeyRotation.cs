@@ -34,6 +34,7 @@ internal static class KeyRotation
                 await CopyKeysAsync(newest.Store, newest.Keys, tier.Store, ct);
             }
 
+            await FillSlotsAsync(tiers, newest, passphrases, cost, now, ct);
             await DropOlderAsync(tiers, newest.Keys, passphrases, ct);
             return newest.Keys.Epoch;
         }
@@ -58,8 +59,68 @@ internal static class KeyRotation
             await RequireReadBackAsync(tier.Store, slots, passphrases, epoch, ct);
         }
 
+        await WithdrawBesideAnotherAsync(tiers, ring, slots, passphrases, ct);
         await DropOlderAsync(tiers, ring, passphrases, ct);
         return epoch;
+    }
+
+    /// <summary>A rotation that ended between the slots of two passphrases left one of them without a slot of the new epoch.</summary>
+    private static async Task FillSlotsAsync(
+        IReadOnlyList<RepositoryParts> tiers, RepositoryParts newest, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
+    {
+        var keys = newest.Keys;
+        var (there, _) = await KeySlotStore.ReadAsync(newest.Store, ct);
+        var lacking = passphrases.Where(one => there.All(slot => slot.TryUnwrap(one.Passphrase)?.Epoch != keys.Epoch)).ToList();
+        var slots = lacking.Select(one => KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), one.Passphrase, cost, now)).ToList();
+        foreach (var store in tiers.Select(tier => tier.Store))
+        {
+            foreach (var slot in slots)
+            {
+                await KeySlotStore.WriteAsync(store, slot, ct);
+            }
+
+            await RequireReadBackAsync(store, slots, lacking, keys.Epoch, ct);
+        }
+    }
+
+    /// <summary>
+    /// Nothing locks a store: somebody else may have begun the same epoch with another secret. Whoever sees the other one takes back its
+    /// own while the older keys are still there; both may, and then the next rotation begins it.
+    /// </summary>
+    private static async Task WithdrawBesideAnotherAsync(
+        IReadOnlyList<RepositoryParts> tiers, KeyRing ring, List<KeySlot> mine, IReadOnlyList<RepositoryKey> passphrases, CancellationToken ct)
+    {
+        var ids = mine.Select(slot => slot.SlotId).ToHashSet();
+        var isAlone = true;
+        foreach (var store in tiers.Select(tier => tier.Store))
+        {
+            var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
+            isAlone &= !slots.Any(slot => !ids.Contains(slot.SlotId) && passphrases.Any(one => slot.TryUnwrap(one.Passphrase)?.Epoch >= ring.Epoch));
+        }
+
+        if (isAlone)
+        {
+            return;
+        }
+
+        foreach (var store in tiers.Select(tier => tier.Store))
+        {
+            foreach (var slot in mine)
+            {
+                await KeySlotStore.DeleteAsync(store, slot.SlotId, ct);
+            }
+
+            foreach (var key in await EpochStore.KeysAsync(store, ct))
+            {
+                if (await EpochStore.TryOpenAsync(store, key, ring, ct) is not null)
+                {
+                    await store.DeleteAsync(key, ct);
+                }
+            }
+        }
+
+        throw new EngineException(
+            "rotation-beside-another", ErrorKind.Conflict, $"somebody else began epoch {ring.Epoch} at the same moment; this rotation was taken back", "wait until the other has ended, then rotate again where that is still wanted");
     }
 
     /// <summary>Gives a tier the newer keys of another; older slots stay until the next rotation drops them.</summary>
@@ -108,15 +169,21 @@ internal static class KeyRotation
     {
         foreach (var store in tiers.Select(tier => tier.Store))
         {
+            // A passphrase loses an older slot only where it has a newer one.
             var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
-            foreach (var slot in slots.Where(slot => passphrases.Any(one => slot.TryUnwrap(one.Passphrase) is { } keys && keys.Epoch < newest.Epoch)))
+            foreach (var opened in passphrases.Select(one => slots.Select(slot => (slot.SlotId, slot.TryUnwrap(one.Passphrase)?.Epoch)).Where(pair => pair.Epoch is not null).ToList()))
             {
-                await KeySlotStore.DeleteAsync(store, slot.SlotId, ct);
+                foreach (var (slot, _) in opened.Where(pair => pair.Epoch < newest.Epoch && opened.Exists(other => other.Epoch == newest.Epoch)))
+                {
+                    await KeySlotStore.DeleteAsync(store, slot, ct);
+                }
             }
 
             foreach (var key in await EpochStore.KeysAsync(store, ct))
             {
-                if (Format.Envelope.IsWhole(await store.ReadAllAsync(key, ct)) && await EpochStore.TryOpenAsync(store, key, newest, ct) is null)
+                // One that is sealed in the same epoch and does not open is another's, and may be all that opens what that wrote.
+                var bytes = await store.ReadAllAsync(key, ct);
+                if (Format.Envelope.IsWhole(bytes) && Format.Envelope.EpochOf(bytes) < newest.Epoch)
                 {
                     await store.DeleteAsync(key, ct);
                 }

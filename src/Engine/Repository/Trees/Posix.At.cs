@@ -143,6 +143,13 @@ internal static unsafe partial class Posix
     /// <summary>Waits until everything written to the file system is on its disk.</summary>
     public static void Sync(SafeFileHandle anyFile, byte[] path) => Check(SyncFs(anyFile), path);
 
+    /// <summary>The same for the file system of a directory.</summary>
+    public static void Sync(string directory)
+    {
+        using var handle = OpenDirectoryHandle(ToPath(directory));
+        Sync(handle, ToPath(directory));
+    }
+
     private static ulong DeviceNumber(uint major, uint minor) =>
         (minor & 0xFFul) | ((major & 0xFFFul) << 8) | ((minor & ~0xFFul) << 12) | ((major & ~0xFFFul) << 32);
 }

@@ -46,13 +46,13 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         }
 
         await StoreAsync(blobs, session, ct);
-        await CommitAsync(keys, session, ct);
+        var copied = await CommitAsync(keys, session, ct);
 
         var attestations = await CopyAttestationsAsync(ct);
         meter.Finish();
         var wal = which is null ? await new WalCopy(source, target, progress).RunAsync(null, ct) : null;
         return new CopyReport(
-            keys.Count, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key))) { Wal = wal };
+            copied, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key))) { Wal = wal };
     }
 
     /// <summary>False where the source gave the restore point up while it was copied.</summary>
@@ -123,9 +123,11 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     }
 
     /// <summary>Manifests last, and once more a look whether everything that they lean on is there: only then do they count.</summary>
-    private async Task CommitAsync(List<string> keys, WriterSession session, CancellationToken ct)
+    /// <returns>How many the target holds now: the source may have given one up meanwhile.</returns>
+    private async Task<int> CommitAsync(List<string> keys, WriterSession session, CancellationToken ct)
     {
         var written = new List<string>();
+        var copied = 0;
         var isProven = false;
         try
         {
@@ -135,11 +137,13 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
                 if (await TryCopyObjectAsync(key, ct))
                 {
                     await ReadBackAsync(key, ct);
+                    copied++;
                 }
             }
 
             await session.ProveAsync(always: false, ct);
             isProven = true;
+            return copied;
         }
         finally
         {

@@ -42,11 +42,7 @@ internal static class DirectoryMoves
     }
 
     /// <summary>Waits until what was written and renamed in the file system of a directory is on its disk.</summary>
-    public static void Sync(string directory)
-    {
-        using var handle = Posix.OpenDirectoryHandle(Posix.ToPath(directory));
-        Posix.Sync(handle, Posix.ToPath(directory));
-    }
+    public static void Sync(string directory) => Posix.Sync(directory);
 
     /// <summary>What is directly in a directory, as text of one name.</summary>
     public static IReadOnlyList<(string Name, bool IsDirectory)> List(string root, string path)
