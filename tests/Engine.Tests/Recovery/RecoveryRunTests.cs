@@ -289,8 +289,15 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         Assert.True(loss.AtMost > TimeSpan.Zero);
         Assert.True(loss.Restored <= steps[0].ActedAt);
         Assert.Equal(loss, MeasuredLoss.Of(plan with { Basis = plan.Basis with { Moment = null, ToEnd = true }, Loss = plan.Loss with { From = loss.Restored.AddHours(5) } }, steps));
-        // Where the stop failed and a person said that the service stands, it took writes until that was said; left out, nobody knows.
         var later = steps[0].EndedAt!.Value.AddMinutes(20);
+        // What is damaged takes writes after its first evidence too: where it was down by itself, nobody knows since when.
+        var down = steps[0] with { Snapshot = ActionContext.Data(new ServiceSnapshot(false, [])) };
+        var told = plan with { Loss = plan.Loss with { Until = later.AddHours(-3) } };
+        Assert.Equal(LossEnd.FirstEvidence, MeasuredLoss.Of(told with { Disaster = "DATABASE_OUTAGE" }, [down, .. steps.Skip(1)])!.End);
+        Assert.Equal((null, LossEnd.Unknown), MeasuredLoss.Of(told with { Disaster = "DATABASE_CORRUPTION" }, [down, .. steps.Skip(1)]) is { } damaged ? (damaged.Until, damaged.End) : default);
+        // What a person restored in place of the step nobody measured.
+        Assert.Null(MeasuredLoss.Of(plan, [.. steps.Select(step => step.Action == RestoreFromBackup.ActionName ? step with { Reason = "olga: restored by hand" } : step)]));
+        // Where the stop failed and a person said that the service stands, it took writes until that was said; left out, nobody knows.
         var marked = steps[0] with { ActedAt = null, Reason = "olga: stopped by hand", EndedAt = later };
         Assert.Equal((later, LossEnd.ServiceStopped), MeasuredLoss.Of(plan, [marked, .. steps.Skip(1)]) is { } byHand ? (byHand.Until, byHand.End) : default);
         Assert.Equal((later, LossEnd.ServiceStopped), MeasuredLoss.Of(plan, [marked with { Attempt = 0, Snapshot = null }, .. steps.Skip(1)]) is { } unbegun ? (unbegun.Until, unbegun.End) : default);

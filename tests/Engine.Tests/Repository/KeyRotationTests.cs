@@ -154,13 +154,86 @@ public sealed class KeyRotationTests : IDisposable
         }
     }
 
-    private async Task<bool> DiesAsync(CrashStore hot, CrashStore warm)
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Rotate_killed_between_two_passphrases_leaves_both_whichever_finishes_it(bool byTheOther)
+    {
+        var (seed, seedToo) = (new CrashStore(), new CrashStore());
+        RestorePointId point;
+        await using (var first = await BackupRepository.InitializeAsync(seed, _key, Options, Ct))
+        {
+            await first.AddKeySlotAsync(_other, Ct);
+            await using var second = await BackupRepository.InitializeFromAsync(seedToo, first, Ct);
+            point = await BackupAsync(first, "before");
+            await first.CopyAsync(second, null, null, Ct);
+        }
+
+        for (var writes = 0; ; writes++)
+        {
+            var (hot, warm) = (seed.Reopen(writes, true), seedToo.Reopen());
+            if (!await DiesAsync(hot, warm, _other))
+            {
+                Assert.True(writes > 6, $"the rotation ended after {writes} writes");
+                return;
+            }
+
+            (hot, warm) = (hot.Reopen(), warm.Reopen());
+            await using (var first = await BackupRepository.OpenAsync(hot, byTheOther ? _other : _key, Options, Ct))
+            await using (var second = await BackupRepository.OpenAsync(warm, byTheOther ? _other : _key, Options, Ct))
+            {
+                await BackupRepository.RotateKeysAsync([first, second], [_key, _other], Ct);
+            }
+
+            foreach (var (store, key) in new[] { (hot, _key), (hot, _other), (warm, _key), (warm, _other) })
+            {
+                await using var opened = await BackupRepository.OpenAsync(store, key, Options, Ct);
+                Assert.InRange(opened.Epoch, 1u, 2u);
+                Assert.Equal("before", await ReadAsync(opened, point));
+            }
+
+            Assert.Equal(2, (await BackupRepository.ListKeySlotsAsync(warm, Ct)).Count);
+        }
+    }
+
+    [Fact]
+    public async Task Rotations_beside_one_another_leave_keys_that_open_everything()
+    {
+        await using var store = Store("hot");
+        RestorePointId point;
+        await using (var repository = await BackupRepository.InitializeAsync(store, _key, Options, Ct))
+        {
+            point = await BackupAsync(repository, "before");
+        }
+
+        for (var round = 0; round < 20; round++)
+        {
+            await Task.WhenAll(RotateAsync(), RotateAsync());
+            await using var opened = await BackupRepository.OpenAsync(store, _key, Options, Ct);
+            Assert.Equal("before", await ReadAsync(opened, point));
+        }
+
+        async Task RotateAsync()
+        {
+            try
+            {
+                await using var repository = await BackupRepository.OpenAsync(store, _key, Options, Ct);
+                await BackupRepository.RotateKeysAsync([repository], [_key], Ct);
+            }
+            catch (EngineException fault) when (fault.Code == "rotation-beside-another" || fault.Kind is ErrorKind.NotFound)
+            {
+                // The other's, and this one's too where both saw each other: the keys are as they were.
+            }
+        }
+    }
+
+    private async Task<bool> DiesAsync(CrashStore hot, CrashStore warm, RepositoryKey? beside = null)
     {
         await using var first = await BackupRepository.OpenAsync(hot, _key, Options, Ct);
         await using var second = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
         try
         {
-            await BackupRepository.RotateKeysAsync([first, second], [_key], Ct);
+            await BackupRepository.RotateKeysAsync([first, second], beside is null ? [_key] : [_key, beside], Ct);
             return false;
         }
         catch (EngineException crash) when (crash.Code == "crashed")

@@ -26,27 +26,58 @@ internal static class KeyRotation
             await RequireAllOpenAsync(tier.Store, passphrases, ct);
         }
 
-        var newest = tiers.MaxBy(tier => tier.Keys.Epoch)!;
-        if (tiers.Any(tier => tier.Keys.Epoch < newest.Keys.Epoch))
+        var (store, keys) = await NewestAsync(tiers, passphrases, ct);
+        using (keys)
         {
-            foreach (var tier in tiers.Where(tier => tier.Keys.Epoch < newest.Keys.Epoch))
+            if (tiers.Any(tier => tier.Keys.Epoch < keys.Epoch))
             {
-                await CopyKeysAsync(newest.Store, newest.Keys, tier.Store, ct);
+                foreach (var tier in tiers.Where(tier => tier.Keys.Epoch < keys.Epoch))
+                {
+                    await CopyKeysAsync(store, keys, tier.Store, ct);
+                }
+
+                await FillSlotsAsync(tiers, store, keys, passphrases, cost, now, ct);
+                await DropOlderAsync(tiers, keys, passphrases, ct);
+                return keys.Epoch;
             }
 
-            await FillSlotsAsync(tiers, newest, passphrases, cost, now, ct);
-            await DropOlderAsync(tiers, newest.Keys, passphrases, ct);
-            return newest.Keys.Epoch;
+            return await BeginAsync(tiers, keys, passphrases, cost, now, ct);
+        }
+    }
+
+    /// <summary>The newest keys that any of the passphrases opens in any tier: an interrupted rotation may have got no further than one of them.</summary>
+    private static async Task<(IObjectStore Store, KeyRing Keys)> NewestAsync(IReadOnlyList<RepositoryParts> tiers, IReadOnlyList<RepositoryKey> passphrases, CancellationToken ct)
+    {
+        var opened = tiers.MaxBy(tier => tier.Keys.Epoch)!;
+        var (store, keys) = (opened.Store, opened.Keys.Copy());
+        foreach (var tier in tiers)
+        {
+            var (slots, _) = await KeySlotStore.ReadAsync(tier.Store, ct);
+            foreach (var slot in passphrases.Select(one => KeySlotStore.TryUnwrap(slots, one.Passphrase)))
+            {
+                if (slot?.Epoch > keys.Epoch)
+                {
+                    var newer = await EpochStore.ReadRingAsync(tier.Store, keys.RepositoryId, slot, ct);
+                    keys.Dispose();
+                    (store, keys) = (tier.Store, newer);
+                }
+            }
         }
 
-        var epoch = newest.Keys.Epoch + 1;
+        return (store, keys);
+    }
+
+    private static async Task<uint> BeginAsync(
+        IReadOnlyList<RepositoryParts> tiers, KeyRing before, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
+    {
+        var epoch = before.Epoch + 1;
         if (epoch > Format.RepositoryFormat.MaxEpoch)
         {
             throw new EngineException("epochs-exhausted", ErrorKind.Conflict, "this repository has had its last encryption epoch", "begin a new repository for its sources");
         }
 
-        var secrets = new Dictionary<uint, byte[]>(newest.Keys.Secrets) { [epoch] = RandomNumberGenerator.GetBytes(32) };
-        using var ring = new KeyRing(newest.Keys.RepositoryId, newest.Keys.Master.ToArray(), secrets);
+        var secrets = new Dictionary<uint, byte[]>(before.Secrets) { [epoch] = RandomNumberGenerator.GetBytes(32) };
+        using var ring = new KeyRing(before.RepositoryId, before.Master.ToArray(), secrets);
         var slots = passphrases.Select(one => KeySlot.Create(ring.RepositoryId, new SlotKeys(ring.Master.ToArray(), epoch, secrets[epoch]), one.Passphrase, cost, now)).ToList();
         foreach (var tier in tiers)
         {
@@ -66,10 +97,9 @@ internal static class KeyRotation
 
     /// <summary>A rotation that ended between the slots of two passphrases left one of them without a slot of the new epoch.</summary>
     private static async Task FillSlotsAsync(
-        IReadOnlyList<RepositoryParts> tiers, RepositoryParts newest, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
+        IReadOnlyList<RepositoryParts> tiers, IObjectStore newest, KeyRing keys, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
     {
-        var keys = newest.Keys;
-        var (there, _) = await KeySlotStore.ReadAsync(newest.Store, ct);
+        var (there, _) = await KeySlotStore.ReadAsync(newest, ct);
         var lacking = passphrases.Where(one => there.All(slot => slot.TryUnwrap(one.Passphrase)?.Epoch != keys.Epoch)).ToList();
         var slots = lacking.Select(one => KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), one.Passphrase, cost, now)).ToList();
         foreach (var store in tiers.Select(tier => tier.Store))
@@ -90,12 +120,12 @@ internal static class KeyRotation
     private static async Task WithdrawBesideAnotherAsync(
         IReadOnlyList<RepositoryParts> tiers, KeyRing ring, List<KeySlot> mine, IReadOnlyList<RepositoryKey> passphrases, CancellationToken ct)
     {
-        var ids = mine.Select(slot => slot.SlotId).ToHashSet();
+        var secret = ring.Secrets[ring.Epoch];
         var isAlone = true;
         foreach (var store in tiers.Select(tier => tier.Store))
         {
             var (slots, _) = await KeySlotStore.ReadAsync(store, ct);
-            isAlone &= !slots.Any(slot => !ids.Contains(slot.SlotId) && passphrases.Any(one => slot.TryUnwrap(one.Passphrase)?.Epoch >= ring.Epoch));
+            isAlone &= !slots.Any(slot => passphrases.Any(one => slot.TryUnwrap(one.Passphrase) is { } keys && keys.Epoch >= ring.Epoch && !secret.AsSpan().SequenceEqual(keys.Secret)));
         }
 
         if (isAlone)
