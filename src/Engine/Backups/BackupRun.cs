@@ -194,6 +194,13 @@ public sealed class BackupRun(
             return null;
         }
 
+        if (!await repository.HoldsAllOfAsync(found, context.Cancellation))
+        {
+            // It ended before its last look whether all is there that it leans on.
+            context.Warn("capture", $"restore point {found.Id.Short} of the interrupted attempt leans on what tier {tier.Name} does not hold safely; capturing again");
+            return null;
+        }
+
         var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, found, context.Cancellation);
         return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
     }

@@ -222,7 +222,7 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
         NpgsqlTransaction transaction, RestorePointId point, string tier, string state, string? detail, CancellationToken cancellationToken) =>
         transaction.Command(
             """
-            WITH back AS (UPDATE restore_point SET expired_at = NULL WHERE id = $1 AND $3 <> 'behind' AND expired_at IS NOT NULL)
+            WITH back AS (UPDATE restore_point SET expired_at = NULL WHERE id = $1 AND $3 = 'stored' AND expired_at IS NOT NULL)
             INSERT INTO restore_point_tier (restore_point, tier, state, stored_at, verified_at, detail)
             VALUES ($1, $2, $3, clock_timestamp(), CASE WHEN $3 = 'verified' THEN clock_timestamp() END, $4)
             ON CONFLICT (restore_point, tier) DO UPDATE SET state = $3, detail = $4,

@@ -11,14 +11,14 @@ namespace Hexabase.DrConsole.Engine.Health;
 /// </summary>
 internal sealed class FailureCounters
 {
-    private readonly Dictionary<(string Subject, string Probe), double> _well;
+    private readonly Dictionary<(string Subject, string Probe), (double Value, DateTimeOffset Since)> _well;
     private readonly List<(string Subject, string Probe, double Value)> _changed = [];
 
-    private FailureCounters(Dictionary<(string, string), double> well) => _well = well;
+    private FailureCounters(Dictionary<(string, string), (double, DateTimeOffset)> well) => _well = well;
 
     public static async Task<FailureCounters> ReadAsync(NpgsqlDataSource catalog, CancellationToken ct) => new(
-        (await catalog.Command("SELECT subject, probe, value FROM health_baseline").ListAsync(row => (row.GetString(0), row.GetString(1), row.GetDouble(2)), ct))
-            .ToDictionary(row => (row.Item1, row.Item2), row => row.Item3));
+        (await catalog.Command("SELECT subject, probe, value, since FROM health_baseline").ListAsync(row => (row.GetString(0), row.GetString(1), row.GetDouble(2), row.Time(3)), ct))
+            .ToDictionary(row => (row.Item1, row.Item2), row => (row.Item3, row.Item4)));
 
     /// <summary>The answer, as corrupt where its counter has risen.</summary>
     public ProbeResult Judge(Asked asked)
@@ -30,18 +30,20 @@ internal sealed class FailureCounters
         }
 
         var key = (subject, result.Probe);
-        if (!_well.TryGetValue(key, out var well))
+        if (!_well.TryGetValue(key, out var before))
         {
             // The first look: what was counted before is no news.
             _changed.Add((subject, result.Probe, now));
             return result;
         }
 
+        var well = before.Value;
         if (now < well)
         {
-            // A server that crashed counts from nothing: all that it has counted since came after it.
-            _changed.Add((subject, result.Probe, 0));
-            well = 0;
+            // A server that crashed counts from nothing: what it has counted since then is news. Where only old ones went away, as with
+            // a database that was dropped, nothing is.
+            well = asked.LastFailure > before.Since ? 0 : now;
+            _changed.Add((subject, result.Probe, well));
         }
 
         return now > well

@@ -133,8 +133,8 @@ public sealed record SubjectHealth
     /// <summary>Misses in a row by kind.</summary>
     public ImmutableDictionary<ProbeKind, int> MissesByKind => All.MissesByKind;
 
-    /// <summary>True where it does not serve, as far as is known. While another trouble of it is sure, only where this is sure too.</summary>
-    public bool IsOut => Outage.Status == HealthStatus.Confirmed || (Outage.Status == HealthStatus.Suspected && Status != HealthStatus.Confirmed);
+    /// <summary>True where it does not serve, as far as is known. While it is sure to be full, only where this is sure too.</summary>
+    public bool IsOut => Outage.Status == HealthStatus.Confirmed || (Outage.Status == HealthStatus.Suspected && !(Status == HealthStatus.Confirmed && IsFull));
 
     /// <summary>True where its disk, or its memory, is or was nearly full in this trouble.</summary>
     public bool IsFull => Kinds.Contains(ProbeKind.Disk);

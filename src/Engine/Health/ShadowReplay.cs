@@ -51,9 +51,15 @@ public static class ShadowReplay
             {
                 var isSure = incident.State == IncidentState.Confirmed || verdict.State == IncidentState.Confirmed;
                 open[incident.Id] = incident with { Kind = verdict.Kind, Sources = verdict.Sources, State = isSure ? IncidentState.Confirmed : IncidentState.Suspected };
-                all[incident.Id.Value] = all[incident.Id.Value] with
+                // As what is written of it: what was full and now does not serve is another trouble, and else the card stays when it is sure.
+                var was = all[incident.Id.Value];
+                var isWorse = verdict.IsOutageSure && was.IsOnlyFullDisk && !IsFullDisk(verdict);
+                var isKept = incident.State == IncidentState.Confirmed && !isWorse && incident.Kind == verdict.Kind && incident.Sources.SequenceEqual(verdict.Sources);
+                all[incident.Id.Value] = was with
                 {
-                    Kind = verdict.Kind, Sources = verdict.Sources, IsOnlyFullDisk = IsFullDisk(verdict), ConfirmedAt = all[incident.Id.Value].ConfirmedAt ?? (isSure ? round.At : null),
+                    Kind = verdict.Kind, Sources = verdict.Sources, IsOnlyFullDisk = isKept ? was.IsOnlyFullDisk : IsFullDisk(verdict),
+                    FirstEvidenceAt = isKept ? was.FirstEvidenceAt : isWorse || verdict.FirstEvidenceAt < was.FirstEvidenceAt ? verdict.FirstEvidenceAt : was.FirstEvidenceAt,
+                    ConfirmedAt = all[incident.Id.Value].ConfirmedAt ?? (isSure ? round.At : null),
                 };
             }
 

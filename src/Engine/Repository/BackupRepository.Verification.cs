@@ -41,6 +41,16 @@ public sealed partial class BackupRepository
         IObjectStore store, CheckSlice slice, IProgress<TransferProgress>? progress = null, TimeProvider? time = null, CancellationToken cancellationToken = default) =>
         PackScrub.ScrubAsync(store, slice, new ProgressMeter(progress, time ?? TimeProvider.System, "scrub"), cancellationToken);
 
+    /// <summary>True where every chunk that a restore point leans on lies in a pack that is there, whole as far as is known, and not about to be deleted.</summary>
+    public async Task<bool> HoldsAllOfAsync(Manifest manifest, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        await _parts.Index.RefreshAsync(cancellationToken);
+        var closure = await Closure.CollectAsync(_parts, manifest, cancellationToken);
+        return closure.Faults.Count == 0
+            && closure.Entries.Select(number => _parts.Index.Index.Pack(_parts.Index.Index.Place(number).Pack)).All(pack => pack is { IsPresent: true, IsDamaged: false, IsMarked: false });
+    }
+
     /// <summary>Copies restore points (all, and all WAL, where <paramref name="which"/> is null) and all attestations into another tier.</summary>
     /// <exception cref="EngineException">Kind Input where it is no tier of this repository, Damaged where a chunk cannot be copied whole.</exception>
     public async Task<CopyReport> CopyAsync(

@@ -17,6 +17,9 @@ public sealed record LabPostgresOptions
 
     /// <summary>True for tests: a server left by a killed test run is ended by the next settlement instead of adopted.</summary>
     public bool IsScratch { get; init; }
+
+    /// <summary>How much WAL stays for whoever reads it from the data directory, as <c>wal_keep_size</c> has it.</summary>
+    public string KeptWal { get; init; } = "0";
 }
 
 /// <summary>
@@ -199,6 +202,7 @@ public sealed class LabPostgres : IAsyncDisposable
             ["wal_level"] = "logical",
             ["track_commit_timestamp"] = "on",
             ["max_wal_size"] = "2GB",
+            ["wal_keep_size"] = _options.KeptWal,
             ["max_connections"] = "60",
             ["max_wal_senders"] = "8",
             ["shared_buffers"] = "128MB",

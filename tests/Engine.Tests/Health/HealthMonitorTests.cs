@@ -155,7 +155,7 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
 
         await Assert.ThrowsAsync<PostgresException>(() => rig.ExecuteAsync("SELECT sum(length(label)) FROM parcel"));
         // As if it had counted 5 once, crashed, and counted this from nothing: it is news all the same.
-        await catalog.Pool.Command("UPDATE health_baseline SET value = 5 WHERE subject = $1 AND probe = 'checksums'", $"source/{rig.Name()}").RunAsync(Ct);
+        await catalog.Pool.Command("UPDATE health_baseline SET value = 5, since = since - interval '1 day' WHERE subject = $1 AND probe = 'checksums'", $"source/{rig.Name()}").RunAsync(Ct);
         var first = Assert.Single(await rig.LookAsync());
         Assert.Equal(DisasterKind.DatabaseCorruption, first.Kind);
         var verdict = Assert.Single(await rig.LookAsync());

@@ -61,12 +61,13 @@ public sealed class PostgresLab : IAsyncDisposable
         _starting.Dispose();
     }
 
+    /// <remarks>It keeps its WAL: a checkpoint of one test must not take away what another is about to store.</remarks>
     private async Task<LabPostgres> StartAsync(CancellationToken cancellationToken)
     {
         await ServerFolder.RemoveAbandonedAsync();
         _folder = new ServerFolder();
         Folder = new LabFolder(_folder.Combine("lab"));
-        var server = new LabPostgres(Folder, new LabPostgresOptions { IsDurable = false, IsScratch = true });
+        var server = new LabPostgres(Folder, new LabPostgresOptions { IsDurable = false, IsScratch = true, KeptWal = "4GB" });
         try
         {
             await server.StartAsync(cancellationToken);

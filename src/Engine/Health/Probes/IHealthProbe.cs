@@ -41,4 +41,7 @@ public sealed record ProbeFinding(ProbeAnswer Answer, string? Detail = null, str
 
     /// <summary>True where the number counts failures and may only stand still: a rise over what it was when all was well is corruption.</summary>
     public bool IsFailureCount { get; init; }
+
+    /// <summary>When the last of those that the number counts came, where that is known.</summary>
+    public DateTimeOffset? LastFailure { get; init; }
 }

@@ -48,7 +48,7 @@ internal static class PostgresReading
 
         var detail = found.Failures == 0 ? "no checksum has failed"
             : string.Create(CultureInfo.InvariantCulture, $"{found.Failures} failed checksums in {found.Databases}, the last at {found.Last?.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC");
-        return new ProbeFinding(ProbeAnswer.Answered, detail, null, found.Failures) { IsFailureCount = true };
+        return new ProbeFinding(ProbeAnswer.Answered, detail, null, found.Failures) { IsFailureCount = true, LastFailure = found.Last };
     }
 }
 

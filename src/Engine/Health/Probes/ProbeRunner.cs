@@ -6,7 +6,11 @@ using Microsoft.Extensions.Logging;
 namespace Hexabase.DrConsole.Engine.Health.Probes;
 
 /// <summary>What one asking brought.</summary>
-internal sealed record Asked(IHealthProbe Probe, ProbeResult Result, bool IsFailureCount);
+internal sealed record Asked(IHealthProbe Probe, ProbeResult Result, bool IsFailureCount)
+{
+    /// <summary>As <see cref="ProbeFinding.LastFailure"/>.</summary>
+    public DateTimeOffset? LastFailure { get; init; }
+}
 
 /// <summary>
 /// Asks all probes side by side, of a bounded number of subjects at a time, each within its own time. One that hangs holds up neither the round
@@ -101,7 +105,7 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
 
     private static Asked Say(IHealthProbe probe, ProbeFinding found, TimeSpan took) => new(
         probe, new ProbeResult(probe.Name, probe.Kind, found.Answer, Math.Round(took.TotalMilliseconds, 2)) { Detail = found.Detail, Code = found.Code, Number = found.Number },
-        found.IsFailureCount);
+        found.IsFailureCount) { LastFailure = found.LastFailure };
 
     /// <summary>How it stands with a probe that is asked now and then. One round at a time looks at it.</summary>
     private sealed class Standing

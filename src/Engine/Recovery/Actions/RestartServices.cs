@@ -50,7 +50,8 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public async Task<string> RollBackAsync(ActionContext context)
     {
-        if (context.SnapshotOf<ServiceSnapshot>(Name) is { WasRunning: true })
+        var wasStopped = context.Snapshots.ContainsKey(StopDatabaseService.ActionName) || context.ByHand.Contains(StopDatabaseService.ActionName);
+        if (!wasStopped && context.SnapshotOf<ServiceSnapshot>(Name) is { WasRunning: true })
         {
             // A plan need not stop it first: then starting it changed nothing.
             return "the service ran before this step: it was left running";

@@ -94,7 +94,8 @@ public sealed class SwitchTraffic(ProcessRegistry registry) : IRecoveryAction
     };
 
     private static SelectorSnapshot Before(ActionContext context) =>
-        context.SnapshotOf<SelectorSnapshot>(ActionName) ?? throw new System.Diagnostics.UnreachableException("it was captured before the step acted");
+        context.SnapshotOf<SelectorSnapshot>(ActionName) ?? throw new EngineException(
+            "traffic-by-hand", ErrorKind.Conflict, "a person led the clients over in place of this step, and nobody looked where they went before", "lead them back by hand, then undo the rest");
 
     private async Task<string> RunAsync(IReadOnlyList<string> words, CancellationToken cancellationToken)
     {

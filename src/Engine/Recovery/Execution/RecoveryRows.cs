@@ -127,7 +127,7 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
     public string? Fault => RollbackError is null ? Error : $"{(Error is null ? "" : $"{Error}; ")}its way back failed: {RollbackError}";
 
     /// <summary>True where the target may have been changed by it, or by the person who said that it took effect.</summary>
-    public bool MayHaveActed => (Attempt > 0 || State == StepState.Done) && State != StepState.RolledBack;
+    public bool MayHaveActed => (Attempt > 0 || State is StepState.Done or StepState.RollingBack or StepState.RollbackFailed) && State != StepState.RolledBack;
 }
 
 /// <summary>The names of the states in the catalog: lower case with underscores, as the original description has them.</summary>

@@ -36,7 +36,7 @@ internal static class KeyRotation
                     await CopyKeysAsync(store, keys, tier.Store, ct);
                 }
 
-                await FillSlotsAsync(tiers, store, keys, passphrases, cost, now, ct);
+                await FillSlotsAsync(tiers, keys, passphrases, cost, now, ct);
                 await DropOlderAsync(tiers, keys, passphrases, ct);
                 return keys.Epoch;
             }
@@ -95,15 +95,21 @@ internal static class KeyRotation
         return epoch;
     }
 
-    /// <summary>A rotation that ended between the slots of two passphrases left one of them without a slot of the new epoch.</summary>
+    /// <summary>A rotation that ended between the slots of two passphrases left one of them without a slot of the new epoch, in one tier or more.</summary>
     private static async Task FillSlotsAsync(
-        IReadOnlyList<RepositoryParts> tiers, IObjectStore newest, KeyRing keys, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
+        IReadOnlyList<RepositoryParts> tiers, KeyRing keys, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
     {
-        var (there, _) = await KeySlotStore.ReadAsync(newest, ct);
-        var lacking = passphrases.Where(one => there.All(slot => slot.TryUnwrap(one.Passphrase)?.Epoch != keys.Epoch)).ToList();
-        var slots = lacking.Select(one => KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), one.Passphrase, cost, now)).ToList();
+        var made = new Dictionary<RepositoryKey, KeySlot>();
         foreach (var store in tiers.Select(tier => tier.Store))
         {
+            var (there, _) = await KeySlotStore.ReadAsync(store, ct);
+            var lacking = passphrases.Where(one => there.All(slot => slot.TryUnwrap(one.Passphrase)?.Epoch != keys.Epoch)).ToList();
+            foreach (var one in lacking.Where(one => !made.ContainsKey(one)))
+            {
+                made[one] = KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), one.Passphrase, cost, now);
+            }
+
+            var slots = lacking.Select(one => made[one]).ToList();
             foreach (var slot in slots)
             {
                 await KeySlotStore.WriteAsync(store, slot, ct);

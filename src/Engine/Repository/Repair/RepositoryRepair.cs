@@ -92,11 +92,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         await PackScrub.RequireAsWrittenAsync(parts.Store, blobs.Uploaded, ct);
         await session.IndexDurableAsync(ct);
         await session.ProveAsync(always: true, ct);
-        foreach (var key in manifests.Keys)
-        {
-            await objects.FetchAsync(key, ct);
-        }
-
+        await FetchAsync(objects, manifests.Keys, session, ct);
         await objects.EpochSecretsAsync(damaged, ct);
         var missing = await objects.AttestationsAsync(damaged, ct);
         await objects.DropAttestationsAsync(options, ct);
@@ -107,6 +103,31 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         var lostWal = await RepairWalAsync(found, ct);
         meter.Finish();
         return await ReportAsync(found, lostWal, [.. manifests.Keys.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
+    }
+
+    /// <summary>Once more a look whether everything that they lean on is there: only then do they count.</summary>
+    private async Task FetchAsync(ObjectRepair objects, IEnumerable<string> manifests, WriterSession session, CancellationToken ct)
+    {
+        var fetched = new List<string>();
+        var isProven = false;
+        try
+        {
+            foreach (var key in manifests)
+            {
+                fetched.Add(key);
+                await objects.FetchAsync(key, ct);
+            }
+
+            await session.ProveAsync(always: false, ct);
+            isProven = true;
+        }
+        finally
+        {
+            foreach (var key in isProven ? [] : fetched)
+            {
+                await parts.Store.DeleteAsync(key, CancellationToken.None);
+            }
+        }
     }
 
     /// <summary>Marks damaged packs, so that nobody leans on them any more; returns them and the missing ones.</summary>
@@ -123,7 +144,8 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
     {
         foreach (var manifest in fetched)
         {
-            await FillAsync(chunks, manifest, ct);
+            // Nothing here used its chunks meanwhile, and prune may be about to delete their packs: each is leaned on or stored anew.
+            await chunks.OfPointAsync(manifest, ct);
         }
 
         await foreach (var manifest in parts.Manifests.ReadEachAsync(await parts.Manifests.KeysAsync(ct), ct))

@@ -134,9 +134,8 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
             foreach (var key in keys)
             {
                 written.Add(key);
-                if (await TryCopyObjectAsync(key, ct))
+                if (await TryCopyObjectAsync(key, ct) && await IsReadBackAsync(key, ct))
                 {
-                    await ReadBackAsync(key, ct);
                     copied++;
                 }
             }
@@ -154,11 +153,13 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         }
     }
 
-    private async Task ReadBackAsync(string key, CancellationToken ct)
+    /// <summary>False where this tier's retention gave it up at once.</summary>
+    private async Task<bool> IsReadBackAsync(string key, CancellationToken ct)
     {
         try
         {
             _ = await target.Manifests.ReadAsync(key, ct);
+            return true;
         }
         catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
         {
@@ -168,7 +169,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
                 throw;
             }
 
-            // This tier's retention gave it up at once.
+            return false;
         }
     }
 
