@@ -13,6 +13,9 @@ public sealed record Verdict(
 {
     /// <summary>True where it is sure that something does not serve, and not only that something is full.</summary>
     public bool IsOutageSure { get; init; }
+
+    /// <summary>True where an incident of a disk that was only full becomes another by it: something does not serve any more, and a restore would help.</summary>
+    public bool IsWorseThanFull => IsOutageSure && !Evidence.IsOnlyFullDisk;
 }
 
 /// <summary>

@@ -51,7 +51,7 @@ internal static class IncidentWriter
         var isOther = incident.Kind != verdict.Kind || !incident.Sources.SequenceEqual(verdict.Sources);
         var becomesSure = incident.State == IncidentState.Suspected && verdict.State == IncidentState.Confirmed;
         // What was full, and now does not serve any more, is another trouble: a restore would help against this one.
-        var isWorse = verdict.IsOutageSure && incident.IsOnlyFullDisk && !verdict.Evidence.IsOnlyFullDisk;
+        var isWorse = incident.IsOnlyFullDisk && verdict.IsWorseThanFull;
         if (incident.State == IncidentState.Confirmed && !isOther && !isWorse)
         {
             // The card stays what it was when it became sure: that is what people decide by.

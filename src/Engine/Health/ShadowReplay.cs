@@ -53,7 +53,7 @@ public static class ShadowReplay
                 open[incident.Id] = incident with { Kind = verdict.Kind, Sources = verdict.Sources, State = isSure ? IncidentState.Confirmed : IncidentState.Suspected };
                 // As what is written of it: what was full and now does not serve is another trouble, and else the card stays when it is sure.
                 var was = all[incident.Id.Value];
-                var isWorse = verdict.IsOutageSure && was.IsOnlyFullDisk && !IsFullDisk(verdict);
+                var isWorse = was.IsOnlyFullDisk && verdict.IsWorseThanFull;
                 var isKept = incident.State == IncidentState.Confirmed && !isWorse && incident.Kind == verdict.Kind && incident.Sources.SequenceEqual(verdict.Sources);
                 all[incident.Id.Value] = was with
                 {

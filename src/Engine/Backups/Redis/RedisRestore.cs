@@ -361,7 +361,7 @@ public sealed class RedisRestore(TimeProvider time)
         }
         catch (EngineException fault)
         {
-            work.Log?.Invoke("cleanup", $"{target.Endpoint.Address} could not be emptied: {fault.Message}");
+            work.Log?.Invoke("cleanup", $"{target.Endpoint.Address} was left as it is, with half of the restore in it: {fault.Message}");
         }
     }
 }

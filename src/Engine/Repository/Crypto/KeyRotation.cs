@@ -78,7 +78,7 @@ internal static class KeyRotation
 
         var secrets = new Dictionary<uint, byte[]>(before.Secrets) { [epoch] = RandomNumberGenerator.GetBytes(32) };
         using var ring = new KeyRing(before.RepositoryId, before.Master.ToArray(), secrets);
-        var slots = passphrases.Select(one => KeySlot.Create(ring.RepositoryId, new SlotKeys(ring.Master.ToArray(), epoch, secrets[epoch]), one.Passphrase, cost, now)).ToList();
+        var slots = passphrases.Select(one => SlotOf(ring, one, cost, now)).ToList();
         foreach (var tier in tiers)
         {
             await EpochStore.WriteAsync(tier.Store, ring, ct);
@@ -95,6 +95,9 @@ internal static class KeyRotation
         return epoch;
     }
 
+    private static KeySlot SlotOf(KeyRing keys, RepositoryKey passphrase, KeyDerivation cost, DateTimeOffset now) =>
+        KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), passphrase.Passphrase, cost, now);
+
     /// <summary>A rotation that ended between the slots of two passphrases left one of them without a slot of the new epoch, in one tier or more.</summary>
     private static async Task FillSlotsAsync(
         IReadOnlyList<RepositoryParts> tiers, KeyRing keys, IReadOnlyList<RepositoryKey> passphrases, KeyDerivation cost, DateTimeOffset now, CancellationToken ct)
@@ -106,7 +109,7 @@ internal static class KeyRotation
             var lacking = passphrases.Where(one => there.All(slot => slot.TryUnwrap(one.Passphrase)?.Epoch != keys.Epoch)).ToList();
             foreach (var one in lacking.Where(one => !made.ContainsKey(one)))
             {
-                made[one] = KeySlot.Create(keys.RepositoryId, new SlotKeys(keys.Master.ToArray(), keys.Epoch, keys.Secrets[keys.Epoch]), one.Passphrase, cost, now);
+                made[one] = SlotOf(keys, one, cost, now);
             }
 
             var slots = lacking.Select(one => made[one]).ToList();
