@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -9,18 +10,22 @@ namespace Hexabase.DrConsole.Engine.Catalog;
 public readonly record struct Jsonb(string? Text);
 
 /// <summary>Short forms for positional parameters ($1, $2 …) and rows.</summary>
-public static class Sql
+public static partial class Sql
 {
-    /// <summary>Sets the positional parameters in order. Null becomes SQL NULL, <see cref="Jsonb"/> a jsonb value.</summary>
+    /// <summary>
+    /// Sets the positional parameters in order. Null becomes SQL NULL, <see cref="Jsonb"/> a jsonb value. PostgreSQL's text holds no NUL:
+    /// what a tool has said or a key is called must not fail the write that tells of it, and is kept with U+FFFD in its place.
+    /// </summary>
     public static NpgsqlCommand With(this NpgsqlCommand command, params ReadOnlySpan<object?> values)
     {
         foreach (var value in values)
         {
             command.Parameters.Add(value switch
             {
-                Jsonb json => new NpgsqlParameter { Value = (object?)json.Text ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb },
+                Jsonb json => new NpgsqlParameter { Value = (object?)WithoutNul(json) ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Jsonb },
                 NpgsqlLogSequenceNumber lsn => new NpgsqlParameter { Value = lsn, NpgsqlDbType = NpgsqlDbType.PgLsn },
                 null => new NpgsqlParameter { Value = DBNull.Value },
+                string text => new NpgsqlParameter { Value = text.Replace('\0', '\uFFFD') },
                 _ => new NpgsqlParameter { Value = value },
             });
         }
@@ -93,4 +98,11 @@ public static class Sql
     public static long? LongOrNull(this NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetInt64(column);
 
     public static double? DoubleOrNull(this NpgsqlDataReader reader, int column) => reader.IsDBNull(column) ? null : reader.GetDouble(column);
+
+    private static string? WithoutNul(Jsonb json) =>
+        json.Text is { } text && text.Contains("\\u0000", StringComparison.Ordinal) ? Escapes().Replace(text, escape => escape.Length == 2 ? escape.Value : "\\uFFFD") : json.Text;
+
+    /// <summary>JSON's escapes of a backslash, so that none of them is taken for the beginning of another, and of NUL.</summary>
+    [GeneratedRegex("""\\\\|\\u0000""", RegexOptions.NonBacktracking)]
+    private static partial Regex Escapes();
 }

@@ -57,6 +57,12 @@ public sealed class LocalServer(LocalServerOptions options, ProcessRegistry regi
 
             await Task.Delay(s_poll, _time, cancellationToken).ConfigureAwait(false);
         }
+
+        if (!IsAlive)
+        {
+            // Somebody else has answered.
+            throw await StartFailedAsync().ConfigureAwait(false);
+        }
     }
 
     /// <summary>Ends it: TERM, then KILL; always waits for the end.</summary>

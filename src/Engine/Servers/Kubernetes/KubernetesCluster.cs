@@ -42,12 +42,13 @@ public sealed record KubernetesClusterOptions
 
 /// <summary>
 /// A Kubernetes control plane of real programs on loopback: etcd, API server and, where wanted, the controllers. Ports are
-/// free ones, chosen at the first start and kept while they stay free. Not safe for calls at the same time.
+/// free ones, chosen at the first start and kept while they stay free. Calls at the same time are served one after another.
 /// </summary>
 public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessRegistry registry, TimeProvider? time = null) : IAsyncDisposable
 {
     private const int PortAttempts = 5;
     private readonly TimeProvider _time = time ?? TimeProvider.System;
+    private readonly SemaphoreSlim _turn = new(1);
     private KubernetesKeys? _keys;
     private LocalServer? _etcd;
     private LocalServer? _api;
@@ -83,7 +84,68 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
 
     /// <summary>Starts etcd, API server and controllers, and returns when the API server says that it is ready.</summary>
     /// <exception cref="EngineException"><c>server-start-failed</c>, with the end of the log.</exception>
-    public async Task StartAsync(CancellationToken cancellationToken)
+    public Task StartAsync(CancellationToken cancellationToken) => InTurnAsync(() => LaunchOnFreePortsAsync(cancellationToken), cancellationToken);
+
+    /// <summary>Stops controllers, API server and etcd, in this order.</summary>
+    public Task StopAsync(CancellationToken cancellationToken) => InTurnAsync(() => StopAllAsync(cancellationToken), cancellationToken);
+
+    /// <summary>Stops the API server alone.</summary>
+    public Task StopApiServerAsync(CancellationToken cancellationToken) => InTurnAsync(
+        async () =>
+        {
+            await EndAsync(_api, isKill: false, cancellationToken).ConfigureAwait(false);
+            _api = null;
+        }, cancellationToken);
+
+    /// <summary>Stops the controllers alone.</summary>
+    public Task StopControllersAsync(CancellationToken cancellationToken) => InTurnAsync(
+        async () =>
+        {
+            await EndAsync(_controllers, isKill: false, cancellationToken).ConfigureAwait(false);
+            _controllers = null;
+        }, cancellationToken);
+
+    /// <summary>Ends everything by KILL, as a crash of the machine would.</summary>
+    public Task KillAsync(CancellationToken cancellationToken) => InTurnAsync(
+        async () =>
+        {
+            foreach (var server in (LocalServer?[])[_controllers, _api, _etcd])
+            {
+                await EndAsync(server, isKill: true, cancellationToken).ConfigureAwait(false);
+            }
+
+            (_controllers, _api, _etcd) = (null, null, null);
+        }, cancellationToken);
+
+    /// <summary>Ends etcd by KILL.</summary>
+    public Task KillEtcdAsync(CancellationToken cancellationToken) => InTurnAsync(
+        async () =>
+        {
+            await EndAsync(_etcd, isKill: true, cancellationToken).ConfigureAwait(false);
+            _etcd = null;
+        }, cancellationToken);
+
+    /// <summary>Starts what of it does not run.</summary>
+    public Task ResumeAsync(CancellationToken cancellationToken) => InTurnAsync(() => LaunchAsync(cancellationToken), cancellationToken);
+
+    /// <summary>Ends it by KILL where it runs: what is thrown away needs no orderly end.</summary>
+    public async ValueTask DisposeAsync() => await KillAsync(CancellationToken.None).ConfigureAwait(false);
+
+    /// <summary>Who starts a part while another ends it would leave a process that nobody knows any more.</summary>
+    private async Task InTurnAsync(Func<Task> act, CancellationToken cancellationToken)
+    {
+        await _turn.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            await act().ConfigureAwait(false);
+        }
+        finally
+        {
+            _turn.Release();
+        }
+    }
+
+    private async Task LaunchOnFreePortsAsync(CancellationToken cancellationToken)
     {
         LocalFolder.CreatePassage(options.Folder);
         LocalFolder.GiveTo(options.Folder, options.RunAs);
@@ -97,58 +159,21 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             }
             catch (EngineException fault) when (attempt < PortAttempts && IsTakenPort(fault))
             {
-                await StopAsync(CancellationToken.None).ConfigureAwait(false);
+                await StopAllAsync(CancellationToken.None).ConfigureAwait(false);
                 (ApiPort, EtcdPort, PeerPort) = (0, 0, 0);
             }
         }
     }
 
-    /// <summary>Stops controllers, API server and etcd, in this order.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        await StopControllersAsync(cancellationToken).ConfigureAwait(false);
-        await StopApiServerAsync(cancellationToken).ConfigureAwait(false);
-        await EndAsync(_etcd, isKill: false, cancellationToken).ConfigureAwait(false);
-        _etcd = null;
-    }
-
-    /// <summary>Stops the API server alone.</summary>
-    public async Task StopApiServerAsync(CancellationToken cancellationToken)
-    {
-        await EndAsync(_api, isKill: false, cancellationToken).ConfigureAwait(false);
-        _api = null;
-    }
-
-    /// <summary>Stops the controllers alone.</summary>
-    public async Task StopControllersAsync(CancellationToken cancellationToken)
-    {
-        await EndAsync(_controllers, isKill: false, cancellationToken).ConfigureAwait(false);
-        _controllers = null;
-    }
-
-    /// <summary>Ends everything by KILL, as a crash of the machine would.</summary>
-    public async Task KillAsync(CancellationToken cancellationToken)
+    private async Task StopAllAsync(CancellationToken cancellationToken)
     {
         foreach (var server in (LocalServer?[])[_controllers, _api, _etcd])
         {
-            await EndAsync(server, isKill: true, cancellationToken).ConfigureAwait(false);
+            await EndAsync(server, isKill: false, cancellationToken).ConfigureAwait(false);
         }
 
         (_controllers, _api, _etcd) = (null, null, null);
     }
-
-    /// <summary>Ends etcd by KILL.</summary>
-    public async Task KillEtcdAsync(CancellationToken cancellationToken)
-    {
-        await EndAsync(_etcd, isKill: true, cancellationToken).ConfigureAwait(false);
-        _etcd = null;
-    }
-
-    /// <summary>Starts what of it does not run.</summary>
-    public Task ResumeAsync(CancellationToken cancellationToken) => LaunchAsync(cancellationToken);
-
-    /// <summary>Ends it by KILL where it runs: what is thrown away needs no orderly end.</summary>
-    public async ValueTask DisposeAsync() => await KillAsync(CancellationToken.None).ConfigureAwait(false);
 
     private async Task LaunchAsync(CancellationToken cancellationToken)
     {
@@ -159,6 +184,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
         if (_etcd?.IsAlive != true)
         {
             LocalFolder.CreatePrivate(EtcdData, options.RunAs);
+            RequireFree("etcd", EtcdPort, PeerPort);
             _etcd = Describe("etcd", options.Binaries.Etcd, EtcdArguments());
             await _etcd.StartAsync(token => AnswersAsync(EtcdUrl + "/health", token), cancellationToken).ConfigureAwait(false);
             await (options.OnStore?.Invoke(cancellationToken) ?? Task.CompletedTask).ConfigureAwait(false);
@@ -167,6 +193,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
         if (_api?.IsAlive != true)
         {
             WriteTokens();
+            RequireFree("api", ApiPort);
             _api = Describe("api", options.Binaries.ApiServer, ApiServerArguments());
             await _api.StartAsync(IsReadyAsync, cancellationToken).ConfigureAwait(false);
         }
@@ -177,6 +204,18 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             var port = FreePort.Choose();
             _controllers = Describe("controllers", program, ControllerArguments(port));
             await _controllers.StartAsync(_ => Task.FromResult(true), cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Somebody else on the port would answer in its place, and be taken for it.</summary>
+    private void RequireFree(string part, params ReadOnlySpan<int> ports)
+    {
+        foreach (var port in ports)
+        {
+            if (FreePort.IsTaken(port))
+            {
+                throw new EngineException("port-in-use", ErrorKind.Conflict, $"port {port} of {part} of cluster {options.Name} is already in use on this machine", "start it again: another port is chosen");
+            }
         }
     }
 

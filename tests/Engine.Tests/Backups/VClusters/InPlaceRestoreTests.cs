@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
@@ -40,6 +41,7 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Assert.True((await api.PatchAsync(ConfigMap, Json("""{"data":{"LOG_LEVEL":"ransomed"}}"""), Ct)).IsSuccess);
         }
 
+        Assert.True(StoreLock.IsHeld(cluster.ControlPlane.EtcdData));
         await MakeNewerClaimAsync(lab, cluster, "newer");
         // Other tests of this cluster may have left their former stores, which nobody removes but a person.
         var former = Directory.GetDirectories(cluster.DataDirectory, "etcd.before-*");

@@ -168,7 +168,23 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
         await cluster.ControlPlane.KillAsync(Ct);
         Assert.Empty((await new ObjectRestore(api, journal, TimeProvider.System).UndoAsync(plan, Ct)).Left);
         Assert.Null(await api.FindAsync("/api/v1/namespaces/team-through", Ct));
+        // The lab starts what a test has just killed: each once.
+        Assert.Single(EtcdsOf(cluster.DataDirectory));
     }
+
+    private static IEnumerable<string> EtcdsOf(string directory) => Directory.EnumerateDirectories("/proc").Where(process =>
+    {
+        try
+        {
+            var words = File.ReadAllText(System.IO.Path.Combine(process, "cmdline")).Split('\0');
+            return words[0].EndsWith("/etcd", StringComparison.Ordinal) && words.Contains(System.IO.Path.Combine(directory, "etcd"));
+        }
+        catch (IOException)
+        {
+            // It has ended meanwhile, or is none.
+            return false;
+        }
+    });
 
     [Fact]
     public async Task Webhook_whose_server_dies_after_the_plan_stops_the_restore()

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
@@ -65,7 +66,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
     /// <param name="compare">Looks once more at the living cluster, right before the first effect on it, and throws where it is not what was confirmed.</param>
     /// <param name="log">Told a phase and a line of text.</param>
     /// <param name="cancellationToken">Ends it before the directories are exchanged; afterwards it is brought to its end.</param>
-    /// <exception cref="EngineException"><c>store-missing</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
+    /// <exception cref="EngineException"><c>store-missing</c>, <c>store-in-use</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
     public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings, IReadOnlyList<string> Notes)> ExecuteAsync(
         BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Func<Task> compare, Action<string, string>? log, CancellationToken cancellationToken)
     {
@@ -128,6 +129,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
                 await PhaseAsync("exchange", async () =>
                 {
                     await held.RequireStoppedAsync(cancellationToken).ConfigureAwait(false);
+                    await StoreLock.RequireFreeAsync(places.Living, access.Name, time, cancellationToken).ConfigureAwait(false);
                     places.Exchange();
                 }).ConfigureAwait(false);
             }
@@ -182,6 +184,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
             if (exchanged)
             {
                 await held.StopAsync(cancellationToken).ConfigureAwait(false);
+                await StoreLock.RequireFreeAsync(places.Living, access.Name, time, cancellationToken).ConfigureAwait(false);
                 places.ExchangeBack();
             }
         }
