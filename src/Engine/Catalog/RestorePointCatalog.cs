@@ -202,6 +202,12 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
             .ListAsync(MapValidation, cancellationToken);
 
+    /// <summary>The last validation of each of these points that could run: one that could not says nothing of the point, and takes no verdict away.</summary>
+    public Task<IReadOnlyList<ValidationRow>> LastVerdictsOfAsync(string[] points, CancellationToken cancellationToken) =>
+        catalog.Command(
+            $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) AND NOT not_provable ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
+            .ListAsync(MapValidation, cancellationToken);
+
     /// <summary>Validations of a point, newest first.</summary>
     public Task<IReadOnlyList<ValidationRow>> ValidationsAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {ValidationColumns} FROM validation WHERE restore_point = $1 ORDER BY validated_at DESC, id DESC", restorePoint)

@@ -47,7 +47,10 @@ internal sealed class FailureCounters
         }
 
         return now > well
-            ? result with { Answer = ProbeAnswer.Corrupt, Detail = string.Create(CultureInfo.InvariantCulture, $"{now - well:0} more than before: {result.Detail}") }
+            ? result with
+            {
+                Answer = ProbeAnswer.Corrupt, Since = asked.LastFailure > before.Since ? asked.LastFailure : null, Detail = string.Create(CultureInfo.InvariantCulture, $"{now - well:0} more than before: {result.Detail}"),
+            }
             : result;
     }
 

@@ -20,23 +20,32 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
     private static readonly TimeSpan MinutesKept = TimeSpan.FromDays(7);
     private static readonly TimeSpan HoursKept = TimeSpan.FromDays(400);
 
-    // Buckets are cut off whole, so that none is ever summed up twice.
-    private const string ToMinutes =
+    // Buckets are cut off whole; after days without this job the hours meet minutes that come to them later, and take them in.
+    private const string TakeIn =
         """
+        ON CONFLICT (resolution, subject, probe, bucket) DO UPDATE SET answered = health_summary.answered + EXCLUDED.answered, missed = health_summary.missed + EXCLUDED.missed,
+          corrupt = health_summary.corrupt + EXCLUDED.corrupt, unknown = health_summary.unknown + EXCLUDED.unknown,
+          latency_sum = health_summary.latency_sum + EXCLUDED.latency_sum, latency_max = greatest(health_summary.latency_max, EXCLUDED.latency_max)
+        """;
+
+    private const string ToMinutes =
+        $"""
         WITH old AS (DELETE FROM health_sample WHERE at < date_trunc('minute', $1::timestamptz) RETURNING at, subject, answers)
         INSERT INTO health_summary (resolution, bucket, subject, probe, answered, missed, corrupt, unknown, latency_sum, latency_max)
         SELECT 'minute', date_trunc('minute', at), subject, a->>'probe', count(*) FILTER (WHERE a->>'answer' = 'Answered'),
           count(*) FILTER (WHERE a->>'answer' IN ('NoAnswer', 'Refused', 'Denied')), count(*) FILTER (WHERE a->>'answer' = 'Corrupt'),
           count(*) FILTER (WHERE a->>'answer' IN ('NotDetectable', 'Exceeded')), sum((a->>'latencyMs')::float8), max((a->>'latencyMs')::float8)
         FROM old, jsonb_array_elements(answers->'probes') a GROUP BY 2, 3, 4
+        {TakeIn}
         """;
 
     private const string ToHours =
-        """
+        $"""
         WITH old AS (DELETE FROM health_summary WHERE resolution = 'minute' AND bucket < date_trunc('hour', $1::timestamptz) RETURNING *)
         INSERT INTO health_summary (resolution, bucket, subject, probe, answered, missed, corrupt, unknown, latency_sum, latency_max)
         SELECT 'hour', date_trunc('hour', bucket), subject, probe, sum(answered), sum(missed), sum(corrupt), sum(unknown), sum(latency_sum), max(latency_max)
         FROM old GROUP BY 2, 3, 4
+        {TakeIn}
         """;
 
     /// <summary>The last sample of every subject that was seen since <paramref name="since"/>.</summary>

@@ -90,10 +90,18 @@ public static class Hysteresis
         }
 
         // An answer that stands from an earlier round is no second sign, and none of what came after it was dealt with.
-        var kinds = one.Results.Where(result => result is { Answer: ProbeAnswer.Corrupt, IsRepeat: false }).Select(result => result.Kind).ToList();
-        return kinds.Count == 0
-            ? health
-            : health with { CorruptRounds = health.CorruptRounds + 1, CorruptKinds = health.CorruptKinds.Union(kinds), FirstCorruptAt = health.FirstCorruptAt ?? round.At };
+        var signs = one.Results.Where(result => result is { Answer: ProbeAnswer.Corrupt, IsRepeat: false }).ToList();
+        if (signs.Count == 0)
+        {
+            return health;
+        }
+
+        // Nobody may have looked when it came. A clock that is ahead of this one makes nothing younger.
+        var first = signs.Min(sign => sign.Since is { } since && since < round.At ? since : round.At);
+        return health with
+        {
+            CorruptRounds = health.CorruptRounds + 1, CorruptKinds = health.CorruptKinds.Union(signs.Select(sign => sign.Kind)), FirstCorruptAt = health.FirstCorruptAt < first ? health.FirstCorruptAt : first,
+        };
     }
 
     private static SubjectHealth Held(SubjectHealth health) => health with { All = health.All.Held(), Outage = health.Outage.Held() };

@@ -16,8 +16,16 @@ internal sealed class SourcesAtWork(NpgsqlDataSource catalog, ProtectedEstate es
     public static readonly TimeSpan MayWait = TimeSpan.FromHours(1);
 
     /// <summary>Their names, now.</summary>
-    public async Task<HashSet<string>> ReadAsync(CancellationToken cancellationToken) =>
-        [.. await RecoveringAsync(cancellationToken), .. await RestoredAsync(cancellationToken)];
+    public async Task<HashSet<string>> ReadAsync(CancellationToken cancellationToken)
+    {
+        var recovering = await RecoveringAsync(cancellationToken);
+        return [.. recovering, .. recovering.SelectMany(BesideOf), .. await RestoredAsync(cancellationToken)];
+    }
+
+    /// <summary>The other databases of the same PostgreSQL: they stop with it.</summary>
+    private IEnumerable<string> BesideOf(string name) => estate.Sources.FirstOrDefault(source => source.Name == name)?.Postgres is { } server
+        ? estate.Sources.Where(source => source.Postgres is { } other && other.Port == server.Port && string.Equals(other.Host, server.Host, StringComparison.OrdinalIgnoreCase)).Select(source => source.Name)
+        : [];
 
     private Task<IReadOnlyList<string>> RecoveringAsync(CancellationToken cancellationToken) => catalog.Command(
         $"""

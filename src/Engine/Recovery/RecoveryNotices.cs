@@ -22,7 +22,7 @@ internal static class RecoveryNotices
     /// <param name="person">Who answered; null for the engine.</param>
     public static async Task GateAsync(NpgsqlTransaction transaction, NotificationEvent what, ApprovalGate gate, string? person, string? reason)
     {
-        var (facts, steps) = await FactsAsync(transaction, gate.Run);
+        var (facts, plan) = await FactsAsync(transaction, gate.Run);
         await WriteAsync(transaction, what, what switch
         {
             NotificationEvent.GateApproved => NotificationSeverity.Info,
@@ -30,7 +30,7 @@ internal static class RecoveryNotices
             _ => NotificationSeverity.Warning,
         }, FormattableString.Invariant($"/approvals/{gate.Id}"), facts with
         {
-            Step = gate.Step is { } position ? steps.GetValueOrDefault(position) : null,
+            Step = gate.Step is { } position ? plan?.Steps.FirstOrDefault(step => step.Position == position)?.Name : null,
             Requester = gate.Requester,
             Needed = gate.Needed,
             Risk = gate.Risk,
@@ -68,9 +68,12 @@ internal static class RecoveryNotices
             RecoveryOutcome.Cancelled => NotificationSeverity.Warning,
             _ => NotificationSeverity.Critical,
         };
-        await WriteAsync(transaction, NotificationEvent.RecoveryEnded, severity, PageOf(run), (await FactsAsync(transaction, run)).Facts with
+        var (facts, plan) = await FactsAsync(transaction, run);
+        // What the plan meant to bring back and to lose is no news any more: what was measured is, and of one that brought nothing back there is none.
+        var loss = outcome == RecoveryOutcome.Completed && plan is not null ? MeasuredLoss.Of(plan, await RecoveryCatalog.StepsAsync(transaction, run)) : null;
+        await WriteAsync(transaction, NotificationEvent.RecoveryEnded, severity, PageOf(run), facts with
         {
-            Outcome = RecoveryNames.Of(outcome), Reason = text, Seconds = seconds as double?,
+            Outcome = RecoveryNames.Of(outcome), Reason = text, Seconds = seconds as double?, KeepsUntil = loss?.Restored, LossUntil = loss?.Until,
         }, closes: true);
     }
 
@@ -92,14 +95,15 @@ internal static class RecoveryNotices
             Thread = facts.Incident, Closes = closes,
         }, CancellationToken.None);
 
-    private static async Task<(NotificationFacts Facts, IReadOnlyDictionary<int, string> Steps)> FactsAsync(NpgsqlTransaction transaction, RunId run)
+    /// <summary>What is said of a run, and its plan; null of one that has none.</summary>
+    private static async Task<(NotificationFacts Facts, RecoveryPlan? Plan)> FactsAsync(NpgsqlTransaction transaction, RunId run)
     {
         var (request, disaster, source, incident) = (await transaction.Command(
             "SELECT r.request ->> 'plan', c.disaster, r.source, c.incident FROM run r LEFT JOIN recovery c ON c.run_id = r.id WHERE r.id = $1", run.Value)
             .FirstAsync(row => Tuple.Create(row.TextOrNull(0), row.TextOrNull(1), row.GetString(2), row.LongOrNull(3)), CancellationToken.None))!;
         if (disaster is null)
         {
-            return (OfRestore(request, run, source), new Dictionary<int, string>());
+            return (OfRestore(request, run, source), null);
         }
 
         var plan = Read(request);
@@ -109,7 +113,7 @@ internal static class RecoveryNotices
             Run = run.ToString(),
             Incident = incident is { } number ? new IncidentId(number).ToString() : null,
             Sources = plan?.Sources ?? [source],
-        }, plan?.Steps.ToDictionary(step => step.Position, step => step.Name) ?? new Dictionary<int, string>());
+        }, plan);
     }
 
     private static NotificationFacts OfRestore(string? request, RunId run, string source)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
@@ -142,6 +143,8 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         {
             await RecoveryNotices.ProposedAsync(transaction, incident, source, plan, $"{version.Plan} v{version.Version}", refusal);
         }
+
+        await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, incident.Id.Value.ToString(CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
 
         await transaction.CommitAsync(cancellationToken);
         return made;

@@ -346,6 +346,25 @@ public sealed class ClassificationTests
         Assert.True(verdicts[^1].Single() is { Kind: DisasterKind.StorageFailure, IsOutageSure: true, Evidence.IsOnlyFullDisk: false } worse && worse.FirstEvidenceAt == Start.AddSeconds(300));
     }
 
+    [Fact]
+    public void Corruption_that_came_while_nobody_looked_is_as_old_as_it_says()
+    {
+        var bad = Well();
+        bad[0] = Acts.Corrupt;
+        HealthRound At(int hours, params int[] minutes) => Rounds([Well(), bad])[1] with
+        {
+            At = Start.AddHours(hours),
+            Subjects = [.. Rounds([bad])[0].Subjects.Select(one => one.Subject != All[0] ? one
+                : one with { Results = [.. one.Results.Select(result => result.Answer == ProbeAnswer.Corrupt ? result with { Since = Start.AddHours(hours).AddMinutes(minutes[0]) } : result)] })],
+        };
+
+        DateTimeOffset FirstOf(params HealthRound[] rounds) => Verdicts(rounds)[^1].Single(verdict => verdict.Kind == DisasterKind.DatabaseCorruption).FirstEvidenceAt;
+        Assert.Equal(Start.AddMinutes(65), FirstOf(Rounds([Well()])[0], At(2, -55)));
+        // An earlier sign that joins it counts; a clock that is ahead does not.
+        Assert.Equal(Start.AddMinutes(65), FirstOf(Rounds([Well()])[0], At(2, 5), At(3, -115)));
+        Assert.Equal(Start.AddHours(2), FirstOf(Rounds([Well()])[0], At(2, 5)));
+    }
+
     private static HealthRound Full(HealthRound round, int column = 0) => round with
     {
         Subjects = [.. round.Subjects.Select(one => one.Subject == All[column] ? one with { Results = [.. one.Results, new("disk", ProbeKind.Disk, ProbeAnswer.Exceeded, 1)] } : one)],

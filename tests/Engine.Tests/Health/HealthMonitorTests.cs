@@ -248,6 +248,25 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Rounds_that_come_to_an_hour_that_was_summed_up_before_them_are_taken_into_it()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        var subject = $"source/{rig.Name()}";
+        await rig.LookAsync(2);
+        await rig.History.DownsampleAsync(rig.Now.AddHours(25), Ct);
+        await rig.History.DownsampleAsync(rig.Now.AddDays(8), Ct);
+        await rig.LookAsync();
+        var all = await SummariesAsync(rig, subject);
+
+        // Minutes are made of them, and hours of those, as after days without the job.
+        await rig.History.DownsampleAsync(rig.Now.AddHours(25), Ct);
+        await rig.History.DownsampleAsync(rig.Now.AddDays(8), Ct);
+
+        Assert.Equal(3, all.Where(one => one.Probe == all[0].Probe).Sum(one => one.Answered));
+        Assert.Equal(all, await SummariesAsync(rig, subject));
+    }
+
+    [Fact]
     public async Task Monitor_that_looks_no_more_is_told_once_and_so_is_that_it_is_back()
     {
         await using var rig = await HealthRig.CreateAsync(catalog, seed);

@@ -288,13 +288,13 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
     public Task<RecoveryPlan> PlanAsync(IncidentId? incident = null) => Recoveries.PlanAsync(Plan, new PlanRequest(Source.Name, "DATABASE_CORRUPTION", incident?.Value), Ct);
 
     /// <summary>An incident of corruption of the source, confirmed by whoever watches it.</summary>
-    public async Task<IncidentId> ConfirmIncidentAsync(DateTimeOffset firstEvidence)
+    public async Task<IncidentId> ConfirmIncidentAsync(DateTimeOffset firstEvidence, string disaster = "DATABASE_CORRUPTION")
     {
         await using var command = _catalog.Pool.Command(
             """
             INSERT INTO incident (kind, sources, state, first_evidence_at, suspected_at, confirmed_at, evidence)
-            VALUES ('DATABASE_CORRUPTION', ARRAY[$1], 'confirmed', $2, $2, clock_timestamp(), '{}') RETURNING id
-            """, Source.Name, firstEvidence.ToUniversalTime());
+            VALUES ($3, ARRAY[$1], 'confirmed', $2, $2, clock_timestamp(), '{}') RETURNING id
+            """, Source.Name, firstEvidence.ToUniversalTime(), disaster);
         return new IncidentId((long)(await command.ExecuteScalarAsync(Ct))!);
     }
 

@@ -47,6 +47,7 @@ public sealed partial class RecoveryRunTests
         Assert.True(expected == await rig.OutcomeAsync(ended.Id), $"{await rig.OutcomeAsync(ended.Id)}\n{await rig.LogAsync(ended.Id)}");
         var told = await rig.ToldAsync(ended.Id);
         Assert.Equal((NotificationEvent.RecoveryEnded, NotificationSeverity.Critical, RecoveryNames.Of(expected)), (told[^1].Event, told[^1].Severity, told[^1].Facts.Outcome));
+        Assert.Equal((null, null), (told[^1].Facts.KeepsUntil, told[^1].Facts.LossUntil));
         Assert.Equal(fault != Fault.Bug, told.Any(one => one.Event == NotificationEvent.RecoveryStepFailed));
         var failed = plan.Steps.Single(step => step.Action == action).Position - 1;
         var states = await rig.StatesAsync(ended.Id);

@@ -38,6 +38,9 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
             [NotificationEvent.GateOpened, NotificationEvent.GateApproved, NotificationEvent.RecoveryStarted, NotificationEvent.RecoveryEnded], told.Select(one => one.Event));
         Assert.Equal(("completed", true, NotificationSeverity.Info), (told[^1].Facts.Outcome, told[^1].Closes, told[^1].Severity));
         Assert.True(told[^1].Facts.Seconds > 0);
+        // What was measured, not what was planned.
+        var loss = MeasuredLoss.Of(plan, await rig.Catalog.StepsAsync(ended.Id, Ct))!;
+        Assert.Equal((loss.Restored, loss.Until), (told[^1].Facts.KeepsUntil!.Value, told[^1].Facts.LossUntil));
         Assert.Equal(("olga", 1, plan.Loss.From), (told[0].Facts.Requester, told[0].Facts.Needed, told[0].Facts.KeepsUntil));
         Assert.All((await rig.PlanAsync()).Steps, step => Assert.True(step.MeasuredFrom > 0));
     }

@@ -58,9 +58,11 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
     [InlineData("restore-point-unreachable")]
     [InlineData("restore-point-changed")]
     [InlineData("corruption-since")]
+    [InlineData("incident-over")]
     public async Task Nothing_is_stopped_for_a_recovery_that_could_not_be_done_or_ought_not_to_be_since_it_was_asked_for(string code)
     {
-        var plan = await rig.Recoveries.PlanAsync("postgres-outage", new PlanRequest(rig.Source.Name, "DATABASE_OUTAGE"), Ct);
+        IncidentId? incident = code == "incident-over" ? await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow(), "DATABASE_OUTAGE") : null;
+        var plan = await rig.Recoveries.PlanAsync("postgres-outage", new PlanRequest(rig.Source.Name, "DATABASE_OUTAGE", incident?.Value), Ct);
         if (code == "restore-point-changed")
         {
             plan = plan with { Basis = plan.Basis with { ManifestHash = new string('0', 64) } };
@@ -73,12 +75,16 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
         var run = await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct);
         await rig.AdvanceAsync(run.Id);
         await rig.ApproveAsync(run.Id, "paul");
-        IncidentId? incident = null;
         var tiers = rig.Estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder!).ToList();
         if (code == "corruption-since")
         {
             // As the monitor writes it down: suspected in the round that saw the first evidence.
             incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow());
+        }
+        else if (code == "incident-over")
+        {
+            // The server is back by itself, while the gate waited.
+            await rig.Pool.Command("UPDATE incident SET state = 'resolved', resolved_at = clock_timestamp(), resolution = 'healthy' WHERE id = $1", incident!.Value.Value).RunAsync(Ct);
         }
         else if (code == "restore-point-unreachable")
         {
@@ -95,7 +101,7 @@ public sealed class SoundClusterTests(RecoveryRig rig) : IClassFixture<RecoveryR
         finally
         {
             tiers.Where(tier => Directory.Exists($"{tier}.away")).ToList().ForEach(tier => Directory.Move($"{tier}.away", tier));
-            await (incident is { } opened ? rig.Incidents.CloseAsync(opened, "the test has ended", "tester", Ct) : Task.CompletedTask);
+            await (code == "corruption-since" ? rig.Incidents.CloseAsync(incident!.Value, "the test has ended", "tester", Ct) : Task.CompletedTask);
         }
     }
 

@@ -53,6 +53,9 @@ public sealed class VolumePlanTests(CatalogServer catalog)
         Assert.Contains("compared by content", steps[0].Verification, StringComparison.Ordinal);
         var loss = MeasuredLoss.Of(plan, steps)!;
         Assert.Equal((plan.Basis.CreatedAt, LossEnd.RestoreBegan, steps[0].StartedAt), (loss.Restored, loss.End, loss.Until));
+        // One that was interrupted goes on replacing what was written meanwhile.
+        var later = steps[0].StartedAt!.Value.AddHours(3);
+        Assert.Equal(later, MeasuredLoss.Of(plan, [steps[0] with { AttemptedAt = later }])!.Until);
         Assert.Equal(IncidentState.Resolved, (await rig.Incidents.FindAsync(incident, Ct))!.State);
         var proven = await rig.ReadinessOfAsync(Plan);
         Assert.True(proven.State == ReadinessState.Verified, string.Join("; ", proven.Reasons));

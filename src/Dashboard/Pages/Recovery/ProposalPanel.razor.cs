@@ -9,6 +9,9 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
 /// <summary>What the engine proposes for a confirmed incident, with the way to the plan that a person may ask for.</summary>
 public partial class ProposalPanel
 {
+    /// <summary>By then the engine has looked whether a plan can be made.</summary>
+    private static readonly TimeSpan s_making = TimeSpan.FromMinutes(1);
+
     private IReadOnlyList<RecoveryProposal>? _proposals;
 
     [Parameter, EditorRequired]
@@ -31,6 +34,7 @@ public partial class ProposalPanel
         { Kind: DisasterKind.Unknown } => (RecoveryTexts.ProposalUnknown, RecoveryTexts.ProposalUnknownThen),
         { IsOnlyFullDisk: true } => (RecoveryTexts.ProposalFullDisk, RecoveryTexts.ProposalFullDiskThen),
         { Sources.Count: 0, Tiers.Count: > 0 } => (Figures.Format(RecoveryTexts.ProposalTier, Figures.List(Incident.Tiers)), RecoveryTexts.ProposalTierThen),
+        { ConfirmedAt: { } confirmed } when Time.GetUtcNow() - confirmed < s_making => (RecoveryTexts.ProposalComing, RecoveryTexts.ProposalComingThen),
         _ => (RecoveryTexts.ProposalNone, RecoveryTexts.ProposalNoneThen),
     };
 

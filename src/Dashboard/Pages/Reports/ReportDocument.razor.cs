@@ -48,6 +48,14 @@ public partial class ReportDocument
 
     private string Outcome => Report.Outcome is { } name ? RecoveryWords.Of(RecoveryNames.Parse<RecoveryOutcome>(name)) : DrillTexts.DocOpen;
 
+    private string Moment => Report.Plan switch
+    {
+        { Moment: { } moment, ToEnd: true } => Figures.Format(RecoveryTexts.MomentOrEnd, At(moment)),
+        { Moment: { } moment } => At(moment),
+        { ToEnd: true } => RecoveryTexts.MomentEnd,
+        _ => RecoveryTexts.MomentBackup,
+    };
+
     private string LossEndText => Report.Targets.LossEnd is { } end ? MeasuredLossFacts.EndText(RecoveryNames.Parse<LossEnd>(end)) : "";
 
     private string CleanupText => Report.Cleanup switch

@@ -44,4 +44,7 @@ public sealed record ProbeFinding(ProbeAnswer Answer, string? Detail = null, str
 
     /// <summary>When the last of those that the number counts came, where that is known.</summary>
     public DateTimeOffset? LastFailure { get; init; }
+
+    /// <summary>When what was found was so already, where that is known and was before it was asked.</summary>
+    public DateTimeOffset? Since { get; init; }
 }

@@ -72,6 +72,10 @@ public sealed record ProbeResult(string Probe, ProbeKind Kind, ProbeAnswer Answe
     /// <summary>What was measured, where that is a number: failures, seconds, a share from 0 to 1.</summary>
     public double? Number { get; init; }
 
+    /// <summary>When what was found was so already, where that is known and was before it was asked: corruption that a backup met while nobody watched is as old as that.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public DateTimeOffset? Since { get; init; }
+
     /// <summary>True where it was asked in an earlier round, and its answer still stands.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool IsRepeat { get; init; }

@@ -104,7 +104,7 @@ public sealed class ProbeRunner(IEnumerable<IProbeSource> sources, ProtectedEsta
     }
 
     private static Asked Say(IHealthProbe probe, ProbeFinding found, TimeSpan took) => new(
-        probe, new ProbeResult(probe.Name, probe.Kind, found.Answer, Math.Round(took.TotalMilliseconds, 2)) { Detail = found.Detail, Code = found.Code, Number = found.Number },
+        probe, new ProbeResult(probe.Name, probe.Kind, found.Answer, Math.Round(took.TotalMilliseconds, 2)) { Detail = found.Detail, Code = found.Code, Number = found.Number, Since = found.Since },
         found.IsFailureCount) { LastFailure = found.LastFailure };
 
     /// <summary>How it stands with a probe that is asked now and then. One round at a time looks at it.</summary>

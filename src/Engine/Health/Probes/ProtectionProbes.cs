@@ -152,17 +152,17 @@ internal sealed class BackupFaultProbe(HealthSubject subject, NpgsqlDataSource c
         var last = await catalog.Command(
             """
             SELECT r.id, r.error->>'message', (r.error->>'code' = 'source-damaged'
-                OR r.error->>'message' ~* 'invalid page in block|could not read block|page verification failed|checksum verification fail|invalid page header')
+                OR r.error->>'message' ~* 'invalid page in block|could not read block|page verification failed|checksum verification fail|invalid page header'), r.ended_at
             FROM run r
             WHERE r.source = $1 AND r.kind = 'backup' AND r.state IN ('completed', 'failed')
               AND r.ended_at > coalesce((SELECT max(i.resolved_at) FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND $1 = ANY (i.sources)), '-infinity')
             ORDER BY r.id DESC LIMIT 1
             """, subject.Name).FirstAsync(
-            row => new { Run = row.GetInt64(0), Message = row.TextOrNull(1), IsDamage = !row.IsDBNull(2) && row.GetBoolean(2) }, cancellationToken);
+            row => new { Run = row.GetInt64(0), Message = row.TextOrNull(1), IsDamage = !row.IsDBNull(2) && row.GetBoolean(2), EndedAt = row.Time(3) }, cancellationToken);
         return last switch
         {
             null => new ProbeFinding(ProbeAnswer.NotDetectable, "no backup has ended"),
-            { IsDamage: true } => new ProbeFinding(ProbeAnswer.Corrupt, $"R-{last.Run}: {last.Message}"),
+            { IsDamage: true } => new ProbeFinding(ProbeAnswer.Corrupt, $"R-{last.Run}: {last.Message}") { Since = last.EndedAt },
             _ => new ProbeFinding(ProbeAnswer.Answered, $"R-{last.Run} met no damage"),
         };
     }

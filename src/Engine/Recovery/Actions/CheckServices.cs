@@ -35,7 +35,7 @@ public sealed class CheckServices(OperatorChecks checks, TimeProvider time) : IR
 
     public Task<EffectProbe> ProbeAsync(ActionContext context) => Task.FromResult<EffectProbe>(new EffectProbe.NotDone());
 
-    public Task<StepVerification> VerifyAsync(ActionContext context) => ServiceAnswer.VerifyAsync(context, checks, _ => true);
+    public Task<StepVerification> VerifyAsync(ActionContext context) => ServiceAnswer.VerifyAsync(context, checks, _ => true, time);
 
     public Task<string> RollBackAsync(ActionContext context) => Task.FromResult("nothing was changed");
 }

@@ -12,6 +12,10 @@ namespace Hexabase.DrConsole.Engine.Recovery.Actions;
 public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(1);
+
+    /// <summary>So long an application may take to find its way back to a service that has just started.</summary>
+    internal TimeSpan Warming { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>The check in words, without its name.</summary>
     public static string Text(OperatorCheck check)
@@ -41,6 +45,32 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return (false, $"check '{check.Name}' did not answer within {s_patience.TotalSeconds:0} s");
+        }
+    }
+
+    /// <summary>
+    /// As <see cref="AskAsync"/>, of what has just started: what asks from outside, by HTTP or a command, is asked again while it says no. A
+    /// query reads what is stored, which no waiting changes.
+    /// </summary>
+    public async Task<(bool Passed, string Text)> AskWarmingAsync(OperatorCheck check, ActionContext context, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        ArgumentNullException.ThrowIfNull(context);
+        ArgumentNullException.ThrowIfNull(time);
+        for (var (began, last) = (time.GetTimestamp(), ""); ;)
+        {
+            var (passed, text) = await AskAsync(check, context.Target, context.Cancellation);
+            if (passed || check.Sql is not null || time.GetElapsedTime(began) > Warming)
+            {
+                return (passed, text);
+            }
+
+            if (text != last)
+            {
+                context.Log($"not yet: {last = text}");
+            }
+
+            await Task.Delay(s_pause, time, context.Cancellation);
         }
     }
 

@@ -46,7 +46,7 @@ public sealed class RestartServices(ServiceControls controls, OperatorChecks che
 
     public Task<EffectProbe> ProbeAsync(ActionContext context) => Task.FromResult<EffectProbe>(new EffectProbe.NotDone());
 
-    public Task<StepVerification> VerifyAsync(ActionContext context) => ServiceAnswer.VerifyAsync(context, checks, check => check.Sql is null);
+    public Task<StepVerification> VerifyAsync(ActionContext context) => ServiceAnswer.VerifyAsync(context, checks, check => check.Sql is null, time);
 
     public async Task<string> RollBackAsync(ActionContext context)
     {

@@ -53,12 +53,12 @@ internal static class ServiceAnswer
     }
 
     /// <summary>Its answer, then those of the operators' own checks; the first that fails ends it.</summary>
-    public static async Task<StepVerification> VerifyAsync(ActionContext context, OperatorChecks checks, Func<OperatorCheck, bool> which)
+    public static async Task<StepVerification> VerifyAsync(ActionContext context, OperatorChecks checks, Func<OperatorCheck, bool> which, TimeProvider time)
     {
         var found = new List<string> { await AskAsync(context.Target, context.Cancellation) };
         foreach (var check in context.Target.Checks.Where(which))
         {
-            var (passed, text) = await checks.AskAsync(check, context.Target, context.Cancellation);
+            var (passed, text) = await checks.AskWarmingAsync(check, context, time);
             if (!passed)
             {
                 return new StepVerification(false, text);

@@ -101,7 +101,7 @@ public sealed class PlanDrillCatalog(NpgsqlDataSource catalog)
             {
                 await transaction.Command(
                     """
-                    UPDATE recovery_step SET state = 'pending', attempt = 0, snapshot = NULL, effect = NULL, verification = NULL, error = NULL, started_at = NULL, acted_at = NULL,
+                    UPDATE recovery_step SET state = 'pending', attempt = 0, snapshot = NULL, effect = NULL, verification = NULL, error = NULL, started_at = NULL, attempted_at = NULL, acted_at = NULL,
                       ended_at = NULL, rollback_started_at = NULL, rollback_ended_at = NULL, rollback_error = NULL WHERE run_id = $1 AND reason IS NULL
                     """, context.Run.Id.Value).RunAsync(CancellationToken.None);
                 await AuditLog.AppendAsync(transaction, "engine", "drill.begun-anew", context.Run.Id.ToString(), new { place = place.ToString(), earlier = earlier.Select(one => one.ToString()) }, CancellationToken.None);

@@ -22,9 +22,10 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
     private static readonly TimeSpan[] s_pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)];
 
     /// <summary>Looks; changes nothing but that backups of the same sources end, once nothing else stands in the way.</summary>
-    /// <exception cref="EngineException"><c>corruption-since</c>, or why a step could not be done.</exception>
+    /// <exception cref="EngineException"><c>incident-over</c>, <c>corruption-since</c>, or why a step could not be done.</exception>
     internal async Task RequireAsync(RunContext context, RecoveryPlan plan)
     {
+        await RequireIncidentAsync(context, plan);
         await RequireNoNewCorruptionAsync(incidents, plan, context.Cancellation);
         await RequireApartAsync(context, plan);
 
@@ -95,7 +96,20 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
         {
             throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then make the plan again. Nothing was changed.");
         }
+    }
 
+    /// <summary>
+    /// What was approved answers an incident. One that ended while the gate waited leaves a service that works, and takes writes that
+    /// nobody agreed to lose.
+    /// </summary>
+    private async Task RequireIncidentAsync(RunContext context, RecoveryPlan plan)
+    {
+        if (plan.Incident is { } answered && await incidents.FindAsync(new IncidentId(answered), context.Cancellation) is { Resolution: "healthy" or "closed" } over)
+        {
+            throw new EngineException("incident-over", ErrorKind.Conflict,
+                string.Create(CultureInfo.InvariantCulture, $"incident {over.Id}, which this plan answers, is over since {over.ResolvedAt?.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC: {(over.Resolution == "closed" ? "a person closed it" : "the source is healthy again")}"),
+                "Where it is to be recovered all the same, make the plan anew without the incident. Nothing was changed.");
+        }
     }
 
     private static IEnumerable<RecoveryPlan> PartsOf(RecoveryPlan plan) =>

@@ -18,7 +18,7 @@ public enum LossEnd
     /// <summary>The service was down already, and nobody knows since when.</summary>
     Unknown,
 
-    /// <summary>What is restored in place takes writes until its restore begins, which replaces them.</summary>
+    /// <summary>What is restored in place takes writes until its restore begins, for the last time where it was interrupted, which replaces them.</summary>
     RestoreBegan,
 
     /// <summary>A drill: what would be lost if the service had broken when its restore began.</summary>
@@ -78,7 +78,7 @@ public sealed record MeasuredLoss(DateTimeOffset Restored, bool IsLastCommit, Da
         // was there then is what the step found: more than when the plan was made, or less.
         var restored = new[] { last, plan.Basis.CreatedAt, cluster?.ReplayedUntil }.Max()!.Value;
         var (until, end) = plan.IsDrill ? (restore.StartedAt, LossEnd.DrillBegan)
-            : restore.Action == RestoreInPlace.ActionName && !steps.Any(step => step.Action == StopDatabaseService.ActionName) ? (restore.StartedAt, LossEnd.RestoreBegan)
+            : restore.Action == RestoreInPlace.ActionName && !steps.Any(step => step.Action == StopDatabaseService.ActionName) ? (restore.AttemptedAt ?? restore.StartedAt, LossEnd.RestoreBegan)
             : UntilOf(plan, steps);
         return new MeasuredLoss(restored, restored == last, until, end) { IsByPointOnly = restore.Action == RestoreInPlace.ActionName };
     }

@@ -23,7 +23,7 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
     internal static string ColumnsOf(string alias) => string.Join(", ", Columns.Split(", ").Select(column => $"{alias}.{column}"));
 
     private const string StepColumns =
-        "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at, part, rollback_error";
+        "position, name, action, state, attempt, snapshot::text, effect::text, verification, error, reason, started_at, acted_at, ended_at, rollback_started_at, rollback_ended_at, part, rollback_error, attempted_at";
 
     /// <summary>The recovery of a run, or null.</summary>
     public Task<RecoveryRow?> FindAsync(RunId run, CancellationToken cancellationToken) =>
@@ -55,6 +55,10 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RecoveryStepRow>> StepsAsync(RunId run, CancellationToken cancellationToken) =>
         catalog.Command($"SELECT {StepColumns} FROM recovery_step WHERE run_id = $1 ORDER BY position", run.Value).ListAsync(MapStep, cancellationToken);
 
+    /// <summary>As <see cref="StepsAsync(RunId, CancellationToken)"/>, with what the transaction has written.</summary>
+    internal static Task<IReadOnlyList<RecoveryStepRow>> StepsAsync(NpgsqlTransaction transaction, RunId run) =>
+        transaction.Command($"SELECT {StepColumns} FROM recovery_step WHERE run_id = $1 ORDER BY position", run.Value).ListAsync(MapStep, CancellationToken.None);
+
     internal static RecoveryRow Map(NpgsqlDataReader row) => new(
         new RunId(row.GetInt64(0)), row.GetString(1), row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetString(5), row.LongOrNull(6), row.GetBoolean(7),
         row.TextOrNull(8) is { } outcome ? RecoveryNames.Parse<RecoveryOutcome>(outcome) : null,
@@ -78,6 +82,7 @@ public sealed class RecoveryCatalog(NpgsqlDataSource catalog)
             RollbackEndedAt = row.TimeOrNull(14),
             Part = row.TextOrNull(15),
             RollbackError = row.TextOrNull(16),
+            AttemptedAt = row.TimeOrNull(17),
         };
 
     private static JsonElement? Json(string? text) => text is null ? null : JsonElement.Parse(text);

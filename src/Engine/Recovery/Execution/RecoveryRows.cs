@@ -112,6 +112,9 @@ public sealed record RecoveryStepRow(int Position, string Name, string Action, S
 
     public DateTimeOffset? StartedAt { get; init; }
 
+    /// <summary>When its last attempt began; <see cref="StartedAt"/> is when the first one did.</summary>
+    public DateTimeOffset? AttemptedAt { get; init; }
+
     public DateTimeOffset? ActedAt { get; init; }
 
     public DateTimeOffset? EndedAt { get; init; }

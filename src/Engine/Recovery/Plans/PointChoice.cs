@@ -42,7 +42,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
         ArgumentNullException.ThrowIfNull(unfit);
         var all = await points.CandidatesAsync(source.Name, source.Kind == SourceKind.Redis ? null : StrategyFor(source.Kind), before, LookedThrough, cancellationToken);
         var ids = all.Select(point => point.Id).ToArray();
-        var validations = (await points.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
+        var validations = (await points.LastVerdictsOfAsync(ids, cancellationToken)).ToDictionary(one => one.RestorePoint);
         var tiers = (await points.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
         var refused = new List<RefusedPoint>();
         foreach (var point in all)
@@ -69,7 +69,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(source);
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
-        var validation = await points.LastValidationsOfAsync([point.Id], cancellationToken) is [var last, ..] ? last : null;
+        var validation = await points.LastVerdictsOfAsync([point.Id], cancellationToken) is [var last, ..] ? last : null;
         var reason = IsPutBack(source.Kind, point.Strategy)
             ? ReasonAgainst(point, null, null, validation, await points.TiersOfAsync([point.Id], cancellationToken))
             : $"its sort is '{point.Strategy}', and only '{StrategyFor(source.Kind)}' is put back in its place";
@@ -105,7 +105,7 @@ public sealed class PointChoice(RestorePointCatalog points, TimeProvider time)
             return $"it is older than the {limit.TotalHours:0.#} h that the plan allows{(before is null ? "" : " before the first evidence")}";
         }
 
-        if (validation is { Passed: false, NotProvable: false })
+        if (validation is { Passed: false })
         {
             return $"its validation of {validation.ValidatedAt.UtcDateTime:yyyy-MM-dd HH:mm} UTC failed";
         }

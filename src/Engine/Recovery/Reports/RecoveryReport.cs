@@ -61,10 +61,15 @@ public sealed record RecoveryReport
 /// <summary>The plan that ran.</summary>
 /// <param name="Hash">What the approvals are bound to.</param>
 /// <param name="RestorePoint">Full id.</param>
-/// <param name="Moment">What it was recovered to; null for the end of the WAL or of the backup.</param>
+/// <param name="Moment">What it was recovered to, or up to which its plan meant to come; null for the end of the WAL or of the backup.</param>
 public sealed record ReportedPlan(
     string Name, int Version, string Hash, string Title, string Disaster, string RestorePoint, DateTimeOffset PointCreatedAt, string ManifestHash, DateTimeOffset? Moment,
-    DateTimeOffset? ProvenAt, IReadOnlyList<string> Notes);
+    DateTimeOffset? ProvenAt, IReadOnlyList<string> Notes)
+{
+    /// <summary>True where all WAL was replayed that there was; else false, and not in the report's text.</summary>
+    [System.Text.Json.Serialization.JsonIgnore(Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingDefault)]
+    public bool ToEnd { get; init; }
+}
 
 /// <summary>One source of a recovery of several.</summary>
 /// <param name="BehindSeconds">How much older its content is than the newest part's.</param>

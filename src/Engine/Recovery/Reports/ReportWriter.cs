@@ -46,7 +46,7 @@ public sealed class ReportWriter(NpgsqlDataSource catalog, RunStore runs, Recove
                 : run.ErrorJson is { } error ? JsonSerializer.Deserialize<RunError>(error, JsonSerializerOptions.Web)!.Message : null,
             Plan = new ReportedPlan(
                 plan.Template, plan.TemplateVersion, plan.Hash, plan.Title, plan.Disaster, plan.Basis.RestorePoint, plan.Basis.CreatedAt, plan.Basis.ManifestHash, plan.Basis.Moment,
-                plan.Basis.ProvenAt, plan.Notes),
+                plan.Basis.ProvenAt, plan.Notes) { ToEnd = plan.Basis.ToEnd },
             Parts = plan.Several is { } scope ? [.. Parts(plan, scope, steps)] : null,
             Incident = incident,
             Gates = asked,
