@@ -115,6 +115,28 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Backup_killed_does_not_take_over_a_point_that_lacks_a_pack()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var run = await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct);
+        PostgresBackupResult? torn = null;
+        await rig.DieInAsync(run.Id, "capture", async () =>
+        {
+            torn = await CaptureAsync(rig, run.Id.ToString(), run.CreatedAt);
+            var packs = Directory.GetFiles(Path.Combine(rig.Store("hot"), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories);
+            File.Delete(packs.MaxBy(pack => new FileInfo(pack).Length)!);
+        });
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.Equal((RunState.Completed, 2), (ended.State, ended.Attempt));
+        Assert.NotEqual(torn!.BackupId.Value, ended.RestorePoint);
+        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 100, Ct), line => line.Level == "warning" && line.Text.Contains($"{torn.BackupId.Short} of the interrupted attempt", StringComparison.Ordinal));
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.True((await hot.VerifyPacksAsync(await hot.ReadManifestAsync(new(ended.RestorePoint!), Ct), null, Ct)).IsSound);
+    }
+
+    [Fact]
     public async Task Backup_killed_goes_on_although_a_tier_is_down_meanwhile()
     {
         await using var rig = await CreateAsync(catalog, lab);

@@ -187,6 +187,22 @@ public sealed class SourceCatalogTests(CatalogServer server)
         Assert.Equal("restore-point-expired", (await Assert.ThrowsAsync<EngineException>(() => points.ResolveAsync(point.Value, Ct))).Code);
     }
 
+    [Fact]
+    public async Task Point_that_has_expired_is_living_again_where_a_tier_has_stored_it_and_only_there()
+    {
+        var points = new RestorePointCatalog(server.Pool);
+        var point = await RecordAsync(DateTimeOffset.UnixEpoch, "hot");
+        await InTransactionAsync(transaction => RestorePointCatalog.ExpireAsync(transaction, "hot", [point.Value], Ct));
+        await InTransactionAsync(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, "warm", "behind", "it was given up meanwhile", Ct));
+        Assert.NotNull((await points.FindAsync(point.Value, Ct)).ExpiredAt);
+
+        await InTransactionAsync(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, "warm", "stored", null, Ct));
+        Assert.Null((await points.ResolveAsync(point.Value, Ct)).ExpiredAt);
+
+        await InTransactionAsync(transaction => RestorePointCatalog.ExpireAsync(transaction, "warm", [point.Value], Ct));
+        Assert.NotNull((await points.FindAsync(point.Value, Ct)).ExpiredAt);
+    }
+
     private ProtectedEstate EstateOf(string name) =>
         new("test", "/nowhere", ProtectionClass.Defaults, [], [new Source(_name, SourceKind.Postgres, name, "shop")], []);
 

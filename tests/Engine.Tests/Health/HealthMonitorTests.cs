@@ -212,6 +212,53 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Incident_of_a_full_disk_becomes_the_outage_that_is_sure_and_no_full_disk_replaces_an_outage()
+    {
+        var now = TimeProvider.System.GetUtcNow();
+        var tier = $"tier-{Guid.NewGuid():n}";
+        ProbeEvidence full = new("disk", ProbeKind.Disk, ProbeAnswer.Exceeded, 1, null, null, now, 9);
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await IncidentWriter.WriteAsync(transaction, new IncidentChanges([Of(-9, isSure: false, full)], [], [], []), now, Ct);
+        var opened = await FindAsync();
+        Assert.True(opened.IsOnlyFullDisk);
+
+        foreach (var verdict in (Verdict[])[Of(-10, isSure: true, full), Of(-8, isSure: false, full, Silent(1)), Of(-8, isSure: false, full, Silent(3))])
+        {
+            var same = await ContinueAsync(verdict);
+            Assert.Equal((opened.FirstEvidenceAt, opened.EvidenceJson), (same.FirstEvidenceAt, same.EvidenceJson));
+        }
+
+        // What was written while it was only full is sound: this began later.
+        var outage = await ContinueAsync(Of(-2, isSure: true, full, Silent(4)));
+        Assert.False(outage.IsOnlyFullDisk);
+        Assert.Equal(now.AddMinutes(-2), outage.FirstEvidenceAt, TimeSpan.FromMilliseconds(1));
+
+        foreach (var verdict in (Verdict[])[Of(-9, isSure: false, full), Of(-9, isSure: true, full), Of(-1, isSure: true, full, Silent(8))])
+        {
+            var same = await ContinueAsync(verdict);
+            Assert.Equal((outage.FirstEvidenceAt, outage.EvidenceJson), (same.FirstEvidenceAt, same.EvidenceJson));
+        }
+
+        var told = await transaction.Command("SELECT what FROM incident_event WHERE incident = $1 ORDER BY id", opened.Id.Value).ListAsync(row => row.GetString(0), Ct);
+        Assert.Equal(["confirmed", "changed"], told);
+
+        ProbeEvidence Silent(int rounds) => new("read", ProbeKind.Query, ProbeAnswer.NoAnswer, 1, null, null, now, rounds);
+
+        Verdict Of(int minutes, bool isSure, params ProbeEvidence[] probes) => new(
+            DisasterKind.StorageFailure, [], [tier], IncidentState.Confirmed, now.AddMinutes(minutes),
+            new Evidence(now, [new SubjectEvidence(tier, SubjectKind.Tier, null, 9, now.AddMinutes(minutes), probes)], [], [])) { IsOutageSure = isSure };
+
+        async Task<Incident> ContinueAsync(Verdict verdict)
+        {
+            await IncidentWriter.WriteAsync(transaction, new IncidentChanges([], [(await FindAsync(), verdict)], [], []), now, Ct);
+            return await FindAsync();
+        }
+
+        async Task<Incident> FindAsync() => Assert.Single(await IncidentWriter.OpenAsync(transaction, Ct), incident => incident.Tiers.Contains(tier));
+    }
+
+    [Fact]
     public async Task Forty_three_seconds_in_which_nothing_answers_declare_nothing()
     {
         // Two rounds fall into them at most.

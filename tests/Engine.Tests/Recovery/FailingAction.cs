@@ -7,6 +7,9 @@ namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 /// <summary>Where an action fails.</summary>
 public enum Fault
 {
+    /// <summary>Before it acts: what its way back needs cannot be looked at.</summary>
+    Capture,
+
     /// <summary>After it took effect.</summary>
     Act,
 
@@ -45,7 +48,7 @@ internal class HookedAction(IRecoveryAction inner, Func<Task>? afterAct = null, 
 
     public Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken) => inner.RequireAsync(target, basis, cancellationToken);
 
-    public Task<JsonElement> CaptureAsync(ActionContext context) => inner.CaptureAsync(context);
+    public virtual Task<JsonElement> CaptureAsync(ActionContext context) => inner.CaptureAsync(context);
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
@@ -77,7 +80,7 @@ internal class HookedAction(IRecoveryAction inner, Func<Task>? afterAct = null, 
     }
 }
 
-/// <summary>An action that fails in one way, after it really took effect.</summary>
+/// <summary>An action that fails in one way, mostly after it really took effect.</summary>
 internal sealed class FailingAction(IRecoveryAction inner, Fault fault) : HookedAction(inner, afterAct: () => fault switch
 {
     Fault.Verify => Task.CompletedTask,
@@ -86,6 +89,9 @@ internal sealed class FailingAction(IRecoveryAction inner, Fault fault) : Hooked
 })
 {
     public override WayBack WayBack => fault == Fault.NoWayBack ? WayBack.None : base.WayBack;
+
+    public override Task<JsonElement> CaptureAsync(ActionContext context) =>
+        fault == Fault.Capture ? throw new EngineException("test-fault", ErrorKind.Unavailable, "the test lets nobody look") : base.CaptureAsync(context);
 
     public override async Task<StepVerification> VerifyAsync(ActionContext context) =>
         fault == Fault.Verify ? new StepVerification(false, "the test says no") : await base.VerifyAsync(context);

@@ -162,6 +162,31 @@ public sealed class DamageTests
         Assert.Equal(0, (await reopened.BackupAsync(content)).StoredBytes);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task HoldsAllOf_with_any_one_pack_missing_is_false_also_where_nothing_lists_its_chunks(bool isIndexLost)
+    {
+        var store = new CrashStore();
+        await using var repository = await InitializeAsync(store);
+        // Longer than the longest chunk, so that there is a list of chunks in a pack of its own.
+        var manifest = await repository.BackupAsync(Noise(9_000_000));
+        Assert.True(await repository.HoldsAllOfAsync(manifest, Ct));
+        Assert.Equal(2, store.KeysOf("packs/").Count());
+        foreach (var key in isIndexLost ? store.KeysOf("index/").ToList() : [])
+        {
+            store.Remove(key);
+        }
+
+        foreach (var pack in store.KeysOf("packs/"))
+        {
+            await using var gone = store.Reopen();
+            gone.Remove(pack);
+            await using var reopened = await OpenAsync(gone);
+            Assert.False(await reopened.HoldsAllOfAsync(manifest, Ct), pack);
+        }
+    }
+
     [Fact]
     public async Task List_cut_manifest_is_named_and_the_others_still_show()
     {

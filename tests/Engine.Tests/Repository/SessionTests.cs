@@ -72,6 +72,18 @@ public sealed class SessionTests : IAsyncDisposable
         Assert.Equal(0, (await repository.BackupAsync(Noise(1_000_000))).StoredBytes);
     }
 
+    [Theory]
+    [InlineData(PackMark.Unreferenced)]
+    [InlineData(PackMark.Damaged)]
+    public async Task HoldsAllOf_a_point_that_leans_on_a_marked_pack_is_false(string kind)
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        var point = await repository.BackupAsync(Noise(1_000_000));
+        Assert.True(await repository.HoldsAllOfAsync(point, Ct));
+        await MarkAsync(repository, kind, Packs());
+        Assert.False(await repository.HoldsAllOfAsync(point, Ct));
+    }
+
     [Fact]
     public async Task Unreadable_mark_makes_backups_lean_on_nothing_and_is_named_by_a_check()
     {
@@ -180,6 +192,38 @@ public sealed class SessionTests : IAsyncDisposable
         Assert.Equal("pack-vanished", (await Assert.ThrowsAsync<EngineException>(() => repository.CopyAsync(tier, null, null, Ct))).Code);
         Assert.Empty(target.KeysOf("manifests/"));
         Assert.Empty(target.KeysOf("sessions/"));
+    }
+
+    [Fact]
+    public async Task Repair_takes_back_the_manifest_that_it_fetched_where_a_pack_of_it_is_being_pruned_and_the_next_one_stores_anew()
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        var lost = await repository.BackupAsync(Noise(1_000_000));
+        var pruned = Packs();
+        await using var other = new CrashStore(time: _time);
+        await using var tier = await BackupRepository.InitializeFromAsync(other, repository, Ct);
+        await repository.CopyAsync(tier, null, null, Ct);
+        _store.Remove($"manifests/{lost.Id}");
+        var mark = MarkStore.KeyOf(await MarkAsync(repository, PackMark.Unreferenced, pruned));
+        var marked = _store.Objects[mark];
+        _store.Remove(mark);
+        _store.Stored = key =>
+        {
+            if (key == $"manifests/{lost.Id}")
+            {
+                // Prune took the repair for dead, and marked what no manifest named yet.
+                _store.Insert(mark, marked);
+                SilenceThenAdvance(TimeSpan.FromHours(2));
+            }
+        };
+
+        Assert.Equal("pack-vanished", (await Assert.ThrowsAsync<EngineException>(() => repository.RepairAsync(tier, null, null, Ct))).Code);
+        Assert.Empty(_store.KeysOf("manifests/"));
+
+        Assert.True((await repository.RepairAsync(tier, null, null, Ct)).IsWhole);
+        pruned.ForEach(pack => _store.Remove($"packs/{pack[..2]}/{pack}"));
+        await using var reopened = await OpenAsync(_store, Options);
+        AssertSame(Noise(1_000_000), await reopened.ReadAsync(await reopened.ReadManifestAsync(lost.Id, Ct)));
     }
 
     private List<string> Packs() => [.. _store.KeysOf("packs/").Select(key => key.Split('/')[^1])];

@@ -131,6 +131,28 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Repair_goes_on_beside_a_lost_manifest_that_no_tier_has_and_names_it()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var (lost, whole) = ((await rig.BackupAsync()).RestorePoint!, (await rig.BackupAsync()).RestorePoint!);
+        PacksOf(rig, "hot").ToList().ForEach(Flip);
+        await VerifyAsync(rig, CheckLevel.L2);
+        Assert.Equal(("damaged", "damaged"), ((await rig.TierStatesAsync(lost))["hot"], (await rig.TierStatesAsync(whole))["hot"]));
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            File.Delete(Path.Combine(rig.Store(tier), rig.Source.Workspace, "manifests", lost));
+        }
+
+        var repair = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+
+        Assert.Equal((RunState.Completed, null), (repair.State, repair.ErrorJson));
+        Assert.Equal([whole], Assert.Single(Result<RepairRunResult>(repair).Workspaces).PointsWhole);
+        Assert.Equal(("damaged", "verified"), ((await rig.TierStatesAsync(lost))["hot"], (await rig.TierStatesAsync(whole))["hot"]));
+        Assert.Contains(await WarningsAsync(rig, repair), text => text.StartsWith($"restore point {lost} stays damaged in hot", StringComparison.Ordinal));
+        await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
+    }
+
+    [Fact]
     public async Task WAL_that_a_tier_lost_where_nobody_receives_is_found_by_a_verification_and_repaired()
     {
         await using var rig = await CreateAsync(catalog, lab);
@@ -204,12 +226,20 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
 
     private static string FlipAByte(BackupRig rig, string tier, string? but = null)
     {
-        var pack = Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories).Where(file => file != but).OrderByDescending(file => new FileInfo(file).Length).First();
+        var pack = PacksOf(rig, tier).Where(file => file != but).OrderByDescending(file => new FileInfo(file).Length).First();
+        Flip(pack);
+        return pack;
+    }
+
+    private static void Flip(string pack)
+    {
         var bytes = File.ReadAllBytes(pack);
         bytes[bytes.Length / 2] ^= 1;
         File.WriteAllBytes(pack, bytes);
-        return pack;
     }
+
+    private static string[] PacksOf(BackupRig rig, string tier) =>
+        Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories);
 
     private static T Request<T>(Run run) => JsonSerializer.Deserialize<T>(run.RequestJson, JsonSerializerOptions.Web)!;
 

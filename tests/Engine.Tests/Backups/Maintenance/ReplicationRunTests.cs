@@ -71,6 +71,31 @@ public sealed class ReplicationRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal("behind", (await rig.TierStatesAsync(point))["warm"]);
     }
 
+    [Fact]
+    public async Task Point_that_the_tier_which_is_copied_from_gave_up_counts_as_behind_and_holds_up_no_other()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        rig.TakeDown("warm");
+        var (gone, kept) = ((await rig.BackupAsync()).RestorePoint!, (await rig.BackupAsync()).RestorePoint!);
+        // Of a day of its own, so that a rung wants it.
+        await catalog.Pool.Command("UPDATE restore_point SET created_at = created_at - interval '1 day' WHERE id = $1", gone).RunAsync(Ct);
+        rig.BringBack("warm");
+        await using (var hot = await rig.OpenAsync("hot"))
+        {
+            // As that tier's retention does just before it writes it down.
+            Assert.Single((await hot.PruneAsync(new() { Expire = [new(new(gone), "test")], MaxDeletedShare = 1 }, null, Ct)).Expired);
+        }
+
+        var run = await ReplicateAsync(rig, "warm");
+
+        Assert.Equal((RunState.Completed, null), (run.State, run.ErrorJson));
+        Assert.Contains(new WorkspaceReplication(rig.Source.Workspace, 2, 1), Result(run).Workspaces);
+        var behind = Assert.Single(await rig.Points.TiersAsync(gone, Ct), tier => tier.Tier == "warm");
+        Assert.Equal("behind", behind.State);
+        Assert.Contains("gave it up meanwhile", behind.Detail, StringComparison.Ordinal);
+        Assert.Equal("stored", (await rig.TierStatesAsync(kept))["warm"]);
+    }
+
     private Task SetBackupAsync(string point, string state) =>
         catalog.Pool.Command("UPDATE run SET state = $2 WHERE kind = 'backup' AND restore_point = $1", point, state).RunAsync(Ct);
 

@@ -206,7 +206,7 @@ public sealed class RedisKeyRestoreTests
         await target.RunAsync(Ct, "DEL", "written");
         await driver.SettleAsync(plan, "R-9", Ct);
         Assert.Equal(await DigestAsync(source), await DigestAsync(target));
-        var mark = "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8))[..16];
+        var mark = MarkOf("R-9"u8);
 
         // As a crash in the middle leaves it: the mark, and a part of the keys.
         await target.RunAsync(Ct, "DEL", "text", "session:1");
@@ -222,5 +222,59 @@ public sealed class RedisKeyRestoreTests
         await target.RunAsync(Ct, "SET", mark, "half");
         Assert.NotNull(await driver.AbandonAsync(plan, "R-9", Ct));
         Assert.Equal(0, await KeysAsync(target));
+    }
+
+    [Fact]
+    public async Task Restore_that_meets_a_clients_key_takes_its_own_mark_away_and_empties_nothing()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync("cache", new LabRedisOptions { Settings = ["rdbcompression no"] }, sessions: 0);
+        await source.RunAsync(Ct, "EVAL", "for i = 1, 120 do redis.call('SET', 'large:' .. i, string.rep(tostring(i), 50000)) end", "0");
+        await InSecondDatabaseAsync(source, "SET", "late", "stored");
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        // Longer than the longest chunk: the client is there before the last key has been read.
+        Assert.True(manifest.Bytes > 9_000_000);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
+        var client = new Client(() => InSecondDatabaseAsync(target, "SET", "late", "by a client"));
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9", client), Ct));
+
+        Assert.Equal("redis-keys-exist", fault.Code);
+        Assert.Contains("what was restored until then stays", fault.Message, StringComparison.Ordinal);
+        Assert.Equal("by a client", await InSecondDatabaseAsync(target, "GET", "late"));
+        Assert.Equal(0, (await target.RunAsync(Ct, "EXISTS", MarkOf("R-9"u8))).Integer);
+        Assert.Equal(121, await KeysAsync(target));
+        // Nor is it emptied by who gives the restore up.
+        Assert.Null(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal(121, await KeysAsync(target));
+    }
+
+    private static string MarkOf(ReadOnlySpan<byte> operation) =>
+        "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(operation))[..16];
+
+    /// <summary>Its keys are the last of a snapshot.</summary>
+    private static async Task<string> InSecondDatabaseAsync(LabRedis server, params string[] command)
+    {
+        await using var connection = await RedisConnection.OpenAsync(server.Admin, Ct);
+        await connection.RequireAsync(["SELECT", "1"], Ct);
+        return (await connection.RequireAsync(command, Ct)).Text;
+    }
+
+    /// <summary>Writes as soon as the first of the snapshot is on its way, which waits for it.</summary>
+    private sealed class Client(Func<Task> write) : IProgress<TransferProgress>
+    {
+        private bool _hasWritten;
+
+        public void Report(TransferProgress value)
+        {
+            if (!_hasWritten)
+            {
+                _hasWritten = true;
+                Task.Run(write).GetAwaiter().GetResult();
+            }
+        }
     }
 }

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
 
@@ -138,6 +139,24 @@ public sealed class VolumeRestoreTests(CatalogServer catalog)
         await rig.Restores.SettleAsync(plan, work.Operation, Ct);
         Assert.Equal([.. Original.Append("lost+found/").Order(StringComparer.Ordinal)], Show(mount));
         Assert.Empty(Directory.GetFileSystemEntries(mount, ".drconsole*"));
+    }
+
+    /// <summary>A copy of the disk has what was written to it by then, as it is found after a power cut; what only waits in memory to be written is not in it.</summary>
+    [Theory]
+    [InlineData("")]
+    [InlineData("/new")]
+    public async Task What_is_told_to_be_restored_is_there_after_a_power_cut(string place)
+    {
+        await using var rig = await FilledAsync(catalog);
+        await using var disk = await LoopDisk.AttachAsync(rig.Combine("disk.img"));
+        await using var found = await LoopDisk.AttachAsync(rig.Combine("found.img"));
+        await disk.MountAsync(rig.Combine("mounted"));
+
+        await rig.RestoreAsync($"dir:{rig.Combine("mounted")}{place}");
+
+        await Shell.RunAsync("dd", $"if={rig.Combine("disk.img")}", $"of={found.Device}", "bs=1M", "status=none");
+        await found.MountAsync(rig.Combine("found"));
+        Assert.Equal(Original, Show(rig.Combine("found") + place).Where(line => line != "lost+found/"));
     }
 
     [Theory]
