@@ -32,7 +32,10 @@ internal static class SourceClaims
     private const string Restores =
         $$"""
         SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
-        WHERE r.kind = 'restore' AND {{IsOpen}} AND o.source = ANY ($1) AND EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
+        WHERE r.kind = 'restore' AND {{IsOpen}} AND o.source = ANY ($1)
+          AND (EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
+            -- From when it went through its gate, as a recovery is.
+            OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id ORDER BY g.id DESC LIMIT 1) = 'used' AND r.state <> 'waiting'))
           AND r.request #>> '{plan,difference}' IS NOT NULL AND coalesce(r.request #>> '{plan,fillsEmpty}', 'false') = 'false'
         ORDER BY r.id LIMIT 1
         """;

@@ -163,15 +163,18 @@ public sealed partial class RecoveryRunTests
         await rig.Incidents.CloseAsync(incident, "only a test of it", "tester", Ct);
     }
 
-    [Fact]
-    public async Task Recovery_does_not_begin_beside_a_restore_over_its_source()
+    /// <summary>From its gate on, whether it has begun with its first step or is about to.</summary>
+    [Theory]
+    [InlineData("INSERT INTO run_step (run_id, position, name, state) SELECT id, 1, 'restore', 'intended' FROM asked RETURNING run_id")]
+    [InlineData("INSERT INTO approval_gate (run_id, subject_hash, risk, needed, requester, state, approve_until, execute_within) SELECT id, '', 'destructive', 1, 'tester', 'used', clock_timestamp(), interval '1 h' FROM asked RETURNING run_id")]
+    public async Task Recovery_does_not_begin_beside_a_restore_over_its_source(string began)
     {
         var plan = await rig.PlanAsync();
         var restore = (await rig.Pool.Command(
-            """
+            $$$"""
             WITH asked AS (INSERT INTO run (kind, source, request, request_hash, state, requested_by)
                 VALUES ('restore', $1, '{"plan": {"target": "", "difference": "abc"}}', '', 'running', 'tester') RETURNING id)
-            INSERT INTO run_step (run_id, position, name, state) SELECT id, 1, 'restore', 'intended' FROM asked RETURNING run_id
+            {{{began}}}
             """, rig.Source.Name).FirstAsync(row => (object)new RunId(row.GetInt64(0)), Ct))!;
         try
         {

@@ -34,9 +34,9 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(plan);
-        if (!hasBegun && await SourceClaims.RecoveryAtWorkAsync(catalog, [plan.Source], context.Cancellation) is { } recovery)
+        if (!hasBegun)
         {
-            throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");
+            await RequireNoRecoveryAsync(context, plan);
         }
 
         var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
@@ -45,9 +45,23 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
             throw new RunWaitsException(found.Gate.State == GateState.Open ? Waits(found.Gate, why) : why);
         }
 
+        if (!hasBegun)
+        {
+            // A recovery may have gone through its own gate at the same moment. Each is to be seen by now before it looks for the other, so that both never go on.
+            await RequireNoRecoveryAsync(context, plan);
+        }
+
         if (found.Gate.Needed == 0)
         {
             context.Warn("approval", "nobody but the one who asked has approved this: RestoreApprovals is 0 in the configuration");
+        }
+    }
+
+    private async Task RequireNoRecoveryAsync(RunContext context, RestorePlan plan)
+    {
+        if (await SourceClaims.RecoveryAtWorkAsync(catalog, [plan.Source], context.Cancellation) is { } recovery)
+        {
+            throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");
         }
     }
 
