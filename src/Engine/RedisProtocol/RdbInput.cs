@@ -27,8 +27,10 @@ internal sealed class RdbInput(Stream stream) : IDisposable
     private int _start;
     private int _end;
 
-    /// <summary>Gets every byte that is consumed while it is set.</summary>
+    /// <summary>Gets every byte that is consumed while it is set; it is let go where it would grow beyond <see cref="LongestRecording"/>.</summary>
     public ArrayBufferWriter<byte>? Recording { get; set; }
+
+    public int LongestRecording { get; init; }
 
     /// <summary>Bytes consumed so far.</summary>
     public long Position => _before + _start;
@@ -51,12 +53,7 @@ internal sealed class RdbInput(Stream stream) : IDisposable
         }
 
         var one = _buffer[_start++];
-        if (Recording is { } recording)
-        {
-            recording.GetSpan(1)[0] = one;
-            recording.Advance(1);
-        }
-
+        Record([one]);
         return one;
     }
 
@@ -76,7 +73,7 @@ internal sealed class RdbInput(Stream stream) : IDisposable
             rest = rest[count..];
         }
 
-        Recording?.Write(into);
+        Record(into);
     }
 
     public long ReadInt64()
@@ -216,6 +213,22 @@ internal sealed class RdbInput(Stream stream) : IDisposable
         }
 
         return Room(ref room, length);
+    }
+
+    private void Record(ReadOnlySpan<byte> bytes)
+    {
+        if (Recording is not { } recording)
+        {
+            return;
+        }
+
+        if (recording.WrittenCount + (long)bytes.Length > LongestRecording)
+        {
+            Recording = null;
+            return;
+        }
+
+        recording.Write(bytes);
     }
 
     private void Sum()

@@ -23,8 +23,11 @@ public sealed class RdbEntry
     /// <summary>Of the value alone.</summary>
     public UInt128 ValueDigest { get; internal set; }
 
-    /// <summary>The value as <c>DUMP</c> gives it, where payloads are kept; else empty.</summary>
+    /// <summary>The value as <c>DUMP</c> gives it, where it is kept; else empty.</summary>
     public ReadOnlyMemory<byte> Payload { get; internal set; }
+
+    /// <summary>True where the value would be kept, and is longer than a server takes.</summary>
+    public bool IsTooLarge { get; internal set; }
 }
 
 /// <summary>
@@ -37,22 +40,29 @@ public sealed class RdbReader : IDisposable
     private const byte OpEnd = 0xFF, OpDatabase = 0xFE, OpExpiresSeconds = 0xFD, OpExpires = 0xFC, OpSizes = 0xFB, OpAux = 0xFA, OpFrequency = 0xF9, OpIdle = 0xF8,
         OpModule = 0xF7, OpFunctionEarly = 0xF6, OpFunction = 0xF5, OpSlot = 0xF4;
 
+    /// <summary>A server's own limit for one argument (proto-max-bulk-len).</summary>
+    public const int LongestPayload = 512 * 1024 * 1024;
+
+    private const int FooterBytes = 10;
+
     private readonly RdbInput _input;
     private readonly RdbValueReader _values;
     private readonly RdbEntry _entry = new();
     private readonly Dictionary<string, string> _notes = new(StringComparer.Ordinal);
     private readonly List<string> _functions = [];
-    private readonly ArrayBufferWriter<byte>? _payload;
+    private readonly Func<int, byte[], bool>? _keeps;
+    private ArrayBufferWriter<byte> _payload = new();
     private int _database;
     private bool _hasBegun;
 
     /// <param name="stream">The snapshot; not disposed.</param>
-    /// <param name="keepPayloads">True to get each value as <c>RESTORE</c> takes it.</param>
-    public RdbReader(Stream stream, bool keepPayloads = false)
+    /// <param name="keeps">Says by database and key whose value is got as <c>RESTORE</c> takes it; null for none.</param>
+    /// <param name="longest">What such a value may have at most; of a longer one only its digest is got.</param>
+    public RdbReader(Stream stream, Func<int, byte[], bool>? keeps = null, int longest = LongestPayload)
     {
-        _input = new RdbInput(stream);
+        _input = new RdbInput(stream) { LongestRecording = longest - FooterBytes };
         _values = new RdbValueReader(_input);
-        _payload = keepPayloads ? new ArrayBufferWriter<byte>(64 * 1024) : null;
+        _keeps = keeps;
     }
 
     /// <summary>The format's version; 10 is Redis 7.0.</summary>
@@ -174,7 +184,8 @@ public sealed class RdbReader : IDisposable
         _entry.Database = _database;
         _entry.Type = type;
         _entry.Key = _input.ReadString().ToArray();
-        if (_payload is null)
+        (_entry.Payload, _entry.IsTooLarge) = (default, false);
+        if (_keeps?.Invoke(_database, _entry.Key) != true)
         {
             _entry.ValueDigest = _values.Read(type);
             return;
@@ -184,6 +195,14 @@ public sealed class RdbReader : IDisposable
         _payload.Write([type]);
         _input.Recording = _payload;
         _entry.ValueDigest = _values.Read(type);
+        if (_input.Recording is null)
+        {
+            _entry.IsTooLarge = true;
+            // It grew as far as it may; the next value is hardly that long.
+            _payload = new ArrayBufferWriter<byte>();
+            return;
+        }
+
         _input.Recording = null;
         BinaryPrimitives.WriteUInt16LittleEndian(_payload.GetSpan(2), (ushort)Version);
         _payload.Advance(2);

@@ -154,7 +154,7 @@ public sealed class RedisConnection : IAsyncDisposable
             from = _end - _start;
             if (from >= BufferBytes / 2)
             {
-                throw NotRedis("a line without end");
+                throw NotRedis("");
             }
 
             await FillAsync(cancellationToken);
@@ -198,7 +198,17 @@ public sealed class RedisConnection : IAsyncDisposable
             case ':':
                 return new RespValue(RespKind.Integer, [], Number(rest), []);
             case '$':
-                return Number(rest) is >= 0 and < LargestBulk and var length ? new RespValue(RespKind.Text, await ReadBulkAsync((int)length, cancellationToken), 0, []) : RespValue.Nothing;
+                var length = Number(rest);
+                if (length >= LargestBulk)
+                {
+                    // What follows would be taken for answers: nothing can be read here any more.
+                    await _stream.DisposeAsync();
+                    throw new EngineException("redis-value-too-large", ErrorKind.Unsupported,
+                        string.Create(CultureInfo.InvariantCulture, $"{Endpoint.Address} answers with a value of {length} bytes, and no more than {LargestBulk} are taken at once"),
+                        "grant +psync +sync +replconf to the user of backups: a snapshot has no such limit; restore such a key in place with redisdata:/path");
+                }
+
+                return length >= 0 ? new RespValue(RespKind.Text, await ReadBulkAsync((int)length, cancellationToken), 0, []) : RespValue.Nothing;
             case '*' when depth < MostNested:
                 var count = Number(rest);
                 if (count < 0)
@@ -214,7 +224,7 @@ public sealed class RedisConnection : IAsyncDisposable
 
                 return new RespValue(RespKind.Array, [], 0, items);
             default:
-                throw NotRedis($"'{(line.Length > 40 ? line[..40] : line)}'");
+                throw NotRedis(line);
         }
     }
 
@@ -272,9 +282,10 @@ public sealed class RedisConnection : IAsyncDisposable
         ? RedisFault.WantsTls(Endpoint)
         : RedisFault.From(new IOException("the server closed it"), Endpoint);
 
-    private EngineException NotRedis(string heard) => !_hasHeard && !Endpoint.Tls && heard.Length > 1 && heard[1] == '\u0015'
+    /// <summary>What was heard may be somebody's data, and is not told.</summary>
+    private EngineException NotRedis(string heard) => !Endpoint.Tls && heard.StartsWith('\u0015')
         ? RedisFault.WantsTls(Endpoint)
-        : new EngineException("redis-not-understood", ErrorKind.Unsupported, $"{Endpoint.Address} answers {heard}, which is no Redis protocol", "correct host and port");
+        : new EngineException("redis-not-understood", ErrorKind.Unsupported, $"{Endpoint.Address} answers with what is no Redis protocol", "correct host and port");
 
     private static long Number(string text) => long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var number) ? number : -1;
 

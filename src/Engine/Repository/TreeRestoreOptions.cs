@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Repository.Trees;
+
 namespace Hexabase.DrConsole.Engine.Repository;
 
 /// <summary>How artifacts are restored. The default wants a new or empty directory.</summary>
@@ -29,6 +31,9 @@ public sealed record TreeRestoreOptions
     /// the others are neither looked at nor changed. Directories are made all the same.
     /// </summary>
     public Predicate<string>? Only { get; init; }
+
+    /// <summary>With <see cref="Delta"/>: what the target's path led to when it was looked at; null to follow the path.</summary>
+    internal HeldTarget? Held { get; init; }
 
     /// <summary>Told each difference; from one thread, in no particular order.</summary>
     public Action<RestoreChange>? OnChange { get; init; }

@@ -64,9 +64,10 @@ public partial class ClaimPage : LivePage
     {
         var point = await Catalog.FindAsync(Id, cancellationToken);
         var last = await Catalog.ValidationsAsync(point.Id, cancellationToken) is [var newest, ..] ? newest : null;
-        if (_claim is null)
+        if (_claim?.Artifact != Artifact || _point?.Id != point.Id)
         {
-            // What a restore point holds never changes.
+            // What a restore point holds never changes; but the page may be led on to another one.
+            _claim = null;
             var (_, inventory) = await Browsing.ReadInventoryAsync(point.Id, cancellationToken);
             _claim = inventory.Volumes?.FirstOrDefault(one => one.Artifact == Artifact)
                 ?? throw new EngineException("volume-missing", ErrorKind.NotFound, $"restore point {point.PointId.Short} holds no files named {Artifact}", "Choose one on its page.");

@@ -1,11 +1,12 @@
 using System.Globalization;
+using System.Text;
 using Hexabase.DrConsole.Engine.RedisProtocol;
 
 namespace Hexabase.DrConsole.Engine.Backups.Redis;
 
 /// <summary>
 /// Compares the keys of a snapshot that are wanted with those of a living server. A key that is there with the same content
-/// is no conflict and is left; one with other content is, and is only overwritten where that was chosen.
+/// and expiry is no conflict and is left; one with others is, and is only overwritten where that was chosen.
 /// </summary>
 /// <param name="time">Says which keys' time is over: they are left out, whatever is on the server.</param>
 internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, TimeProvider time)
@@ -13,15 +14,22 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
     /// <summary>More than that nobody has read before confirming them.</summary>
     internal const int MostOverwritten = 1000;
 
+    /// <summary>A backup key by key measures expiries by a clock of its own, and a server before Redis 7 tells only how much is left.</summary>
+    private const long SameExpiryMs = 5000;
+
     private const int NamesInFault = 20;
     private const string Overwritten = "~ ";
+
+    /// <summary>What a server says of the expiry of a key that is not there.</summary>
+    private const long Gone = -2;
+
     private readonly RedisKeyPattern _pattern = new(target.Keys!);
     private readonly HashSet<(int Database, UInt128 Key)> _there = [];
     private readonly HashSet<(int Database, UInt128 Key)> _overwritten = [];
     private readonly List<string> _different = [];
     private long _differing;
 
-    /// <summary>Keys that are there with the same content.</summary>
+    /// <summary>Keys that are there with the same content and expiry.</summary>
     public int Same => _there.Count;
 
     /// <summary>Keys that are not there, and whose time is not over.</summary>
@@ -35,7 +43,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
     /// <summary>True for a key that needs nothing, because it is there as it was.</summary>
     public bool IsThere(StoredKey key) => _there.Contains((key.Database, ValueDigest.Of(key.Key)));
 
-    /// <summary>True for a key that was seen with other content, and is overwritten; one that only appears later is not.</summary>
+    /// <summary>True for a key that was seen with other content or expiry, and is overwritten; one that only appears later is not.</summary>
     public bool Overwrites(StoredKey key) => _overwritten.Contains((key.Database, ValueDigest.Of(key.Key)));
 
     /// <summary>True where no key would be overwritten but those that a plan's notes name.</summary>
@@ -53,12 +61,17 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
     public async Task<IReadOnlyList<string>> ReadAsync(RedisConnection server, CancellationToken cancellationToken)
     {
         var (wanted, over, now) = (0L, 0L, time.GetUtcNow().ToUnixTimeMilliseconds());
+        var tellsMoments = (await RedisServerInfo.ReadAsync(server, cancellationToken)).Number("server_time_usec") is not null;
         await foreach (var batch in snapshot.ReadAsync(IsWanted, null, cancellationToken))
         {
             var living = batch.Where(key => !key.IsOver(now)).ToList();
             wanted += batch.Count;
             over += batch.Count - living.Count;
-            await CompareAsync(server, living, cancellationToken);
+            await CompareAsync(server, living, tellsMoments, cancellationToken);
+            if (living.Find(key => key.IsTooLarge && !IsThere(key)) is { } large)
+            {
+                throw KeyRestorer.TooLarge(large);
+            }
         }
 
         if (wanted == 0)
@@ -71,7 +84,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
         if (_differing > 0 && !target.Replace)
         {
             throw new EngineException("redis-keys-exist", ErrorKind.Conflict,
-                string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are there with other content: {string.Join(", ", _different.Take(NamesInFault))}{(_differing > NamesInFault ? " …" : "")}; nothing was changed"),
+                string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are there with other content or another expiry: {string.Join(", ", _different.Take(NamesInFault))}{(_differing > NamesInFault ? " …" : "")}; nothing was changed"),
                 "add replace=true to overwrite them, or name other keys");
         }
 
@@ -89,8 +102,9 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
             : [.. notes, string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are overwritten, and what they hold now is lost:"), .. _different.Select(name => Overwritten + name)];
     }
 
-    private async Task CompareAsync(RedisConnection server, IReadOnlyList<StoredKey> batch, CancellationToken cancellationToken)
+    private async Task CompareAsync(RedisConnection server, IReadOnlyList<StoredKey> batch, bool tellsMoments, CancellationToken cancellationToken)
     {
+        var expiry = tellsMoments ? "PEXPIRETIME" : "PTTL";
         foreach (var group in batch.GroupBy(key => key.Database))
         {
             await server.RequireAsync(["SELECT", group.Key.ToString(CultureInfo.InvariantCulture)], cancellationToken);
@@ -99,34 +113,42 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
                 server.BeginCommand(2);
                 server.WriteArgument("DUMP"u8);
                 server.WriteArgument(key.Key);
+                server.BeginCommand(2);
+                server.WriteArgument(Encoding.ASCII.GetBytes(expiry));
+                server.WriteArgument(key.Key);
             }
 
             await server.SendAsync(cancellationToken);
-            var refused = "";
+            (string Error, string Command)? refused = null;
             foreach (var key in group)
             {
                 var value = await server.ReadAsync(cancellationToken);
-                refused = value.IsError ? value.Text : refused;
-                if (value.Kind != RespKind.Text)
+                var expires = await server.ReadAsync(cancellationToken);
+                refused ??= value.IsError ? (value.Text, "DUMP") : expires.IsError ? (expires.Text, expiry) : null;
+                if (value.Kind != RespKind.Text || expires.IsError || expires.Integer == Gone)
                 {
                     continue;
                 }
 
-                if (RdbValue.DigestOf(value.Bytes) == key.ValueDigest)
+                var at = tellsMoments || expires.Integer < 0 ? expires.Integer : time.GetUtcNow().ToUnixTimeMilliseconds() + expires.Integer;
+                if (RdbValue.DigestOf(value.Bytes) == key.ValueDigest && HasExpiry(key, at))
                 {
                     _there.Add((key.Database, ValueDigest.Of(key.Key)));
                 }
                 else if (++_differing <= MostOverwritten)
                 {
                     _overwritten.Add((key.Database, ValueDigest.Of(key.Key)));
-                    _different.Add(string.Create(CultureInfo.InvariantCulture, $"db{key.Database}:{KeyText.Of(key.Key)}"));
+                    _different.Add(KeyText.Exactly(key));
                 }
             }
 
-            if (refused.Length > 0)
+            if (refused is { } no)
             {
-                throw RedisFault.Of(refused, server.Endpoint, "DUMP");
+                throw RedisFault.Of(no.Error, server.Endpoint, no.Command);
             }
         }
     }
+
+    /// <summary>True where a living key ends when the stored one does, or neither ever does.</summary>
+    private static bool HasExpiry(StoredKey key, long at) => key.ExpiresAtMs is { } wanted ? at >= 0 && Math.Abs(at - wanted) <= SameExpiryMs : at < 0;
 }

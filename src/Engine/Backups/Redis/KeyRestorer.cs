@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.RedisProtocol;
 
@@ -11,8 +12,6 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Fun
     /// <summary>The error where a key is there that was not when the plan was made.</summary>
     public const string TakenCode = "redis-keys-exist";
 
-    // A server's own limit for one argument (proto-max-bulk-len).
-    private const int LargestPayload = 512 * 1024 * 1024;
     private int _database = -1;
 
     public long Restored { get; private set; }
@@ -26,10 +25,9 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Fun
         var now = time.GetUtcNow().ToUnixTimeMilliseconds();
         foreach (var key in batch)
         {
-            if (key.Payload.Length > LargestPayload)
+            if (key.IsTooLarge)
             {
-                throw new EngineException("redis-value-too-large", ErrorKind.Unsupported, $"key {KeyText.Of(key.Key)} has {key.Payload.Length} bytes, more than a server takes in one command",
-                    "restore in place with redisdata:/path");
+                throw TooLarge(key);
             }
 
             if (key.Database != _database)
@@ -70,6 +68,10 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Fun
         }
     }
 
+    internal static EngineException TooLarge(StoredKey key) => new(
+        "redis-value-too-large", ErrorKind.Unsupported, $"the value of key {KeyText.Of(key.Key)} is longer than a server takes in one command ({RdbReader.LongestPayload} bytes)",
+        "restore in place with redisdata:/path, or name other keys");
+
     private void Write(StoredKey key)
     {
         var replace = replaces?.Invoke(key) == true;
@@ -102,6 +104,14 @@ internal sealed class KeyRestorer(RedisConnection server, TimeProvider time, Fun
 internal static class KeyText
 {
     private const int Longest = 80;
+
+    /// <summary>A key with its database, so that no other has the same text: one that its text alone does not tell bears its digest.</summary>
+    public static string Exactly(StoredKey key)
+    {
+        var text = Of(key.Key);
+        var digest = Encoding.UTF8.GetBytes(text).AsSpan().SequenceEqual(key.Key) ? "" : $" SHA-256 {Convert.ToHexStringLower(SHA256.HashData(key.Key))}";
+        return string.Create(CultureInfo.InvariantCulture, $"db{key.Database}{digest}:{text}");
+    }
 
     public static string Of(ReadOnlySpan<byte> key)
     {

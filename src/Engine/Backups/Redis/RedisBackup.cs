@@ -74,7 +74,7 @@ public sealed class RedisBackup(TimeProvider time)
                 Warn("the server writes no checksum into its snapshots (rdbchecksum no): damage on the way to here would not be seen");
             }
 
-            var facts = FactsOf(endpoint, info, content, strategy, TakenAt(info, content, asked), users, cost);
+            var facts = FactsOf(endpoint, info, content, strategy, strategy == Snapshot ? TakenAt(info, content, asked) : asked, users, cost);
             using (var json = new MemoryStream(facts.ToJson(), writable: false))
             {
                 await session.WriteStreamAsync(RedisFacts.ArtifactName, "content facts", json, null, cancellationToken);

@@ -4,7 +4,6 @@ using System.Text;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Repository;
-using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Redis;
@@ -72,16 +71,17 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         var began = time.GetTimestamp();
         try
         {
-            if (!File.Exists(places.Complete))
+            using var exchange = new RedisExchange(target, places);
+            if (!exchange.IsComplete)
             {
                 // Nothing has been moved yet: what is there is what will be moved aside.
                 RequireAsPlanned(work.Plan, target);
-                await PrepareAsync(work, target, places, cancellationToken);
+                await PrepareAsync(work, target, exchange, cancellationToken);
             }
 
             RequireStopped(target);
             RequireOfRedis(target);
-            Swap(target, places);
+            exchange.Swap();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -155,16 +155,10 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         }
     }
 
-    private static async Task PrepareAsync(RestoreWork work, RedisDirectoryTarget target, RedisPlaces places, CancellationToken cancellationToken)
+    private static async Task PrepareAsync(RestoreWork work, RedisDirectoryTarget target, RedisExchange exchange, CancellationToken cancellationToken)
     {
-        if (Directory.Exists(places.Staging))
-        {
-            // What a killed attempt left unfinished is not trusted.
-            Directory.Delete(places.Staging, recursive: true);
-        }
-
-        LocalFolder.CreatePrivate(places.Staging);
-        var dump = Path.Combine(places.Staging, target.DumpName);
+        var staging = exchange.Begin();
+        var dump = Path.Combine(staging, target.DumpName);
         await using (var file = new FileStream(dump, new FileStreamOptions
         {
             Mode = FileMode.CreateNew,
@@ -177,60 +171,15 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
             file.Flush(flushToDisk: true);
         }
 
-        var append = Path.Combine(places.Staging, target.AppendDirectory);
+        var append = Path.Combine(staging, target.AppendDirectory);
         LocalFolder.CreatePrivate(append);
         var based = $"{target.AppendName}.1.base.rdb";
         LibC.HardLink(dump, Path.Combine(append, based));
         LocalFolder.WritePrivateFile(Path.Combine(append, $"{target.AppendName}.manifest"), Encoding.UTF8.GetBytes($"file {based} seq 1 type b\n"));
-        OwnedFolder.Give(places.Staging, OwnerOf(target));
-        LocalFolder.WritePrivateFile(places.Complete, "the new files are whole\n"u8);
+        exchange.Complete();
     }
 
-    /// <summary>
-    /// A name that is still in the hidden folder has not been put in its place: what bears it in the directory is the old one.
-    /// The log file of servers before Redis 7 has no new one, and goes aside before anything else.
-    /// </summary>
-    private static void Swap(RedisDirectoryTarget target, RedisPlaces places)
-    {
-        if (!Directory.Exists(places.Aside))
-        {
-            LocalFolder.CreatePrivate(places.Aside);
-            LocalFolder.WritePrivateFile(Path.Combine(places.Aside, "README"), "What was here before a restore in place. Stop the server and move it back to undo that.\n"u8);
-            OwnedFolder.Give(places.Aside, OwnerOf(target));
-        }
-
-        foreach (var name in RedisPlaces.NamesIn(target).Reverse())
-        {
-            var here = Path.Combine(target.Path, name);
-            var fresh = Path.Combine(places.Staging, name);
-            var isPlaced = name != target.AppendName && !Path.Exists(fresh);
-            if (!isPlaced && Path.Exists(here))
-            {
-                Directory.Move(here, Path.Combine(places.Aside, name));
-            }
-
-            if (Path.Exists(fresh))
-            {
-                Directory.Move(fresh, here);
-            }
-        }
-
-        LocalFolder.Flush(places.Aside);
-        LocalFolder.Flush(target.Path);
-        // From here on it is finished; whoever comes after a crash must not take what is left of the folder for a beginning.
-        File.Delete(places.Complete);
-        LocalFolder.Flush(places.Staging);
-        RemoveStaging(places);
-        LocalFolder.Flush(target.Path);
-    }
-
-    internal static void RemoveStaging(RedisPlaces places)
-    {
-        if (Directory.Exists(places.Staging))
-        {
-            Directory.Delete(places.Staging, recursive: true);
-        }
-    }
+    internal static void RemoveStaging(RedisPlaces places) => BackupRepository.RemoveTree(places.Staging);
 
     private static void PutBackAndTell(RestoreWork work, RedisDirectoryTarget target, RedisPlaces places)
     {
@@ -243,48 +192,8 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
     /// <returns>Where some of the old stays that could not be put back; else null.</returns>
     private static string? PutBack(RedisDirectoryTarget target, RedisPlaces places)
     {
-        if (!Directory.Exists(places.Staging) || places.AreDone)
-        {
-            return null;
-        }
-
-        var isComplete = File.Exists(places.Complete);
-        foreach (var name in RedisPlaces.NamesIn(target))
-        {
-            var here = Path.Combine(target.Path, name);
-            var old = Path.Combine(places.Aside, name);
-            if (isComplete && name != target.AppendName && !Path.Exists(Path.Combine(places.Staging, name)) && Path.Exists(here))
-            {
-                Directory.Move(here, Path.Combine(places.Staging, name));
-            }
-
-            if (Path.Exists(old) && !Path.Exists(here))
-            {
-                Directory.Move(old, here);
-            }
-        }
-
-        LocalFolder.Flush(target.Path);
-        // The only copy of what was there: it goes only where nothing of it is left in it.
-        string? left = null;
-        if (RedisPlaces.NamesIn(target).Any(name => Path.Exists(Path.Combine(places.Aside, name))))
-        {
-            // By another name: aside under its own it would say that the restore is finished.
-            left = places.Aside + "-left";
-            Directory.Move(places.Aside, left);
-        }
-        else if (Directory.Exists(places.Aside))
-        {
-            Directory.Delete(places.Aside, recursive: true);
-        }
-
-        LocalFolder.Flush(target.Path);
-        // Everything is back. The mark goes first: new files that are missing beside it would say that they are in their places, and
-        // whoever comes after a crash would take the old ones for them.
-        File.Delete(places.Complete);
-        LocalFolder.Flush(places.Staging);
-        RemoveStaging(places);
-        return left;
+        using var exchange = new RedisExchange(target, places);
+        return exchange.PutBack();
     }
 
     /// <summary>Refuses to touch the files of a server that runs.</summary>
@@ -332,11 +241,5 @@ public sealed class RedisDirectoryRestore(TimeProvider time)
         Span<byte> head = stackalloc byte[5];
         var have = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
         return have == 0 || head[0] == (byte)'*' || head[..have].SequenceEqual("REDIS"u8);
-    }
-
-    private static ServerUser OwnerOf(RedisDirectoryTarget target)
-    {
-        var stat = Posix.Stat(Posix.ToPath(target.Path), follow: true);
-        return new ServerUser(stat.User.ToString(CultureInfo.InvariantCulture), stat.User, stat.Group, "/");
     }
 }

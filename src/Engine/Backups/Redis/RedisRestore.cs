@@ -21,6 +21,7 @@ public sealed class RedisRestore(TimeProvider time)
 
     private const string MarkPrefix = "drconsole:restoring:";
     private const string FinishedPrefix = "drconsole:restored:";
+    private const string RefusedPrefix = "drconsole:refused:";
     private const string FinishedSeconds = "3600";
 
     /// <summary>Looks at both ends, changes nothing, and says what a restore would do.</summary>
@@ -66,7 +67,7 @@ public sealed class RedisRestore(TimeProvider time)
     }
 
     /// <summary>
-    /// True where the operation's mark says so; or where none is left and each database holds as many keys as the snapshot, but
+    /// True where the operation's mark says so; or where none is left, not that of a refused one either, and each database holds as many keys as the snapshot, but
     /// for those whose time may be over.
     /// </summary>
     public static async Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken)
@@ -86,7 +87,7 @@ public sealed class RedisRestore(TimeProvider time)
             return new RestoreOutcome(work.Manifest.Bytes, null, []);
         }
 
-        if (facts.Keys == facts.Expiring || await HasMarkAsync(server, work.Operation, cancellationToken))
+        if (facts.Keys == facts.Expiring || await HasMarkAsync(server, work.Operation, cancellationToken) || await HasAsync(server, RefusedPrefix + HashOf(work.Operation), cancellationToken))
         {
             return null;
         }
@@ -212,14 +213,15 @@ public sealed class RedisRestore(TimeProvider time)
             }
 
             await server.RequireAsync(["SELECT", "0"], cancellationToken);
-            await FinishAsync(server, work.Operation, cancellationToken);
+            await RenameMarkAsync(server, work.Operation, FinishedMarkOf(work.Operation), cancellationToken);
             work.Log?.Invoke("restore", $"{restorer.Restored} keys, {restorer.Expired} whose time was over, {snapshot.Functions.Count} libraries of functions");
             NoteExpired(restorer, notes);
         }
         catch (EngineException fault) when (fault.Code == KeyRestorer.TakenCode)
         {
-            // Somebody writes there: emptying it would take theirs too. Without the mark nothing empties it later either.
-            await TryUnmarkAsync(target, work);
+            // Somebody writes there: emptying it would take theirs too. Without the mark nothing empties it later either; another one says
+            // that it has not come to its end, however many keys are there.
+            await TryAsync(target, work, own => RenameMarkAsync(own, work.Operation, RefusedPrefix + HashOf(work.Operation), CancellationToken.None));
             throw new EngineException(
                 fault.Code, fault.Kind, $"{fault.Message}; what was restored until then stays beside it", "keep applications away from it, empty it, and make the plan again", fault);
         }
@@ -325,12 +327,12 @@ public sealed class RedisRestore(TimeProvider time)
         return (await server.RequireAsync(["EXISTS", mark], cancellationToken)).Integer == 1;
     }
 
-    /// <summary>In one step, so that there is no instant at which a finished restore has no mark or one that does not pass.</summary>
-    private static async Task FinishAsync(RedisConnection server, string operation, CancellationToken cancellationToken)
+    /// <summary>In one step, so that there is no instant at which a restore that ended has no mark or one that does not pass.</summary>
+    private static async Task RenameMarkAsync(RedisConnection server, string operation, string mark, CancellationToken cancellationToken)
     {
         await server.RequireAsync(["MULTI"], cancellationToken);
         await server.RequireAsync(["EXPIRE", MarkOf(operation), FinishedSeconds], cancellationToken);
-        await server.RequireAsync(["RENAME", MarkOf(operation), FinishedMarkOf(operation)], cancellationToken);
+        await server.RequireAsync(["RENAME", MarkOf(operation), mark], cancellationToken);
         var done = await server.RequireAsync(["EXEC"], cancellationToken);
         if (done.Items.FirstOrDefault(answer => answer.IsError) is { } refused)
         {
@@ -345,8 +347,6 @@ public sealed class RedisRestore(TimeProvider time)
     }
 
     private static Task TryEmptyAsync(RedisTarget target, RestoreWork work) => TryAsync(target, work, server => EmptyAsync(server, CancellationToken.None));
-
-    private static Task TryUnmarkAsync(RedisTarget target, RestoreWork work) => TryAsync(target, work, server => server.RequireAsync(["DEL", MarkOf(work.Operation)], CancellationToken.None));
 
     /// <summary>Where the operation's mark is. Over a connection of its own: the other may have unread answers. Where it cannot be, the mark tells.</summary>
     private static async Task TryAsync(RedisTarget target, RestoreWork work, Func<RedisConnection, Task> act)

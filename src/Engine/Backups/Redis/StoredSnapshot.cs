@@ -9,6 +9,9 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 /// <param name="Payload">As <c>RESTORE</c> takes it.</param>
 internal sealed record StoredKey(int Database, byte[] Key, long? ExpiresAtMs, UInt128 ValueDigest, byte[] Payload)
 {
+    /// <summary>True where the value is longer than a server takes: it has no payload.</summary>
+    public bool IsTooLarge { get; init; }
+
     /// <summary>True where its time is over: a server makes no such key.</summary>
     public bool IsOver(long nowMs) => ExpiresAtMs <= nowMs;
 }
@@ -89,7 +92,8 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
         try
         {
             using var stream = pipe.AsStream(leaveOpen: true);
-            using var reader = new RdbReader(stream, keepPayloads: true);
+            // Asked before a value is kept: one that nobody wants may be larger than memory.
+            using var reader = new RdbReader(stream, isWanted);
             var batch = new List<StoredKey>();
             long bytes = 0;
             while (reader.Read() is { } entry)
@@ -99,7 +103,7 @@ internal sealed class StoredSnapshot(BackupRepository repository, Manifest manif
                     continue;
                 }
 
-                batch.Add(new StoredKey(entry.Database, entry.Key, entry.ExpiresAtMs, entry.ValueDigest, entry.Payload.ToArray()));
+                batch.Add(new StoredKey(entry.Database, entry.Key, entry.ExpiresAtMs, entry.ValueDigest, entry.Payload.ToArray()) { IsTooLarge = entry.IsTooLarge });
                 bytes += entry.Payload.Length;
                 if (bytes >= BatchBytes || batch.Count >= BatchKeys)
                 {

@@ -37,8 +37,15 @@ public sealed class FreezeLedger(string folder, ProcessRegistry registry)
         _records.Write(record);
     }
 
-    /// <summary>Forgets what was undone and told.</summary>
-    public void Remove(string source) => _records.Remove(source);
+    /// <summary>Forgets what was undone and told; a freeze that was written down since stays on record.</summary>
+    public void Remove(FreezeRecord record)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        if (_records.Find(record.Source) is { } there && (there.Owner, there.RecordedAt) == (record.Owner, record.RecordedAt))
+        {
+            _records.Remove(record.Source);
+        }
+    }
 
     /// <summary>What is on record of a source, or null.</summary>
     public FreezeRecord? Find(string source) => _records.Find(source);

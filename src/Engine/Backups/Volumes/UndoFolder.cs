@@ -3,6 +3,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
 using Microsoft.Win32.SafeHandles;
+using TreeTarget = Hexabase.DrConsole.Engine.Repository.Trees.RestoreTarget;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 
@@ -19,8 +20,14 @@ internal sealed class UndoFolder : IDisposable
     private const uint FileMode = 0x180;
 
     private readonly SafeFileHandle _handle;
+    private readonly SafeFileHandle _home;
+    private readonly string _directory;
 
-    private UndoFolder(string path, SafeFileHandle handle) => (Path, _handle) = (path, handle);
+    private UndoFolder(HeldDirectory directory, string name, SafeFileHandle handle)
+    {
+        (Path, _directory, _handle) = (System.IO.Path.Combine(directory.Path, name), directory.Path, handle);
+        _home = Posix.OpenDirectoryBelow(directory.Handle, Posix.ToPath("."));
+    }
 
     /// <summary>As a person finds it.</summary>
     public string Path { get; }
@@ -31,20 +38,18 @@ internal sealed class UndoFolder : IDisposable
     /// <summary>True where the intent is written down: from then on something may have been changed.</summary>
     public bool HasJournal => Posix.TryStatAt(_handle, Posix.ToPath(JournalName)) is not null;
 
-    /// <summary>Where such folders seem to be in a directory, whoever made them.</summary>
-    public static IEnumerable<string> In(string directory) => Directory.Exists(directory)
-        ? Directory.EnumerateFileSystemEntries(directory, Encoding.ASCII.GetString(Repository.Trees.RestoreTarget.KeptPrefix) + "*")
-        : [];
+    /// <summary>The names of what seem to be such folders in a directory, whoever made them.</summary>
+    public static IEnumerable<string> In(HeldDirectory directory) =>
+        Posix.List(directory.Handle, Posix.ToPath(directory.Path)).Where(name => name.AsSpan().StartsWith(TreeTarget.KeptPrefix)).Select(name => Encoding.UTF8.GetString(name)).Order(StringComparer.Ordinal);
 
     /// <summary>Opens one, or gives null where there is none.</summary>
     /// <exception cref="EngineException"><c>undo-untrusted</c>.</exception>
-    public static UndoFolder? TryOpen(string path)
+    public static UndoFolder? TryOpen(HeldDirectory directory, string folder)
     {
+        var (path, name) = (System.IO.Path.Combine(directory.Path, folder), Posix.ToPath(folder));
         try
         {
-            using var parent = Posix.OpenDirectoryHandle(Posix.ToPath(System.IO.Path.GetDirectoryName(path)!));
-            var name = Posix.ToPath(System.IO.Path.GetFileName(path));
-            if (Posix.TryStatAt(parent, name) is not { } found)
+            if (Posix.TryStatAt(directory.Handle, name) is not { } found)
             {
                 return null;
             }
@@ -54,15 +59,15 @@ internal sealed class UndoFolder : IDisposable
                 throw Untrusted(path, "it is no folder");
             }
 
-            var folder = new UndoFolder(path, Posix.OpenDirectoryBelow(parent, name));
+            var opened = new UndoFolder(directory, folder, Posix.OpenDirectoryBelow(directory.Handle, name));
             try
             {
-                RequireOwn(Posix.Stat(Posix.LiveName(folder._handle), follow: true), FolderMode, path);
-                return folder;
+                RequireOwn(Posix.Stat(Posix.LiveName(opened._handle), follow: true), FolderMode, path);
+                return opened;
             }
             catch
             {
-                folder.Dispose();
+                opened.Dispose();
                 throw;
             }
         }
@@ -76,28 +81,37 @@ internal sealed class UndoFolder : IDisposable
         }
     }
 
-    /// <summary>Makes one, or takes one that an attempt made which died before it wrote its intent down.</summary>
+    /// <summary>Makes one, or takes one without a journal: of an attempt that died before it wrote its intent down, or when it had taken all back.</summary>
     /// <exception cref="EngineException"><c>undo-untrusted</c>.</exception>
-    public static UndoFolder Make(string path)
+    public static UndoFolder Make(HeldDirectory directory, string folder)
     {
-        if (TryOpen(path) is { } there)
+        var path = System.IO.Path.Combine(directory.Path, folder);
+        if (TryOpen(directory, folder) is { } there)
         {
+            if (there.HasJournal)
+            {
+                there.Dispose();
+                throw Untrusted(path, "somebody put it there at this moment");
+            }
+
+            // Marks and names that are left in it would be taken for this attempt's own.
+            Posix.List(there._handle, Posix.ToPath(path)).ForEach(item => TreeRemoval.Remove(there._handle, [.. item, 0]));
             there.MakeOld();
             return there;
         }
 
         try
         {
-            Posix.MakeDirectory(Posix.ToPath(path));
+            Posix.MakeDirectoryAt(directory.Handle, Posix.ToPath(folder));
         }
         catch (PosixException fault) when (fault.Errno == PosixException.Exists)
         {
             throw Untrusted(path, "somebody made it at this moment");
         }
 
-        var made = TryOpen(path) ?? throw Untrusted(path, "it went away at this moment");
+        var made = TryOpen(directory, folder) ?? throw Untrusted(path, "it went away at this moment");
         made.MakeOld();
-        LocalFolder.Flush(System.IO.Path.GetDirectoryName(path)!);
+        LocalFolder.Flush(LiveOf(made._home, ""));
         return made;
     }
 
@@ -129,6 +143,17 @@ internal sealed class UndoFolder : IDisposable
         }
     }
 
+    /// <summary>Removes it, when all is taken back.</summary>
+    public void Remove()
+    {
+        // First, and durably: without anything else that is in it a journal would say what is no longer so, and could not be ended.
+        Unmark(JournalName);
+        TreeRemoval.Remove(_home, Posix.ToPath(System.IO.Path.GetFileName(Path)));
+    }
+
+    /// <summary>What the restore of a journal changed, or changes, in the directory that this folder is in.</summary>
+    public TreeTarget TargetOf(string root) => new(root, HeldTarget.Of(_home, _directory, root));
+
     /// <summary>Of a journal that is no journal.</summary>
     public EngineException Damaged(JsonException? fault) => new(
         "undo-damaged", ErrorKind.Damaged, $"the journal in {Path} cannot be read{(fault is null ? "" : $": {fault.Message}")}",
@@ -137,7 +162,11 @@ internal sealed class UndoFolder : IDisposable
     /// <summary>Of a journal of another directory.</summary>
     public EngineException Foreign(string root) => Untrusted(Path, $"its journal is of {root}");
 
-    public void Dispose() => _handle.Dispose();
+    public void Dispose()
+    {
+        _handle.Dispose();
+        _home.Dispose();
+    }
 
     private void MakeOld()
     {
@@ -147,9 +176,11 @@ internal sealed class UndoFolder : IDisposable
         }
     }
 
-    private string LivePath(string name)
+    private string LivePath(string name) => LiveOf(_handle, name);
+
+    private static string LiveOf(SafeFileHandle handle, string name)
     {
-        var live = Encoding.UTF8.GetString(Posix.LiveName(_handle)[..^1]);
+        var live = Encoding.UTF8.GetString(Posix.LiveName(handle)[..^1]);
         return name.Length > 0 ? System.IO.Path.Combine(live, name) : live + "/.";
     }
 

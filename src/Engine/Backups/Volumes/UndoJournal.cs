@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Trees;
+using Microsoft.Win32.SafeHandles;
 using TreeTarget = Hexabase.DrConsole.Engine.Repository.Trees.RestoreTarget;
 
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
@@ -32,16 +33,41 @@ public sealed record UndoEntry(string Path, string Change, string Was)
 
     /// <summary>Extended attributes, name and value as hex.</summary>
     public IReadOnlyList<string[]> Attributes { get; init; } = [];
+
+    /// <summary>Gives an item its owner, mode, time and attributes of before.</summary>
+    internal void GiveBack(SafeFileHandle directory, byte[] name, TreeNodeKind kind)
+    {
+        using var item = Posix.OpenItemAt(directory, name);
+        var live = Posix.LiveName(item);
+        if (Posix.EffectiveUser == 0)
+        {
+            Posix.SetOwnerOf(live, User, Group);
+        }
+
+        var wanted = Attributes.Select(pair => new ExtendedAttribute(Convert.FromHexString(pair[0]), Convert.FromHexString(pair[1]))).ToList();
+        foreach (var extra in Posix.Attributes(Posix.LiveName(directory, name)).Where(there => !wanted.Any(one => one.Name.AsSpan().SequenceEqual(there.Name))))
+        {
+            Posix.RemoveAttributeOf(live, extra.Name);
+        }
+
+        wanted.ForEach(attribute => Posix.SetAttributeOf(live, attribute));
+        if (kind != TreeNodeKind.SymbolicLink)
+        {
+            Posix.SetMode(live, Mode);
+        }
+
+        Posix.SetTimeOf(live, new FileTime(Seconds, Nanoseconds));
+    }
 }
 
 /// <summary>What a restore in place will change, and what each item was before: one line of JSON for the restore, and one for each item.</summary>
 internal sealed record UndoJournal(UndoHeader Header, IReadOnlyList<UndoEntry> Entries)
 {
     /// <summary>Looks at everything that will change, and writes the journal's text.</summary>
-    public static string Of(UndoHeader header, IReadOnlyList<RestoreChange> changes)
+    public static string Of(UndoHeader header, TreeTarget live, IReadOnlyList<RestoreChange> changes)
     {
         var text = new StringBuilder(JsonSerializer.Serialize(header, VolumeJson.Default.UndoHeader)).Append('\n');
-        foreach (var entry in Describe(header.Root, changes))
+        foreach (var entry in Describe(live, changes))
         {
             text.Append(JsonSerializer.Serialize(entry, VolumeJson.Default.UndoEntry)).Append('\n');
         }
@@ -84,9 +110,8 @@ internal sealed record UndoJournal(UndoHeader Header, IReadOnlyList<UndoEntry> E
         }
     }
 
-    private static List<UndoEntry> Describe(string root, IReadOnlyList<RestoreChange> changes)
+    private static List<UndoEntry> Describe(TreeTarget live, IReadOnlyList<RestoreChange> changes)
     {
-        using var live = new TreeTarget(root);
         using var cursor = live.Cursor();
         var entries = new List<UndoEntry>(changes.Count);
         var touched = new Dictionary<string, UndoEntry>(StringComparer.Ordinal);

@@ -6,21 +6,23 @@ using Hexabase.DrConsole.Engine.Repository;
 namespace Hexabase.DrConsole.Engine.Backups.Volumes;
 
 /// <summary>How a directory differs from a restore point, item by item: what a restore in place will do.</summary>
+/// <param name="Place">The directory, as <see cref="HeldDirectory.Identity"/>: the same changes of another one are another difference.</param>
 /// <param name="Changes">Sorted by path; what is right and what is left alone is not among them.</param>
 /// <param name="Result">The same counted, with what stays as it is.</param>
-internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, TreeRestoreResult Result)
+internal sealed record VolumeDifference(string Place, IReadOnlyList<RestoreChange> Changes, TreeRestoreResult Result)
 {
     /// <summary>So many changes a person reads before confirming.</summary>
     public const int Shown = 200;
 
     private const string More = "and ";
 
-    /// <summary>SHA-256 of every change, lower-case hex.</summary>
+    /// <summary>SHA-256 of the directory and every change, lower-case hex.</summary>
     public string Digest
     {
         get
         {
             using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{Place}\n"));
             foreach (var change in Changes)
             {
                 hash.AppendData(Encoding.UTF8.GetBytes($"{change.Kind}\0{change.Path}\n"));
@@ -32,11 +34,13 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
 
     /// <summary>Compares; changes nothing.</summary>
     public static async Task<VolumeDifference> ReadAsync(
-        BackupRepository repository, Manifest manifest, VolumePart part, DirectoryTarget target, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
+        BackupRepository repository, Manifest manifest, VolumePart part, DirectoryTarget target, HeldDirectory held, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         var changes = new List<RestoreChange>();
-        var result = await repository.RestoreTreeAsync(manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
+        var root = part.RootIn(target.Path);
+        var result = await repository.RestoreTreeAsync(manifest, part.Artifact.Name, root, new TreeRestoreOptions
         {
+            Held = held.TargetOf(root),
             Path = part.Part,
             Delta = true,
             DryRun = true,
@@ -45,7 +49,7 @@ internal sealed record VolumeDifference(IReadOnlyList<RestoreChange> Changes, Tr
             OnChange = changes.Add,
         }, progress, cancellationToken);
         changes.Sort((left, right) => string.CompareOrdinal(left.Path, right.Path));
-        return new VolumeDifference(changes, result);
+        return new VolumeDifference(held.Identity, changes, result);
     }
 
     /// <summary>What a person reads: the counts, and the first changes by name.</summary>

@@ -135,7 +135,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
                 new { record.Path, record.How, reason = fault ?? "found frozen at the start, by a process that had died" }, cancellationToken);
             if (fault is null)
             {
-                ledger.Remove(record.Source);
+                ledger.Remove(record);
             }
         }
     }
@@ -164,7 +164,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
     /// <summary>What another froze is another's to thaw.</summary>
     private Task<bool> ForgetAsync(FreezeRecord record)
     {
-        ledger.Remove(record.Source);
+        ledger.Remove(record);
         return Task.FromResult(false);
     }
 
@@ -188,7 +188,7 @@ public sealed class VolumeFreeze(FreezeLedger ledger, ProcessRegistry registry, 
                 $"Thaw it now: {string.Join(' ', record.ThawCommand)}. The console tries again before its next backup and at its next start.");
         }
 
-        ledger.Remove(record.Source);
+        ledger.Remove(record);
         return wasFrozen;
     }
 

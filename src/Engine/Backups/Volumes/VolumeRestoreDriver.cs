@@ -56,8 +56,10 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
             return Plan(manifest, directory, part, notes);
         }
 
-        RequireInPlace(directory, part);
-        var difference = await VolumeDifference.ReadAsync(repository, manifest, part, directory, null, cancellationToken);
+        using var held = RequireInPlace(directory, part);
+        var difference = await VolumeDifference.ReadAsync(repository, manifest, part, directory, held, null, cancellationToken);
+        // Above the changes: whoever confirms them sees where they are made, links and all.
+        notes.Add(held.Note);
         if (directory.Exchange)
         {
             // First, since whoever reads only the first lines must know that the rest is how it was then.
@@ -99,12 +101,14 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         if (target.Undo)
         {
             // Without the folder that it was planned for there is nothing to take back any more; an older one is not its own.
-            return VolumeUndo.IsKept(target.Path, work.Plan.Difference!) ? null : new RestoreOutcome(0, null, []);
+            using var taken = Hold(target);
+            return taken is not null && VolumeUndo.IsKept(taken, work.Plan.Difference!) ? null : new RestoreOutcome(0, null, []);
         }
 
         if (work.Plan.Difference is not null)
         {
-            using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, work.Operation));
+            using var held = Hold(target);
+            using var undo = held is null ? null : VolumeUndo.Open(held, VolumeUndo.NameOf(work.Operation));
             return undo is { IsFinished: true } ? new RestoreOutcome(work.Manifest.Bytes, null, []) : null;
         }
 
@@ -119,12 +123,9 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         ArgumentNullException.ThrowIfNull(plan);
         if (plan.Difference is not null && TargetOf(plan) is { InPlace: false, Undo: false } target)
         {
-            var folder = VolumeUndo.FolderOf(target.Path, operation);
-            using var undo = UndoFolder.TryOpen(folder);
-            if (undo is not null)
-            {
-                BackupRepository.RemoveTree(folder);
-            }
+            using var held = Hold(target);
+            using var undo = held is null ? null : UndoFolder.TryOpen(held, VolumeUndo.NameOf(operation));
+            undo?.Remove();
         }
 
         return Task.CompletedTask;
@@ -145,7 +146,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
             return Task.FromResult(ArtifactRestore.Abandon(plan, operation));
         }
 
-        using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, operation));
+        using var held = Hold(target);
+        using var undo = held is null ? null : VolumeUndo.Open(held, VolumeUndo.NameOf(operation));
         if (undo is null or { IsFinished: true })
         {
             return Task.FromResult<string?>(null);
@@ -161,7 +163,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         ArgumentNullException.ThrowIfNull(work);
         var target = TargetOf(work.Plan);
         var part = await VolumePart.FindAsync(work.Repository, work.Manifest, target.Part, cancellationToken);
-        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+        using var held = Hold(target) ?? throw Missing(target);
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, held, work.Progress, cancellationToken);
         var (changes, result) = (difference.Changes, difference.Result);
         var how = target.Verify ? "compared by content" : "compared by size and time";
         return changes.Count == 0
@@ -176,7 +179,8 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     {
         ArgumentNullException.ThrowIfNull(plan);
         var target = TargetOf(plan);
-        using var undo = VolumeUndo.Open(VolumeUndo.FolderOf(target.Path, operation));
+        using var held = Hold(target);
+        using var undo = held is null ? null : VolumeUndo.Open(held, VolumeUndo.NameOf(operation));
         if (undo is null)
         {
             return Task.FromResult<string?>(null);
@@ -194,14 +198,15 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
 
     private async Task<RestoreOutcome> WriteInPlaceAsync(RestoreWork work, DirectoryTarget target, VolumePart part, CancellationToken cancellationToken)
     {
-        RequireInPlace(target, part);
+        using var held = RequireInPlace(target, part);
         var began = time.GetTimestamp();
-        var folder = VolumeUndo.FolderOf(target.Path, work.Operation);
-        using var undo = await GoOnAsync(work, target, part, folder, cancellationToken) ?? await BeginAsync(work, target, part, folder, cancellationToken);
+        using var undo = await GoOnAsync(work, target, part, held, cancellationToken) ?? await BeginAsync(work, target, part, held, cancellationToken);
         undo.Keep();
         var left = new List<string>();
-        var result = await work.Repository.RestoreTreeAsync(work.Manifest, part.Artifact.Name, part.RootIn(target.Path), new TreeRestoreOptions
+        var root = part.RootIn(target.Path);
+        var result = await work.Repository.RestoreTreeAsync(work.Manifest, part.Artifact.Name, root, new TreeRestoreOptions
         {
+            Held = held.TargetOf(root),
             Path = part.Part,
             Delta = true,
             VerifyContent = target.Verify,
@@ -209,7 +214,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
             Only = path => !IsWrittenMeanwhile(undo, path, left),
         }, work.Progress, cancellationToken);
         // Whoever finds it finished does nothing more: it must be so after a power cut too.
-        Posix.Sync(target.Path);
+        held.Sync();
         undo.Finish();
         if (left.Count > 0)
         {
@@ -234,9 +239,9 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     }
 
     /// <summary>What an attempt that died began, or null. What somebody wrote meanwhile is in no journal, and would be lost.</summary>
-    private static async Task<VolumeUndo?> GoOnAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
+    private static async Task<VolumeUndo?> GoOnAsync(RestoreWork work, DirectoryTarget target, VolumePart part, HeldDirectory held, CancellationToken cancellationToken)
     {
-        var undo = VolumeUndo.Open(folder);
+        var undo = VolumeUndo.Open(held, VolumeUndo.NameOf(work.Operation));
         if (undo is null)
         {
             return null;
@@ -244,7 +249,7 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
 
         try
         {
-            var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+            var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, held, work.Progress, cancellationToken);
             return undo.WrittenMeanwhile(difference.Changes).FirstOrDefault() is { } path
                 ? throw new EngineException("target-changed", ErrorKind.Conflict, $"{(path.Length > 0 ? path : ".")} in {target.Path} was changed while the restore was interrupted",
                     "Stop what writes there, look at the difference again and confirm it as it is now. What the restore had changed is brought back.")
@@ -257,33 +262,41 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         }
     }
 
-    private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, string folder, CancellationToken cancellationToken)
+    private async Task<VolumeUndo> BeginAsync(RestoreWork work, DirectoryTarget target, VolumePart part, HeldDirectory held, CancellationToken cancellationToken)
     {
         // Before anything is looked at: what is written after it was looked at must be known from what was there.
         var began = time.GetUtcNow() - s_coarseClock;
-        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, work.Progress, cancellationToken);
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, held, work.Progress, cancellationToken);
         if (target.Exchange)
         {
+            if (!work.Plan.Notes.Contains(held.Note))
+            {
+                // Whatever it holds may be replaced, but nothing that is another directory.
+                throw new EngineException("target-changed", ErrorKind.Conflict, $"{target.Path} is not the directory that the plan saw; now {held.Note}",
+                    "Look who put another one in its place, or mounted its disk anew, and make the plan again. Nothing was changed.");
+            }
+
             if (difference.Digest != work.Plan.Difference)
             {
-                work.Log?.Invoke("restore", $"{target.Path} has changed since the plan was made; this is replaced, and kept in {folder}:");
+                work.Log?.Invoke("restore", $"{target.Path} has changed since the plan was made; this is replaced, and kept in {VolumeUndo.FolderOf(target.Path, work.Operation)}:");
             }
 
             difference.Notes(ReallyShown).ToList().ForEach(note => work.Log?.Invoke("restore", note));
         }
         else if (difference.Digest != work.Plan.Difference)
         {
-            throw new EngineException("target-changed", ErrorKind.Conflict, $"{target.Path} was changed since the difference was shown: {difference.Notes().First()}",
+            throw new EngineException("target-changed", ErrorKind.Conflict, $"{target.Path} was changed since the difference was shown: {difference.Notes().First()}; {held.Note}",
                 "Stop what writes there, look at the difference again and confirm it as it is now. Nothing was changed.");
         }
 
-        return VolumeUndo.Begin(folder, new UndoHeader(work.Manifest.Id.Value, work.Operation, part.RootIn(target.Path), began), difference.Changes);
+        return VolumeUndo.Begin(held, new UndoHeader(work.Manifest.Id.Value, work.Operation, part.RootIn(target.Path), began), difference.Changes);
     }
 
     private RestoreOutcome TakeBack(RestoreWork work, DirectoryTarget target)
     {
         var began = time.GetTimestamp();
-        using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
+        using var held = Hold(target) ?? throw NothingToUndo(target);
+        using var undo = VolumeUndo.Newest(held) ?? throw NothingToUndo(target);
         if (undo.Digest != work.Plan.Difference)
         {
             throw new EngineException("target-changed", ErrorKind.Conflict, $"another restore in place came to {target.Path} since", "Make the plan again.");
@@ -293,9 +306,10 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
         return new RestoreOutcome(0, time.GetElapsedTime(began).TotalSeconds, left);
     }
 
-    private static RestorePlan PlanUndo(Manifest manifest, DirectoryTarget target)
+    private RestorePlan PlanUndo(Manifest manifest, DirectoryTarget target)
     {
-        using var undo = VolumeUndo.Newest(target.Path) ?? throw NothingToUndo(target);
+        using var held = Hold(target) ?? throw NothingToUndo(target);
+        using var undo = VolumeUndo.Newest(held) ?? throw NothingToUndo(target);
         return Plan(manifest, target, null, [UndoNote(undo), "Only what nobody wrote since is taken back; the rest is named and left."]) with { Difference = undo.Digest };
     }
 
@@ -315,19 +329,33 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
     private static bool IsInPlace(DirectoryTarget target) => target.InPlace || (Directory.Exists(target.Path)
         && !Directory.EnumerateFileSystemEntries(target.Path).Any(entry => Path.GetFileName(entry) != "lost+found") && VolumePlace.Look(target.Path).MountPoint == VolumePlace.RealPath(target.Path));
 
-    private void RequireInPlace(DirectoryTarget target, VolumePart part)
-    {
-        if (!Directory.Exists(target.Path))
-        {
-            throw new EngineException("directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "Mount its disk, or restore into a new directory without inPlace.");
-        }
+    private HeldDirectory? Hold(DirectoryTarget target) => HeldDirectory.TryOpen(target.Path, HeldDirectory.RootsOf(estate));
 
+    private static EngineException Missing(DirectoryTarget target) => new(
+        "directory-missing", ErrorKind.NotFound, $"there is no directory {target.Path}", "Mount its disk, or restore into a new directory without inPlace.");
+
+    private HeldDirectory RequireInPlace(DirectoryTarget target, VolumePart part)
+    {
+        var held = Hold(target) ?? throw Missing(target);
+        try
+        {
+            RequireFit(target, held.RealPath, part);
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    private void RequireFit(DirectoryTarget target, string real, VolumePart part)
+    {
         if (part.IsStream)
         {
             throw new EngineException("restore-target-invalid", ErrorKind.Unsupported, "a block device cannot be restored in place", "Restore the image into a new directory, and write it to the device with dd.");
         }
 
-        var real = VolumePlace.RealPath(target.Path);
         var own = estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>().Append(data.Root).Select(VolumePlace.RealPath);
         if (own.FirstOrDefault(path => path == real || path.StartsWith(real.TrimEnd('/') + '/', StringComparison.Ordinal) || real.StartsWith(path + '/', StringComparison.Ordinal)) is { } console)
         {
@@ -350,7 +378,14 @@ public sealed class VolumeRestoreDriver(VolumeRestore restore, ProtectedEstate e
                 && Convert.ToHexStringLower(await System.Security.Cryptography.SHA256.HashDataAsync(file, cancellationToken)) == part.Artifact.Sha256;
         }
 
-        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, null, cancellationToken);
+        // A new directory: its path is as free as when it was made.
+        using var held = HeldDirectory.TryOpen(target.Path, []);
+        if (held is null)
+        {
+            return false;
+        }
+
+        var difference = await VolumeDifference.ReadAsync(work.Repository, work.Manifest, part, target, held, null, cancellationToken);
         return difference.Changes.Count == 0 && difference.Result.LeftAlone == 0;
     }
 

@@ -30,7 +30,7 @@ internal sealed class VolumeUndo : IDisposable
     {
         (_folder, Header, Entries) = (folder, journal.Header, journal.Entries);
         _byPath = Entries.GroupBy(entry => entry.Path, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.First(), StringComparer.Ordinal);
-        _live = new TreeTarget(Header.Root);
+        _live = folder.TargetOf(Header.Root);
         _old = new TreeTarget(folder.OldPath);
         _liveCursor = _live.Cursor();
     }
@@ -48,17 +48,20 @@ internal sealed class VolumeUndo : IDisposable
     public bool KeepsAnything => Entries.Any(entry => entry.Was != UndoEntry.Nothing && entry.Change != UndoEntry.Touched);
 
     /// <summary>The folder of an operation.</summary>
-    public static string FolderOf(string directory, string operation) => Path.Combine(
-        directory, Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16]);
+    public static string FolderOf(string directory, string operation) => Path.Combine(directory, NameOf(operation));
+
+    /// <summary>Its name in the directory.</summary>
+    public static string NameOf(string operation) =>
+        Encoding.ASCII.GetString(TreeTarget.KeptPrefix) + Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(operation)))[..16];
 
     /// <summary>SHA-256 of the restore's own marks, lower-case hex: tells one way back from another.</summary>
     public string Digest => Convert.ToHexStringLower(SHA256.HashData(JsonSerializer.SerializeToUtf8Bytes(Header, VolumeJson.Default.UndoHeader)));
 
     /// <summary>The journal in a folder of a directory, or null where no restore began there.</summary>
     /// <exception cref="EngineException"><c>undo-untrusted</c>, <c>undo-damaged</c>.</exception>
-    public static VolumeUndo? Open(string folder)
+    public static VolumeUndo? Open(HeldDirectory directory, string folder)
     {
-        if (UndoFolder.TryOpen(folder) is not { } opened)
+        if (UndoFolder.TryOpen(directory, folder) is not { } opened)
         {
             return null;
         }
@@ -82,7 +85,7 @@ internal sealed class VolumeUndo : IDisposable
 
     /// <summary>The newest restore in place of a directory that can be taken back, or null.</summary>
     /// <exception cref="EngineException"><c>undo-untrusted</c> where there is none but one that others made; <c>undo-damaged</c>.</exception>
-    public static VolumeUndo? Newest(string directory)
+    public static VolumeUndo? Newest(HeldDirectory directory)
     {
         VolumeUndo? newest = null;
         EngineException? untrusted = null;
@@ -90,7 +93,7 @@ internal sealed class VolumeUndo : IDisposable
         {
             try
             {
-                var undo = Open(folder);
+                var undo = Open(directory, folder);
                 if (undo is not null && (newest is null || undo.Header.BeganAt > newest.Header.BeganAt))
                 {
                     (newest, undo) = (undo, newest);
@@ -109,13 +112,13 @@ internal sealed class VolumeUndo : IDisposable
     }
 
     /// <summary>True while the directory keeps the way back that bears a digest.</summary>
-    public static bool IsKept(string directory, string digest)
+    public static bool IsKept(HeldDirectory directory, string digest)
     {
         foreach (var folder in UndoFolder.In(directory))
         {
             try
             {
-                using var undo = Open(folder);
+                using var undo = Open(directory, folder);
                 if (undo?.Digest == digest)
                 {
                     return true;
@@ -131,10 +134,15 @@ internal sealed class VolumeUndo : IDisposable
     }
 
     /// <summary>Writes the journal, durable before anything is changed; an attempt that died before that left nothing that counts.</summary>
-    public static VolumeUndo Begin(string folder, UndoHeader header, IReadOnlyList<RestoreChange> changes)
+    public static VolumeUndo Begin(HeldDirectory directory, UndoHeader header, IReadOnlyList<RestoreChange> changes)
     {
-        var journal = UndoJournal.Of(header, changes);
-        var made = UndoFolder.Make(folder);
+        string journal;
+        using (var live = new TreeTarget(header.Root, directory.TargetOf(header.Root)))
+        {
+            journal = UndoJournal.Of(header, live, changes);
+        }
+
+        var made = UndoFolder.Make(directory, NameOf(header.Operation));
         try
         {
             made.WriteJournal(journal);
@@ -228,7 +236,7 @@ internal sealed class VolumeUndo : IDisposable
         touched.ForEach(SetTime);
         if (left.Count == 0)
         {
-            BackupRepository.RemoveTree(Folder);
+            _folder.Remove();
             // Its going has moved the time of the directory that it was in.
             touched.Where(entry => entry.Path.Length == 0).ToList().ForEach(SetTime);
         }
@@ -257,7 +265,7 @@ internal sealed class VolumeUndo : IDisposable
             }
             else if (there is not null)
             {
-                SetMetadata(directory, name, entry, there.Value.Kind);
+                entry.GiveBack(directory, name, there.Value.Kind);
             }
 
             return;
@@ -327,40 +335,23 @@ internal sealed class VolumeUndo : IDisposable
 
     private void SetTime(UndoEntry entry)
     {
-        var (directory, name) = _liveCursor.Find(PathText.Parse(entry.Path));
-        if (Posix.TryStatAt(directory, name) is { Kind: TreeNodeKind.Directory })
+        try
         {
-            using var item = Posix.OpenItemAt(directory, name);
-            Posix.SetTimeOf(Posix.LiveName(item), new FileTime(entry.Seconds, entry.Nanoseconds));
+            var (directory, name) = _liveCursor.Find(PathText.Parse(entry.Path));
+            if (Posix.TryStatAt(directory, name) is { Kind: TreeNodeKind.Directory })
+            {
+                using var item = Posix.OpenItemAt(directory, name);
+                Posix.SetTimeOf(Posix.LiveName(item), new FileTime(entry.Seconds, entry.Nanoseconds));
+            }
+        }
+        catch (PosixException fault) when (fault.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
+        {
+            // Somebody took the directory away since, or what it lies in: it has no time to give back.
         }
     }
 
     /// <summary>What a restore writes bears the times of the restore point. A directory's own time moves with whatever is done in it.</summary>
     private bool IsWrittenSince(in FileStat there) => there.Kind != TreeNodeKind.Directory && there.Modified.ToTime() >= Header.BeganAt;
-
-    private static void SetMetadata(Microsoft.Win32.SafeHandles.SafeFileHandle directory, byte[] name, UndoEntry entry, TreeNodeKind kind)
-    {
-        using var item = Posix.OpenItemAt(directory, name);
-        var live = Posix.LiveName(item);
-        if (Posix.EffectiveUser == 0)
-        {
-            Posix.SetOwnerOf(live, entry.User, entry.Group);
-        }
-
-        var wanted = entry.Attributes.Select(pair => new ExtendedAttribute(Convert.FromHexString(pair[0]), Convert.FromHexString(pair[1]))).ToList();
-        foreach (var extra in Posix.Attributes(Posix.LiveName(directory, name)).Where(there => !wanted.Any(one => one.Name.AsSpan().SequenceEqual(there.Name))))
-        {
-            Posix.RemoveAttributeOf(live, extra.Name);
-        }
-
-        wanted.ForEach(attribute => Posix.SetAttributeOf(live, attribute));
-        if (kind != TreeNodeKind.SymbolicLink)
-        {
-            Posix.SetMode(live, entry.Mode);
-        }
-
-        Posix.SetTimeOf(live, new FileTime(entry.Seconds, entry.Nanoseconds));
-    }
 
     /// <summary>A single file's path is empty; it is kept under a name all the same.</summary>
     private static (Microsoft.Win32.SafeHandles.SafeFileHandle Directory, byte[] Name) FindOld(TreeTarget.DirectoryCursor cursor, byte[] path) =>

@@ -77,7 +77,7 @@ internal static class FileComparison
         }
 
         var buffer = new byte[256 * 1024];
-        foreach (var data in Posix.DataExtents(file, node.Size))
+        foreach (var data in Posix.DataExtents(file, node.Size, node.Path))
         {
             for (var at = data.Offset; at < data.Offset + data.Length;)
             {

@@ -101,7 +101,7 @@ internal sealed class FileStorer(
     {
         using var file = item.OpenRead();
         node = node with { Attributes = Posix.Attributes(file, item.FullPath) };
-        var extents = item.Stat.MayHaveHoles && inspector is null ? Posix.DataExtents(file, node.Size) : null;
+        var extents = item.Stat.MayHaveHoles && inspector is null ? Posix.DataExtents(file, node.Size, item.FullPath) : null;
         if (extents is [{ Offset: 0 } whole] && whole.Length == node.Size)
         {
             // Less space than length without holes: the file system compresses, or keeps small files in the inode.

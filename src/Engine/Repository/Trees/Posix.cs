@@ -20,6 +20,7 @@ internal sealed class PosixException(int errno, string path)
     public const int NotDirectory = 20;
     public const int CrossDevice = 18;
     public const int Loop = 40;
+    public const int NoDataBehind = 6;
     public const int NameTooLong = 36;
 
     public int Errno { get; } = errno;
@@ -192,17 +193,18 @@ internal static unsafe partial class Posix
     /// <summary>Makes a new file, readable by its owner only until its mode is set.</summary>
     public static SafeFileHandle CreateNew(byte[] path) => Open(path, WriteOnly | CreateExclusive | CloseOnExec | NoFollow, 0x180);
 
-    /// <summary>The parts of a file that hold data; what lies between them is holes.</summary>
-    public static List<Extent> DataExtents(SafeFileHandle file, long size)
+    /// <summary>The parts of a file that hold data; what lies between them is holes. The path is for messages.</summary>
+    public static List<Extent> DataExtents(SafeFileHandle file, long size, byte[] path)
     {
         var extents = new List<Extent>();
         var at = 0L;
         while (at < size)
         {
             var start = Seek(file, at, SeekData);
-            if (start < 0)
+            if (start < 0 && Marshal.GetLastPInvokeError() is var errno)
             {
-                break;
+                // Any other answer says nothing of what is there, and a hole in its place would be zeros that nobody wrote.
+                return errno == PosixException.NoDataBehind ? extents : throw new PosixException(errno, Show(path));
             }
 
             var end = Seek(file, start, SeekHole);

@@ -20,6 +20,9 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
 {
     private readonly Stack<(byte[] Path, HashSet<string> Names)> _open = new();
     private readonly List<byte[]> _extras = [];
+
+    /// <summary>Of a dry run the files with other names that a restore would make anew: to them these are linked anew, too.</summary>
+    private readonly HashSet<string> _remade = new(StringComparer.Ordinal);
     private byte[]? _blockedRoot;
     private long _blocked;
     private long _created;
@@ -35,11 +38,16 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
         if (!options.Delta)
         {
             _created++;
-            return node.Kind == TreeNodeKind.Directory && node.Path.Length == 0 && Directory.Exists(target.Path) ? RestoreAction.None : RestoreAction.Create;
+            return node.Kind == TreeNodeKind.Directory && node.Path.Length == 0 && target.IsDirectory ? RestoreAction.None : RestoreAction.Create;
         }
 
         var action = IsBelowBlocked(node.Path) ? RestoreAction.Blocked : await CompareAsync(cursor, node, ct);
         Count(action, node);
+        if (options.DryRun && node.Links > 1 && action is RestoreAction.Create or RestoreAction.Replace)
+        {
+            _remade.Add(Convert.ToHexString(node.Path));
+        }
+
         return action;
     }
 
@@ -58,7 +66,7 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
         // A directory that stays in the way of the file keeps its other names from it, too.
         var action = file is { Kind: TreeNodeKind.Directory } ? RestoreAction.Blocked
             : there is null ? RestoreAction.Create
-            : file is { } wanted && wanted.Inode == there.Value.Inode && wanted.Device == there.Value.Device ? RestoreAction.None
+            : file is { } wanted && wanted.Inode == there.Value.Inode && wanted.Device == there.Value.Device && !_remade.Contains(Convert.ToHexString(link.Target)) ? RestoreAction.None
             : there.Value.Kind == TreeNodeKind.Directory && !TryClear(cursor, directory!, name, link) ? RestoreAction.Blocked
             : there.Value.Kind == TreeNodeKind.Directory ? RestoreAction.Create : RestoreAction.Replace;
         Count(action, link);
@@ -168,16 +176,13 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
         (directory, name) = (null, []);
         try
         {
-            if (path.Length > 0 && !Directory.Exists(target.Path))
+            if (path.Length > 0 && !target.IsDirectory)
             {
                 return null;
             }
 
             (directory, name) = cursor.Find(path);
-            var stat = Posix.TryStatAt(directory, name);
-            // The target itself may be a link to a directory: whoever named it meant that directory.
-            return path.Length == 0 && stat?.Kind == TreeNodeKind.SymbolicLink && Directory.Exists(target.Path)
-                ? Posix.Stat(Posix.ToPath(target.Path), follow: true) : stat;
+            return path.Length == 0 ? target.TryStat() : Posix.TryStatAt(directory, name);
         }
         catch (PosixException error) when (options.DryRun && error.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
         {
@@ -252,7 +257,7 @@ internal sealed class RestoreDifference(RepositoryParts parts, RestoreTarget tar
         {
             using var cursor = target.Cursor();
             using var below = path.Length == 0 ? null : cursor.Find([.. path, (byte)'/', (byte)'x']).Directory;
-            found = !Directory.Exists(target.Path) ? [] : Posix.List(Posix.LiveName(below ?? target.Root));
+            found = !target.IsDirectory ? [] : Posix.List(Posix.LiveName(below ?? target.Root));
         }
         catch (PosixException error) when (options.DryRun && error.Errno is PosixException.NoEntry or PosixException.NotDirectory or PosixException.Loop)
         {

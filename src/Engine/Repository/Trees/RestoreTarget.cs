@@ -2,8 +2,20 @@ using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Repository.Trees;
 
+/// <summary>An item of a directory that is held open, to restore to: no symbolic link is followed at it, whatever its path leads to.</summary>
+/// <param name="Directory">Held by whoever gives it.</param>
+/// <param name="Name">Null-terminated; a dot for the directory itself.</param>
+internal sealed record HeldTarget(SafeFileHandle Directory, byte[] Name)
+{
+    /// <summary>Of a directory, or of a file in it.</summary>
+    public static HeldTarget Of(SafeFileHandle handle, string directory, string root) =>
+        new(handle, Posix.ToPath(root == directory ? "." : System.IO.Path.GetFileName(root)));
+}
+
 /// <summary>Where a tree is restored to: the item itself, named in its parent directory, and what comes below it.</summary>
-internal sealed class RestoreTarget(string path) : IDisposable
+/// <param name="path">Where it is; for messages only where it is held.</param>
+/// <param name="held">Null to follow the path, at its last name too.</param>
+internal sealed class RestoreTarget(string path, HeldTarget? held = null) : IDisposable
 {
     /// <summary>New contents wait here for their names; a killed restore leaves it, the next one empties it.</summary>
     public static readonly byte[] StagingName = ".drconsole-partial\0"u8.ToArray();
@@ -11,15 +23,24 @@ internal sealed class RestoreTarget(string path) : IDisposable
     /// <summary>Begins the names of folders in a restored directory that hold what was there before; they are no part of it.</summary>
     public static ReadOnlySpan<byte> KeptPrefix => ".drconsole-before-"u8;
 
-    private readonly SafeFileHandle _parent = Posix.OpenDirectoryHandle(Posix.ToPath(System.IO.Path.GetDirectoryName(path) ?? "/"));
-    private readonly byte[] _name = Posix.ToPath(System.IO.Path.GetFileName(path));
+    private readonly SafeFileHandle _parent = held is null
+        ? Posix.OpenDirectoryHandle(Posix.ToPath(System.IO.Path.GetDirectoryName(path) ?? "/")) : Posix.OpenDirectoryBelow(held.Directory, Posix.ToPath("."));
+
+    private readonly byte[] _name = held?.Name ?? Posix.ToPath(System.IO.Path.GetFileName(path));
     private SafeFileHandle? _root;
     private SafeFileHandle? _staging;
 
     public string Path { get; } = path;
 
+    /// <summary>True where a directory is there; a link to one only where the path is followed: whoever named it meant that directory.</summary>
+    public bool IsDirectory => held is null ? Directory.Exists(Path) : Posix.TryStatAt(_parent, _name)?.Kind == TreeNodeKind.Directory;
+
+    /// <summary>What the item is, or null.</summary>
+    public FileStat? TryStat() => Posix.TryStatAt(_parent, _name) is { } stat
+        ? held is null && stat.Kind == TreeNodeKind.SymbolicLink && IsDirectory ? Posix.Stat(Posix.ToPath(Path), follow: true) : stat : null;
+
     /// <summary>The tree's root, which must be a directory by now. Not for its first use from several threads at once.</summary>
-    public SafeFileHandle Root => _root ??= Posix.OpenDirectoryHandle(Posix.ToPath(Path));
+    public SafeFileHandle Root => _root ??= held is null ? Posix.OpenDirectoryHandle(Posix.ToPath(Path)) : Posix.OpenDirectoryBelow(_parent, _name);
 
     /// <summary>The directory for contents that have no name yet; made and emptied at its first use, which must be alone.</summary>
     public SafeFileHandle Staging
@@ -29,7 +50,7 @@ internal sealed class RestoreTarget(string path) : IDisposable
             if (_staging is null)
             {
                 // A single file has no directory of its own; its parent serves.
-                var home = Directory.Exists(Path) ? Root : _parent;
+                var home = IsDirectory ? Root : _parent;
                 RemoveStaging(home);
                 Posix.MakeDirectoryAt(home, StagingName);
                 _staging = Posix.OpenDirectoryBelow(home, StagingName);
@@ -50,7 +71,7 @@ internal sealed class RestoreTarget(string path) : IDisposable
     {
         _staging?.Dispose();
         _staging = null;
-        RemoveStaging(Directory.Exists(Path) ? Root : _parent);
+        RemoveStaging(IsDirectory ? Root : _parent);
     }
 
     public void Dispose()

@@ -38,7 +38,7 @@ internal sealed class TreeRestorer : IDisposable
     public TreeRestorer(RepositoryParts parts, string target, TreeRestoreOptions options, ProgressMeter meter, CancellationToken ct)
     {
         (_parts, _options, _meter, _ct) = (parts, options, meter, ct);
-        _target = new RestoreTarget(target);
+        _target = new RestoreTarget(target, options.Held);
         _cursor = _target.Cursor();
         _metadata = new RestoredMetadata(_target, _warnings, !options.Delta && InheritsNothing(target));
         _difference = new RestoreDifference(parts, _target, _metadata, _warnings, options);
@@ -159,7 +159,7 @@ internal sealed class TreeRestorer : IDisposable
     private void MakeRoot()
     {
         var (directory, name) = _cursor.Find([]);
-        if (!_options.DryRun && !Directory.Exists(_target.Path))
+        if (!_options.DryRun && !_target.IsDirectory)
         {
             Posix.MakeDirectoryAt(directory, name);
         }
@@ -202,7 +202,7 @@ internal sealed class TreeRestorer : IDisposable
         await _running;
         if (_batch.Count > 0)
         {
-            if (_target.Path.Length > 0 && Directory.Exists(_target.Path))
+            if (_target.Path.Length > 0 && _target.IsDirectory)
             {
                 _ = _target.Root;
             }

@@ -22,7 +22,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     private readonly TreeTally _counts = new();
 
     /// <summary>Of each file with several names the path under which its content is in the tree, as soon as that is known; null where it was lost.</summary>
-    private readonly Dictionary<(ulong Device, ulong Inode), Task<byte[]?>> _linked = [];
+    private readonly Dictionary<LinkedFile, Task<byte[]?>> _linked = [];
 
     private long _items;
     private long _bytes;
@@ -251,13 +251,13 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     }
 
     /// <summary>What is known of the names of a file that came before this one; null where it is the first, or has but one.</summary>
-    private Task<byte[]?>? Earlier(TreeNode node) => HasOtherNames(node) ? _linked.GetValueOrDefault((node.Device, node.Inode)) : null;
+    private Task<byte[]?>? Earlier(TreeNode node) => HasOtherNames(node) ? _linked.GetValueOrDefault(LinkedFile.Of(node)) : null;
 
     private void Remember(TreeNode node, Task<byte[]?>? path)
     {
         if (path is not null && HasOtherNames(node))
         {
-            _linked[(node.Device, node.Inode)] = path;
+            _linked[LinkedFile.Of(node)] = path;
         }
     }
 
@@ -326,6 +326,15 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
                 await task.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
+    }
+
+    /// <summary>
+    /// A file with several names. Not its inode alone: the file may be gone by now and its inode another's, or somebody wrote into it
+    /// between two of its names; then the later one is not what was stored under the earlier one.
+    /// </summary>
+    private readonly record struct LinkedFile(ulong Device, ulong Inode, long Size, FileTime Modified, FileTime Changed)
+    {
+        public static LinkedFile Of(TreeNode node) => new(node.Device, node.Inode, node.Size, node.Modified, node.Changed);
     }
 
     /// <summary>A node in the walker's order: known at once, or when its file is stored.</summary>

@@ -42,5 +42,29 @@ public sealed class RedisConnectionTests
         Assert.IsNotType<TimeoutException>(fault);
     }
 
+    [Theory]
+    [InlineData("$1073741824\r\nsecret of a customer\r\n", "redis-value-too-large")]
+    [InlineData("$99999999999\r\nsecret of a customer\r\n", "redis-value-too-large")]
+    [InlineData("secret of a customer\r\n", "redis-not-understood")]
+    public async Task Answer_that_cannot_be_taken_ends_the_connection_and_tells_nothing_of_what_it_holds(string answer, string code)
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        await using var connection = await RedisConnection.OpenAsync(EndpointOf(listener), Ct);
+        using var server = await listener.AcceptTcpClientAsync(Ct);
+        await server.GetStream().WriteAsync(Encoding.ASCII.GetBytes("$-1\r\n" + answer), Ct);
+        Assert.Equal(RespValue.Nothing, await connection.ReadAsync(Ct));
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => connection.ReadAsync(Ct));
+
+        Assert.Equal(code, fault.Code);
+        Assert.DoesNotContain("secret", fault.Message + fault.Hint, StringComparison.Ordinal);
+        if (code == "redis-value-too-large")
+        {
+            // Nothing of the value is taken for the next answer.
+            await Assert.ThrowsAnyAsync<Exception>(() => connection.CallAsync(["PING"], Ct));
+        }
+    }
+
     private static RedisEndpoint EndpointOf(TcpListener listener) => new("127.0.0.1", ((IPEndPoint)listener.LocalEndpoint).Port);
 }

@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.RedisProtocol;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Lab.Redis;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Redis.RedisRig;
 
@@ -169,6 +170,40 @@ public sealed class RedisInPlaceTests
 
         Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*")), "dump.rdb"), Ct));
         Assert.Null(await driver.FindFinishedAsync(work, Ct));
+    }
+
+    [Fact]
+    public async Task Link_in_the_place_of_the_hidden_folder_leads_nothing_elsewhere()
+    {
+        await using var rig = await CreateAsync();
+        var (server, driver, work) = await StoppedAsync(rig);
+        var victim = Directory.CreateDirectory(rig.Folder.Combine("etc")).FullName;
+        var old = await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct);
+        var exchanging = new Exchanging(server.DataFolder, victim);
+
+        // Whoever owns the data directory may do this at any moment.
+        await driver.ExecuteAsync(work with { Progress = exchanging }, Ct);
+
+        Assert.True(exchanging.IsDone);
+        Assert.Empty(Directory.GetFileSystemEntries(victim));
+        Assert.NotEqual(old, await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct));
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*")), "dump.rdb"), Ct));
+    }
+
+    /// <summary>Moves the hidden folder away and puts a link in its place.</summary>
+    private sealed class Exchanging(string data, string victim) : IProgress<TransferProgress>
+    {
+        public bool IsDone { get; private set; }
+
+        public void Report(TransferProgress value)
+        {
+            if (!IsDone && Directory.GetDirectories(data, ".drconsole-*") is [var hidden])
+            {
+                IsDone = true;
+                Directory.Move(hidden, Path.Combine(data, "moved"));
+                Directory.CreateSymbolicLink(hidden, victim);
+            }
+        }
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Redis;
@@ -110,6 +111,115 @@ public sealed class RedisKeyRestoreTests
         Assert.Contains("1 keys are left out, since their time is over", plan.Notes);
         Assert.Contains("1 keys were left out, since their time was over", (await rig.RestoreAsync(backup.BackupId, target)).Notes);
         Assert.Equal("another, which nobody overwrites", (await server.RunAsync(Ct, "GET", "one:short")).Text);
+    }
+
+    [Fact]
+    public async Task Key_with_another_expiry_is_a_difference_and_one_whose_time_only_passed_is_none()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "SET", "one:stays", "stored");
+        foreach (var key in new[] { "one:ends", "one:sooner", "one:same" })
+        {
+            await server.RunAsync(Ct, "SET", key, "stored", "EX", "86400");
+        }
+
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "EXPIRE", "one:stays", "600");
+        await server.RunAsync(Ct, "PERSIST", "one:ends");
+        await server.RunAsync(Ct, "EXPIRE", "one:sooner", "600");
+
+        var refused = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync(backup.BackupId, Target(server, "one:*")));
+        Assert.Equal("redis-keys-exist", refused.Code);
+        Assert.Contains("3 keys are there with other content or another expiry: db0:one:ends, db0:one:sooner, db0:one:stays;", refused.Message, StringComparison.Ordinal);
+        await rig.RestoreAsync(backup.BackupId, Target(server, "one:*", replace: true));
+
+        Assert.Equal(-1, (await server.RunAsync(Ct, "TTL", "one:stays")).Integer);
+        Assert.InRange((await server.RunAsync(Ct, "TTL", "one:ends")).Integer, 80000, 86400);
+        Assert.InRange((await server.RunAsync(Ct, "TTL", "one:sooner")).Integer, 80000, 86400);
+    }
+
+    [Fact]
+    public async Task Approval_to_overwrite_a_key_is_none_for_another_that_reads_the_same()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        var prefix = "one:" + new string('k', 100);
+        await server.RunAsync(Ct, "MSET", prefix + "1", "stored", prefix + "2", "stored");
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.RunAsync(Ct, "SET", prefix + "1", "spoilt");
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(server, "one:*", replace: true), Ct);
+        Assert.Single(plan.Notes, note => note.StartsWith("~ db0 SHA-256 ", StringComparison.Ordinal));
+        await server.RunAsync(Ct, "SET", prefix + "1", "stored");
+        await server.RunAsync(Ct, "SET", prefix + "2", "written after the plan");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-1"), Ct));
+
+        Assert.Equal("plan-changed", fault.Code);
+        Assert.Equal("written after the plan", (await server.RunAsync(Ct, "GET", prefix + "2")).Text);
+    }
+
+    [Fact]
+    public async Task Value_that_no_server_takes_hinders_only_who_wants_it()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 0);
+        await server.RunAsync(Ct, "MSET", "large", new string('x', 50_000), "small", "stored");
+        var backup = await rig.CaptureAsync(server.Backup);
+        using var snapshot = new MemoryStream();
+        await rig.Repository.ReadStreamAsync(await rig.Repository.ReadManifestAsync(backup.BackupId, Ct), RedisBackup.SnapshotArtifact, snapshot, null, Ct);
+        var digest = Read(null)["large"].Digest;
+
+        Assert.Equal((digest, false, false), Read("small")["large"]);
+        Assert.Equal((false, true), (Read("small")["small"].IsTooLarge, Read("small")["small"].HasPayload));
+        Assert.Equal((digest, true, false), Read("large")["large"]);
+
+        var wanted = new StoredKey(0, "large"u8.ToArray(), null, digest, []) { IsTooLarge = true };
+        await using var connection = await RedisConnection.OpenAsync(server.Admin, Ct);
+        var fault = await Assert.ThrowsAsync<EngineException>(() => new KeyRestorer(connection, TimeProvider.System).RestoreAsync([wanted], Ct));
+        Assert.Equal("redis-value-too-large", fault.Code);
+        Assert.Contains("large", fault.Message, StringComparison.Ordinal);
+
+        Dictionary<string, (UInt128 Digest, bool IsTooLarge, bool HasPayload)> Read(string? wants)
+        {
+            snapshot.Position = 0;
+            // As a value of 512 MiB to a server, to this one of a hundred bytes.
+            using var reader = new RdbReader(snapshot, (_, key) => Encoding.UTF8.GetString(key) == wants, longest: 100);
+            var found = new Dictionary<string, (UInt128, bool, bool)>();
+            while (reader.Read() is { } entry)
+            {
+                found[Encoding.UTF8.GetString(entry.Key)] = (entry.ValueDigest, entry.IsTooLarge, entry.Payload.Length > 0);
+            }
+
+            return found;
+        }
+    }
+
+    [Fact]
+    public async Task Restore_that_met_another_writer_is_not_finished_however_many_keys_are_there()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 0);
+        await source.RunAsync(Ct, "MSET", "one", "stored", "two", "stored");
+        await source.RunAsync(Ct, "SET", "three", "stored", "EX", "86400");
+        // A key of the snapshot that is there by then, as of a client that writes meanwhile: the mark's own name.
+        await source.RunAsync(Ct, "SET", "drconsole:restoring:" + Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData("R-9"u8))[..16], "taken");
+        var backup = await rig.CaptureAsync(source.Backup);
+        var target = await rig.StartAsync("target", sessions: 0);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
+        var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
+        var work = new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9");
+        Assert.Equal("redis-keys-exist", (await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(work, Ct))).Code);
+        // What it had put there stays, and is as many as the restore point has but for those that may have expired.
+        Assert.Equal("stored", (await target.RunAsync(Ct, "GET", "one")).Text);
+
+        // The console died before it could say so.
+        Assert.Null(await driver.FindFinishedAsync(work, Ct));
+        Assert.Null(await driver.AbandonAsync(plan, "R-9", Ct));
+        Assert.Equal("stored", (await target.RunAsync(Ct, "GET", "one")).Text);
     }
 
     [Fact]

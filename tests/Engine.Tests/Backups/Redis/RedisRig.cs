@@ -74,7 +74,7 @@ internal sealed class RedisRig : IAsyncDisposable
         Redis = new RedisSettings(endpoint.Host, endpoint.Port, endpoint.PasswordFile, endpoint.Tls) { Username = endpoint.Username, CaFile = endpoint.CaFile },
     };
 
-    public Task<BackupResult> CaptureAsync(RedisEndpoint endpoint) => new RedisBackup(TimeProvider.System).CaptureAsync(
+    public Task<BackupResult> CaptureAsync(RedisEndpoint endpoint, TimeProvider? time = null) => new RedisBackup(time ?? TimeProvider.System).CaptureAsync(
         new CaptureRequest
         {
             Source = SourceOf(endpoint),

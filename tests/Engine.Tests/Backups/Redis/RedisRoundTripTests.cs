@@ -12,6 +12,27 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.Redis;
 public sealed class RedisRoundTripTests
 {
     [Fact]
+    public async Task Backup_key_by_key_bears_the_console_s_own_time_whatever_the_server_s_clock_says()
+    {
+        await using var rig = await CreateAsync();
+        var source = await rig.StartAsync(sessions: 3);
+        await source.RunAsync(Ct, "ACL", "SETUSER", LabRedis.BackupUser, "reset", "on", "#" + Sha(source.BackupPasswordFile), "~*", "-@all", "+info", "+scan", "+dump", "+pttl", "+select");
+        var time = new AheadTime();
+        var began = time.GetUtcNow();
+
+        var backup = await rig.CaptureAsync(source.Backup, time);
+
+        Assert.Equal(RedisBackup.Scan, backup.Type);
+        Assert.InRange((await rig.FactsAsync(backup.BackupId)).TakenAt, began, time.GetUtcNow());
+    }
+
+    /// <summary>A console whose clock is an hour ahead of the server's.</summary>
+    private sealed class AheadTime : TimeProvider
+    {
+        public override DateTimeOffset GetUtcNow() => System.GetUtcNow().AddHours(1);
+    }
+
+    [Fact]
     public async Task Capture_with_the_least_rights_is_proven_and_restores_into_an_empty_server()
     {
         await using var rig = await CreateAsync();

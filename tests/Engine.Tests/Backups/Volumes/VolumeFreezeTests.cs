@@ -10,6 +10,20 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.Volumes;
 public sealed class VolumeFreezeTests(CatalogServer catalog)
 {
     [Fact]
+    public async Task Freeze_that_was_written_down_since_stays_on_record()
+    {
+        await using var rig = new VolumeRig(catalog);
+        var thawed = new FreezeRecord(rig.Name, rig.Volume, "command", ["true"], 5, ServerFolder.DeadConsole, DateTimeOffset.UnixEpoch);
+        rig.Ledger.Write(thawed with { RecordedAt = DateTimeOffset.UnixEpoch.AddSeconds(1) });
+
+        rig.Ledger.Remove(thawed);
+        Assert.NotNull(rig.Ledger.Find(rig.Name));
+
+        rig.Ledger.Remove(rig.Ledger.Find(rig.Name)!);
+        Assert.Null(rig.Ledger.Find(rig.Name));
+    }
+
+    [Fact]
     public async Task Freeze_and_thaw_surround_the_reading_and_are_audited()
     {
         await using var rig = Rig("touch $mark", "rm $mark; echo thawed >> $mark.log");

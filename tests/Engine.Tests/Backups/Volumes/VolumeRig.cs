@@ -54,7 +54,7 @@ internal sealed class VolumeRig : IAsyncDisposable
 
     public ServedNodes Nodes { get; set; } = ServedNodes.None;
 
-    public VolumeRestoreDriver Restores { get; }
+    public VolumeRestoreDriver Restores { get; private set; }
 
     public ServerFolder Folder => _folder;
 
@@ -75,6 +75,9 @@ internal sealed class VolumeRig : IAsyncDisposable
         // Long ago: a file that changed within the last seconds is read again, since it may have changed within one clock tick.
         File.SetLastWriteTimeUtc(path, new DateTime(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc));
     }
+
+    /// <summary>Lets the restores know from the configuration where the volume begins.</summary>
+    public void Configure() => Restores = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), Estate with { Sources = [Source] }, _data, TimeProvider.System);
 
     public VolumeFreeze Freeze() => new(Ledger, _folder.Registry, _catalog.Pool, Estate, TimeProvider.System);
 

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
 
@@ -150,6 +151,72 @@ public sealed class VolumeUndoTests(CatalogServer catalog)
         var fault = await Assert.ThrowsAsync<EngineException>(() => rig.PlanAsync($"dir:{rig.Volume}?undo=true"));
         Assert.Equal(("undo-damaged", ErrorKind.Damaged), (fault.Code, fault.Kind));
         Assert.Contains(folder, fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Way_back_goes_on_where_somebody_took_a_folder_away_since()
+    {
+        await using var rig = await FilledAsync();
+        rig.Write("far/below/one", "one");
+        await rig.BackupAsync();
+        rig.Write("far/below/one", "spoilt");
+        rig.Write("changed", "spoilt");
+        await rig.RestoreAsync($"dir:{rig.Volume}?inPlace=true");
+        Directory.Delete(In(rig, "far"), recursive: true);
+
+        await using var repository = await rig.OpenAsync();
+        var plan = await rig.PlanAsync(repository, $"dir:{rig.Volume}?undo=true");
+        var outcome = await rig.Restores.ExecuteAsync(rig.Work(repository, plan, "R-2"), Ct);
+
+        Assert.StartsWith("far/below/one: ", Assert.Single(outcome.Warnings), StringComparison.Ordinal);
+        Assert.Equal("spoilt", await File.ReadAllTextAsync(In(rig, "changed"), Ct));
+    }
+
+    [Fact]
+    public async Task Folder_that_was_taken_back_and_not_yet_removed_says_nothing_to_the_next_attempt()
+    {
+        await using var rig = await FilledAsync();
+        rig.Write("changed", "spoilt");
+        await using var repository = await rig.OpenAsync();
+        var plan = await rig.PlanAsync(repository, $"dir:{rig.Volume}?inPlace=true");
+        var work = rig.Work(repository, plan, "R-7");
+        await rig.Restores.ExecuteAsync(work, Ct);
+        // As a kill leaves it: its journal goes first, and marks and names are still there.
+        rig.Write("changed", "spoilt");
+        File.Delete(Path.Combine(VolumeUndo.FolderOf(rig.Volume, work.Operation), "journal"));
+        Assert.Null(await rig.Restores.FindFinishedAsync(work, Ct));
+        Assert.Null(await rig.Restores.AbandonAsync(plan, work.Operation, Ct));
+        rig.Write("changed", "spoilt");
+        plan = await rig.PlanAsync(repository, $"dir:{rig.Volume}?inPlace=true");
+
+        await rig.Restores.ExecuteAsync(rig.Work(repository, plan, "R-7"), Ct);
+
+        Assert.Equal(Original, Show(rig.Volume));
+        await rig.RestoreAsync($"dir:{rig.Volume}?undo=true");
+        Assert.Equal("spoilt", await File.ReadAllTextAsync(In(rig, "changed"), Ct));
+        Assert.Empty(Directory.GetDirectories(rig.Volume, ".drconsole-before-*"));
+    }
+
+    [Fact]
+    public async Task File_with_several_names_is_brought_back_under_all_of_them()
+    {
+        await using var rig = await FilledAsync();
+        Posix.MakeHardLink(Posix.ToPath(In(rig, "changed")), Posix.ToPath(In(rig, "other-name")));
+        await rig.BackupAsync();
+        await File.WriteAllTextAsync(In(rig, "changed"), "spoilt under both", Ct);
+        File.SetLastWriteTimeUtc(In(rig, "changed"), new DateTime(2026, 1, 3, 0, 0, 0, DateTimeKind.Utc));
+        var spoilt = Show(rig.Volume);
+
+        var plan = await rig.RestoreAsync($"dir:{rig.Volume}?inPlace=true");
+
+        Assert.Contains("~ other-name", plan.Notes);
+        Assert.Equal([.. Original, "other-name=as it was"], Show(rig.Volume));
+        Assert.Equal(InodeOf("changed"), InodeOf("other-name"));
+        await rig.RestoreAsync($"dir:{rig.Volume}?undo=true");
+        Assert.Equal(spoilt, Show(rig.Volume));
+        Assert.Equal(InodeOf("changed"), InodeOf("other-name"));
+
+        ulong InodeOf(string name) => Posix.Stat(Posix.ToPath(In(rig, name))).Inode;
     }
 
     private static readonly string[] Original = ["changed=as it was", "kept=kept", "lost=lost", "mode=mode"];

@@ -63,7 +63,8 @@ internal sealed class SnapshotRemoval(KubeApi api, SnapshotRecord record, TimePr
         var answer = await api.SendAsync(HttpMethod.Get, path, null, null, CancellationToken.None).ConfigureAwait(false);
         if (answer is not { IsSuccess: true, Body: { } found })
         {
-            return true;
+            // What is gone, or may not be seen, is left to its class. Any other answer says nothing of it, and without the object in front nobody would find it again.
+            return answer.Status is 404 or 403 ? true : throw Left($"{path} cannot be looked at: {answer.Message}");
         }
 
         if (!KubeVolumes.IsMadeFor(made, found))
