@@ -63,13 +63,8 @@ internal sealed class ClusterProof(
         ClusterUnpack.DropLeads(folder.DataFolder);
         var began = time.GetTimestamp();
         log?.Invoke(ValidationSteps.Restorability, $"starting a scratch PostgreSQL {_binaries!.Version} and replaying WAL from {facts.StartLsn}");
-        if (facts.RestorePointName is not null)
-        {
-            LocalFolder.WritePrivateFile(Path.Combine(folder.DataFolder, "recovery.signal"), [], folder.User);
-        }
-
         StepOutcome outcome;
-        await using (var scratch = await StartAsync(folder, facts, cancellationToken))
+        await using (var scratch = await StartAsync(folder, facts, manifest, cancellationToken))
         {
             var seconds = _unpackSeconds + time.GetElapsedTime(began).TotalSeconds;
             log?.Invoke(ValidationSteps.Restorability, $"restored and replayed in {seconds:0.0} s; comparing content");
@@ -90,15 +85,21 @@ internal sealed class ClusterProof(
 
     public ValueTask DisposeAsync() => _folder?.DisposeAsync() ?? ValueTask.CompletedTask;
 
-    private async Task<ScratchPostgres> StartAsync(ScratchFolder folder, ClusterFacts facts, CancellationToken cancellationToken)
+    /// <summary>As a restore of the point would: what is proven is that this works.</summary>
+    private async Task<ScratchPostgres> StartAsync(ScratchFolder folder, ClusterFacts facts, Manifest manifest, CancellationToken cancellationToken)
     {
-        var recovery = new Dictionary<string, string>();
+        var recovery = await RecoverySettings.ForOwnAsync(repository, manifest, facts, folder.FileOf("wal"), folder.User, cancellationToken);
         if (facts.RestorePointName is { } name)
         {
             // All WAL lies in the directory already; a recovery must have a command to ask for more all the same.
-            recovery["restore_command"] = "/bin/false";
+            recovery.TryAdd("restore_command", "/bin/false");
             recovery["recovery_target_name"] = name;
             recovery["recovery_target_action"] = "promote";
+        }
+
+        if (recovery.Count > 0)
+        {
+            LocalFolder.WritePrivateFile(Path.Combine(folder.DataFolder, "recovery.signal"), [], folder.User);
         }
 
         return await ScratchPostgres.StartAsync(ScratchFor(options, facts, recovery), folder, registry, time, cancellationToken);

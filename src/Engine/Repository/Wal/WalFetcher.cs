@@ -188,7 +188,8 @@ internal sealed class WalFetcher(WalStore wal, string stream, WalCoverage covera
         return file;
     }
 
-    private static string HistoryFile(uint timeline) => string.Create(CultureInfo.InvariantCulture, $"{timeline:X8}.history");
+    /// <summary>The name by which a server asks for a timeline's history.</summary>
+    internal static string HistoryFile(uint timeline) => string.Create(CultureInfo.InvariantCulture, $"{timeline:X8}.history");
 
     private async Task WriteAsync(string name, byte[] bytes, CancellationToken ct)
     {

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Engine.Validation;
 using Npgsql;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Receiving.WalRig;
 
@@ -60,6 +61,24 @@ public sealed class TimelineTests(CatalogServer catalog)
         await rig.AddAsync(10);
         await rig.SettleAsync();
         Assert.Equal("10", await rig.RowsAsync());
+    }
+
+    [Fact]
+    public async Task Base_backup_on_a_timeline_whose_history_is_not_stored_is_validated_and_restored_alike()
+    {
+        await using var rig = await Rig.CreateAsync(catalog);
+        await rig.AddAsync(1);
+        await rig.SettleAsync();
+        await rig.Wal.StopReceiverAsync();
+        await rig.Wal.PromoteAsync();
+        await rig.AddAsync(2);
+        await rig.CaptureAsync();
+
+        Assert.Equal("1,2", await rig.RestoreAsync(rig.Points[0]));
+        await using var repository = await rig.Wal.OpenRepositoryAsync("hot");
+        var validation = await new RestorePointValidation(new ValidationOptions { ScratchRoot = rig.Wal.StoreOf("scratch") }, rig.Wal.Registry, TimeProvider.System)
+            .RunAsync(repository, rig.Points[0], null, null, Ct);
+        Assert.True(validation.OverallPassed, string.Join('\n', validation.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}")));
     }
 
     [Fact]
@@ -174,8 +193,14 @@ public sealed class TimelineTests(CatalogServer catalog)
         {
             var reach = (await WindowAsync()).Reach(moment);
             Assert.True(reach.IsReachable, $"{moment:O}: {reach}");
+            return await RestoreAsync(reach.Base!.Id, moment);
+        }
+
+        /// <summary>Restores a base backup into a new directory, and returns the rows that are there.</summary>
+        public async Task<string> RestoreAsync(RestorePointId point, DateTimeOffset? moment = null)
+        {
             await using var repository = await wal.OpenRepositoryAsync("hot");
-            var manifest = await repository.ReadManifestAsync(reach.Base!.Id, Ct);
+            var manifest = await repository.ReadManifestAsync(point, Ct);
             var restore = new PhysicalRestore(wal.Registry, TimeProvider.System);
             var target = new PgDataTarget(Path.Combine(Folder, $"to-{Guid.NewGuid():N}"[..9]), FreePort.Choose(), moment);
             var plan = await restore.PlanAsync(repository, manifest, target, Ct);

@@ -14,16 +14,23 @@ internal static partial class ClusterFiles
 
     /// <summary>
     /// Left out as .gitignore patterns: WAL (stored by itself), what belongs to the running server, what a start makes anew,
-    /// and the control file, which must be read last. The same as pg_basebackup leaves out, but for the control file and
-    /// the links of tablespaces, which would lead a restored server into the living one's files.
+    /// and the control file, which must be read last. The same as pg_basebackup leaves out, but for the control file, the links
+    /// of tablespaces and pg_wal itself, which may be a link too: those would lead a restored server into the living one's files.
     /// </summary>
     public static readonly IReadOnlyList<string> LeftOut =
     [
-        "/pg_wal/*", "/pg_replslot/*", "/pg_stat_tmp/*", "/pg_dynshmem/*", "/pg_notify/*", "/pg_serial/*", "/pg_snapshots/*",
+        "/pg_wal", "/pg_replslot/*", "/pg_stat_tmp/*", "/pg_dynshmem/*", "/pg_notify/*", "/pg_serial/*", "/pg_snapshots/*",
         "/pg_subtrans/*", "/pg_tblspc/*", "/postmaster.pid", "/postmaster.opts", "/backup_label", "/backup_label.old",
         "/tablespace_map", "/tablespace_map.old", "/backup_manifest", "/current_logfiles", "/current_logfiles.tmp", "/" + Control,
         "/postgresql.auto.conf.tmp", "/standby.signal", "/recovery.signal", "pgsql_tmp*", "pg_internal.init*", "/base/*/t[0-9]*_[0-9]*", "/PG_*/*/t[0-9]*_[0-9]*",
     ];
+
+    /// <summary>
+    /// Directories that a server wants and that hold nothing which was backed up. Of the source each of them may be a link, so a
+    /// restore makes them itself.
+    /// </summary>
+    public static readonly IReadOnlyList<string> MadeAnew =
+        ["pg_wal", "pg_replslot", "pg_stat_tmp", "pg_dynshmem", "pg_notify", "pg_serial", "pg_snapshots", "pg_subtrans", "pg_tblspc"];
 
     /// <summary>True for a file of a relation's pages; then with the number of its first block.</summary>
     public static bool IsRelation(string path, out uint firstBlock)

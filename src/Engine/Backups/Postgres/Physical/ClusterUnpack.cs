@@ -27,6 +27,7 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
     public async Task WriteAsync(string data, string tablespaces, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         await repository.RestoreTreeAsync(manifest, PhysicalBackup.DataArtifactName, data, progress, cancellationToken);
+        DropLinks(data, _ => true, owner);
         await FinishAsync(data, tablespaces, owner, progress, cancellationToken);
     }
 
@@ -38,6 +39,7 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
         string data, string tablespaces, Predicate<string> isWanted, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         await RestoreOnlyAsync(path => path != ClusterFiles.Control && !path.StartsWith("pg_tblspc/", StringComparison.Ordinal) && isWanted(path));
+        DropLinks(data, isWanted, owner);
         await FinishAsync(data, tablespaces, owner, progress, cancellationToken);
         if (!Has(DirectoryFiles.ControlArtifactName))
         {
@@ -47,6 +49,37 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
 
         Task RestoreOnlyAsync(Predicate<string> only) => repository.RestoreTreeAsync(
             manifest, PhysicalBackup.DataArtifactName, data, new TreeRestoreOptions { Delta = true, VerifyContent = true, Only = only }, progress, cancellationToken);
+    }
+
+    /// <summary>
+    /// Takes away the links that the stored tree brought, before anything else is written: they lead to what is the source's own,
+    /// its living WAL perhaps, and whatever writes below their names writes there. Directories that a server wants are made.
+    /// </summary>
+    private static void DropLinks(string data, Predicate<string> isWanted, ServerUser owner)
+    {
+        DropBelow(new DirectoryInfo(data), "");
+        foreach (var name in ClusterFiles.MadeAnew.Where(name => !Directory.Exists(Path.Combine(data, name))))
+        {
+            LocalFolder.CreatePrivate(Path.Combine(data, name), owner);
+        }
+
+        void DropBelow(DirectoryInfo directory, string prefix)
+        {
+            foreach (var entry in directory.EnumerateFileSystemInfos())
+            {
+                if (!entry.Attributes.HasFlag(FileAttributes.ReparsePoint))
+                {
+                    if (entry is DirectoryInfo below)
+                    {
+                        DropBelow(below, $"{prefix}{entry.Name}/");
+                    }
+                }
+                else if (isWanted(prefix + entry.Name))
+                {
+                    File.Delete(entry.FullName);
+                }
+            }
+        }
     }
 
     private async Task FinishAsync(string data, string tablespaces, ServerUser owner, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
@@ -108,7 +141,6 @@ internal sealed class ClusterUnpack(BackupRepository repository, Manifest manife
     private async Task WriteWalAsync(string data, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         var directory = Path.Combine(data, "pg_wal");
-        Directory.CreateDirectory(directory);
         Directory.CreateDirectory(Path.Combine(directory, "archive_status"));
         await using var segments = new WalSegments(directory, facts.Timeline, Lsn.Parse(facts.WalStartLsn).Value, new WalSegmentSize(facts.WalSegmentBytes));
         await repository.ReadStreamAsync(manifest, BaseWal.ArtifactName, segments, progress, cancellationToken);

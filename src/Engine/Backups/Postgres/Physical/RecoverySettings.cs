@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 
@@ -41,11 +43,30 @@ internal static class RecoverySettings
         return recovery;
     }
 
+    /// <summary>
+    /// Settings for a base backup's own WAL, which its directory holds to the end; none where no other WAL of the cluster is stored.
+    /// Where some is, the copy is promoted to a timeline of its own: a server that came back on the old one, behind what is stored,
+    /// would be refused by its receiver, or go on in other bytes from where the old WAL ends.
+    /// </summary>
+    public static async Task<Dictionary<string, string>> ForOwnAsync(
+        BackupRepository repository, Manifest manifest, ClusterFacts facts, string walFolder, ServerUser owner, CancellationToken cancellationToken)
+    {
+        var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), cancellationToken);
+        if (!await archive.FetchHistoriesAsync(facts.Timeline, walFolder, cancellationToken))
+        {
+            return [];
+        }
+
+        OwnedFolder.Give(walFolder, owner);
+        return ForEnd(facts.Timeline, walFolder);
+    }
+
     /// <summary>Settings for a recovery along a timeline as far as there is WAL.</summary>
-    public static Dictionary<string, string> ForEnd(uint timeline, string walFolder) => new()
+    private static Dictionary<string, string> ForEnd(uint timeline, string walFolder) => new()
     {
         ["restore_command"] = $"cp {Quote(walFolder)}/%f \"%p\"",
-        ["recovery_target_timeline"] = timeline.ToString(CultureInfo.InvariantCulture),
+        // By number a server takes none but the first without its history. Nothing is stored then but the base backup's own timeline.
+        ["recovery_target_timeline"] = timeline == 1 || File.Exists(Path.Combine(walFolder, WalFetcher.HistoryFile(timeline))) ? timeline.ToString(CultureInfo.InvariantCulture) : "current",
         ["recovery_target_action"] = "promote",
     };
 

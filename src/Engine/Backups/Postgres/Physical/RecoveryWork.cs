@@ -214,22 +214,16 @@ internal sealed class RecoveryWork(
         return await StartAsync(RecoverySettings.For(path, target, WalFolder, isBounded: false), binaries, ct);
     }
 
-    /// <summary>
-    /// The backup's own WAL ends at its restore point, so the end of it is what was asked for. Where more is stored of that
-    /// timeline the copy is promoted to one of its own: a server that came back on the old one, behind what is stored, would be
-    /// refused by its receiver, or go on in other bytes from where the old WAL ends.
-    /// </summary>
+    /// <summary>The backup's own WAL ends at its restore point, so the end of it is what was asked for.</summary>
     private async Task<RecoveredServer> ReplayOwnAsync(PostgresBinaries binaries, CancellationToken ct)
     {
-        var archive = await repository.OpenWalAsync(manifest.Source, ulong.Parse(facts.SystemIdentifier, CultureInfo.InvariantCulture), ct);
-        if (!await archive.FetchHistoriesAsync(facts.Timeline, WalFolder, ct))
+        var recovery = await RecoverySettings.ForOwnAsync(repository, manifest, facts, WalFolder, Owner, ct);
+        if (recovery.Count > 0)
         {
-            return await StartAsync([], binaries, ct);
+            LocalFolder.WritePrivateFile(Path.Combine(Data, RecoverySignal), [], Owner);
         }
 
-        OwnedFolder.Give(WalFolder, Owner);
-        LocalFolder.WritePrivateFile(Path.Combine(Data, RecoverySignal), [], Owner);
-        return await StartAsync(RecoverySettings.ForEnd(facts.Timeline, WalFolder), binaries, ct);
+        return await StartAsync(recovery, binaries, ct);
     }
 
     private Task<RecoveredServer> StartAsync(Dictionary<string, string> recovery, PostgresBinaries binaries, CancellationToken ct) =>

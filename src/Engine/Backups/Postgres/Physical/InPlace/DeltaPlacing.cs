@@ -23,10 +23,11 @@ internal sealed class DeltaPlacing(InPlaceOrder order, ClusterFacts facts, TimeP
     public async Task<IReadOnlyList<ComparedItem>> CompareAsync(IProgress<TransferProgress>? progress, CancellationToken ct)
     {
         var found = await order.Repository.CompareTreeAsync(order.RestorePoint, PhysicalBackup.DataArtifactName, _data, progress, ct);
-        // The control file always comes anew and last. Links of tablespaces lead to the old ones, which stay as they are.
+        // The control file always comes anew and last. No link is right, however equal: what it leads to, the old WAL or the old
+        // tablespaces, stays as it is, and nothing may be written through it.
         return
         [
-            .. found.Items.Where(item => !s_configuration.Contains(item.Path)).Select(item => item.State is TreeItemState.Right && IsAlwaysNew(item.Path)
+            .. found.Items.Where(item => !s_configuration.Contains(item.Path)).Select(item => item.State is TreeItemState.Right && (IsAlwaysNew(item.Path) || DirectoryMoves.IsLink(_data, item.Path))
                 ? item with { State = TreeItemState.Wrong } : item),
         ];
     }

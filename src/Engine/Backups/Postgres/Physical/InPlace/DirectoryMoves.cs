@@ -12,6 +12,9 @@ internal static class DirectoryMoves
     /// <summary>True where there is something, a dangling link too.</summary>
     public static bool Exists(string root, string path) => Find(root, path) is not null;
 
+    /// <summary>True where there is a link, wherever it leads.</summary>
+    public static bool IsLink(string root, string path) => Find(root, path) is { Kind: TreeNodeKind.SymbolicLink };
+
     /// <summary>Moves an item; the directories above it are made on the other side.</summary>
     public static void Move(string from, string to, string path)
     {

@@ -86,6 +86,28 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Links_of_the_restore_point_are_never_written_through_however_equal_they_are()
+    {
+        // As restore points were before links were left out: the WAL of the living cluster lies behind one.
+        await PrepareAsync(withLinks: true);
+        var (before, living) = (Listing(_data), Listing(_folder.Combine("elsewhere")));
+
+        await Placing("R-1").PlaceAsync(null, Ct);
+
+        Assert.Equal(Expected(), Listing(_data));
+        Assert.Equal(living, Listing(_folder.Combine("elsewhere")));
+        Assert.True(await Placing("R-1").UndoAsync(null, Ct));
+        Assert.Equal(before, Listing(_data));
+
+        var fresh = _folder.Combine("fresh");
+        await new ClusterUnpack(_repository, _manifest, _facts).WriteAsync(fresh, _folder.Combine("none"), ServerUser.ForPostgres(), null, Ct);
+
+        Assert.True(File.Exists(Path.Combine(fresh, s_made[1])));
+        Assert.DoesNotContain(Listing(fresh), line => line.Contains("->", StringComparison.Ordinal));
+        Assert.Equal(living, Listing(_folder.Combine("elsewhere")));
+    }
+
+    [Fact]
     public async Task Undo_killed_before_any_change_is_finished_also_after_a_server_wrote()
     {
         await PrepareAsync();
@@ -206,7 +228,7 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
     }
 
     /// <summary>A cluster's files in small, backed up, and then another state of them in the directory.</summary>
-    private async Task PrepareAsync()
+    private async Task PrepareAsync(bool withLinks = false)
     {
         Write("source", "PG_VERSION", "15\n"u8.ToArray());
         Write("source", "base/1/112", Noise(30_000, 1));
@@ -216,7 +238,18 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
         Write("source", "pg_xact/0000", Noise(8192, 5));
         Write("source", "postgresql.conf", "the restore point's"u8.ToArray());
         Write("source", "global/pg_control", Noise(8192, 6));
-        Directory.CreateDirectory(_folder.Combine("source", "pg_wal"));
+        Write("elsewhere", "000000010000000000000001", Noise(100, 12));
+        Write("elsewhere", "000000010000000000000010", Noise(100, 13));
+        if (withLinks)
+        {
+            Directory.CreateSymbolicLink(_folder.Combine("source", "pg_wal"), _folder.Combine("elsewhere"));
+            Directory.CreateSymbolicLink(_folder.Combine("source", "base", "log"), _folder.Combine("elsewhere"));
+        }
+        else
+        {
+            Directory.CreateDirectory(_folder.Combine("source", "pg_wal"));
+        }
+
         _repository = await InitializeAsync(_store);
         await using (var session = await _repository.BeginAsync(Describe("cluster"), Ct))
         {
@@ -224,6 +257,14 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
             await session.WriteStreamAsync("backup_label", "test", new MemoryStream("START WAL"u8.ToArray()), null, Ct);
             await session.WriteStreamAsync("base.wal", "WAL", new MemoryStream(Noise(5000, 8)), null, Ct);
             _manifest = await session.CommitAsync(null, null, Ct);
+        }
+
+        if (withLinks)
+        {
+            // What is expected of a restore.
+            File.Delete(_folder.Combine("source", "pg_wal"));
+            File.Delete(_folder.Combine("source", "base", "log"));
+            Directory.CreateDirectory(_folder.Combine("source", "pg_wal"));
         }
 
         foreach (var file in Directory.EnumerateFiles(_folder.Combine("source"), "*", SearchOption.AllDirectories))
@@ -239,7 +280,6 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
         Write("data", "base/6/deeper/2", Noise(100, 11));
         Write("data", "postgresql.conf", "the old cluster's own"u8.ToArray());
         Write("data", "postmaster.pid", "1\n"u8.ToArray());
-        Write("elsewhere", "000000010000000000000001", Noise(100, 12));
         Directory.CreateSymbolicLink(Path.Combine(_data, "pg_wal"), _folder.Combine("elsewhere"));
         _facts = Facts();
     }
@@ -253,6 +293,7 @@ public sealed class DeltaPlacingTests : IAsyncDisposable
         var expected = Listing(_folder.Combine("source")).Where(line => !line.StartsWith("postgresql.conf", StringComparison.Ordinal)).ToList();
         expected.AddRange(Listing(_data).Where(line => line.StartsWith("postgresql.conf", StringComparison.Ordinal) || s_made.Any(name => line.StartsWith(name, StringComparison.Ordinal))));
         expected.Add("pg_wal/archive_status/");
+        expected.AddRange(ClusterFiles.MadeAnew.Where(name => name != "pg_wal").Select(name => name + "/"));
         Assert.Equal(s_made.Length, expected.Count(line => s_made.Any(name => line.StartsWith(name, StringComparison.Ordinal))));
         return [.. expected.Order(StringComparer.Ordinal)];
     }
