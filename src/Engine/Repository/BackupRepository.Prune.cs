@@ -31,6 +31,10 @@ public sealed partial class BackupRepository
         return await new RepositoryPrune(fresh, options, progress).RunAsync(cancellationToken);
     }
 
+    /// <summary>The restore points that this tier ever gave up, as far as prune noted; one that was copied here by name since is among them.</summary>
+    public async Task<IReadOnlySet<RestorePointId>> ExpiredAsync(CancellationToken cancellationToken = default) =>
+        (await new MarkStore(_parts.Keys, _parts.Store).LoadAsync(cancellationToken)).ExpiredPoints();
+
     /// <summary>Keeps a restore point from being given up, in this tier and in those that attestations are copied to.</summary>
     /// <param name="point">The restore point.</param>
     /// <param name="kind"><see cref="Attestations.Hold"/> or <see cref="Attestations.Use"/>.</param>

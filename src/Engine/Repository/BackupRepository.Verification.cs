@@ -51,6 +51,21 @@ public sealed partial class BackupRepository
             && closure.Entries.Select(number => _parts.Index.Index.Pack(_parts.Index.Index.Place(number).Pack)).All(pack => pack is { IsPresent: true, IsDamaged: false, IsMarked: false });
     }
 
+    /// <summary>The key of a restore point's manifest, as reports name it.</summary>
+    public static string NameOf(RestorePointId id) => Manifests.ManifestStore.KeyOf(id);
+
+    /// <summary>Of restore points that are known to have been stored in this tier those whose manifest is not there, though the tier never gave them up.</summary>
+    /// <param name="known">What was known before this is called: a restore point is stored before anybody is told so.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public Task<IReadOnlyList<RestorePointId>> FindLostAsync(IReadOnlyCollection<RestorePointId> known, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(known);
+        return LostPoints.FindAsync(_parts, known, cancellationToken);
+    }
+
+    /// <summary>Code of the fault of a copy whose source does not have a restore point as it was written.</summary>
+    public const string CopySourceDamaged = TierCopy.SourceDamaged;
+
     /// <summary>Copies restore points (all, and all WAL, where <paramref name="which"/> is null) and all attestations into another tier.</summary>
     /// <exception cref="EngineException">Kind Input where it is no tier of this repository, Damaged where a chunk cannot be copied whole.</exception>
     public async Task<CopyReport> CopyAsync(

@@ -16,6 +16,9 @@ namespace Hexabase.DrConsole.Engine.Repository;
 /// </summary>
 public sealed partial class BackupRepository : IAsyncDisposable
 {
+    /// <summary>Code of the fault that a store holds no manifest of a restore point.</summary>
+    public const string PointMissing = "restore-point-missing";
+
     private const string Latest = "latest";
     private readonly RepositoryParts _parts;
 
@@ -218,7 +221,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
     public Task<IReadOnlyList<Attestation>> ListAttestationsAsync(string? kind = null, CancellationToken cancellationToken = default) =>
         _parts.Attestations.ListAsync(kind, cancellationToken);
 
-    /// <summary>All attestations that can be read, oldest first, and those that cannot, as values.</summary>
+    /// <summary>All attestations that can be read, oldest first, of validations only the verdict; and those that cannot, as values.</summary>
     public Task<AttestationList> LoadAttestationsAsync(CancellationToken cancellationToken = default) => _parts.Attestations.LoadAsync(cancellationToken);
 
     /// <summary>Writes index segments for all packs that no segment covers; returns how many packs those were.</summary>
@@ -244,7 +247,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
     };
 
     private static EngineException NoSuchPoint(string id) => new(
-        "restore-point-missing", ErrorKind.NotFound, $"there is no restore point '{id}'", "see 'drconsole repository list'");
+        PointMissing, ErrorKind.NotFound, $"there is no restore point '{id}'", "see 'drconsole repository list'");
 
     /// <summary>
     /// Nothing locks a store: somebody else may have made a repository in it at the same moment. Whoever sees the other one takes

@@ -7,6 +7,12 @@ public sealed record RepairOptions
     public CheckLevel Level { get; init; } = CheckLevel.L2;
 
     /// <summary>
+    /// Restore points that are known to have been stored in this tier. Where the manifest of one is lost it is fetched with all its
+    /// chunks, also where these were lost with it: of others a repair cannot tell that the tier ever had them.
+    /// </summary>
+    public IReadOnlyCollection<RestorePointId> Known { get; init; } = [];
+
+    /// <summary>
     /// Ids of attestations that no tier has whole and that a person gives up: they keep every restore point of their time from
     /// expiring, since each may be a hold.
     /// </summary>

@@ -6,7 +6,7 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// A store in a local directory. An object is written to <c>tmp/</c>, synced, renamed, and its directory synced: after a
 /// crash at any instant it is either whole or absent.
 /// </summary>
-public sealed class FileSystemStore : IObjectStore, IStoreCapacity
+public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableStore
 {
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
     private readonly string _root;
@@ -148,6 +148,29 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity
     }
 
     /// <inheritdoc/>
+    async Task<int> IErasableStore.EraseAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var erased = await StoreErasure.EraseListedAsync(this, prefix, cancellationToken);
+        var folder = Path.Combine(_root, ObjectKey.TemporaryFolder);
+        try
+        {
+            if (Directory.Exists(folder))
+            {
+                // A writer that was killed left whole objects here, and what they are nothing tells.
+                SweepAbandoned(folder, TimeSpan.MinValue);
+                Durability.SyncDirectory(folder);
+                return Directory.EnumerateFiles(folder).FirstOrDefault() is { } left ? throw StoreErasure.NotErased(this, left[_prefix.Length..]) : erased;
+            }
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, folder);
+        }
+
+        return erased;
+    }
+
+    /// <inheritdoc/>
     public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken)
     {
         var drive = Directory.Exists(_root) ? new DriveInfo(_root) : null;
@@ -215,7 +238,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity
             CreateFolder(folder);
             if (folder == Path.Combine(_root, ObjectKey.TemporaryFolder))
             {
-                SweepAbandoned(folder);
+                SweepAbandoned(folder, AbandonedAge);
             }
 
             _known.Add(folder);
@@ -246,11 +269,11 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity
     }
 
     /// <summary>A killed writer leaves temporary files. Those of a day ago belong to nobody who is still writing them.</summary>
-    private void SweepAbandoned(string folder)
+    private void SweepAbandoned(string folder, TimeSpan age)
     {
         foreach (var file in new DirectoryInfo(folder).EnumerateFiles())
         {
-            if (_time.GetUtcNow() - file.LastWriteTimeUtc > AbandonedAge)
+            if (_time.GetUtcNow() - file.LastWriteTimeUtc > age)
             {
                 file.Delete();
             }

@@ -130,7 +130,7 @@ public sealed class RestorePointValidation(
         {
             outcome = await run();
         }
-        catch (EngineException fault) when (fault.Code != "restore-point-missing")
+        catch (EngineException fault) when (fault.Code != BackupRepository.PointMissing)
         {
             outcome = StepOutcome.From(fault);
         }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Tests.Storage;
 using Microsoft.Extensions.Time.Testing;
@@ -51,6 +52,41 @@ public sealed class LostObjectTests : IAsyncDisposable
         Assert.True(report.IsWhole);
         Assert.Equal((found.Name, true), Assert.Single(report.Objects.Select(one => (one.Name, one.IsRepaired))));
         await AssertReadsAsync(old);
+    }
+
+    [Theory]
+    [InlineData(0u)]
+    [InlineData(1u)]
+    public async Task Copy_of_the_older_epochs_secrets_that_is_lost_is_missed_though_an_interrupted_rotation_left_others(uint later)
+    {
+        await MakeRotatedTiersAsync();
+        await using var repository = await OpenAsync(_store, Options);
+        var keys = repository.Parts.Keys;
+        var secrets = keys.Secrets.ToDictionary(pair => pair.Key, pair => (byte[])[.. pair.Value]);
+        secrets[keys.Epoch + later] = Noise(32, 9);
+        using var taken = new KeyRing(keys.RepositoryId, keys.Master.ToArray(), secrets);
+        var copy = _store.KeysOf("epochs/").First();
+        await EpochStore.WriteAsync(_store, taken, Ct);
+        Assert.Empty((await repository.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged);
+
+        _store.Remove(copy);
+
+        Assert.Equal(EpochStore.Missing, Assert.Single((await repository.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged).Name);
+        Assert.True((await repository.RepairAsync(null, null, null, Ct)).IsWhole);
+        Assert.Empty((await repository.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged);
+    }
+
+    [Fact]
+    public async Task Repository_that_was_rotated_since_it_was_opened_misses_no_copy()
+    {
+        await MakeRotatedTiersAsync();
+        await using var before = await OpenAsync(_store, Options);
+        await using (var hot = await OpenAsync(_store, Options))
+        {
+            await BackupRepository.RotateKeysAsync([hot], [Key], Ct);
+        }
+
+        Assert.DoesNotContain((await before.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged, one => one.Name == EpochStore.Missing);
     }
 
     [Fact]

@@ -222,6 +222,60 @@ public sealed class RepairTests
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Manifest_that_cannot_be_proven_is_taken_back_only_where_its_chunks_are_not_all_here(bool areChunksLost)
+    {
+        var (store, tier, content) = await MakeTiersAsync();
+        await using var from = await OpenAsync(tier);
+        await using var repository = await OpenAsync(store);
+        var manifest = ManifestOf(content.Keys.First());
+        store.Remove(manifest);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        store.Stored = key =>
+        {
+            // Between the manifest and the last look whether all is there.
+            if (key == manifest && areChunksLost)
+            {
+                store.KeysOf("packs/").ToList().ForEach(store.Remove);
+            }
+            else if (key == manifest)
+            {
+                stop.Cancel();
+            }
+        };
+
+        await Assert.ThrowsAnyAsync<Exception>(() => repository.RepairAsync(from, null, null, stop.Token));
+
+        // Somebody else may have brought the same one at the same time, proven it, and told the catalog.
+        Assert.Equal(!areChunksLost, store.Objects.ContainsKey(manifest));
+    }
+
+    [Fact]
+    public async Task Lost_restore_point_that_is_known_is_fetched_with_its_chunks_and_others_are_left_to_copies()
+    {
+        var (store, tier, content) = await MakeTiersAsync();
+        await using var from = await OpenAsync(tier);
+        await using var repository = await OpenAsync(store);
+        var (known, unknown) = (content.Keys.First(), content.Keys.Last());
+        foreach (var key in store.KeysOf("packs/").Concat(store.KeysOf("index/")).Concat(store.KeysOf("manifests/")).ToList())
+        {
+            store.Remove(key);
+        }
+
+        var plan = await repository.RepairAsync(from, new RepairOptions { Known = [known], IsDryRun = true }, null, Ct);
+        Assert.Equal((ManifestOf(known), true), Assert.Single(plan.Objects.Select(one => (one.Name, one.IsRepaired))));
+        var report = await repository.RepairAsync(from, new RepairOptions { Known = [known] }, null, Ct);
+        Assert.True(report.IsWhole);
+        AssertSame(content[known], await repository.ReadAsync(Assert.Single((await repository.ListAsync(Ct)).Points)));
+
+        var lost = await repository.RepairAsync(null, new RepairOptions { Known = [known, unknown] }, null, Ct);
+        Assert.Equal((ManifestOf(unknown), false), Assert.Single(lost.Objects.Select(one => (one.Name, one.IsRepaired))));
+    }
+
+    private static string ManifestOf(RestorePointId point) => Engine.Repository.Manifests.ManifestStore.KeyOf(point);
+
     private static async Task AssertRepairedAsync(CrashStore damaged, BackupRepository from, string? key, Dictionary<RestorePointId, byte[]> content, string what)
     {
         await using var repository = await OpenAsync(damaged);

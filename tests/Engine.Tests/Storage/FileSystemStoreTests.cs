@@ -26,6 +26,23 @@ public sealed class FileSystemStoreTests : ObjectStoreContract, IDisposable
     }
 
     [Fact]
+    public async Task Shredding_leaves_nothing_of_a_key_that_a_killed_writer_had_not_named_yet()
+    {
+        await using var store = new FileSystemStore(_folder.Combine("store"));
+        await using (var repository = await RepositoryFixture.InitializeAsync(store))
+        {
+        }
+
+        var slot = Directory.GetFiles(_folder.Combine("store", "keys")).First();
+        File.Copy(slot, _folder.Combine("store", "tmp", Guid.NewGuid().ToString("N")));
+
+        Assert.Equal(2, await BackupRepository.ShredKeysAsync(store, Ct));
+        Assert.Empty(Directory.GetFiles(_folder.Combine("store"), "*", SearchOption.AllDirectories));
+        await using var none = new FileSystemStore(_folder.Combine("none"));
+        Assert.Equal(0, await BackupRepository.ShredKeysAsync(none, Ct));
+    }
+
+    [Fact]
     public async Task Full_disk_makes_no_restore_point_and_the_next_backup_works_when_there_is_space()
     {
         var mount = _folder.Combine("small");

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Repository;
@@ -34,6 +35,22 @@ public sealed class SftpStoreTests(StoreLab lab)
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(Path.Combine(folder, "packs")));
         var capacity = await ((IStoreCapacity)store).CapacityAsync(Ct);
         Assert.Equal(new DriveInfo(folder).TotalSize, capacity!.Value.TotalBytes);
+    }
+
+    [Fact]
+    public async Task Shredding_leaves_nothing_of_a_key_that_a_killed_writer_had_not_named_yet()
+    {
+        var folder = await lab.NewFolderAsync();
+        await using var store = StoreUrl.Parse((await lab.GetSshAsync(Ct)).Url(folder)).Open();
+        Assert.Equal(0, await BackupRepository.ShredKeysAsync(store, Ct));
+        await using (var repository = await RepositoryFixture.InitializeAsync(store))
+        {
+        }
+
+        File.Copy(Directory.GetFiles(Path.Combine(folder, "keys")).First(), Path.Combine(folder, "tmp", Guid.NewGuid().ToString("N")));
+
+        Assert.Equal(2, await BackupRepository.ShredKeysAsync(store, Ct));
+        Assert.Empty(Directory.GetFiles(folder, "*", SearchOption.AllDirectories));
     }
 
     [Fact]

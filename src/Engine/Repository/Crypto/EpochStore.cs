@@ -73,11 +73,23 @@ internal static class EpochStore
         return found;
     }
 
-    /// <summary>Copies that are not as they were written, and the one that is missing where fewer are there than were written.</summary>
+    /// <summary>Copies that are not as they were written, and the one that is missing where fewer open with these keys than were written.</summary>
     public static async Task<IReadOnlyList<(string Key, string Reason)>> DamagedAsync(IObjectStore store, KeyRing keys, CancellationToken ct)
     {
-        var found = new List<(string Key, string Reason)>();
-        var whole = 0;
+        var look = await LookAsync(store, keys, ct);
+        if (look.IsShort)
+        {
+            // A rotation deletes the copies of the epoch before one by one: at a second look it has ended.
+            look = await LookAsync(store, keys, ct);
+        }
+
+        return look.IsShort ? [(Missing, $"{look.Opened} of {Copies} copies of the secrets of older encryption epochs are there")] : look.Damaged;
+    }
+
+    private static async Task<Look> LookAsync(IObjectStore store, KeyRing keys, CancellationToken ct)
+    {
+        var damaged = new List<(string Key, string Reason)>();
+        var (opened, isOvertaken) = (0, false);
         foreach (var key in await KeysAsync(store, ct))
         {
             try
@@ -85,11 +97,13 @@ internal static class EpochStore
                 var bytes = await store.ReadAllAsync(key, ct);
                 if (!Envelope.IsWhole(bytes))
                 {
-                    found.Add((key, "the secrets of older encryption epochs in it are cut or have a changed byte; its twin may be whole"));
+                    damaged.Add((key, "the secrets of older encryption epochs in it are cut or have a changed byte; its twin may be whole"));
                 }
-                else if (Envelope.EpochOf(bytes) >= keys.Epoch)
+                else
                 {
-                    whole++;
+                    // One that a rotation which was interrupted, or taken back, left is whole and of no use to these keys.
+                    opened += TryOpen(key, bytes, keys) is null ? 0 : 1;
+                    isOvertaken |= Envelope.EpochOf(bytes) > keys.Epoch;
                 }
             }
             catch (EngineException fault) when (fault.Kind == ErrorKind.NotFound)
@@ -98,29 +112,36 @@ internal static class EpochStore
             }
         }
 
-        if (keys.Epoch > 0 && found.Count == 0 && whole < Copies)
-        {
-            found.Add((Missing, $"{whole} of {Copies} copies of the secrets of older encryption epochs are there"));
-        }
-
-        return found;
+        return new Look(damaged, opened, keys.Epoch > 0 && damaged.Count == 0 && opened < Copies && !(isOvertaken && opened == 0));
     }
+
+    /// <summary>What one look found.</summary>
+    /// <param name="Opened">Copies that open with the keys.</param>
+    /// <param name="IsShort">True where one is missing: not where all are gone and newer ones are there, since a rotation did that.</param>
+    private sealed record Look(IReadOnlyList<(string Key, string Reason)> Damaged, int Opened, bool IsShort);
 
     /// <summary>Another epoch's object, a damaged one and one that vanished are passed over: any whole copy will do.</summary>
     public static async Task<Dictionary<uint, byte[]>?> TryOpenAsync(IObjectStore store, string key, KeyRing keys, CancellationToken ct)
     {
         try
         {
-            var bytes = await store.ReadAllAsync(key, ct);
-            return Envelope.IsWhole(bytes) && Envelope.EpochOf(bytes) == keys.Epoch && Guid.TryParseExact(key[Prefix.Length..], "N", out var id)
-                ? JsonSerializer.Deserialize(Envelope.Open(keys, ObjectType.EpochSecrets, id, key, bytes), RepositoryJson.Default.DictionaryUInt32ByteArray)
-                : null;
+            return TryOpen(key, await store.ReadAllAsync(key, ct), keys);
         }
         catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
         {
             return null;
         }
-        catch (JsonException)
+    }
+
+    private static Dictionary<uint, byte[]>? TryOpen(string key, byte[] bytes, KeyRing keys)
+    {
+        try
+        {
+            return Envelope.IsWhole(bytes) && Envelope.EpochOf(bytes) == keys.Epoch && Guid.TryParseExact(key[Prefix.Length..], "N", out var id)
+                ? JsonSerializer.Deserialize(Envelope.Open(keys, ObjectType.EpochSecrets, id, key, bytes), RepositoryJson.Default.DictionaryUInt32ByteArray)
+                : null;
+        }
+        catch (Exception fault) when (fault is JsonException or EngineException { Kind: ErrorKind.Damaged })
         {
             return null;
         }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
+using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Manifests;
@@ -49,7 +50,7 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         return found;
     }
 
-    /// <summary>All that can be read, oldest first, and those that cannot.</summary>
+    /// <summary>All that can be read, oldest first, of validations only the verdict; and those that cannot.</summary>
     public async Task<AttestationList> LoadAsync(CancellationToken ct)
     {
         var readable = new List<Attestation>();
@@ -58,7 +59,11 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         {
             try
             {
-                readable.Add(await ReadAsync(item.Key, ct));
+                readable.Add(PointNotes.Folded(await ReadAsync(item.Key, ct)));
+            }
+            catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+            {
+                // A prune deleted it since the listing: its restore point is gone.
             }
             catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
             {
@@ -87,10 +92,16 @@ internal sealed class AttestationStore(KeyRing keys, IObjectStore store, TimePro
         var found = new List<Attestation>();
         foreach (var key in await KeysAsync(ct))
         {
-            var attestation = await ReadAsync(key, ct);
-            if (kind is null || attestation.Kind == kind)
+            try
             {
-                found.Add(attestation);
+                if (await ReadAsync(key, ct) is var attestation && (kind is null || attestation.Kind == kind))
+                {
+                    found.Add(attestation);
+                }
+            }
+            catch (EngineException error) when (error.Kind == ErrorKind.NotFound)
+            {
+                // As above.
             }
         }
 

@@ -87,8 +87,7 @@ public static class Attestations
     /// <summary>Restore points whose newest validation passed. One that found nothing wrong, and only could not run a step, says nothing of its point.</summary>
     public static IReadOnlySet<RestorePointId> Proven(IEnumerable<Attestation> attestations) =>
         attestations.Where(a => a.Kind == Validation && a.RestorePoint is not null && !CouldNotRun(a.Content)).GroupBy(a => a.RestorePoint!.Value)
-            .Where(group => group.MaxBy(a => a.CreatedAt)!.Content is { ValueKind: JsonValueKind.Object } content
-                && content.TryGetProperty("overallPassed", out var passed) && passed.ValueKind == JsonValueKind.True)
+            .Where(group => HasPassed(group.MaxBy(a => a.CreatedAt)!.Content))
             .Select(group => group.Key).ToHashSet();
 
     /// <summary>Holds and uses that were neither released nor have run out at a time.</summary>
@@ -109,13 +108,21 @@ public static class Attestations
             .Select(a => new SourceFreeze(a.Id, Text(a.Content, "source")!, Text(a.Content, "reason") ?? "no reason was given", a.Content))];
     }
 
-    private static bool CouldNotRun(JsonElement validation) => validation.ValueKind == JsonValueKind.Object
+    /// <summary>True of a validation in which every step passed.</summary>
+    internal static bool HasPassed(JsonElement validation) => validation.ValueKind == JsonValueKind.Object
+        && validation.TryGetProperty("overallPassed", out var passed) && passed.ValueKind == JsonValueKind.True;
+
+    /// <summary>The id of what a release ends.</summary>
+    internal static string? EndedBy(Attestation release) => Text(release.Content, "attestation");
+
+    /// <summary>True of a validation that found nothing wrong, and only could not run a step.</summary>
+    internal static bool CouldNotRun(JsonElement validation) => validation.ValueKind == JsonValueKind.Object
         && validation.TryGetProperty("overallPassed", out var passed) && passed.ValueKind == JsonValueKind.False
         && validation.TryGetProperty("steps", out var steps) && steps.ValueKind == JsonValueKind.Array && steps.GetArrayLength() > 0
         && !steps.EnumerateArray().Any(step => Text(step, "status") == "failed");
 
     private static HashSet<string?> Released(IReadOnlyList<Attestation> attestations) =>
-        attestations.Where(a => a.Kind == Release).Select(a => Text(a.Content, "attestation")).ToHashSet(StringComparer.Ordinal);
+        attestations.Where(a => a.Kind == Release).Select(EndedBy).ToHashSet(StringComparer.Ordinal);
 
     private static string? Text(JsonElement content, string name) =>
         content.ValueKind == JsonValueKind.Object && content.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;

@@ -23,6 +23,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     private readonly Dictionary<string, PrunedPack> _packs = new(StringComparer.Ordinal);
     private readonly List<Damage> _refused = [];
     private readonly List<string> _notes = [];
+    private AttestationList _attestations = new([], []);
 
     /// <summary>Says what a run would do now; writes nothing, not even a session.</summary>
     public async Task<PruneReport> PlanAsync(CancellationToken ct)
@@ -79,6 +80,7 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
 
         var segments = await sweep.RunAsync(decided, progress, ct);
         _notes.AddRange(sweep.Notes);
+        await ForgetNotesAsync(session.StoreNow, ct);
         await ForgetSessionsAsync(session, ct);
         await MergeCheckMemoryAsync(ct);
         return Report(isDryRun: false, expiry, totals, use, segments);
@@ -93,10 +95,10 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
             throw Unreadable(first.Key, first.Reason, null);
         }
 
-        var attestations = await parts.Attestations.LoadAsync(ct);
-        _notes.AddRange(attestations.Unreadable.Select(one =>
+        _attestations = await parts.Attestations.LoadAsync(ct);
+        _notes.AddRange(_attestations.Unreadable.Select(one =>
             $"{one.Reason}. It may be a hold, so nothing expires that was there when it was written; repair it from another tier, or give it up with 'drconsole repository repair --drop-attestation'"));
-        return await PointExpiry.DecideAsync(parts, options.Expire, attestations, now, ct);
+        return await PointExpiry.DecideAsync(parts, options.Expire, _attestations, now, ct);
     }
 
     private bool IsQuarantined(string key) => parts.Index.Index.FindPack(key[(key.LastIndexOf('/') + 1)..]) is { IsDamaged: true };
@@ -157,7 +159,8 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
             return planned;
         }
 
-        var expiry = await planned.AgainAsync(parts, await parts.Attestations.LoadAsync(ct), session.StoreNow, ct);
+        _attestations = await parts.Attestations.LoadAsync(ct);
+        var expiry = await planned.AgainAsync(parts, _attestations, session.StoreNow, ct);
         foreach (var some in expiry.Expired.Chunk(ClaimedAtATime))
         {
             expiry = expiry.Without(await ExpireSomeAsync(session, [.. some.Select(point => point.Id)], ct));
@@ -264,6 +267,19 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
             .Where(entry => packs.Contains(entry.place.Pack) && _references.IsNeeded(index.FindFirst(entry.place.Id, entry.place.Type))
                 && index.FindKeeper(entry.number) == entry.number)
             .ToLookup(entry => entry.place.Pack, entry => entry.place);
+    }
+
+    /// <summary>
+    /// Deletes what was noted of restore points that are not here any more. A note younger than the grace period may be about one that
+    /// is just being brought; should an older one go too early, the next copy brings it with its point from the tier that has both.
+    /// </summary>
+    private async Task ForgetNotesAsync(DateTimeOffset now, CancellationToken ct)
+    {
+        var here = (await parts.Manifests.KeysAsync(ct)).Select(key => new RestorePointId(key[ManifestStore.Prefix.Length..])).ToHashSet();
+        foreach (var note in PointNotes.Orphaned(_attestations.Readable, here).Where(note => note.CreatedAt + options.Grace < now))
+        {
+            await DeleteAsync(AttestationStore.Prefix + note.Id, ct);
+        }
     }
 
     private async Task ForgetSessionsAsync(WriterSession session, CancellationToken ct)

@@ -51,8 +51,10 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
 
     /// <summary>The manifests that this tier lost or has damaged, whole, from the other tier; nothing is written yet.</summary>
     /// <param name="damaged">Keys of damaged manifests.</param>
+    /// <param name="known">Restore points that are known to have been stored here.</param>
     /// <param name="ct">Ends it.</param>
-    public async Task<IReadOnlyDictionary<string, Manifest>> FindManifestsAsync(IReadOnlySet<string> damaged, CancellationToken ct)
+    public async Task<IReadOnlyDictionary<string, Manifest>> FindManifestsAsync(
+        IReadOnlySet<string> damaged, IReadOnlyCollection<RestorePointId> known, CancellationToken ct)
     {
         var found = new Dictionary<string, Manifest>(StringComparer.Ordinal);
         if (from is null)
@@ -61,13 +63,15 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
         }
 
         var here = (await parts.Manifests.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
-        var expired = parts.Index.Marks.ExpiredPoints().Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal);
+        // After the manifests: one that retention gives up at this moment is not lost.
+        var expired = (await new MarkStore(parts.Keys, parts.Store).LoadAsync(ct)).ExpiredPoints().Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal);
+        var lost = known.Select(ManifestStore.KeyOf).ToHashSet(StringComparer.Ordinal);
         var wanted = (await from.Manifests.KeysAsync(ct)).Where(key => damaged.Contains(key) || (!here.Contains(key) && !expired.Contains(key))).ToList();
         await foreach (var manifest in from.Manifests.ReadEachAsync(wanted, ct))
         {
             var key = ManifestStore.KeyOf(manifest.Id);
-            // One that is not here at all was lost only where its chunks are here; else this tier never had it, and a copy brings it.
-            if (damaged.Contains(key) || (await Closure.CollectAsync(parts, manifest, ct)).Faults.Count == 0)
+            // One that nobody knows to have been here was lost only where its chunks are here; else this tier never had it, and a copy brings it.
+            if (damaged.Contains(key) || lost.Contains(key) || (await Closure.CollectAsync(parts, manifest, ct)).Faults.Count == 0)
             {
                 found.Add(key, manifest);
             }
@@ -80,35 +84,8 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
     public Task FetchAsync(string key, CancellationToken ct) => from is null ? Task.CompletedTask : CopyAsync(from.Store, key, ct);
 
     /// <summary>Attestations that are damaged or missing here and whole there; returns those that were missing.</summary>
-    public async Task<IReadOnlyList<string>> AttestationsAsync(IReadOnlySet<string> damaged, CancellationToken ct)
-    {
-        var missing = new List<string>();
-        if (from is null)
-        {
-            return missing;
-        }
-
-        var here = (await parts.Attestations.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
-        foreach (var key in (await from.Attestations.KeysAsync(ct)).Where(key => damaged.Contains(key) || !here.Contains(key)))
-        {
-            try
-            {
-                _ = await from.Attestations.ReadAsync(key, ct);
-            }
-            catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
-            {
-                continue;
-            }
-
-            await CopyAsync(from.Store, key, ct);
-            if (!damaged.Contains(key))
-            {
-                missing.Add(key);
-            }
-        }
-
-        return missing;
-    }
+    public async Task<IReadOnlyList<string>> AttestationsAsync(IReadOnlySet<string> damaged, CancellationToken ct) =>
+        from is null ? [] : [.. (await new AttestationCopy(from, parts).RunAsync(damaged, ct)).Where(key => !damaged.Contains(key))];
 
     /// <summary>Attestations are given up only where neither this tier nor the other has them whole.</summary>
     /// <exception cref="EngineException">Kind Input, with all ids that may not be given up; nothing was changed.</exception>

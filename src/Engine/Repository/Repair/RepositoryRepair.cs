@@ -62,9 +62,9 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
                     !isInOther ? "would be made anew from what is left" : manifests.Contains(damage.Name) ? "would be fetched" : "the other tier does not have it"));
         }
 
-        foreach (var (key, manifest) in await new ObjectRepair(parts, from).FindManifestsAsync(new HashSet<string>(), ct))
+        foreach (var (key, manifest) in await new ObjectRepair(parts, from).FindManifestsAsync(new HashSet<string>(), options.Known, ct))
         {
-            objects.Add(new RepairedObject(key, "is lost, and its chunks are here", [manifest.Id], true, "would be fetched"));
+            objects.Add(new RepairedObject(key, "is lost", [manifest.Id], true, "would be fetched"));
         }
 
         return new RepairReport { IsDryRun = true, Objects = objects, Salvaged = 0, Fetched = 0, Bytes = 0 };
@@ -86,13 +86,13 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
 
         var objects = new ObjectRepair(parts, from);
         var damaged = found.Damaged.Select(damage => damage.Name).ToHashSet(StringComparer.Ordinal);
-        var manifests = await objects.FindManifestsAsync(damaged, ct);
+        var manifests = await objects.FindManifestsAsync(damaged, options.Known, ct);
         await FillHolesAsync(chunks, manifests.Values, ct);
         await blobs.FlushAsync(ct);
         await PackScrub.RequireAsWrittenAsync(parts.Store, blobs.Uploaded, ct);
         await session.IndexDurableAsync(ct);
         await session.ProveAsync(always: true, ct);
-        await FetchAsync(objects, manifests.Keys, session, ct);
+        var fetched = await FetchAsync(objects, manifests, damaged, session, ct);
         await objects.EpochSecretsAsync(damaged, ct);
         var missing = await objects.AttestationsAsync(damaged, ct);
         await objects.DropAttestationsAsync(options, ct);
@@ -102,30 +102,39 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         await ReleaseAsync(found, ct);
         var lostWal = await RepairWalAsync(found, ct);
         meter.Finish();
-        return await ReportAsync(found, lostWal, [.. manifests.Keys.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
+        return await ReportAsync(found, lostWal, [.. fetched.Where(key => !damaged.Contains(key)), .. missing], chunks, ct);
     }
 
     /// <summary>Once more a look whether everything that they lean on is there: only then do they count.</summary>
-    private async Task FetchAsync(ObjectRepair objects, IEnumerable<string> manifests, WriterSession session, CancellationToken ct)
+    /// <returns>The keys of those that were fetched.</returns>
+    private async Task<List<string>> FetchAsync(
+        ObjectRepair objects, IReadOnlyDictionary<string, Manifest> manifests, HashSet<string> damaged, WriterSession session, CancellationToken ct)
     {
         var fetched = new List<string>();
         var isProven = false;
         try
         {
-            foreach (var key in manifests)
+            foreach (var (key, manifest) in manifests)
             {
+                if (!damaged.Contains(key) && (await Closure.CollectAsync(parts, manifest, ct)).Faults.Count > 0)
+                {
+                    // Neither tier has it whole: it stays lost here, and is said to be.
+                    continue;
+                }
+
                 fetched.Add(key);
                 await objects.FetchAsync(key, ct);
             }
 
             await session.ProveAsync(always: false, ct);
             isProven = true;
+            return fetched;
         }
         finally
         {
             foreach (var key in isProven ? [] : fetched)
             {
-                await parts.Store.DeleteAsync(key, CancellationToken.None);
+                await TakenBack.TakeBackAsync(parts, key);
             }
         }
     }
@@ -199,6 +208,8 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
                     ? "what was needed of it lies in new packs; nobody leans on it any more, and prune will delete it" : Remedy(damage.Name))).ToList();
         objects.AddRange(left.Values.Where(damage => objects.All(one => one.Name != damage.Name))
             .Select(damage => new RepairedObject(damage.Name, damage.Reason, damage.RestorePoints, false, "could not be repaired")));
+        objects.AddRange((await LostPoints.FindAsync(parts, options.Known, ct)).Select(id => new RepairedObject(
+            ManifestStore.KeyOf(id), "is lost", [id], false, $"could not be repaired{(from is null ? ": name another tier with --from" : ": the other tier does not have all of it")}")));
         objects.AddRange(lost.Select(key => new RepairedObject(
             key, "was lost", key.StartsWith(ManifestStore.Prefix, StringComparison.Ordinal) ? [new RestorePointId(key[ManifestStore.Prefix.Length..])] : [], true, "fetched from the other tier")));
         return new RepairReport { IsDryRun = false, Objects = objects, Salvaged = chunks.Salvaged, Fetched = chunks.Fetched, Bytes = chunks.Bytes };

@@ -15,6 +15,8 @@ namespace Hexabase.DrConsole.Engine.Repository.Verification;
 /// </summary>
 internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, IProgress<TransferProgress>? progress)
 {
+    /// <summary>Code of a fault that is the source's: what is to be copied is not there as it was written.</summary>
+    public const string SourceDamaged = "copy-source-damaged";
     private readonly StoredTally _tally = new();
     private long _chunks;
     private long _chunksThere;
@@ -48,11 +50,11 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         await StoreAsync(blobs, session, ct);
         var copied = await CommitAsync(keys, session, ct);
 
-        var attestations = await CopyAttestationsAsync(ct);
+        var attestations = await new AttestationCopy(source, target).RunAsync(new HashSet<string>(), ct);
         meter.Finish();
         var wal = which is null ? await new WalCopy(source, target, progress).RunAsync(null, ct) : null;
         return new CopyReport(
-            copied, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations, wanted.Count(key => !there.Contains(key) && expired.Contains(key))) { Wal = wal };
+            copied, wanted.Count(there.Contains), _chunks, _chunksThere, _tally.Bytes, attestations.Count, wanted.Count(key => !there.Contains(key) && expired.Contains(key))) { Wal = wal };
     }
 
     /// <summary>False where the source gave the restore point up while it was copied.</summary>
@@ -70,7 +72,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
                 return false;
             }
 
-            throw;
+            throw new EngineException(SourceDamaged, ErrorKind.Damaged, error.Message, error.Hint, error) { Context = error.Context };
         }
     }
 
@@ -80,7 +82,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         if (closure.Faults is [var first, ..])
         {
             throw new EngineException(
-                "copy-source-damaged", ErrorKind.Damaged, $"restore point {manifest.Id.Short} cannot be copied: {first.Name}: {first.Reason}",
+                SourceDamaged, ErrorKind.Damaged, $"restore point {manifest.Id.Short} cannot be copied: {first.Name}: {first.Reason}",
                 "run 'drconsole repository check' on the source");
         }
 
@@ -109,7 +111,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     {
         var (stored, _, outcome) = await source.Blobs.TryReadSealedAsync(place.Id, place.Type, ct);
         return stored ?? throw new EngineException(
-            "copy-source-damaged", ErrorKind.Damaged,
+            SourceDamaged, ErrorKind.Damaged,
             $"chunk {place.Id.ToString()[..16]} in pack {outcome.Pack ?? "none"} fails at {outcome.Fault.ToString().ToLowerInvariant()}",
             "run 'drconsole repository check' on the source; what was copied so far is kept and used");
     }
@@ -148,7 +150,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
         {
             foreach (var key in isProven ? [] : written)
             {
-                await TakeBackAsync(key);
+                await TakenBack.TakeBackAsync(target, key);
             }
         }
     }
@@ -172,49 +174,6 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
             return false;
         }
     }
-
-    /// <summary>Deletes a manifest whose chunks are not all there; another copy at the same time may have brought them.</summary>
-    private async Task TakeBackAsync(string key)
-    {
-        if (await target.Store.StatAsync(key, CancellationToken.None) is null)
-        {
-            return;
-        }
-
-        await target.Index.RefreshAsync(CancellationToken.None);
-        var manifest = await target.Manifests.ReadAsync(key, CancellationToken.None);
-        var closure = await Closure.CollectAsync(target, manifest, CancellationToken.None);
-        if (closure.Faults.Count > 0 || closure.Entries.Any(number => target.Index.Index.Pack(target.Index.Index.Place(number).Pack).IsMarked))
-        {
-            await target.Store.DeleteAsync(key, CancellationToken.None);
-        }
-    }
-
-    private async Task<int> CopyAttestationsAsync(CancellationToken ct)
-    {
-        var there = (await target.Attestations.KeysAsync(ct)).ToHashSet(StringComparer.Ordinal);
-        var copied = 0;
-        foreach (var key in (await source.Attestations.KeysAsync(ct)).Where(key => !there.Contains(key)))
-        {
-            try
-            {
-                _ = await source.Attestations.ReadAsync(key, ct);
-            }
-            catch (EngineException fault) when (fault.Kind == ErrorKind.Damaged)
-            {
-                // A note that cannot be read is not worth a restore point that cannot be copied; check names it.
-                continue;
-            }
-
-            await CopyObjectAsync(key, ct);
-            copied++;
-        }
-
-        return copied;
-    }
-
-    private async Task CopyObjectAsync(string key, CancellationToken ct) =>
-        await target.Store.PutAsync(key, await source.Store.ReadAllAsync(key, ct), ct);
 
     /// <summary>False where the source gave it up since its chunks were copied.</summary>
     private async Task<bool> TryCopyObjectAsync(string key, CancellationToken ct)

@@ -14,7 +14,7 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="shared">Shared with other stores of the same place.</param>
 public sealed class RetryingStore(
     IObjectStore inner, RetryPolicy? policy = null, TimeProvider? time = null, Random? random = null, Action<RetryNotice>? onRetry = null,
-    SharedPatience? shared = null) : IObjectStore, IStoreCapacity, IVersionedStore
+    SharedPatience? shared = null) : IObjectStore, IStoreCapacity, IErasableStore
 {
     private readonly RetryPolicy _policy = policy ?? RetryPolicy.Default;
     private readonly TimeProvider _time = time ?? TimeProvider.System;
@@ -110,7 +110,7 @@ public sealed class RetryingStore(
         cancellationToken);
 
     /// <inheritdoc/>
-    Task<int> IVersionedStore.EraseAsync(string prefix, CancellationToken cancellationToken) => RepeatAsync(() => StoreErasure.EraseAsync(inner, prefix, cancellationToken), cancellationToken);
+    Task<int> IErasableStore.EraseAsync(string prefix, CancellationToken cancellationToken) => RepeatAsync(() => StoreErasure.EraseAsync(inner, prefix, cancellationToken), cancellationToken);
 
     /// <inheritdoc/>
     public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken) =>

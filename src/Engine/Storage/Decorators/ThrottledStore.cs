@@ -7,7 +7,7 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="inner">The store.</param>
 /// <param name="upload">What may be sent; without bound where null.</param>
 /// <param name="download">What may be fetched; without bound where null.</param>
-public sealed class ThrottledStore(IObjectStore inner, TokenBucket? upload, TokenBucket? download) : IObjectStore, IStoreCapacity, IResumableListing, IVersionedStore
+public sealed class ThrottledStore(IObjectStore inner, TokenBucket? upload, TokenBucket? download) : IObjectStore, IStoreCapacity, IResumableListing, IErasableStore
 {
     /// <inheritdoc/>
     public string Url => inner.Url;
@@ -55,7 +55,7 @@ public sealed class ThrottledStore(IObjectStore inner, TokenBucket? upload, Toke
     public Task DeleteAsync(string key, CancellationToken cancellationToken) => inner.DeleteAsync(key, cancellationToken);
 
     /// <inheritdoc/>
-    Task<int> IVersionedStore.EraseAsync(string prefix, CancellationToken cancellationToken) => StoreErasure.EraseAsync(inner, prefix, cancellationToken);
+    Task<int> IErasableStore.EraseAsync(string prefix, CancellationToken cancellationToken) => StoreErasure.EraseAsync(inner, prefix, cancellationToken);
 
     /// <inheritdoc/>
     public Task<StoreCapacity?> CapacityAsync(CancellationToken cancellationToken) =>

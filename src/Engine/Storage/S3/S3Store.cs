@@ -11,7 +11,7 @@ namespace Hexabase.DrConsole.Engine.Storage.S3;
 /// either way the server shows the object whole or not at all. Content-MD5 goes with every byte, since some servers pass over
 /// newer checksums. The client's own retries are off: a decorator does that for all stores alike.
 /// </summary>
-public sealed class S3Store : IObjectStore, IResumableListing, IVersionedStore
+public sealed class S3Store : IObjectStore, IResumableListing, IErasableStore
 {
     private readonly S3Connection _connection;
     private readonly IDisposable? _owned;
@@ -157,7 +157,7 @@ public sealed class S3Store : IObjectStore, IResumableListing, IVersionedStore
     }
 
     /// <inheritdoc/>
-    async Task<int> IVersionedStore.EraseAsync(string prefix, CancellationToken cancellationToken)
+    async Task<int> IErasableStore.EraseAsync(string prefix, CancellationToken cancellationToken)
     {
         // Without any versioning a listing shows each object as the version "null"; what was deleted once is gone there.
         var erased = 0;

@@ -20,7 +20,7 @@ internal sealed class SftpFolders(string root, short mode, TimeProvider time)
         await CreateAsync(client, folder, ct);
         if (folder == $"{root}/{ObjectKey.TemporaryFolder}")
         {
-            await SweepAbandonedAsync(client, folder, ct);
+            await SweepAbandonedAsync(client, folder, AbandonedAge, ct);
         }
 
         _known[folder] = true;
@@ -57,19 +57,19 @@ internal sealed class SftpFolders(string root, short mode, TimeProvider time)
         }
     }
 
-    /// <summary>A broken upload leaves its temporary file. Those of a day ago belong to nobody who is still writing them.</summary>
-    private async Task SweepAbandonedAsync(SftpClient client, string folder, CancellationToken ct)
+    /// <summary>Deletes whatever writers left of objects that never got their name, however old it is.</summary>
+    /// <returns>One that is still there, or null.</returns>
+    public async Task<string?> EmptyTemporaryAsync(SftpClient client, CancellationToken ct)
     {
-        List<string> abandoned = [];
-        await foreach (var entry in client.ListDirectoryAsync(folder, ct))
-        {
-            if (entry.IsRegularFile && time.GetUtcNow() - entry.LastWriteTimeUtc > AbandonedAge)
-            {
-                abandoned.Add(entry.FullName);
-            }
-        }
+        var folder = $"{root}/{ObjectKey.TemporaryFolder}";
+        await SweepAbandonedAsync(client, folder, TimeSpan.MinValue, ct);
+        return (await TemporaryAsync(client, folder, TimeSpan.MinValue, ct)).FirstOrDefault();
+    }
 
-        foreach (var file in abandoned)
+    /// <summary>A broken upload leaves its temporary file. Those of a day ago belong to nobody who is still writing them.</summary>
+    private async Task SweepAbandonedAsync(SftpClient client, string folder, TimeSpan age, CancellationToken ct)
+    {
+        foreach (var file in await TemporaryAsync(client, folder, age, ct))
         {
             try
             {
@@ -85,5 +85,26 @@ internal sealed class SftpFolders(string root, short mode, TimeProvider time)
                 return;
             }
         }
+    }
+
+    private async Task<List<string>> TemporaryAsync(SftpClient client, string folder, TimeSpan age, CancellationToken ct)
+    {
+        List<string> found = [];
+        try
+        {
+            await foreach (var entry in client.ListDirectoryAsync(folder, ct))
+            {
+                if (entry.IsRegularFile && time.GetUtcNow() - entry.LastWriteTimeUtc > age)
+                {
+                    found.Add(entry.FullName);
+                }
+            }
+        }
+        catch (SftpPathNotFoundException)
+        {
+            // Nothing was ever written there.
+        }
+
+        return found;
     }
 }

@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Engine.Storage.Sftp;
 /// (<c>posix-rename@openssh.com</c>), so that a broken connection leaves it whole or absent. SSH.NET cannot ask the server to
 /// sync a file (<c>fsync@openssh.com</c>): what a power cut there leaves of the last minutes is the server's to decide.
 /// </summary>
-public sealed class SftpStore : IObjectStore, IStoreCapacity
+public sealed class SftpStore : IObjectStore, IStoreCapacity, IErasableStore
 {
     private const short PrivateFolder = 700; // Written in octal digits, as chmod takes them.
     private readonly SftpConnections _connections;
@@ -192,6 +192,15 @@ public sealed class SftpStore : IObjectStore, IStoreCapacity
 
             return true;
         }, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    async Task<int> IErasableStore.EraseAsync(string prefix, CancellationToken cancellationToken)
+    {
+        var erased = await StoreErasure.EraseListedAsync(this, prefix, cancellationToken);
+        return await UseAsync(_root, client => _folders.EmptyTemporaryAsync(client, cancellationToken), cancellationToken) is { } left
+            ? throw StoreErasure.NotErased(this, left[(_root.Length + 1)..])
+            : erased;
     }
 
     /// <inheritdoc/>
