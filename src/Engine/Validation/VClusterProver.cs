@@ -17,6 +17,11 @@ internal sealed class VClusterProver : IContentProver
         ? outcome
         : outcome with { Status = ValidationStepStatus.NotRun, NotProvable = true, Reason = $"not provable as a whole: the backup could not read {unread}. What is in it: {outcome.Reason}" };
 
+    /// <summary>The same where its control plane's store is a file of SQLite: nothing here opens that, whatever of the objects is proven.</summary>
+    internal static StepOutcome WithStore(StepOutcome outcome, IReadOnlyList<StoredArtifact> artifacts) => outcome.Status != ValidationStepStatus.Passed || artifacts.All(one => one.Name != StoreFileCapture.Files[0])
+        ? outcome
+        : outcome with { Status = ValidationStepStatus.NotRun, NotProvable = true, Reason = $"its store, {StoreFileCapture.Files[0]}, is not proven here: it is read as it was copied, and not opened. What else is in it: {outcome.Reason}" };
+
     private sealed class Proof(ProofWork work) : IContentProof
     {
         public Task<StepOutcome> CheckStructureAsync(CancellationToken cancellationToken) => new VClusterStructureCheck(work).RunAsync(cancellationToken);
@@ -26,7 +31,7 @@ internal sealed class VClusterProver : IContentProver
         {
             var outcome = await new ClaimVolumesProof(work).RestoreAsync(await new VClusterProof(work).RunAsync(cancellationToken), cancellationToken);
             var unread = VClusterStructureCheck.Unread(await ClusterInventory.ReadAsync(work.Repository, work.Manifest, cancellationToken));
-            return Whole(outcome, unread);
+            return WithStore(Whole(outcome, unread), work.Manifest.Artifacts);
         }
 
         // Each check takes down what it started before it returns.

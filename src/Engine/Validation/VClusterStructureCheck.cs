@@ -17,7 +17,11 @@ internal sealed class VClusterStructureCheck(ProofWork work)
     /// as custom resources and the host's volumes, a user who may only enter the namespace need not see anything.
     /// </summary>
     private static readonly HashSet<string> s_madeOf =
-        ["configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services", "deployments.apps", "statefulsets.apps", "rolebindings.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io"];
+    [
+        "configmaps", "persistentvolumeclaims", "secrets", "serviceaccounts", "services", "deployments.apps", "statefulsets.apps", "rolebindings.rbac.authorization.k8s.io", "roles.rbac.authorization.k8s.io",
+        // The groups that these are of: one that did not answer has none of its kinds in the restore point.
+        VClusterBackup.UnreadGroup("v1"), VClusterBackup.UnreadGroup("apps/v1"), VClusterBackup.UnreadGroup("rbac.authorization.k8s.io/v1"),
+    ];
 
     private const int NamedUnread = 10;
 

@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Engine.Tests.Support;
 
 /// <summary>
 /// An API server with a few kinds in memory that answers as a test wants it: what real ones answer in moments that no test can choose.
-/// It knows identity, resource versions and finalizers, and nothing else.
+/// It knows identity, resource versions, finalizers and who wrote an object last, and nothing else.
 /// </summary>
 internal sealed class ScriptedApi : IAsyncDisposable
 {
@@ -57,6 +57,12 @@ internal sealed class ScriptedApi : IAsyncDisposable
 
     /// <summary>Asked before each request: a status that it is answered with, 0 for an answer that breaks off, -1 for a success without a word, null to be answered as it should be.</summary>
     public Func<string, string, int?> Answers { get; set; } = (_, _) => null;
+
+    /// <summary>What a scripted status says besides; null for nothing of interest.</summary>
+    public string? Says { get; set; }
+
+    /// <summary>What the server makes of an object that it is sent.</summary>
+    public Action<JsonObject> Admits { get; set; } = _ => { };
 
     public IReadOnlyList<(string Method, string Path, JsonObject? Body)> Asked
     {
@@ -146,7 +152,14 @@ internal sealed class ScriptedApi : IAsyncDisposable
             return;
         }
 
-        var (status, answer) = scripted is { } wanted ? (wanted, Refusal(wanted, wanted == 409 ? "Conflict" : "Scripted")) : Act(method, path, body, context.Request.Url.Query.Contains("dryRun", StringComparison.Ordinal));
+        var query = System.Web.HttpUtility.ParseQueryString(context.Request.Url.Query);
+        if (method is "POST" or "PUT" && body?["metadata"] is not null)
+        {
+            Admits(body);
+            Sign(method, path, body, query["fieldManager"]);
+        }
+
+        var (status, answer) = scripted is { } wanted ? (wanted, Refusal(wanted, wanted == 409 ? "Conflict" : "Scripted")) : Act(method, path, body, query["dryRun"] is not null);
         context.Response.StatusCode = status;
         var bytes = Encoding.UTF8.GetBytes(answer.ToJsonString());
         context.Response.ContentLength64 = bytes.Length;
@@ -161,22 +174,24 @@ internal sealed class ScriptedApi : IAsyncDisposable
             case "/version":
                 return (200, new JsonObject { ["gitVersion"] = "v1.0.0-scripted" });
             case "/apis":
-                return (200, Json("""{"groups":[{"name":"example.org","preferredVersion":{"version":"v1"},"versions":[{"version":"v1"}]}]}"""));
+                return (200, Json("""{"groups":[{"name":"example.org","preferredVersion":{"version":"v1"},"versions":[{"version":"v1"}]},{"name":"admissionregistration.k8s.io","preferredVersion":{"version":"v1"},"versions":[{"version":"v1"}]}]}"""));
             case "/api/v1":
                 return (200, new JsonObject { ["resources"] = new JsonArray(Kind("configmaps", "ConfigMap", true), Kind("namespaces", "Namespace", false), Kind("pods", "Pod", true)) });
             case "/apis/example.org/v1":
                 return (200, new JsonObject { ["resources"] = new JsonArray(Kind("widgets", "Widget", true)) });
+            case "/apis/admissionregistration.k8s.io/v1":
+                return (200, new JsonObject { ["resources"] = new JsonArray(Kind("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", false)) });
         }
 
         lock (_gate)
         {
             return (method, _objects.GetValueOrDefault(path)) switch
             {
-                ("GET", null) when path.Split('/') is [.., "configmaps" or "namespaces" or "pods" or "widgets"] => (200, new JsonObject { ["items"] = new JsonArray([.. _objects.Where(one => IsListed(path, one.Key)).Select(one => one.Value.DeepClone())]) }),
+                ("GET", null) when path.Split('/') is [.., "configmaps" or "namespaces" or "pods" or "widgets" or "validatingwebhookconfigurations"] => (200, new JsonObject { ["items"] = new JsonArray([.. _objects.Where(one => IsListed(path, one.Key)).Select(one => one.Value.DeepClone())]) }),
                 ("GET", { } found) => (200, found.DeepClone().AsObject()),
                 ("POST", _) => Create($"{path}/{body!["metadata"]!["name"]}", body, isDryRun),
                 (_, null) => (404, Refusal(404, "NotFound")),
-                ("PUT", { } found) => Replace(path, found, body!),
+                ("PUT", { } found) => Replace(path, found, body!, isDryRun),
                 ("PATCH", { } found) => Patch(path, found, body!),
                 ("DELETE", { } found) => Delete(path, found, body),
                 _ => (405, Refusal(405, "MethodNotAllowed")),
@@ -199,11 +214,32 @@ internal sealed class ScriptedApi : IAsyncDisposable
         return (201, (isDryRun ? body : _objects[path]).DeepClone().AsObject());
     }
 
-    private (int, JsonObject) Replace(string path, JsonObject found, JsonObject body)
+    /// <summary>As newer servers note who wrote an object, and when.</summary>
+    private void Sign(string method, string path, JsonObject body, string? manager)
+    {
+        if (manager is null)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            var entries = method == "PUT" && _objects.GetValueOrDefault(path)?["metadata"]!["managedFields"] is JsonArray before ? before.DeepClone().AsArray() : [];
+            entries.Add(new JsonObject { ["manager"] = manager, ["time"] = TimeProvider.System.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", System.Globalization.CultureInfo.InvariantCulture) });
+            body["metadata"]!["managedFields"] = entries;
+        }
+    }
+
+    private (int, JsonObject) Replace(string path, JsonObject found, JsonObject body, bool isDryRun)
     {
         if (body["metadata"]!["resourceVersion"]?.GetValue<string>() is { } version && version != found["metadata"]!["resourceVersion"]!.GetValue<string>())
         {
             return (409, Refusal(409, "Conflict"));
+        }
+
+        if (isDryRun)
+        {
+            return (200, body.DeepClone().AsObject());
         }
 
         Put(path, body);
@@ -245,7 +281,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
 
     /// <summary>In all namespaces too.</summary>
     private static bool IsListed(string list, string path) =>
-        path.StartsWith(list + "/", StringComparison.Ordinal) || (path.StartsWith("/api/v1/namespaces/", StringComparison.Ordinal) && list.Split('/') is ["", "api", "v1", var plural] && path.Split('/') is [_, _, _, _, _, var kind, _] && kind == plural);
+        (path.StartsWith(list + "/", StringComparison.Ordinal) && !path[(list.Length + 1)..].Contains('/', StringComparison.Ordinal)) || (path.StartsWith("/api/v1/namespaces/", StringComparison.Ordinal) && list.Split('/') is ["", "api", "v1", var plural] && path.Split('/') is [_, _, _, _, _, var kind, _] && kind == plural);
 
     private static JsonObject Kind(string plural, string kind, bool isNamespaced) => new()
     {
@@ -255,7 +291,7 @@ internal sealed class ScriptedApi : IAsyncDisposable
         ["verbs"] = new JsonArray([.. s_verbs.Select(verb => JsonValue.Create(verb))]),
     };
 
-    private static JsonObject Refusal(int status, string reason) => new() { ["kind"] = "Status", ["reason"] = reason, ["message"] = $"the script says {status}", ["code"] = status };
+    private JsonObject Refusal(int status, string reason) => new() { ["kind"] = "Status", ["reason"] = reason, ["message"] = Says ?? $"the script says {status}", ["code"] = status };
 
     private static JsonObject Json(string text) => (JsonObject)JsonNode.Parse(text)!;
 }

@@ -13,6 +13,9 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     /// <summary>On the workload: whose pause it is. A pause that is not ours is never taken back.</summary>
     public const string OwnerAnnotation = "drconsole.hexabase.io/paused-for";
 
+    /// <summary>On the workload: when our pause began. Where vCluster's own date is another one, somebody has resumed the cluster and paused it again since.</summary>
+    public const string DateAnnotation = "drconsole.hexabase.io/paused-at";
+
     private const string Paused = "loft.sh/paused";
     private const string Replicas = "loft.sh/paused-replicas";
     private const string Date = "loft.sh/paused-date";
@@ -32,7 +35,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
         var isPaused = IsPaused(annotations);
-        if (isPaused && annotations[OwnerAnnotation]?.GetValue<string>() != purpose)
+        if (isPaused && !IsPausedFor(annotations, purpose))
         {
             return false;
         }
@@ -42,7 +45,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         if (!isPaused)
         {
             // Whatever owner an earlier pause has left: without the number of replicas nobody could start it again.
-            var replicas = KubeWorkload.ReplicasOf(found);
+            var (replicas, date) = (KubeWorkload.ReplicasOf(found), time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture));
             await _workload.PatchAsync(new JsonObject
             {
                 ["metadata"] = new JsonObject
@@ -51,8 +54,9 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
                     {
                         [Paused] = "true",
                         [Replicas] = replicas.ToString(CultureInfo.InvariantCulture),
-                        [Date] = time.GetUtcNow().ToString("yyyy-MM-ddTHH:mm:ssZ", CultureInfo.InvariantCulture),
+                        [Date] = date,
                         [OwnerAnnotation] = purpose,
+                        [DateAnnotation] = date,
                     },
                 },
             }, cancellationToken).ConfigureAwait(false);
@@ -76,7 +80,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     {
         var found = await _workload.ReadAsync(cancellationToken).ConfigureAwait(false);
         var annotations = found["metadata"]?["annotations"] as JsonObject ?? [];
-        return IsPaused(annotations) && annotations[OwnerAnnotation]?.GetValue<string>() == purpose && KubeWorkload.ReplicasOf(found) == 0;
+        return IsPausedFor(annotations, purpose) && KubeWorkload.ReplicasOf(found) == 0;
     }
 
     /// <summary>Waits until nothing of it runs.</summary>
@@ -92,7 +96,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
 
     /// <summary>
     /// Starts what a pause of this purpose stopped. Does nothing where there is none; done twice it is done once. Where somebody has
-    /// taken the pause back and left its owner, the number of replicas is theirs: only the owner goes.
+    /// taken the pause back and left its owner, or has paused it anew since, the number of replicas is theirs: only the owner goes.
     /// </summary>
     /// <returns>True where there was one.</returns>
     public async Task<bool> ResumeAsync(string? purpose, CancellationToken cancellationToken)
@@ -104,9 +108,10 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
             return false;
         }
 
-        if (!IsPaused(annotations))
+        if (!IsPausedFor(annotations, owner))
         {
-            await _workload.PatchAsync(new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [OwnerAnnotation] = null } } }, cancellationToken).ConfigureAwait(false);
+            await _workload.PatchAsync(
+                new JsonObject { ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [OwnerAnnotation] = null, [DateAnnotation] = null } } }, cancellationToken).ConfigureAwait(false);
             return false;
         }
 
@@ -115,7 +120,7 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
         // The annotations go last: a crash in between is resumed again.
         await _workload.PatchAsync(new JsonObject
         {
-            ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Paused] = null, [Replicas] = null, [Date] = null, [OwnerAnnotation] = null } },
+            ["metadata"] = new JsonObject { ["annotations"] = new JsonObject { [Paused] = null, [Replicas] = null, [Date] = null, [OwnerAnnotation] = null, [DateAnnotation] = null } },
         }, cancellationToken).ConfigureAwait(false);
         return true;
     }
@@ -155,6 +160,11 @@ public sealed class ClusterPause(VClusterAccess access, TimeProvider time)
     public async Task<bool> IsWantedAsync(CancellationToken cancellationToken) => KubeWorkload.ReplicasOf(await _workload.ReadAsync(cancellationToken).ConfigureAwait(false)) > 0;
 
     private static bool IsPaused(JsonObject annotations) => annotations[Paused]?.GetValue<string>() == "true";
+
+    /// <summary>True for a pause of this purpose. Pauses of older builds do not say when they began.</summary>
+    private static bool IsPausedFor(JsonObject annotations, string purpose) =>
+        IsPaused(annotations) && annotations[OwnerAnnotation]?.GetValue<string>() == purpose
+        && (annotations[DateAnnotation]?.GetValue<string>() is not { } began || annotations[Date]?.GetValue<string>() == began);
 
     private async Task<bool> WaitAsync(Func<JsonObject, Task<bool>> isThere, CancellationToken cancellationToken)
     {

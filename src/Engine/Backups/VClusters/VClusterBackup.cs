@@ -135,13 +135,14 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         ["warnings"] = inventory.Warnings.Count.ToString(System.Globalization.CultureInfo.InvariantCulture),
     };
 
-    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index, SortedDictionary<string, int> counted, ClusterCapture capture, ClusterCapture host) => JsonSerializer.SerializeToElement(new JsonObject
+    private static JsonElement Facts(ClusterInventory inventory, List<CapturedObject> index, (SortedDictionary<string, int> Tenants, SortedDictionary<string, int> Whole) counted, ClusterCapture capture, ClusterCapture host) => JsonSerializer.SerializeToElement(new JsonObject
     {
         ["cluster"] = inventory.Cluster,
         ["kubernetesVersion"] = inventory.KubernetesVersion,
         ["objects"] = inventory.Objects,
-        ["tenantObjects"] = index.Count(EmptiedCheck.IsTenants),
-        [EmptiedCheck.Fact] = EmptiedCheck.FactOf(counted),
+        [EmptiedCheck.Total] = index.Count(EmptiedCheck.IsTenants),
+        [EmptiedCheck.Tenants.Fact] = EmptiedCheck.FactOf(counted.Tenants),
+        [EmptiedCheck.Whole.Fact] = EmptiedCheck.FactOf(counted.Whole),
         [VClusterFacts.Unread] = VClusterFacts.UnreadOf(capture, host),
         ["namespaces"] = index.Count(one => one is { Kind: "Namespace", ApiVersion: "v1" }),
         ["etcdRevision"] = inventory.Etcd?.Revision,
@@ -149,7 +150,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
     });
 
     /// <returns>How many objects each kind has, for the next backup.</returns>
-    private static SortedDictionary<string, int> RefuseEmptied(VClusterBackupRequest request, List<Manifest> points, ClusterCapture capture)
+    private static (SortedDictionary<string, int> Tenants, SortedDictionary<string, int> Whole) RefuseEmptied(VClusterBackupRequest request, List<Manifest> points, ClusterCapture capture)
     {
         if (capture.Kinds.All(kind => kind.Problem is not null))
         {
@@ -159,15 +160,15 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         }
 
         var before = Enumerable.Reverse(points).Select(point => point.Facts).ToList();
-        var counted = EmptiedCheck.Count(before, capture);
-        if (!request.Settings.MayBeEmptied && EmptiedCheck.Of(before, counted) is { } lost)
+        var (tenants, whole) = (EmptiedCheck.Tenants.Count(before, capture), EmptiedCheck.Whole.Count(before, capture));
+        if (!request.Settings.MayBeEmptied && (EmptiedCheck.Tenants.Of(before, tenants) ?? EmptiedCheck.Whole.Of(before, whole)) is { } lost)
         {
             throw new EngineException(
                 "vcluster-emptied", ErrorKind.Conflict, lost,
                 "look whether this is the right cluster and what happened to it; where it is meant, set VCluster:MayBeEmptied for this source");
         }
 
-        return counted;
+        return (tenants, whole);
     }
 
     private static async Task<EtcdFacts?> StoreEtcdAsync(
@@ -267,7 +268,10 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
 
     private static SortedDictionary<string, string> UnreadHost(ClusterCapture host) => new(
         host.Kinds.Where(kind => kind.Problem is not null).Select(kind => (kind.Resource.Name, Why: kind.Problem!))
-            .Concat(host.Catalogue.Problems.Select(group => (Name: $"API group {group.Key}", Why: group.Value))).ToDictionary(one => one.Name, one => one.Why), StringComparer.Ordinal);
+            .Concat(host.Catalogue.Problems.Select(group => (Name: UnreadGroup(group.Key), Why: group.Value))).ToDictionary(one => one.Name, one => one.Why), StringComparer.Ordinal);
+
+    /// <summary>The name by which an API group stands among the kinds of the host that could not be read.</summary>
+    internal static string UnreadGroup(string version) => $"API group {version}";
 
     private static IEnumerable<string> HostWarnings(ClusterCapture host) =>
         host.Kinds.Where(kind => kind.Problem is not null).Select(kind => $"on the host, {kind.Resource.Name} could not be listed and are not in this restore point: {kind.Problem}")

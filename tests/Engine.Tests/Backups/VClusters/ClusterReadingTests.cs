@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Repository;
@@ -45,8 +46,38 @@ public sealed class ClusterReadingTests : IAsyncDisposable
         Assert.Contains(capture.Warnings(), warning => warning.StartsWith("configmaps could not be listed", StringComparison.Ordinal));
         Assert.Equal(["configmaps"], capture.Unread()[VClusterArtifacts.Configuration]);
         Assert.Equal(["example.org/v1"], capture.Unread()[VClusterArtifacts.Resources]);
-        Assert.DoesNotContain("configmaps", EmptiedCheck.Count(capture).Keys);
-        Assert.Contains("pods", EmptiedCheck.Count(capture).Keys);
+        Assert.DoesNotContain("configmaps", EmptiedCheck.Tenants.Count(capture).Keys);
+        Assert.Contains("pods", EmptiedCheck.Tenants.Count(capture).Keys);
+    }
+
+    [Theory]
+    [InlineData(500)]
+    [InlineData(504)]
+    public async Task Group_that_does_not_answer_for_a_moment_is_asked_again(int status)
+    {
+        var times = new System.Collections.Concurrent.ConcurrentDictionary<string, int>();
+        _server.Answers = (_, path) => path is "/version" or "/apis" or "/api/v1" or "/apis/example.org/v1" && times.AddOrUpdate(path, 1, (_, count) => count + 1) <= 2 ? status : null;
+
+        var catalogue = await KubeDiscovery.DiscoverAsync(_server.Api, Ct, "list");
+
+        Assert.Empty(catalogue.Problems);
+        Assert.Contains(catalogue.Resources, resource => resource.Name == "widgets.example.org");
+        Assert.All(times, asked => Assert.Equal(3, asked.Value));
+    }
+
+    [Fact]
+    public void Point_whose_store_is_a_file_is_not_proven_as_a_whole()
+    {
+        var passed = StepOutcome.Passed("all is equal");
+        Assert.Equal(passed, VClusterProver.WithStore(passed, With(VClusterArtifacts.Etcd)));
+
+        var found = VClusterProver.WithStore(passed, With("state.db"));
+
+        Assert.Equal((ValidationStepStatus.NotRun, true), (found.Status, found.NotProvable));
+        Assert.StartsWith("its store, state.db, is not proven here", found.Reason, StringComparison.Ordinal);
+        Assert.Contains("all is equal", found.Reason, StringComparison.Ordinal);
+        var failed = StepOutcome.Failed("differs", []);
+        Assert.Equal(failed, VClusterProver.WithStore(failed, With("state.db")));
     }
 
     [Fact]
@@ -61,14 +92,14 @@ public sealed class ClusterReadingTests : IAsyncDisposable
             UnreadGroups = new Dictionary<string, string> { ["metrics.k8s.io/v1"] = "away" },
             MissingClaims = [new MissingClaim("shop", "db", "it is bound to no volume"), new MissingClaim("shop", "files", "it is on another node") { BackedUpBy = "uploads" }],
             UnreadableItems = new Dictionary<string, long> { ["shop/files"] = 2 },
-            UnreadHostKinds = new Dictionary<string, string> { ["persistentvolumes"] = "forbidden", ["secrets"] = "forbidden" },
+            UnreadHostKinds = new Dictionary<string, string> { ["API group apps/v1"] = "away", ["API group metrics.k8s.io/v1beta1"] = "away", ["persistentvolumes"] = "forbidden", ["secrets"] = "forbidden" },
         });
 
         var found = VClusterProver.Whole(passed, unread);
 
         Assert.Equal((ValidationStepStatus.NotRun, true), (found.Status, found.NotProvable));
         Assert.Contains("secrets (secrets is forbidden); API group metrics.k8s.io/v1 (away)", found.Reason, StringComparison.Ordinal);
-        Assert.Contains("the data of claim shop/db (it is bound to no volume); 2 items of claim shop/files; secrets of the host (forbidden)", found.Reason, StringComparison.Ordinal);
+        Assert.Contains("the data of claim shop/db (it is bound to no volume); 2 items of claim shop/files; API group apps/v1 of the host (away); secrets of the host (forbidden)", found.Reason, StringComparison.Ordinal);
         Assert.Contains("all is equal", found.Reason, StringComparison.Ordinal);
         var failed = StepOutcome.Failed("differs", []);
         Assert.Equal(failed, VClusterProver.Whole(failed, unread));
@@ -136,16 +167,48 @@ public sealed class ClusterReadingTests : IAsyncDisposable
         List<JsonElement?> before = [Facts(9000, new() { ["gadgets.example.org"] = 5000, ["configmaps"] = 0 })];
         using (var capture = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct))
         {
-            var counted = EmptiedCheck.Count(before, capture);
-            Assert.Equal("the cluster's namespaces hold 0 gadgets.example.org, and the last backup that could list them had 5000", EmptiedCheck.Of(before, counted));
+            var counted = EmptiedCheck.Tenants.Count(before, capture);
+            Assert.Equal("the cluster's namespaces hold 0 gadgets.example.org, and the last backup that could list them had 5000", EmptiedCheck.Tenants.Of(before, counted));
             // Where that is meant, the restore point says so, and the next one is not compared with the one before.
-            var meant = JsonSerializer.SerializeToElement(new JsonObject { ["tenantObjects"] = 0, [EmptiedCheck.Fact] = EmptiedCheck.FactOf(counted) });
-            Assert.Null(EmptiedCheck.Of([meant, .. before], EmptiedCheck.Count([meant, .. before], capture)));
+            var meant = JsonSerializer.SerializeToElement(new JsonObject { ["tenantObjects"] = 0, [EmptiedCheck.Tenants.Fact] = EmptiedCheck.FactOf(counted) });
+            Assert.Null(EmptiedCheck.Tenants.Of([meant, .. before], EmptiedCheck.Tenants.Count([meant, .. before], capture)));
         }
 
         _server.Answers = (_, path) => path == "/apis/example.org/v1" ? 503 : null;
         using var blind = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct);
-        Assert.DoesNotContain("gadgets.example.org", EmptiedCheck.Count(before, blind).Keys);
+        Assert.DoesNotContain("gadgets.example.org", EmptiedCheck.Tenants.Count(before, blind).Keys);
+    }
+
+    [Fact]
+    public async Task Cluster_whose_objects_are_all_in_namespace_default_or_in_none_is_seen_to_be_emptied()
+    {
+        for (var at = 0; at < 120; at++)
+        {
+            _server.Put($"/api/v1/namespaces/default/configmaps/c{at}", Json($$"""{"metadata":{"name":"c{{at}}","namespace":"default"} }"""));
+            _server.Put($"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/w{at}", Json($$"""{"metadata":{"name":"w{{at}}"} }"""));
+        }
+
+        // What every cluster has counts neither before nor after.
+        _server.Put("/api/v1/namespaces/kube-system/configmaps/coredns", Json("""{"metadata":{"name":"coredns","namespace":"kube-system"}}"""));
+        _server.Put("/api/v1/namespaces/default/configmaps/kube-root-ca.crt", Json("""{"metadata":{"name":"kube-root-ca.crt","namespace":"default"}}"""));
+        using var full = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct);
+        var counted = EmptiedCheck.Whole.Count(full);
+        Assert.Equal((120, 120), (counted["configmaps"], counted["validatingwebhookconfigurations.admissionregistration.k8s.io"]));
+        JsonElement? before = JsonSerializer.SerializeToElement(new JsonObject { [EmptiedCheck.Total] = 0, [EmptiedCheck.Tenants.Fact] = EmptiedCheck.FactOf(EmptiedCheck.Tenants.Count(full)), [EmptiedCheck.Whole.Fact] = EmptiedCheck.FactOf(counted) });
+        for (var at = 0; at < 120; at++)
+        {
+            await _server.Api.DeleteAsync($"/api/v1/namespaces/default/configmaps/c{at}", null, Ct);
+            await _server.Api.DeleteAsync($"/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/w{at}", null, Ct);
+        }
+
+        using var emptied = await ClusterCapture.ReadAsync(_server.Api, null, null, Ct);
+
+        Assert.Null(EmptiedCheck.Tenants.Of([before], EmptiedCheck.Tenants.Count([before], emptied)));
+        var left = EmptiedCheck.Whole.Count([before], emptied);
+        Assert.True(left.Values.Sum() == 0, string.Join(", ", left.Select(kind => $"{kind.Value} {kind.Key}")));
+        Assert.Equal("the cluster holds 0 objects, and the last backup had 240", EmptiedCheck.Whole.Of([before], left));
+        // Restore points of older builds say nothing of them.
+        Assert.Null(EmptiedCheck.Whole.Of([Facts(9000, new() { ["configmaps"] = 9000 })], EmptiedCheck.Whole.Count(emptied)));
     }
 
     [Fact]
@@ -155,26 +218,26 @@ public sealed class ClusterReadingTests : IAsyncDisposable
         var blind = Facts(900, new() { ["secrets"] = 900 });
         Dictionary<string, int> now = new() { ["configmaps"] = 0, ["secrets"] = 900 };
 
-        Assert.Equal("the cluster's namespaces hold 0 configmaps, and the last backup that could list them had 9000", EmptiedCheck.Of([blind, whole], now));
-        Assert.Null(EmptiedCheck.Of([Facts(900, new() { ["secrets"] = 900, ["configmaps"] = 10 }), whole], now));
+        Assert.Equal("the cluster's namespaces hold 0 configmaps, and the last backup that could list them had 9000", EmptiedCheck.Tenants.Of([blind, whole], now));
+        Assert.Null(EmptiedCheck.Tenants.Of([Facts(900, new() { ["secrets"] = 900, ["configmaps"] = 10 }), whole], now));
     }
 
     [Fact]
     public void Cluster_that_is_emptied_in_two_steps_is_seen()
     {
         var (first, second) = (Facts(10_000, new() { ["configmaps"] = 10_000 }), Facts(900, new() { ["configmaps"] = 900 }));
-        Assert.Null(EmptiedCheck.Of([first], new Dictionary<string, int> { ["configmaps"] = 900 }));
-        Assert.Contains("hold 0 objects", EmptiedCheck.Of([second, first], new Dictionary<string, int> { ["configmaps"] = 0 }), StringComparison.Ordinal);
+        Assert.Null(EmptiedCheck.Tenants.Of([first], new Dictionary<string, int> { ["configmaps"] = 900 }));
+        Assert.Contains("hold 0 objects", EmptiedCheck.Tenants.Of([second, first], new Dictionary<string, int> { ["configmaps"] = 0 }), StringComparison.Ordinal);
         // Restore points of older builds say how many there were in all.
-        Assert.NotNull(EmptiedCheck.Of([JsonSerializer.SerializeToElement(new { tenantObjects = 100_000 })], new Dictionary<string, int> { ["configmaps"] = 900 }));
+        Assert.NotNull(EmptiedCheck.Tenants.Of([JsonSerializer.SerializeToElement(new { tenantObjects = 100_000 })], new Dictionary<string, int> { ["configmaps"] = 900 }));
     }
 
     [Fact]
     public void What_comes_and_goes_and_first_backups_are_no_loss()
     {
-        Assert.Null(EmptiedCheck.Of([], new Dictionary<string, int> { ["configmaps"] = 0 }));
-        Assert.Null(EmptiedCheck.Of([null], new Dictionary<string, int> { ["configmaps"] = 0 }));
-        Assert.Null(EmptiedCheck.Of([Facts(6000, new() { ["pods"] = 5000, ["configmaps"] = 1000 })], new Dictionary<string, int> { ["pods"] = 0, ["configmaps"] = 1000 }));
+        Assert.Null(EmptiedCheck.Tenants.Of([], new Dictionary<string, int> { ["configmaps"] = 0 }));
+        Assert.Null(EmptiedCheck.Tenants.Of([null], new Dictionary<string, int> { ["configmaps"] = 0 }));
+        Assert.Null(EmptiedCheck.Tenants.Of([Facts(6000, new() { ["pods"] = 5000, ["configmaps"] = 1000 })], new Dictionary<string, int> { ["pods"] = 0, ["configmaps"] = 1000 }));
     }
 
     [Fact]
@@ -221,6 +284,8 @@ public sealed class ClusterReadingTests : IAsyncDisposable
     private void PutPod(string name, string made, string claim, string phase = "Running") => _server.Put($"/api/v1/namespaces/shop/pods/{name}", Json($$$"""
         {"metadata":{"name":"{{{name}}}","namespace":"shop","creationTimestamp":"{{{made}}}"},"spec":{"volumes":[{"name":"v","persistentVolumeClaim":{"claimName":"{{{claim}}}"}}]},"status":{"phase":"{{{phase}}}"}}
         """));
+
+    private static StoredArtifact[] With(string artifact) => [new StoredArtifact { Name = artifact, Kind = "test", Type = StoredArtifact.StreamType, Length = 1, Sha256 = "", StoredBytes = 1, Root = new ArtifactRoot(0, null, 0) }];
 
     private static JsonElement? Facts(int objects, Dictionary<string, int> kinds) => JsonSerializer.SerializeToElement(new { tenantObjects = objects, tenantKinds = kinds });
 

@@ -107,6 +107,38 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
     }
 
     [Fact]
+    public async Task Pause_that_somebody_else_made_after_ours_is_not_ended()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        using var access = await VClusterAccess.OpenAsync(KubernetesLab.Settings(lab, lab.Clusters[0]), TimeProvider.System, Ct);
+        var (pause, path) = (new ClusterPause(access, TimeProvider.System), access.Workload.PathOf(access.Namespace, access.Name));
+        Assert.True(await pause.PauseAsync(Purpose, Ct));
+        try
+        {
+            // vCluster's own resume and pause know nothing of our annotations.
+            Assert.True((await access.Host.PatchAsync(path, ClusterClient.Json("""{"metadata":{"annotations":{"loft.sh/paused-date":"2999-01-01T00:00:00Z"}}}"""), Ct)).IsSuccess);
+            Assert.False(await pause.IsHeldAsync(Purpose, Ct));
+            Assert.False(await pause.PauseAsync(Purpose, Ct));
+
+            Assert.False(await pause.ResumePatientlyAsync(Purpose));
+
+            var found = await access.Host.GetAsync(path, Ct);
+            Assert.Equal(0, KubeWorkload.ReplicasOf(found));
+            var annotations = found["metadata"]!["annotations"]!.AsObject();
+            Assert.Equal("true", annotations["loft.sh/paused"]!.GetValue<string>());
+            Assert.DoesNotContain(annotations, annotation => annotation.Key is ClusterPause.OwnerAnnotation or ClusterPause.DateAnnotation);
+            Assert.False(await pause.ResumeAsync(null, Ct));
+        }
+        finally
+        {
+            await access.Host.PatchAsync(path, ClusterClient.Json("""{"metadata":{"annotations":null}}"""), CancellationToken.None);
+            await access.Host.PatchAsync(path + "/scale", ClusterClient.Json("""{"spec":{"replicas":1}}"""), CancellationToken.None);
+        }
+
+        Assert.True(await pause.WaitReadyAsync(Ct));
+    }
+
+    [Fact]
     public async Task Restore_that_died_is_left_to_its_run_and_never_started_without_its_store()
     {
         var lab = await kubernetes.GetAsync(Ct);

@@ -22,6 +22,7 @@ public sealed class KubeApi : IDisposable
     private static readonly TimeSpan s_longestWait = TimeSpan.FromSeconds(30);
     private static readonly JsonDocumentOptions s_json = new() { MaxDepth = 256 };
     private readonly KubeEndpoint _endpoint;
+    private readonly string _root;
     private readonly HttpClient _client;
     private readonly SemaphoreSlim _slots;
     private readonly TimeProvider _time;
@@ -30,6 +31,8 @@ public sealed class KubeApi : IDisposable
     public KubeApi(KubeEndpoint endpoint, KubeBudget? budget = null, TimeProvider? time = null)
     {
         _endpoint = endpoint ?? throw new ArgumentNullException(nameof(endpoint));
+        // Behind a gateway: a path that begins with a slash would lose it.
+        _root = endpoint.Server.AbsolutePath.TrimEnd('/');
         Budget = budget ?? new KubeBudget();
         _time = time ?? TimeProvider.System;
         _slots = new SemaphoreSlim(Budget.Parallel, Budget.Parallel);
@@ -45,7 +48,7 @@ public sealed class KubeApi : IDisposable
     public KubeBudget Budget { get; }
 
     /// <summary>Its address, for messages.</summary>
-    public string Address => _endpoint.Server.GetLeftPart(UriPartial.Authority);
+    public string Address => _endpoint.Server.GetLeftPart(UriPartial.Path).TrimEnd('/');
 
     internal TimeProvider Time => _time;
 
@@ -81,11 +84,16 @@ public sealed class KubeApi : IDisposable
     /// <param name="cancellationToken">Ends the request.</param>
     /// <param name="manager">Whom the server shall name as its maker; null to leave that to the server.</param>
     public Task<KubeAnswer> CreateAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken, string? manager = null) =>
-        SendAsync(HttpMethod.Post, path + (isDryRun ? "?dryRun=All" : manager is null ? "" : "?fieldManager=" + Uri.EscapeDataString(manager)), body, "application/json", cancellationToken);
+        SendAsync(HttpMethod.Post, path + QueryOf(isDryRun, manager), body, "application/json", cancellationToken);
 
     /// <summary>Replaces an object; its resourceVersion, where it has one, must be the server's.</summary>
-    public Task<KubeAnswer> ReplaceAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken) =>
-        SendAsync(HttpMethod.Put, path + (isDryRun ? "?dryRun=All" : ""), body, "application/json", cancellationToken);
+    /// <param name="path">Of the object.</param>
+    /// <param name="body">What it becomes.</param>
+    /// <param name="isDryRun">True to be told only whether it would be taken.</param>
+    /// <param name="cancellationToken">Ends the request.</param>
+    /// <param name="manager">Whom the server shall name as the one who changed it; null to leave that to the server.</param>
+    public Task<KubeAnswer> ReplaceAsync(string path, JsonObject body, bool isDryRun, CancellationToken cancellationToken, string? manager = null) =>
+        SendAsync(HttpMethod.Put, path + QueryOf(isDryRun, manager), body, "application/json", cancellationToken);
 
     /// <summary>Merges a patch into an object (RFC 7396).</summary>
     public Task<KubeAnswer> PatchAsync(string path, JsonObject patch, CancellationToken cancellationToken) =>
@@ -142,9 +150,11 @@ public sealed class KubeApi : IDisposable
         _slots.Dispose();
     }
 
+    private static string QueryOf(bool isDryRun, string? manager) => isDryRun ? "?dryRun=All" : manager is null ? "" : "?fieldManager=" + Uri.EscapeDataString(manager);
+
     private async Task<(KubeAnswer Answer, TimeSpan? Wait)> SendOnceAsync(HttpMethod method, string path, JsonObject? body, string? contentType, CancellationToken cancellationToken)
     {
-        using var request = new HttpRequestMessage(method, path);
+        using var request = new HttpRequestMessage(method, _root + path);
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         if (_endpoint.Tokens is { } tokens)
         {

@@ -8,14 +8,19 @@ public static class KubeDiscovery
     /// <summary>Kinds that one object has under two groups: the older group's is left to the newer one.</summary>
     private static readonly string[] s_formerGroups = ["extensions"];
 
+    /// <summary>So often a group is asked that does not answer: without it a backup lacks all its kinds. One that stays away must not hold up everything else for long.</summary>
+    private const int Attempts = 3;
+
+    private static readonly TimeSpan s_wait = TimeSpan.FromMilliseconds(500);
+
     /// <summary>Asks for all groups. One that does not answer is a problem with its name, not a failure.</summary>
     /// <param name="needed">What a kind must be able to do, for example <c>list</c>.</param>
     /// <exception cref="EngineException"><c>api-unreachable</c>, <c>api-unauthorized</c>.</exception>
     public static async Task<KubeCatalogue> DiscoverAsync(KubeApi api, CancellationToken cancellationToken, params string[] needed)
     {
         ArgumentNullException.ThrowIfNull(api);
-        var version = (await api.GetAsync("/version", cancellationToken).ConfigureAwait(false))["gitVersion"]?.GetValue<string>() ?? "unknown";
-        var groups = (await api.GetAsync("/apis", cancellationToken).ConfigureAwait(false))["groups"] as JsonArray ?? [];
+        var version = (await GetAsync(api, "/version", cancellationToken).ConfigureAwait(false))["gitVersion"]?.GetValue<string>() ?? "unknown";
+        var groups = (await GetAsync(api, "/apis", cancellationToken).ConfigureAwait(false))["groups"] as JsonArray ?? [];
         List<(string Group, string Version, string Path)> asked = [("", "v1", "/api/v1")];
         foreach (var group in groups.OfType<JsonObject>())
         {
@@ -60,7 +65,27 @@ public static class KubeDiscovery
 
     private static async Task<(IReadOnlyList<JsonObject> Resources, string? Problem)> AskAsync(KubeApi api, string path, CancellationToken cancellationToken)
     {
-        var answer = await api.SendAsync(HttpMethod.Get, path, null, null, cancellationToken).ConfigureAwait(false);
+        var answer = await SendAsync(api, path, cancellationToken).ConfigureAwait(false);
         return answer.IsSuccess ? ([.. (answer.Body?["resources"] as JsonArray ?? []).OfType<JsonObject>()], null) : ([], answer.Message);
+    }
+
+    private static async Task<JsonObject> GetAsync(KubeApi api, string path, CancellationToken cancellationToken)
+    {
+        var answer = await SendAsync(api, path, cancellationToken).ConfigureAwait(false);
+        return answer is { IsSuccess: true, Body: { } body } ? body : throw answer.ToFault($"GET {path} at {api.Address}");
+    }
+
+    private static async Task<KubeAnswer> SendAsync(KubeApi api, string path, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            var answer = await api.SendAsync(HttpMethod.Get, path, null, null, cancellationToken).ConfigureAwait(false);
+            if (answer.Status is not (>= 500 or 429) || attempt == Attempts)
+            {
+                return answer;
+            }
+
+            await Task.Delay(attempt * s_wait, api.Time, cancellationToken).ConfigureAwait(false);
+        }
     }
 }

@@ -20,8 +20,6 @@ public static partial class ObjectRules
         ["CSINode.storage.k8s.io"] = "belongs to the cluster that it is in",
         ["VolumeAttachment.storage.k8s.io"] = "belongs to the cluster that it is in",
         ["ControllerRevision.apps"] = "is made anew by its controller",
-        ["FlowSchema.flowcontrol.apiserver.k8s.io"] = "is the API server's own",
-        ["PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io"] = "is the API server's own",
     };
 
     /// <summary>Why a kind is not captured, or null.</summary>
@@ -57,6 +55,8 @@ public static partial class ObjectRules
             "ConfigMap" when key is { Namespace: "kube-system", Name: "extension-apiserver-authentication" } => "is the API server's own",
             "ServiceAccount" when key.Name == "default" && IsBare(value) => "is made anew in each namespace",
             "Secret" when IsTokenOfController(value, key.Name) => "is made anew for its service account",
+            // One that says "false" was edited by a person, and is left to them; people make others besides.
+            "FlowSchema.flowcontrol.apiserver.k8s.io" or "PriorityLevelConfiguration.flowcontrol.apiserver.k8s.io" when value["metadata"]?["annotations"]?["apf.kubernetes.io/autoupdate-spec"]?.GetValue<string>() == "true" => "is the API server's own",
             "APIService.apiregistration.k8s.io" when value["metadata"]?["labels"]?["kube-aggregator.kubernetes.io/automanaged"] is not null => "is the API server's own",
             _ when value["metadata"]?["labels"]?["kubernetes.io/bootstrapping"] is not null => "is made by every API server",
             _ => null,
@@ -95,7 +95,8 @@ public static partial class ObjectRules
                     && annotations?["control-plane.alpha.kubernetes.io/leader"] is null);
     }
 
-    private static bool HasController(JsonObject value) =>
+    /// <summary>True for an object that belongs to a controller.</summary>
+    internal static bool HasController(JsonObject value) =>
         (value["metadata"]?["ownerReferences"] as JsonArray ?? []).Any(owner => owner?["controller"]?.GetValue<bool>() == true);
 
     private static bool IsBare(JsonObject value) => value.All(member => member.Key is "apiVersion" or "kind" or "metadata")

@@ -77,14 +77,30 @@ public sealed partial class ObjectRestore
         }
 
         var isOurs = one.Action == ObjectAction.Create
-            ? ObjectBodies.IsAsCreated(document, live) && IsOurs(live)
-            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && IsAsChanged(one, digest);
+            ? IsOurs(document, live)
+            : ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, document)) is var digest && digest != one.LiveDigest && (IsAsChanged(one, digest) || IsLastOurs(live));
         return isOurs ? new AppliedObject(next, UidOf(live)) : null;
     }
 
-    /// <summary>True where the server says that this run made it, or, being too old for that, does not say who did.</summary>
-    private bool IsOurs(JsonObject live) =>
-        Manager is not { } manager || live["metadata"]!["managedFields"] is not JsonArray { Count: > 0 } fields || fields.Any(entry => entry?["manager"]?.GetValue<string>() == manager);
+    /// <summary>
+    /// True where the server says that this run made it: that is proof enough, whatever the server or its webhooks have made of it. Where it
+    /// does not say who did, being too old for that, it is ours if it is as it was sent.
+    /// </summary>
+    private bool IsOurs(JsonObject document, JsonObject live) =>
+        Manager is { } manager && EntriesOf(live) is { Count: > 0 } entries ? entries.Any(entry => IsOf(entry, manager)) : ObjectBodies.IsAsCreated(document, live);
+
+    /// <summary>True where the server says that this run was the last to write into it, or one of the last within a second.</summary>
+    private bool IsLastOurs(JsonObject live) =>
+        Manager is { } manager && EntriesOf(live) is { Count: > 0 } entries
+        && entries.Where(entry => IsOf(entry, manager)).Select(TimeOf).Max(StringComparer.Ordinal) is { Length: > 0 } ours && entries.TrueForAll(entry => string.CompareOrdinal(TimeOf(entry), ours) <= 0);
+
+    /// <summary>Who wrote which fields, as newer servers note it.</summary>
+    private static List<JsonObject> EntriesOf(JsonObject live) => [.. (live["metadata"]!["managedFields"] as JsonArray ?? []).OfType<JsonObject>()];
+
+    private static bool IsOf(JsonObject entry, string manager) => entry["manager"]?.GetValue<string>() == manager;
+
+    /// <summary>All are of one form (RFC 3339, UTC, seconds): their order as text is that of the times.</summary>
+    private static string TimeOf(JsonObject entry) => entry["time"]?.GetValue<string>() ?? "";
 
     /// <summary>One that was deleted and is still there.</summary>
     private sealed record GoingObject(AppliedObject Applied, PlannedObject Planned);

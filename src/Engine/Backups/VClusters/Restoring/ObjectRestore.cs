@@ -82,7 +82,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
         var total = plan.Objects.Count(one => one.IsEffect);
         int done = 0, created = 0, changed = 0;
-        var definitions = false;
+        var (definitions, isLate) = (false, false);
         for (var at = 0; at < plan.Objects.Count; at++)
         {
             var one = plan.Objects[at];
@@ -97,9 +97,16 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
                 definitions = false;
             }
 
+            if (!isLate && RestoreOrder.IsOfOtherServers(one.Target))
+            {
+                // From here on the server may ask others about each write, who need not run yet.
+                await PatchOwnersAsync(plan.Objects.Where(other => !HasLateOwner(other)), cancellationToken).ConfigureAwait(false);
+                isLate = true;
+            }
+
             if (!noted.TryGetValue(at, out var uid) || uid.Length == 0)
             {
-                (uid, var digest) = await _server.AskAsync(() => ApplyAsync(one, cancellationToken), cancellationToken).ConfigureAwait(false);
+                (uid, var digest) = await AskAsync(one, () => ApplyAsync(one, cancellationToken), cancellationToken).ConfigureAwait(false);
                 await journal.NoteAsync(new AppliedObject(at, uid) { Digest = digest }, cancellationToken).ConfigureAwait(false);
             }
 
@@ -114,7 +121,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
             progress?.Report(new TransferProgress("restore", ++done, total, 0, 0));
         }
 
-        await PatchOwnersAsync(plan, cancellationToken).ConfigureAwait(false);
+        await PatchOwnersAsync(plan.Objects, cancellationToken).ConfigureAwait(false);
         return new ObjectRestoreResult(created, changed, _failed, _warnings);
     }
 
@@ -157,7 +164,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         var answer = one.Action == ObjectAction.Create
             ? await CreateAsync(one, resource, cancellationToken).ConfigureAwait(false)
             : await ChangeAsync(one, path, cancellationToken).ConfigureAwait(false);
-        ServerPatience.Require(answer, $"restoring {one.Target}");
+        RequireServer(answer, $"restoring {one.Target}");
         if (answer.IsSuccess)
         {
             return (UidOf(answer.Body!), one.Action == ObjectAction.Change ? ObjectOwners.SteadyDigestOf(ObjectBodies.AsFound(answer.Body!, one.Document!)) : null);
@@ -202,12 +209,12 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         {
             var live = await api.FindAsync(path, cancellationToken).ConfigureAwait(false) ?? throw Drifted(one);
             var digest = ObjectRestorePlan.DigestOf(ObjectBodies.AsFound(live, one.Document!));
-            if (digest != one.LiveDigest && !IsAsChanged(one, digest))
+            if (digest != one.LiveDigest && !IsAsChanged(one, digest) && !IsLastOurs(live))
             {
                 throw Drifted(one);
             }
 
-            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken, Manager).ConfigureAwait(false);
             if (answer.Status != 409 || attempt == Attempts)
             {
                 return answer;
@@ -231,13 +238,13 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
             throw Drifted(one);
         }
 
+        if (IsOurs(one.Document!, live))
+        {
+            return UidOf(live);
+        }
+
         if (ObjectBodies.IsAsCreated(one.Document!, live))
         {
-            if (IsOurs(live))
-            {
-                return UidOf(live);
-            }
-
             _warnings.Add($"{one.Target}: somebody else made it meanwhile, as it was wanted; it stays where the restore is taken back");
             return "";
         }
@@ -256,13 +263,13 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     {
         for (var attempt = 1; ; attempt++)
         {
-            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken).ConfigureAwait(false);
+            var answer = await api.ReplaceAsync(path, ObjectBodies.ForChange(one.Document!, live), isDryRun: false, cancellationToken, Manager).ConfigureAwait(false);
             if (answer.IsSuccess)
             {
                 return UidOf(live);
             }
 
-            ServerPatience.Require(answer, $"restoring {one.Target}");
+            RequireServer(answer, $"restoring {one.Target}");
             if (answer.Status != 409 || attempt == Attempts)
             {
                 throw Drifted(one);
@@ -292,80 +299,5 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
 
             await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
         }
-    }
-
-    /// <summary>Owners by name, with the identity that they have here: restored a moment ago, or there before.</summary>
-    private async Task PatchOwnersAsync(ObjectRestorePlan plan, CancellationToken cancellationToken)
-    {
-        foreach (var one in plan.Objects.Where(one => one.IsEffect && _uids.ContainsKey(one.Target)))
-        {
-            var stored = ObjectOwners.Of(one.Document!);
-            if (one.Action == ObjectAction.Create ? stored.Count == 0 : one.Live is null || ObjectOwners.AreSame(one.Document!, one.Live))
-            {
-                continue;
-            }
-
-            var owners = new JsonArray();
-            var missing = new List<string>();
-            foreach (var owner in stored)
-            {
-                if (await _server.AskAsync(() => UidOfAsync(one, owner, cancellationToken), cancellationToken).ConfigureAwait(false) is { } uid)
-                {
-                    var copy = owner.DeepClone().AsObject();
-                    copy["uid"] = uid;
-                    owners.Add(copy);
-                }
-                else
-                {
-                    missing.Add($"{one.Target}: its owner {owner["kind"]} {owner["name"]} is not in the target; {(one.Action == ObjectAction.Create ? "it stands without it" : "its owners stay as they are")}");
-                }
-            }
-
-            _warnings.AddRange(missing);
-            if (missing.Count > 0 && one.Action == ObjectAction.Change)
-            {
-                // One that lives must not lose the owner that it has for one that is nowhere.
-                continue;
-            }
-
-            var resource = _catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind)!;
-            var patch = new JsonObject { ["metadata"] = new JsonObject { ["ownerReferences"] = owners } };
-            var answer = await _server.AskAsync(() => PatchAsync(one, resource.PathOf(one.Target.Namespace, one.Target.Name), patch, cancellationToken), cancellationToken).ConfigureAwait(false);
-            if (!answer.IsSuccess)
-            {
-                _warnings.Add($"{one.Target}: its owners could not be set: {answer.Message}");
-            }
-        }
-    }
-
-    private async Task<KubeAnswer> PatchAsync(PlannedObject one, string path, JsonObject patch, CancellationToken cancellationToken)
-    {
-        for (var attempt = 1; ; attempt++)
-        {
-            var answer = await api.PatchAsync(path, patch, cancellationToken).ConfigureAwait(false);
-            ServerPatience.Require(answer, $"setting the owners of {one.Target}");
-            if (answer.Status != 409 || attempt == Attempts)
-            {
-                return answer;
-            }
-
-            await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    private async Task<string?> UidOfAsync(PlannedObject one, JsonObject owner, CancellationToken cancellationToken)
-    {
-        var apiVersion = owner["apiVersion"]!.GetValue<string>();
-        var kind = owner["kind"]!.GetValue<string>();
-        var name = owner["name"]!.GetValue<string>();
-        if (_catalogue.Serving(apiVersion, kind) is not { } resource)
-        {
-            return null;
-        }
-
-        var key = new KubeObjectKey(KubeObjectKey.GroupOf(apiVersion), kind, resource.IsNamespaced ? one.Target.Namespace : "", name);
-        return _uids.TryGetValue(key, out var uid)
-            ? uid
-            : (await api.FindAsync(resource.PathOf(key.Namespace, name), cancellationToken).ConfigureAwait(false))?["metadata"]?["uid"]?.GetValue<string>();
     }
 }

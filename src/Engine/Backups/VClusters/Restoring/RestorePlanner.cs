@@ -170,13 +170,13 @@ public sealed class RestorePlanner(KubeApi api)
         }
 
         var answer = await api.CreateAsync(path, body, isDryRun: true, cancellationToken).ConfigureAwait(false);
-        var lost = answer is { IsSuccess: true, Body: { } taken } ? ObjectDifference.Lost(body, taken) : [];
-        if (lost.Count > 0 && isOtherVersion)
+        var lost = LostIn(answer, body);
+        if (lost is not null && isOtherVersion)
         {
-            return plan with { Action = ObjectAction.Conflict, Reason = $"the target serves it as {resource.ApiVersion} only, which would drop {string.Join(", ", lost.Take(5))}" };
+            return plan with { Action = ObjectAction.Conflict, Reason = OtherVersion(resource, lost) };
         }
 
-        notes.AddRange(lost.Count == 0 ? [] : [$"the server would drop {string.Join(", ", lost.Take(5))}"]);
+        notes.AddRange(lost is null ? [] : [Dropped(lost)]);
         return answer switch
         {
             { IsSuccess: true } or { Reason: "AlreadyExists" } => plan with { Action = ObjectAction.Create, Reason = notes.Count == 0 ? null : string.Join("; ", notes) },
@@ -186,6 +186,7 @@ public sealed class RestorePlanner(KubeApi api)
 
     private async Task<PlannedObject> PlanExistingAsync(PlannedObject plan, KubeResource resource, JsonObject live, Scope scope, CancellationToken cancellationToken)
     {
+        var isOtherVersion = plan.IsAdjusted;
         var cleaned = ObjectBodies.AsFound(live, plan.Document!);
         if (!IsScratch && ClaimBinding.TakesOver(plan.Document!, live))
         {
@@ -210,14 +211,25 @@ public sealed class RestorePlanner(KubeApi api)
             return found with { Reason = "is there and differs; existing objects are left alone" };
         }
 
-        var answer = await api.ReplaceAsync(resource.PathOf(plan.Target.Namespace, plan.Target.Name), ObjectBodies.ForChange(plan.Document!, live), isDryRun: true, cancellationToken).ConfigureAwait(false);
+        var body = ObjectBodies.ForChange(plan.Document!, live);
+        var answer = await api.ReplaceAsync(resource.PathOf(plan.Target.Namespace, plan.Target.Name), body, isDryRun: true, cancellationToken).ConfigureAwait(false);
+        var lost = LostIn(answer, body);
         return answer switch
         {
-            { IsSuccess: true } => found with { Action = ObjectAction.Change },
+            { IsSuccess: true } when lost is not null && isOtherVersion => found with { Action = ObjectAction.Conflict, Reason = OtherVersion(resource, lost) },
+            { IsSuccess: true } => found with { Action = ObjectAction.Change, Reason = lost is null ? null : Dropped(lost) },
             { Status: 422 } => found with { Action = ObjectAction.Conflict, Reason = $"cannot be changed to it: {Refusal(answer)}", RefusedWith = answer.Status },
             _ => found with { Action = ObjectAction.Refuse, Reason = Refusal(answer), RefusedWith = answer.Status },
         };
     }
+
+    /// <summary>The first fields that a server would take without a word and not keep; null where it keeps all.</summary>
+    private static string? LostIn(KubeAnswer answer, JsonObject sent) =>
+        answer is { IsSuccess: true, Body: { } taken } && ObjectDifference.Lost(sent, taken) is { Count: > 0 } lost ? string.Join(", ", lost.Take(5)) : null;
+
+    private static string Dropped(string lost) => $"the server would drop {lost}";
+
+    private static string OtherVersion(KubeResource resource, string lost) => $"the target serves it as {resource.ApiVersion} only, which would drop {lost}";
 
     private static string Refusal(KubeAnswer answer) => answer.Message.Replace('\n', ' ');
 
