@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -16,7 +17,15 @@ public sealed record ApiRun(
 {
     internal static ApiRun Of(Run run) => new(
         run.Id.Value, run.Kind, run.Source, run.RestorePoint, RecoveryNames.Of(run.State), run.Attempt, run.RequestedBy, run.CancelRequestedBy, run.Parent?.Value, run.CreatedAt, run.StartedAt,
-        run.EndedAt, Json(run.ProgressJson), Json(run.ResultJson), Json(run.ErrorJson));
+        run.EndedAt, Json(run.ProgressJson), Json(run.Kind == RunKinds.TableRescue ? WithoutRows(run.ResultJson) : run.ResultJson), Json(run.ErrorJson));
+
+    /// <summary>Whoever may look at runs need not be one who may see what stands in a source's tables.</summary>
+    private static string? WithoutRows(string? result)
+    {
+        var node = result is null ? null : JsonNode.Parse(result);
+        (node?["difference"] as JsonObject)?.Remove("examples");
+        return node?.ToJsonString();
+    }
 
     internal static JsonElement? Json(string? text) => text is null ? null : JsonElement.Parse(text);
 }

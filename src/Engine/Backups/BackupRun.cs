@@ -217,7 +217,7 @@ public sealed class BackupRun(
             {
                 // What was lost of the WAL before this backup began is needed by nothing that comes after it.
                 await WalCatalog.CloseGapsBehindAsync(
-                    transaction, manifest.Source, manifest.Properties[PhysicalBackup.SystemProperty],
+                    transaction, manifest.Source, manifest.Properties[PhysicalBackup.SystemProperty], long.Parse(manifest.Properties[PhysicalBackup.TimelineProperty], CultureInfo.InvariantCulture),
                     NpgsqlLogSequenceNumber.Parse(manifest.Properties[PhysicalBackup.StartProperty]), manifest.Id.Value, CancellationToken.None);
             }
         });

@@ -8,15 +8,16 @@ using Hexabase.DrConsole.Engine.Repository.Wal;
 namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
-/// What sources can be recovered to, read from the first tier that answers. A look lists the source's WAL in the store, so
-/// that every reader of a page does not ask anew it holds for half a minute. Where a window ends is told by the tier that had
-/// the last of its WAL first: a copy or a repair writes the same WAL again later, and nothing newer came by that.
+/// What sources can be recovered to, read from the tier that reaches furthest: one that has got no WAL for a while answers like
+/// any other. A look lists the source's WAL in the stores, so that every reader of a page does not ask anew it holds for half a
+/// minute. Where a window ends is told by the tier that had the last of its WAL first: a copy or a repair writes the same WAL
+/// again later, and nothing newer came by that.
 /// </summary>
 public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatalog points, ProtectedEstate estate, TimeProvider time)
 {
     private static readonly TimeSpan s_holds = TimeSpan.FromSeconds(30);
 
-    /// <summary>No page waits longer for a tier that only could tell an earlier end.</summary>
+    /// <summary>Where one tier has answered, no page waits longer for another.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, RecoverableWindow> _known = new(StringComparer.Ordinal);
@@ -31,39 +32,88 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
             return null;
         }
 
-        if (_known.TryGetValue(source.Name, out var known) && time.GetUtcNow() - known.ReadAt < s_holds)
+        if (Known(source) is { } known)
         {
             return known;
         }
 
-        var reasons = new List<string>();
-        foreach (var tier in estate.TiersOf(source))
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var reading = estate.TiersOf(source).Select(tier => TryReadAsync(tier, source, patience.Token)).ToList();
+        await foreach (var read in Task.WhenEach(reading))
         {
-            try
+            if ((await read).Window is not null)
             {
-                if (!await tiers.ExistsAsync(tier, source.Workspace, cancellationToken))
-                {
-                    continue;
-                }
-
-                await using var repository = await tiers.OpenAsync(tier, source.Workspace, cancellationToken);
-                // What failed its proof leads nowhere, however well its WAL goes on: a moment that only it leads to is not in reach.
-                var unusable = (await points.RetainedAsync([source.Name], cancellationToken))[source.Name]
-                    .Where(point => point.HasFailed || point.DamagedIn.Contains(tier.Name)).Select(point => point.Id).ToHashSet();
-                var window = await RecoverableWindow.ReadAsync(repository, source.Name, tier.Name, time.GetUtcNow(), cancellationToken, unusable);
-                return _known[source.Name] = await EarliestEndsAsync(source, window, cancellationToken);
-            }
-            catch (EngineException fault)
-            {
-                reasons.Add($"{tier.Name}: {fault.Message}");
+                patience.CancelAfter(s_patience);
             }
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
+        var tried = await Task.WhenAll(reading);
+        if (Furthest(tried.Select(one => one.Window).OfType<RecoverableWindow>()) is { } furthest)
+        {
+            return _known[source.Name] = await EarliestEndsAsync(source, furthest, cancellationToken);
+        }
+
+        var reasons = tried.Select(one => one.Reason).OfType<string>().ToList();
         return reasons.Count == 0
             ? new RecoverableWindow("", time.GetUtcNow(), [], [])
             : throw new EngineException("window-unreadable", ErrorKind.Unavailable, $"what {source.Name} can be recovered to cannot be read: {string.Join("; ", reasons)}",
                 "look at the tiers' pages");
     }
+
+    /// <summary>What a source can be recovered to from one tier alone.</summary>
+    /// <exception cref="EngineException">The tier does not answer; or what it holds is damaged.</exception>
+    public async Task<RecoverableWindow> ReadInAsync(Source source, StorageTier tier, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(tier);
+        return Known(source) is { } known && known.Tier == tier.Name ? known : await EarliestEndsAsync(source, await ReadOnlyInAsync(source, tier, cancellationToken), cancellationToken);
+    }
+
+    private RecoverableWindow? Known(Source source) => _known.TryGetValue(source.Name, out var known) && time.GetUtcNow() - known.ReadAt < s_holds ? known : null;
+
+    private async Task<RecoverableWindow> ReadOnlyInAsync(Source source, StorageTier tier, CancellationToken cancellationToken)
+    {
+        await using var repository = await tiers.OpenAsync(tier, source.Workspace, cancellationToken);
+        // What failed its proof leads nowhere, however well its WAL goes on: a moment that only it leads to is not in reach.
+        var unusable = (await points.RetainedAsync([source.Name], cancellationToken))[source.Name]
+            .Where(point => point.HasFailed || point.DamagedIn.Contains(tier.Name)).Select(point => point.Id).ToHashSet();
+        return await RecoverableWindow.ReadAsync(repository, source.Name, tier.Name, time.GetUtcNow(), cancellationToken, unusable);
+    }
+
+    /// <summary>Neither of them where the tier holds nothing of the workspace.</summary>
+    private async Task<(RecoverableWindow? Window, string? Reason)> TryReadAsync(StorageTier tier, Source source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await tiers.ExistsAsync(tier, source.Workspace, cancellationToken) ? (await ReadOnlyInAsync(source, tier, cancellationToken), null) : default;
+        }
+        catch (EngineException fault)
+        {
+            return (null, $"{tier.Name}: {fault.Message}");
+        }
+        catch (OperationCanceledException)
+        {
+            return (null, $"{tier.Name}: it does not answer in time");
+        }
+    }
+
+    /// <summary>The first that the others do not leave behind: between tiers that keep pace a few bytes decide nothing.</summary>
+    private RecoverableWindow? Furthest(IEnumerable<RecoverableWindow> windows)
+    {
+        RecoverableWindow? furthest = null;
+        foreach (var window in windows)
+        {
+            furthest = furthest is null || IsFurther(window.Living, furthest.Living) ? window : furthest;
+        }
+
+        return furthest;
+    }
+
+    private bool IsFurther(WindowStretch? one, WindowStretch? than) => one is not null && (than is null
+        || (one.Cluster != than.Cluster ? one.To > than.To
+            : one.Timeline != than.Timeline ? one.Timeline > than.Timeline
+            : (!than.HasLength || than.To < time.GetUtcNow() - s_holds) && Lsn.Parse(one.EndLsn).Value > Lsn.Parse(than.EndLsn).Value));
 
     private async Task<RecoverableWindow> EarliestEndsAsync(Source source, RecoverableWindow window, CancellationToken cancellationToken)
     {

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -17,14 +18,8 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
     /// <exception cref="EngineException">No tier holds it; with the reason of each.</exception>
     public async Task<(StorageTier Tier, BackupRepository Repository)> OpenAsync(RestorePointRow point, string? tierName, CancellationToken cancellationToken)
     {
-        var rows = await points.TiersAsync(point.Id, cancellationToken);
         var reasons = new List<string>();
-        // A damaged tier comes last, not never: where no other holds the point, reading it names what is damaged.
-        var order = tiers.Tiers.Where(tier => tierName is null || tier.Name == tierName)
-            .Select(tier => (Tier: tier, Row: rows.FirstOrDefault(row => row.Tier == tier.Name)))
-            .Where(pair => pair.Row is { State: not "behind" })
-            .OrderBy(pair => pair.Row!.State == "damaged");
-        foreach (var (tier, _) in order)
+        foreach (var (tier, _) in await OrderAsync(point, tierName, cancellationToken))
         {
             try
             {
@@ -36,8 +31,67 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
             }
         }
 
-        throw new EngineException("restore-point-unreachable", ErrorKind.Unavailable,
-            reasons.Count == 0 ? $"no configured tier holds restore point {point.PointId.Short}" : $"restore point {point.PointId.Short} cannot be read: {string.Join("; ", reasons)}",
-            "Check the tiers in the configuration and that their stores are reachable.");
+        throw Unreachable(point, reasons);
     }
+
+    /// <summary>
+    /// The same for a restore to a target: where WAL that follows a base backup is wanted, the tier in which most of it does. One that
+    /// has got none for an hour answers like any other, and would end the recovery an hour early.
+    /// </summary>
+    /// <exception cref="EngineException">No tier holds it; with the reason of each.</exception>
+    public Task<(StorageTier Tier, BackupRepository Repository)> OpenForAsync(RestorePointRow point, RestoreTarget target, CancellationToken cancellationToken) =>
+        target is PgDataTarget { IsPointInTime: true } wanted && point.SystemIdentifier is not null
+            ? OpenFurthestAsync(point, wanted.ToEnd ? null : wanted.Time, cancellationToken)
+            : OpenAsync(point, null, cancellationToken);
+
+    private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFurthestAsync(RestorePointRow point, DateTimeOffset? moment, CancellationToken cancellationToken)
+    {
+        var opened = await Task.WhenAll((await OrderAsync(point, null, cancellationToken)).Select(one => TryOpenAsync(one.Tier, one.IsDamaged, point, cancellationToken)));
+        var there = opened.Where(one => one.Repository is not null).ToList();
+        var found = there.OrderBy(one => one.IsDamaged).ThenByDescending(one => one.Reach.Timeline).ThenByDescending(one => one.Reach.IsBeyond(moment) ? ulong.MaxValue : one.Reach.Until).FirstOrDefault();
+        foreach (var other in there.Where(one => one != found))
+        {
+            await other.Repository!.DisposeAsync();
+        }
+
+        return found is null ? throw Unreachable(point, [.. opened.Select(one => one.Reason!)]) : (found.Tier, found.Repository!);
+    }
+
+    private async Task<OpenedTier> TryOpenAsync(StorageTier tier, bool isDamaged, RestorePointRow point, CancellationToken cancellationToken)
+    {
+        BackupRepository? repository = null;
+        try
+        {
+            repository = await tiers.OpenAsync(tier, point.Workspace, cancellationToken);
+            return new OpenedTier(tier, isDamaged, repository, await WalReach.ReadAsync(repository, await repository.ReadManifestAsync(point.PointId, cancellationToken), cancellationToken), null);
+        }
+        catch (EngineException fault)
+        {
+            await (repository?.DisposeAsync() ?? ValueTask.CompletedTask);
+            return new OpenedTier(tier, isDamaged, null, default, $"{tier.Name}: {fault.Message}");
+        }
+    }
+
+    /// <summary>A damaged tier comes last, not never: where no other holds the point, reading it names what is damaged.</summary>
+    private async Task<IReadOnlyList<(StorageTier Tier, bool IsDamaged)>> OrderAsync(RestorePointRow point, string? tierName, CancellationToken cancellationToken)
+    {
+        var rows = await points.TiersAsync(point.Id, cancellationToken);
+        return
+        [
+            .. tiers.Tiers.Where(tier => tierName is null || tier.Name == tierName)
+                .Select(tier => (Tier: tier, Row: rows.FirstOrDefault(row => row.Tier == tier.Name)))
+                .Where(pair => pair.Row is { State: not "behind" })
+                .Select(pair => (pair.Tier, IsDamaged: pair.Row!.State == "damaged"))
+                .OrderBy(pair => pair.IsDamaged),
+        ];
+    }
+
+    private static EngineException Unreachable(RestorePointRow point, IReadOnlyList<string> reasons) => new(
+        "restore-point-unreachable", ErrorKind.Unavailable,
+        reasons.Count == 0 ? $"no configured tier holds restore point {point.PointId.Short}" : $"restore point {point.PointId.Short} cannot be read: {string.Join("; ", reasons)}",
+        "Check the tiers in the configuration and that their stores are reachable.");
+
+    /// <param name="Repository">Null where it does not give the point.</param>
+    /// <param name="Reason">Then why.</param>
+    private sealed record OpenedTier(StorageTier Tier, bool IsDamaged, BackupRepository? Repository, WalReach Reach, string? Reason);
 }

@@ -169,7 +169,7 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
     private async Task<(RestorePointId Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
     {
         var point = await points.ResolveAsync(request.Plan.RestorePointId, context.Cancellation);
-        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
+        var (tier, repository) = await access.OpenForAsync(point, RestoreTarget.Parse(request.Plan.Target, "/"), context.Cancellation);
         return (point.PointId, tier.Name, repository);
     }
 

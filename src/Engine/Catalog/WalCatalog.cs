@@ -20,6 +20,12 @@ public sealed record WalReceiverRow(
     string Source, string State, DateTimeOffset StateSince, bool IsAlive, string? SystemIdentifier, long? Timeline, NpgsqlLogSequenceNumber? ServerLsn,
     NpgsqlLogSequenceNumber? ConfirmedLsn, DateTimeOffset? MeasuredAt, string? Message, IReadOnlyList<string> Notices);
 
+/// <summary>A replication slot that a receiver made.</summary>
+/// <param name="Source">For the WAL of which source.</param>
+/// <param name="Server">Host and port.</param>
+/// <param name="Slot">Its name.</param>
+public sealed record WalSlotRow(string Source, string Server, string Slot);
+
 /// <summary>What a tier holds of a source's WAL.</summary>
 /// <param name="LagBytes">What the server had written beyond it when it was last looked at; null where nobody measured.</param>
 /// <param name="LagSeconds">For how long the server had been beyond it: the loss if the server had been destroyed then.</param>
@@ -44,7 +50,7 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
     private const string CloseGaps =
         """
         UPDATE wal_gap SET closed_at = clock_timestamp(), closed_by = $4
-        WHERE source = $1 AND closed_at IS NULL AND (system_identifier <> $2 OR to_lsn <= $3)
+        WHERE source = $1 AND closed_at IS NULL AND (system_identifier <> $2 OR (timeline <= $5 AND to_lsn <= $3))
         """;
 
     private const string GapColumns = "id, source, system_identifier, timeline, from_lsn, to_lsn, reason, found_at, requested_at, closed_at, closed_by";
@@ -71,6 +77,10 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
             LsnOrNull(row, 8), row.TimeOrNull(9), row.TextOrNull(10), row.Time(11), row.TimeOrNull(12),
             JsonSerializer.Deserialize<List<WalHoleRow>>(row.GetString(13), JsonSerializerOptions.Web) ?? []), cancellationToken);
 
+    /// <summary>The slots that receivers made and that nobody has dropped yet.</summary>
+    public Task<IReadOnlyList<WalSlotRow>> SlotsAsync(CancellationToken cancellationToken) => catalog.Command("SELECT source, server, slot FROM wal_slot ORDER BY source, server, slot")
+        .ListAsync(row => new WalSlotRow(row.GetString(0), row.GetString(1), row.GetString(2)), cancellationToken);
+
     /// <summary>Gaps of all sources or one, newest first.</summary>
     public Task<IReadOnlyList<WalGapRow>> GapsAsync(string? source, bool onlyOpen, CancellationToken cancellationToken) => catalog.Command(
         $"SELECT {GapColumns} FROM wal_gap WHERE ($1::text IS NULL OR source = $1) AND (NOT $2 OR closed_at IS NULL) ORDER BY id DESC", source, onlyOpen)
@@ -80,21 +90,23 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
                 row.GetString(6), row.Time(7), row.TimeOrNull(8), row.TimeOrNull(9), row.TextOrNull(10)), cancellationToken);
 
     /// <summary>
-    /// Closes the gaps that a base backup leaves behind it: those of other clusters, and those that end at or before its start.
+    /// Closes the gaps that a base backup leaves behind it: those of other clusters, and those that end at or before its start. A
+    /// timeline that is younger than the backup's own has places of the same number and other WAL.
     /// </summary>
     /// <param name="source">The source.</param>
     /// <param name="systemIdentifier">The cluster that was backed up.</param>
+    /// <param name="timeline">The timeline that it was backed up on.</param>
     /// <param name="startLsn">From where on the backup needs WAL.</param>
     /// <param name="closedBy">The restore point's id.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>How many were closed.</returns>
-    public Task<int> CloseGapsAsync(string source, ulong systemIdentifier, ulong startLsn, string closedBy, CancellationToken cancellationToken) => catalog.Command(
-        CloseGaps, source, Text(systemIdentifier), new NpgsqlLogSequenceNumber(startLsn), closedBy).RunAsync(cancellationToken);
+    public Task<int> CloseGapsAsync(string source, ulong systemIdentifier, uint timeline, ulong startLsn, string closedBy, CancellationToken cancellationToken) => catalog.Command(
+        CloseGaps, source, Text(systemIdentifier), new NpgsqlLogSequenceNumber(startLsn), closedBy, (long)timeline).RunAsync(cancellationToken);
 
     /// <summary>The same in the transaction that records the backup.</summary>
     internal static Task<int> CloseGapsBehindAsync(
-        NpgsqlTransaction transaction, string source, string systemIdentifier, NpgsqlLogSequenceNumber startLsn, string closedBy, CancellationToken cancellationToken) =>
-        transaction.Command(CloseGaps, source, systemIdentifier, startLsn, closedBy).RunAsync(cancellationToken);
+        NpgsqlTransaction transaction, string source, string systemIdentifier, long timeline, NpgsqlLogSequenceNumber startLsn, string closedBy, CancellationToken cancellationToken) =>
+        transaction.Command(CloseGaps, source, systemIdentifier, startLsn, closedBy, timeline).RunAsync(cancellationToken);
 
     /// <summary>Notes that a base backup was asked for because of a gap.</summary>
     public Task RequestedAsync(long gap, CancellationToken cancellationToken) =>

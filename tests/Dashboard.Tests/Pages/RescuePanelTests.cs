@@ -41,6 +41,19 @@ public sealed class RescuePanelTests : BunitContext
     }
 
     [Fact]
+    public void Rows_of_the_source_are_for_operators()
+    {
+        AddAuthorization().SetAuthorized("viewer");
+
+        var panel = Render<RescuePanel>(with => with.Add(one => one.Offer, new RescueOffer(s_difference, "public.prices_rescued_1", s_noon.AddMinutes(30))).Add(one => one.IsWaiting, true));
+
+        Assert.Contains("101 rows then, 90 now", panel.Markup, StringComparison.Ordinal);
+        Assert.Empty(panel.FindAll("tbody tr"));
+        Assert.DoesNotContain("cents", panel.Markup, StringComparison.Ordinal);
+        Assert.Contains("operators only", panel.Markup, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Nothing_is_offered_when_it_was_decided_or_where_no_row_is_missing()
     {
         var offer = new RescueOffer(s_difference with { OnlyPast = 0, Changed = 0, Examples = [], IsLive = false }, "public.x", s_noon);

@@ -94,11 +94,30 @@ internal sealed class WalRetention(
                 horizon[timeline] = lsn;
                 before = $"before {start}";
             }
+
+            KeepForRuns(horizon, coverage, bases);
         }
 
         if (horizon.Count > 0)
         {
             _done.Add(new WalGivenUp(stream.Source, before, await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
+        }
+    }
+
+    /// <summary>A restore that waits for its approval, or is under way, goes through the WAL behind its own base backup, however old that is.</summary>
+    private void KeepForRuns(Dictionary<uint, ulong> horizon, WalCoverage coverage, List<Manifest> bases)
+    {
+        foreach (var used in bases.Where(point => known(point.Id) is { IsInUse: true }))
+        {
+            foreach (var timeline in LineOf(coverage, TimelineOf(used)).Where(horizon.ContainsKey))
+            {
+                horizon[timeline] = Math.Min(horizon[timeline], Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value);
+            }
+        }
+
+        foreach (var (timeline, _) in horizon.Where(one => coverage.Timelines.First(other => other.Timeline == one.Key).Extents.All(extent => extent.EndLsn > one.Value)).ToList())
+        {
+            horizon.Remove(timeline);
         }
     }
 

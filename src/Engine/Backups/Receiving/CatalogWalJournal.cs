@@ -118,6 +118,11 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
     /// <exception cref="WalFenceException">Another one does, or nobody can tell.</exception>
     public Task RequireAsync(CancellationToken cancellationToken) => lease.RequireAsync(cancellationToken);
 
+    /// <summary>Writes down which slot will be on a server from now on, before it is made.</summary>
+    public Task RememberSlotAsync(WalSlotRow slot, CancellationToken cancellationToken) => lease.CommitAsync(
+        transaction => transaction.Command("INSERT INTO wal_slot (source, server, slot) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", slot.Source, slot.Server, slot.Slot).RunAsync(cancellationToken),
+        cancellationToken);
+
     /// <summary>Writes down that receiving failed, and why.</summary>
     public Task FailedAsync(string message, IReadOnlyList<string> notices, CancellationToken cancellationToken) => lease.CommitAsync(
         transaction => transaction.Command(

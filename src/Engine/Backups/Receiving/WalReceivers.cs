@@ -21,12 +21,15 @@ public sealed class WalReceivers(
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
+    private const string NobodyReceives = "commits of the server wait while its WAL is not received, wherever synchronous_standby_names names this receiver";
+
     /// <summary>A gap whose base backup does not come is asked for again so often.</summary>
     private static readonly TimeSpan AskAgainAfter = TimeSpan.FromMinutes(15);
 
     /// <inheritdoc/>
     protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
-        Task.WhenAll(estate.Sources.Where(source => estate.WalOf(source) is not null).Select(source => SuperviseAsync(source, stoppingToken)));
+        Task.WhenAll(
+            [.. estate.Sources.Where(source => estate.WalOf(source) is not null).Select(source => SuperviseAsync(source, stoppingToken)), new LeftSlots(catalog, estate, wal, time, log).RunAsync(stoppingToken)]);
 
     /// <summary>Waits for the lease of a source, receives while it is held, and begins anew when that ends.</summary>
     internal async Task SuperviseAsync(Source source, CancellationToken stopping)
@@ -67,7 +70,7 @@ public sealed class WalReceivers(
         List<Task> work = [keeping, receiving, looking, AskForBaseBackupsAsync(source, over.Token)];
         if (source.Postgres!.Heartbeat is { } every)
         {
-            work.Add(new HeartbeatWriter(ServerOf(source), source.Name, every, lease, time, log).RunAsync(over.Token));
+            work.Add(new HeartbeatWriter(LeftSlots.ServerOf(source), source.Name, every, lease, time, log).RunAsync(over.Token));
         }
 
         try
@@ -86,7 +89,8 @@ public sealed class WalReceivers(
     private async Task ReceiveAsync(ReceiverLease lease, Source source, CancellationToken ct)
     {
         var journal = new CatalogWalJournal(catalog, lease);
-        var receiver = ReceiverOf(source, lease, journal);
+        var (receiver, settings) = (ReceiverOf(source, lease, journal), estate.WalOf(source)!);
+        await journal.RememberSlotAsync(new WalSlotRow(source.Name, LeftSlots.PlaceOf(LeftSlots.ServerOf(source)), settings.SlotOf(source.Name)), ct);
         var pause = ShortestPause;
         while (true)
         {
@@ -101,7 +105,7 @@ public sealed class WalReceivers(
             catch (EngineException fault)
             {
                 log.LogWarning("the WAL of {Source} is not received: {Reason}", source.Name, fault.ToText());
-                await journal.FailedAsync(fault.ToText(), receiver.Notices, ct);
+                await journal.FailedAsync(fault.ToText(), settings.IsSynchronous ? [.. receiver.Notices, NobodyReceives] : receiver.Notices, ct);
             }
 
             // One that ran for a while begins again at once.
@@ -114,15 +118,11 @@ public sealed class WalReceivers(
     private WalReceiver ReceiverOf(Source source, ReceiverLease lease, CatalogWalJournal journal)
     {
         var (settings, serving) = (estate.WalOf(source)!, estate.TiersOf(source));
-        var server = new WalSource(ServerOf(source), settings.SlotOf(source.Name), registry, time);
+        var server = new WalSource(LeftSlots.ServerOf(source), settings.SlotOf(source.Name), registry, time);
         return new WalReceiver(
             new WalReceiverOptions(source.Name, Math.Min(estate.ClassOf(source).MinimumTiers, serving.Count), settings.FlushInterval, settings.IsSynchronous) { SlotLimitBytes = settings.SlotLimitMib << 20 }, server,
             [.. serving.Select(tier => new WalTier(tier.Name, token => tiers.OpenOrCreateAsync(tier, source.Workspace, token)))], lease, journal, time);
     }
-
-    private static PostgresSource ServerOf(Source source) => source.Postgres is { } postgres
-        ? new PostgresSource { Host = postgres.Host, Port = postgres.Port, Database = postgres.Database, Username = postgres.Username, PasswordFile = postgres.PasswordFile }
-        : throw new System.Diagnostics.UnreachableException($"{source.Name} has WAL and is no PostgreSQL");
 
     /// <summary>Asks for a base backup while the WAL has a gap that none begins behind.</summary>
     private async Task AskForBaseBackupsAsync(Source source, CancellationToken ct)

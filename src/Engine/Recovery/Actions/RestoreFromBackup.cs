@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
@@ -30,24 +31,39 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         "give it the configuration of the data directory that it replaces",
     ];
 
-    /// <remarks>Opens the tier that it would restore from, too: one that is away is found while the service still runs.</remarks>
+    /// <remarks>
+    /// Opens the tier that it would restore from, too, and looks for the WAL in it: one that is away, or WAL that was given up while the
+    /// plan waited, is found while the service still runs.
+    /// </remarks>
     public async Task RequireAsync(RecoveryTarget target, RecoveryBasis basis, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(target);
-        var manifest = await ApprovedContent.RequireAsync(points, access, basis, cancellationToken);
-        DataDirectoryMount.Require(target.DataDirectory, manifest);
+        ArgumentNullException.ThrowIfNull(basis);
+        var wanted = TargetOf(target, basis);
+        var (point, _, repository) = await OpenAsync(wanted, basis, cancellationToken);
+        await using (repository)
+        {
+            var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            ApprovedContent.Require(LogicalRestore.HashOf(manifest), basis);
+            DataDirectoryMount.Require(target.DataDirectory, manifest);
+            if (wanted.IsPointInTime)
+            {
+                await PhysicalRestore.FindPathAsync(repository, manifest, await ClusterFacts.ReadAsync(repository, manifest, cancellationToken), wanted, cancellationToken);
+            }
+        }
     }
 
     public Task<JsonElement> CaptureAsync(ActionContext context) => Task.FromResult(ActionContext.Data(new { directory = context.Target.DataDirectory }));
 
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
-        var (point, repository) = await OpenAsync(context);
+        var target = TargetOf(context.Target, context.Plan.Basis);
+        var (point, tier, repository) = await OpenAsync(target, context.Plan.Basis, context.Cancellation);
+        context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
             DataDirectoryMount.Require(context.Target.DataDirectory, manifest);
-            var target = TargetOf(context.Target, context.Plan.Basis);
             var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation, context.Servers);
             ApprovedContent.Require(plan.ManifestHash, context.Plan.Basis);
             var result = await restores.Physical.ExecuteAsync(
@@ -130,12 +146,11 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
 
     private static PgDataTarget TargetOf(RecoveryTarget target, RecoveryBasis basis) => new(target.DataDirectory, null, basis.Moment, ToEnd: basis.ToEnd, Timeline: basis.Timeline);
 
-    private async Task<(RestorePointRow Point, BackupRepository Repository)> OpenAsync(ActionContext context)
+    private async Task<(RestorePointRow Point, StorageTier Tier, BackupRepository Repository)> OpenAsync(PgDataTarget target, RecoveryBasis basis, CancellationToken cancellationToken)
     {
-        var point = await points.ResolveAsync(context.Plan.Basis.RestorePoint, context.Cancellation);
-        var (tier, repository) = await access.OpenAsync(point, null, context.Cancellation);
-        context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
-        return (point, repository);
+        var point = await points.ResolveAsync(basis.RestorePoint, cancellationToken);
+        var (tier, repository) = await access.OpenForAsync(point, target, cancellationToken);
+        return (point, tier, repository);
     }
 }
 

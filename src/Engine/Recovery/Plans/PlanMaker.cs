@@ -194,7 +194,8 @@ public sealed class PlanMaker(
         Source source, RecoveryTarget target, ChosenPoint chosen, DateTimeOffset? before, PlanRequest request, CancellationToken cancellationToken)
     {
         var point = chosen.Point;
-        var (tier, repository) = await access.OpenAsync(point, null, cancellationToken);
+        var wantsWal = request.ExactPoint is null && estate.WalOf(source) is not null;
+        var (tier, repository) = await access.OpenForAsync(point, new PgDataTarget(target.DataDirectory, Time: wantsWal ? before : null, ToEnd: wantsWal && before is null), cancellationToken);
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
@@ -214,7 +215,7 @@ public sealed class PlanMaker(
             }
 
             // The last commit BEFORE the moment is wanted; after corruption the evidence itself must not come back.
-            var window = request.ExactPoint is not null || estate.WalOf(source) is null ? null : await windows.ReadAsync(source, cancellationToken);
+            var window = wantsWal ? await windows.ReadInAsync(source, tier, cancellationToken) : null;
             var stretch = window is null ? null : StretchOf(window, point.PointId, before);
             if (stretch is null)
             {

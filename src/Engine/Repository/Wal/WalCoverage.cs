@@ -89,11 +89,13 @@ public sealed record WalCoverage(int SegmentBytes, IReadOnlyList<TimelineCoverag
             return holes;
         }
 
+        var line = LineageOf(timeline);
+
         foreach (var extent in UsableOf(timeline).OrderBy(extent => extent.StartLsn))
         {
             if (at is { } end && extent.StartLsn > end)
             {
-                holes.Add(new WalHole(extent.Timeline, end, extent.StartLsn));
+                holes.Add(new WalHole(line.Last(step => step.StartLsn <= end).Timeline, end, extent.StartLsn));
             }
 
             at = Math.Max(at ?? 0, extent.EndLsn);

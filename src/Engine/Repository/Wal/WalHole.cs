@@ -1,7 +1,7 @@
 namespace Hexabase.DrConsole.Engine.Repository.Wal;
 
 /// <summary>WAL that is missing between two parts that are stored.</summary>
-/// <param name="Timeline">The timeline on which what follows it lies.</param>
+/// <param name="Timeline">The timeline that its first byte is missing of, as a receiver names a gap: what follows it may lie on a later one.</param>
 /// <param name="StartLsn">Its first byte.</param>
 /// <param name="EndLsn">The byte after its last.</param>
 public sealed record WalHole(uint Timeline, ulong StartLsn, ulong EndLsn)

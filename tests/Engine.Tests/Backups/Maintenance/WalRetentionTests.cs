@@ -49,6 +49,26 @@ public sealed class WalRetentionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task WAL_behind_a_base_that_an_open_run_names_stays_until_the_run_has_ended()
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await repository.OpenDescribedAsync();
+        await LiveAsync(repository, archive, 1, 1);
+        var awaited = await LiveAsync(repository, archive, 2, 4);
+        Know(await LiveAsync(repository, archive, 5, 14), proven: true);
+        Know(awaited, proven: true);
+        _known[awaited.Id] = _known[awaited.Id] with { IsInUse = true };
+
+        await ExpireAsync(repository);
+        Assert.Equal([(At(2), At(15))], await archive.SpansAsync());
+        Assert.Empty((await ExpireAsync(repository)).GivenUp);
+
+        _known[awaited.Id] = _known[awaited.Id] with { IsInUse = false };
+        await ExpireAsync(repository);
+        Assert.Equal([(At(5), At(15))], await archive.SpansAsync());
+    }
+
+    [Fact]
     public async Task Where_no_old_base_is_of_use_the_WAL_stays_and_that_is_said()
     {
         await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });

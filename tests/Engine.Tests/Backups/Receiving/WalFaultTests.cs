@@ -223,8 +223,8 @@ public sealed class WalFaultTests(CatalogServer catalog)
         await rig.StopReceiverAsync();
         rig.StartReceiver();
         await rig.WaitForAsync(row => row.State == "streaming", Limit);
-        Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn - 1, "a point", Ct));
-        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn, "a point", Ct));
+        Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), 1, (ulong)gap.ToLsn - 1, "a point", Ct));
+        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), 1, (ulong)gap.ToLsn, "a point", Ct));
         Assert.Empty(await rig.Wal.GapsAsync(rig.Source.Name, true, Ct));
     }
 

@@ -59,7 +59,7 @@ public sealed class WalHoleTests(CatalogServer catalog)
         // It is closed as any other: by a base backup that begins behind it.
         rig.StartReceiver();
         await rig.WaitForAsync(row => row.State == "streaming" && !rig.BaseBackupsAsked.IsEmpty, Limit);
-        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), (ulong)gap.ToLsn, "test", Ct));
+        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, ulong.Parse(gap.SystemIdentifier, System.Globalization.CultureInfo.InvariantCulture), 1, (ulong)gap.ToLsn, "test", Ct));
     }
 
     [Fact]
@@ -81,6 +81,28 @@ public sealed class WalHoleTests(CatalogServer catalog)
         static Engine.Backups.Postgres.Wal.WalReport Report(uint timeline, ulong durable, ulong? readBack) => new(
             7400000000000000001, timeline, new Lsn(durable), TimeProvider.System.GetUtcNow(), new Lsn(durable), [],
             [new("hot", Engine.Backups.Postgres.Wal.WalTierState.Streaming, timeline, new Lsn(durable), TimeProvider.System.GetUtcNow(), null, readBack is { } lsn ? new Lsn(lsn) : null, readBack is null ? null : TimeProvider.System.GetUtcNow(), 0, 0)]);
+    }
+
+    [Fact]
+    public void Hole_across_a_switch_is_of_the_timeline_before_it_as_a_receiver_would_name_it()
+    {
+        static TimelineCoverage Stored(uint timeline, ulong from, ulong to) => new(timeline, [], [new WalExtent(from, to, DateTimeOffset.UnixEpoch, 1, true)]);
+        var coverage = new WalCoverage(16 << 20, [Stored(1, 0x1000000, 0x2000000), Stored(2, 0x5000000, 0x6000000), Stored(3, 0x9000000, 0xA000000)],
+            [new TimelineHistory(2, [new TimelineSwitch(1, 0x3000000)]), new TimelineHistory(3, [new TimelineSwitch(1, 0x3000000), new TimelineSwitch(2, 0x6000000)])]);
+
+        Assert.Equal([new WalHole(1, 0x2000000, 0x5000000), new WalHole(3, 0x6000000, 0x9000000)], coverage.HolesOf(3));
+    }
+
+    [Fact]
+    public async Task Gap_is_closed_by_no_base_backup_of_an_older_timeline_whatever_its_place()
+    {
+        await using var rig = await CreateAsync(catalog);
+        await using var journal = await JournalAsync(rig);
+        await journal.Journal.RecordGapAsync(new(74, 2, new Lsn(0x5000000), new Lsn(0x6000000), "lost"), Ct);
+
+        Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 1, 0x9000000, "of the branch that was left", Ct));
+        Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 2, 0x5000000, "before its end", Ct));
+        Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 3, 0x6000000, "behind it", Ct));
     }
 
     private static async Task<ulong?> ReadBackAsync(WalRig rig) => (ulong?)(await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single().ReadBackLsn;

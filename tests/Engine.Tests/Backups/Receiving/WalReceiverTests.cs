@@ -85,6 +85,29 @@ public sealed class WalReceiverTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Commits_that_wait_for_a_tier_are_said_until_it_is_back()
+    {
+        await using var rig = await CreateAsync(catalog, new WalSettings(null, null, true, TimeSpan.FromSeconds(1)));
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await rig.ExecuteAsync($"ALTER SYSTEM SET synchronous_standby_names = '\"{rig.Slot}\"'");
+        await rig.ExecuteAsync("SELECT pg_reload_conf()");
+        Assert.DoesNotContain((await rig.WaitForAsync(row => row.State == "streaming", Limit)).Notices, notice => notice.Contains("commits", StringComparison.Ordinal));
+
+        rig.TakeDown("warm");
+        await using var connection = await rig.OpenAsync();
+        await using var command = new Npgsql.NpgsqlCommand("CREATE TABLE waits (n int)", connection) { CommandTimeout = 0 };
+        var waiting = command.ExecuteNonQueryAsync(Ct);
+        await rig.WaitForAsync(row => row.Notices.Any(notice => notice.Contains("commits have been waiting for", StringComparison.Ordinal)), Limit);
+        Assert.False(waiting.IsCompleted);
+
+        rig.BringBack("warm");
+        await waiting;
+        await rig.WaitForAsync(row => row.State == "streaming" && !row.Notices.Any(notice => notice.Contains("commits", StringComparison.Ordinal)), Limit);
+    }
+
+    [Fact]
     public async Task One_process_receives_and_another_takes_over_when_it_ends()
     {
         await using var rig = await CreateAsync(catalog);

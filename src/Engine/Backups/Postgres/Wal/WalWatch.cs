@@ -11,9 +11,15 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
 {
     private const string OtherCluster = "wal-other-cluster";
 
+    /// <summary>A commit waits for a moment for its tiers, always; longer than this is worth a word.</summary>
+    private static readonly TimeSpan s_longWait = TimeSpan.FromSeconds(5);
+
     private readonly WalSamples _samples = new(session.Time);
     private WalSourceState? _state;
     private DateTimeOffset _measuredAt;
+
+    /// <summary>Where the server stood at a look, which the tiers have not reached or had not when they were last asked; and since when.</summary>
+    private (ulong Lsn, long Since) _awaited;
     private IReadOnlyList<string> _notices = [];
 
     public async Task RunAsync(int ownPid, CancellationToken ct)
@@ -57,7 +63,12 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         _measuredAt = session.Time.GetUtcNow();
         _samples.Add(_state.CurrentLsn.Value);
         Press(_state);
-        _notices = [.. startNotices, .. _state.Notices(server.Slot, ownPid), .. SlotNotices(_state)];
+        if (session.DurableIn(options.RequiredTiers) >= _awaited.Lsn || _awaited.Since == 0)
+        {
+            _awaited = (_state.CurrentLsn.Value, session.Time.GetTimestamp());
+        }
+
+        _notices = [.. startNotices, .. _state.Notices(server.Slot, ownPid), .. SlotNotices(_state), .. WaitNotices()];
         if (_state.SystemIdentifier != session.SystemIdentifier)
         {
             throw new EngineException(OtherCluster, ErrorKind.Conflict, $"another cluster answers on {server.Address} now", "it is looked at anew");
@@ -103,6 +114,15 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         {
             var kept = state.CurrentLsn.Value > restart.Value ? state.CurrentLsn.Value - restart.Value : 0;
             session.Press((long)kept, LimitOf(state), options.RequiredTiers);
+        }
+    }
+
+    /// <summary>Where commits wait for the tiers, everybody who uses the database does, and nothing on the server says for what.</summary>
+    private IEnumerable<string> WaitNotices()
+    {
+        if (options.IsSynchronous && session.DurableIn(options.RequiredTiers) < _awaited.Lsn && session.Time.GetElapsedTime(_awaited.Since) > s_longWait)
+        {
+            yield return $"commits have been waiting for {session.Time.GetElapsedTime(_awaited.Since).TotalSeconds:0} s, since fewer than {Counted.Of(options.RequiredTiers, "tier")} hold what the server has written";
         }
     }
 
