@@ -10,20 +10,34 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
 {
     /// <summary>
     /// Opens the first tier, in the order of the configuration, that holds the point and is not known to be damaged there;
-    /// a tier that does not answer is passed over for the next.
+    /// a tier that does not answer, or has lost the point's manifest, is passed over for the next.
     /// </summary>
     /// <param name="point">The restore point.</param>
     /// <param name="tierName">Only this tier, or null.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="EngineException">No tier holds it; with the reason of each.</exception>
-    public async Task<(StorageTier Tier, BackupRepository Repository)> OpenAsync(RestorePointRow point, string? tierName, CancellationToken cancellationToken)
+    public Task<(StorageTier Tier, BackupRepository Repository)> OpenAsync(RestorePointRow point, string? tierName, CancellationToken cancellationToken) =>
+        OpenAsync(point, tierName, [], cancellationToken);
+
+    /// <summary>The same of any tier but some, which were tried.</summary>
+    internal async Task<(StorageTier Tier, BackupRepository Repository)> OpenAsync(
+        RestorePointRow point, string? tierName, IReadOnlyCollection<StorageTier> tried, CancellationToken cancellationToken)
     {
         var reasons = new List<string>();
-        foreach (var (tier, _) in await OrderAsync(point, tierName, cancellationToken))
+        var order = await OrderAsync(point, tierName, tried, cancellationToken);
+        foreach (var (tier, _) in order)
         {
             try
             {
-                return (tier, await tiers.OpenAsync(tier, point.Workspace, cancellationToken));
+                var repository = await tiers.OpenAsync(tier, point.Workspace, cancellationToken);
+                if (tier == order[^1].Tier || await LossAsync(repository, point, cancellationToken) is not { } loss)
+                {
+                    return (tier, repository);
+                }
+
+                await repository.DisposeAsync();
+                await points.MarkDamagedAsync(point.PointId, tier.Name, loss, cancellationToken);
+                reasons.Add($"{tier.Name}: {loss}");
             }
             catch (EngineException fault)
             {
@@ -46,7 +60,7 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
 
     private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFurthestAsync(RestorePointRow point, DateTimeOffset? moment, CancellationToken cancellationToken)
     {
-        var opened = await Task.WhenAll((await OrderAsync(point, null, cancellationToken)).Select(one => TryOpenAsync(one.Tier, one.IsDamaged, point, cancellationToken)));
+        var opened = await Task.WhenAll((await OrderAsync(point, null, [], cancellationToken)).Select(one => TryOpenAsync(one.Tier, one.IsDamaged, point, cancellationToken)));
         var there = opened.Where(one => one.Repository is not null).ToList();
         var found = there.OrderBy(one => one.IsDamaged).ThenByDescending(one => one.Reach.Timeline).ThenByDescending(one => one.Reach.IsBeyond(moment) ? ulong.MaxValue : one.Reach.Until).FirstOrDefault();
         foreach (var other in there.Where(one => one != found))
@@ -73,12 +87,13 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
     }
 
     /// <summary>A damaged tier comes last, not never: where no other holds the point, reading it names what is damaged.</summary>
-    private async Task<IReadOnlyList<(StorageTier Tier, bool IsDamaged)>> OrderAsync(RestorePointRow point, string? tierName, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<(StorageTier Tier, bool IsDamaged)>> OrderAsync(
+        RestorePointRow point, string? tierName, IReadOnlyCollection<StorageTier> tried, CancellationToken cancellationToken)
     {
         var rows = await points.TiersAsync(point.Id, cancellationToken);
         return
         [
-            .. tiers.Tiers.Where(tier => tierName is null || tier.Name == tierName)
+            .. tiers.Tiers.Where(tier => (tierName is null || tier.Name == tierName) && !tried.Contains(tier))
                 .Select(tier => (Tier: tier, Row: rows.FirstOrDefault(row => row.Tier == tier.Name)))
                 .Where(pair => pair.Row is { State: not "behind" })
                 .Select(pair => (pair.Tier, IsDamaged: pair.Row!.State == "damaged"))
@@ -90,6 +105,25 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
         "restore-point-unreachable", ErrorKind.Unavailable,
         reasons.Count == 0 ? $"no configured tier holds restore point {point.PointId.Short}" : $"restore point {point.PointId.Short} cannot be read: {string.Join("; ", reasons)}",
         "Check the tiers in the configuration and that their stores are reachable.");
+
+    /// <summary>Why the point's manifest cannot be had from a tier, or null where it can.</summary>
+    private static async Task<string?> LossAsync(BackupRepository repository, RestorePointRow point, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await repository.ReadManifestAsync(point.PointId, cancellationToken);
+            return null;
+        }
+        catch (EngineException fault) when (RepositoryDamage.IsIn(fault))
+        {
+            return fault.Message;
+        }
+        catch
+        {
+            await repository.DisposeAsync();
+            throw;
+        }
+    }
 
     /// <param name="Repository">Null where it does not give the point.</param>
     /// <param name="Reason">Then why.</param>

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
@@ -44,7 +45,8 @@ public sealed record RestoreRunResult(string Target, string Tier, long Bytes, do
 /// know their own half-made one by the run's name: after a crash the step is simply done again.
 /// </summary>
 /// <param name="secrets">What no target's server is sent; null where nothing in a plan names a file.</param>
-public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, IRestoreGate gate, OwnSecrets? secrets = null) : IRunHandler
+public sealed class RestoreRun(
+    RestorePointCatalog points, RestorePointAccess access, RestoreDrivers drivers, TierRequests requests, IRestoreGate gate, OwnSecrets? secrets = null) : IRunHandler
 {
     private const string Step = "restore";
 
@@ -115,11 +117,20 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         var (point, tier, repository) = await OpenAsync(context, request);
         await using (repository)
         {
-            context.Log(Step, $"restore point {point.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
-            var work = await WorkAsync(context, request, point, repository);
-            var outcome = await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation);
-            Tell(context, outcome);
-            return Result(request, tier, outcome);
+            context.Log(Step, $"restore point {point.PointId.Short} from {tier} to {request.Plan.Target}, plan {request.ConfirmedHash[..12]}");
+            try
+            {
+                var work = await WorkAsync(context, request, point.PointId, repository);
+                var outcome = await drivers.Of(request.Plan).ExecuteAsync(work, context.Cancellation);
+                Tell(context, outcome);
+                return Result(request, tier, outcome);
+            }
+            catch (EngineException fault) when (RepositoryDamage.IsIn(fault) && !context.Cancellation.IsCancellationRequested)
+            {
+                // Whoever asks again is given another tier's copy first, where there is one.
+                await requests.NoteDamageAsync(context, point.PointId, point.Workspace, tier, fault);
+                throw;
+            }
         }
     }
 
@@ -128,7 +139,7 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
         var (point, tier, repository) = await OpenAsync(context, request);
         await using (repository)
         {
-            var work = await WorkAsync(context, request, point, repository);
+            var work = await WorkAsync(context, request, point.PointId, repository);
             return await drivers.Of(request.Plan).FindFinishedAsync(work, context.Cancellation) is { } outcome
                 ? new StepProbe<RestoreRunResult>.Done(Result(request, tier, outcome))
                 : new StepProbe<RestoreRunResult>.NotDone();
@@ -166,11 +177,11 @@ public sealed class RestoreRun(RestorePointCatalog points, RestorePointAccess ac
             LastTransaction = outcome.LastTransaction,
         };
 
-    private async Task<(RestorePointId Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
+    private async Task<(RestorePointRow Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
     {
         var point = await points.ResolveAsync(request.Plan.RestorePointId, context.Cancellation);
         var (tier, repository) = await access.OpenForAsync(point, RestoreTarget.Parse(request.Plan.Target, "/"), context.Cancellation);
-        return (point.PointId, tier.Name, repository);
+        return (point, tier.Name, repository);
     }
 
     /// <summary>With its time: another console counts its runs from R-1 too, and must not take this one's half-made target for its own.</summary>

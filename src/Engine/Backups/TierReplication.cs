@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -13,8 +14,11 @@ public sealed record Replicated(string? Reason);
 /// Copies a new restore point into another tier, and later those that a tier could not take when they were made. A tier that
 /// is down never takes the backup down: the point exists, it only counts less until the tier has caught up.
 /// </summary>
-public sealed class TierReplication(TierRepositories tiers, RestorePointAccess access, RestorePointCatalog points, ProtectedEstate estate)
+public sealed class TierReplication(TierRepositories tiers, RestorePointAccess access, RestorePointCatalog points, TierRequests requests, ProtectedEstate estate)
 {
+    /// <summary>Code of a copy whose restore point its source does not hold any more.</summary>
+    private const string GivenUp = "restore-point-given-up";
+
     /// <summary>The body of a backup run's step "replicate to TIER".</summary>
     /// <param name="context">The run.</param>
     /// <param name="step">The step; what the tiers hold is written when it is done.</param>
@@ -33,6 +37,11 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
         }
         catch (EngineException fault)
         {
+            if (IsOfSource(fault))
+            {
+                await requests.NoteDamageAsync(context, point, source.Workspace, from, fault);
+            }
+
             Warn(context, point, to, fault);
             step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "behind", fault.Message, CancellationToken.None));
             return new Replicated(fault.Message);
@@ -44,7 +53,7 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
         var report = await origin.CopyAsync(copy, [point], context.Progress, context.Cancellation);
         if (report.RestorePoints + report.AlreadyThere == 0)
         {
-            throw new EngineException("restore-point-given-up", ErrorKind.NotFound, $"the tier that {point.Short} was copied from gave it up meanwhile", "its copy is made from another tier that holds it, or not at all where its time is over");
+            throw new EngineException(GivenUp, ErrorKind.NotFound, $"the tier that {point.Short} was copied from gave it up meanwhile", "its copy is made from another tier that holds it, or not at all where its time is over");
         }
 
         // What was copied now was read back, but a restore point also leans on packs that were there before: "verified" is for
@@ -74,27 +83,47 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
         }
     }
 
-    /// <summary>Copies one restore point from a tier that holds it; what came of it is written when the step is done.</summary>
+    /// <summary>
+    /// Copies one restore point from a tier that holds it; what came of it is written when the step is done. A tier in which it turns
+    /// out to be damaged is noted and passed over for the next.
+    /// </summary>
     /// <returns>True where the tier holds it now.</returns>
     public async Task<bool> CatchUpAsync(RunContext context, StepHandle step, RestorePointRow point, StorageTier to)
     {
-        try
+        var tried = new List<StorageTier>();
+        EngineException? damage = null;
+        while (true)
         {
-            var (_, origin) = await access.OpenAsync(point, null, context.Cancellation);
-            await using (origin)
+            StorageTier? from = null;
+            try
             {
-                await using var copy = await tiers.OpenOrCreateAsync(to, point.Workspace, context.Cancellation);
-                await CopyAsync(context, step, origin, copy, point.PointId, to);
-                return true;
+                (from, var origin) = await access.OpenAsync(point, null, tried, context.Cancellation);
+                await using (origin)
+                {
+                    await using var copy = await tiers.OpenOrCreateAsync(to, point.Workspace, context.Cancellation);
+                    await CopyAsync(context, step, origin, copy, point.PointId, to);
+                    return true;
+                }
+            }
+            catch (EngineException fault) when (from is not null && IsOfSource(fault))
+            {
+                await requests.NoteDamageAsync(context, point.PointId, point.Workspace, from.Name, fault);
+                tried.Add(from);
+                damage = fault;
+            }
+            catch (EngineException fault)
+            {
+                // Where no tier is left, what was found in the last says more than that.
+                var said = from is null && damage is not null ? damage : fault;
+                Warn(context, point.PointId, to, said);
+                step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point.PointId, to.Name, "behind", said.Message, CancellationToken.None));
+                return false;
             }
         }
-        catch (EngineException fault)
-        {
-            Warn(context, point.PointId, to, fault);
-            step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point.PointId, to.Name, "behind", fault.Message, CancellationToken.None));
-            return false;
-        }
     }
+
+    /// <summary>True where another tier's copy may do what this one's could not.</summary>
+    private static bool IsOfSource(EngineException fault) => fault.Code is BackupRepository.CopySourceDamaged or GivenUp;
 
     private static void Warn(RunContext context, RestorePointId point, StorageTier to, EngineException fault) =>
         context.Warn("replicate", $"{to.Name} does not hold {point.Short}: {fault.Message}{(fault.Hint is null ? "" : $" → {fault.Hint}")}");

@@ -112,6 +112,7 @@ public sealed class TierRepositories : IDisposable
     }
 
     /// <summary>Two processes that made it at the same time would make two, with a master key each, and no one could ever join them.</summary>
+    /// <exception cref="EngineException">Code <c>tier-empty</c>, kind Unavailable: the catalog knows that it was made before, in a store that is away now.</exception>
     private async Task<BackupRepository> CreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
         // Of the workspace, not of the tier: a second tier begins from the first one.
@@ -123,6 +124,13 @@ public sealed class TierRepositories : IDisposable
             return await OpenAsync(tier, workspace, cancellationToken);
         }
 
+        var holding = _catalog is null ? [] : await new WorkspaceCatalog(_catalog).HoldingAsync(workspace, withBehind: false, cancellationToken);
+        if (holding.Contains(tier.Name))
+        {
+            // A disk that is not mounted leaves an empty folder. What is made in it fills the wrong disk, and vanishes below the right one.
+            throw Empty(tier, workspace, tier.Name);
+        }
+
         foreach (var other in _estate.Tiers.Where(other => other != tier))
         {
             if (await ExistsAsync(other, workspace, cancellationToken))
@@ -132,9 +140,22 @@ public sealed class TierRepositories : IDisposable
             }
         }
 
+        if (_estate.Tiers.FirstOrDefault(other => holding.Contains(other.Name)) is { } away)
+        {
+            // One of another id could never be joined with that one when it is back.
+            throw Empty(tier, workspace, away.Name);
+        }
+
         using var key = await RepositoryKey.FromFileAsync(tier.KeyFile, cancellationToken);
         return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, new RepositoryOptions { KeyDerivation = KeyDerivation }, cancellationToken);
     }
+
+    private static EngineException Empty(StorageTier tier, string workspace, string holder) => new(
+        "tier-empty", ErrorKind.Unavailable, $"{holder} held the repository of {workspace} and shows none now, so none is made in {tier.Name}",
+        $"Look whether the store of {holder} is mounted. Where what it held is lost for good, make it anew with 'drconsole repository init --store {tier.RepositoryUrl(workspace)}' (--from another tier, where one has it), then repair {tier.Name}.")
+    {
+        IsTransient = true,
+    };
 
     /// <summary>Makes the default hot tier's key at the first start; a tier that the configuration declares brings its own.</summary>
     /// <returns>The file's path where it was made now.</returns>

@@ -165,6 +165,22 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             "SELECT DISTINCT p.workspace FROM restore_point p JOIN restore_point_tier t ON t.restore_point = p.id WHERE t.tier = $1 ORDER BY 1", tier)
             .ListAsync(row => row.GetString(0), cancellationToken);
 
+    /// <summary>The living restore points of a workspace that were stored in a tier, damaged ones too.</summary>
+    public async Task<IReadOnlyList<RestorePointId>> StoredInAsync(string tier, string workspace, CancellationToken cancellationToken) =>
+        await catalog.Command(
+            """
+            SELECT p.id FROM restore_point p JOIN restore_point_tier t ON t.restore_point = p.id
+            WHERE t.tier = $1 AND p.workspace = $2 AND t.state <> 'behind' AND p.expired_at IS NULL ORDER BY p.created_at, p.id
+            """, tier, workspace).ListAsync(row => new RestorePointId(row.GetString(0)), cancellationToken);
+
+    /// <summary>The workspaces of which a tier holds a living restore point that is known to be damaged there.</summary>
+    public Task<IReadOnlyList<string>> DamagedWorkspacesAsync(string tier, CancellationToken cancellationToken) =>
+        catalog.Command(
+            """
+            SELECT DISTINCT p.workspace FROM restore_point p JOIN restore_point_tier t ON t.restore_point = p.id
+            WHERE t.tier = $1 AND t.state = 'damaged' AND p.expired_at IS NULL ORDER BY 1
+            """, tier).ListAsync(row => row.GetString(0), cancellationToken);
+
     /// <summary>The workspaces that have living restore points.</summary>
     public Task<IReadOnlyList<string>> WorkspacesAsync(CancellationToken cancellationToken) =>
         catalog.Command("SELECT DISTINCT workspace FROM restore_point WHERE expired_at IS NULL ORDER BY 1").ListAsync(row => row.GetString(0), cancellationToken);
@@ -234,6 +250,11 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             ON CONFLICT (restore_point, tier) DO UPDATE SET state = $3, detail = $4,
               verified_at = CASE WHEN $3 = 'verified' THEN clock_timestamp() ELSE restore_point_tier.verified_at END
             """, point.Value, tier, state, detail).RunAsync(cancellationToken);
+
+    /// <summary>Notes that a point cannot be read in a tier; of a tier that does not hold it nothing is noted.</summary>
+    public Task MarkDamagedAsync(RestorePointId point, string tier, string detail, CancellationToken cancellationToken) =>
+        catalog.Command("UPDATE restore_point_tier SET state = 'damaged', detail = $3 WHERE restore_point = $1 AND tier = $2 AND state <> 'behind'", point.Value, tier, detail)
+            .RunAsync(cancellationToken);
 
     /// <summary>
     /// Records that a tier gave points up. One that no tier holds any more has expired; its row stays, since its validations are

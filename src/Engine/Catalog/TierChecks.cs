@@ -49,7 +49,8 @@ public static class TierChecks
             """, (object)points).ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken);
 
     /// <summary>Notes that restore points lean on damaged objects in a tier; a point that the tier does not hold is left alone.</summary>
-    public static Task MarkDamagedAsync(NpgsqlTransaction transaction, string tier, string[] points, string detail) =>
+    /// <returns>How many the tier holds.</returns>
+    public static Task<int> MarkDamagedAsync(NpgsqlTransaction transaction, string tier, string[] points, string detail) =>
         transaction.Command("UPDATE restore_point_tier SET state = 'damaged', detail = $3 WHERE tier = $1 AND restore_point = ANY ($2) AND state <> 'behind'", tier, points, detail)
             .RunAsync(CancellationToken.None);
 

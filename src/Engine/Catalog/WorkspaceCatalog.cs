@@ -15,6 +15,9 @@ public sealed record WorkspaceKeyRow(
 /// <summary>Workspaces as the catalog knows them.</summary>
 public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
 {
+    /// <summary>SQL of the kinds of runs whose source is the name of a tier.</summary>
+    private const string OfTiers = "('retention', 'verification', 'repair', 'replication')";
+
     private const string Columns = "workspace, epoch, rotated_at, tiers::text, seen_at, shredded_at";
 
     /// <summary>The keys' state of every workspace that has been looked at.</summary>
@@ -31,6 +34,15 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
             "SELECT DISTINCT t.tier FROM restore_point_tier t JOIN restore_point p ON p.id = t.restore_point WHERE p.workspace = $1 AND t.state <> 'behind'", workspace)
             .ListAsync(row => row.GetString(0), cancellationToken);
 
+    /// <summary>The tiers in which a workspace has keys as far as is known, also those that are away now: that hold a restore point of it, or where its keys were ever seen.</summary>
+    /// <param name="withBehind">Also those that only miss a restore point: they may have held others.</param>
+    public Task<IReadOnlyList<string>> HoldingAsync(string workspace, bool withBehind, CancellationToken cancellationToken) =>
+        catalog.Command(
+            """
+            SELECT t.tier FROM restore_point_tier t JOIN restore_point p ON p.id = t.restore_point WHERE p.workspace = $1 AND ($2 OR t.state <> 'behind')
+            UNION SELECT jsonb_array_elements_text(seen_in) FROM workspace_key WHERE workspace = $1 ORDER BY 1
+            """, workspace, withBehind).ListAsync(row => row.GetString(0), cancellationToken);
+
     /// <summary>What still needs a workspace's keys: holds that stand, and runs that are open.</summary>
     public Task<IReadOnlyList<string>> NeedsOfAsync(string workspace, CancellationToken cancellationToken) =>
         catalog.Command(
@@ -39,7 +51,7 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
             WHERE p.workspace = $1 AND {HoldCatalog.Standing}
             UNION ALL
             SELECT 'run R-' || r.id || ' is open' FROM run r
-            WHERE r.state IN ('queued', 'running', 'waiting', 'needs_decision') AND r.kind IN ('backup', 'validation', 'restore', 'recovery')
+            WHERE r.state IN ('queued', 'running', 'waiting', 'needs_decision') AND r.kind NOT IN {OfTiers} AND r.kind <> 'shredding'
               AND EXISTS (SELECT FROM run_source s WHERE s.run_id = r.id AND s.source IN (SELECT source FROM restore_point WHERE workspace = $1))
             """, workspace).ListAsync(row => row.GetString(0), cancellationToken);
 
@@ -51,18 +63,41 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
     public static Task SeeAsync(NpgsqlTransaction transaction, string workspace, uint epoch, DateTimeOffset rotatedAt, IReadOnlyCollection<string> tiers) =>
         See(transaction.Connection!.CreateCommand(), workspace, epoch, rotatedAt, tiers).RunAsync(CancellationToken.None);
 
-    /// <summary>Forgets what the catalog knows of the content of a workspace whose keys are gone; only that and when it existed stays.</summary>
-    public static async Task ForgetAsync(NpgsqlTransaction transaction, string workspace, CancellationToken cancellationToken)
+    /// <summary>Forgets that a tier holds anything of a workspace: its keys are gone there, and asked again it has nothing to show.</summary>
+    public static async Task ForgetTierAsync(NpgsqlTransaction transaction, string workspace, string tier, CancellationToken cancellationToken)
     {
+        await transaction.Command(
+            "DELETE FROM restore_point_tier WHERE tier = $2 AND restore_point IN (SELECT id FROM restore_point WHERE workspace = $1)", workspace, tier).RunAsync(cancellationToken);
+        await transaction.Command("UPDATE workspace_key SET seen_in = seen_in - $2 WHERE workspace = $1", workspace, tier).RunAsync(cancellationToken);
+    }
+
+    /// <summary>Forgets what the catalog knows of the content of a workspace whose keys are gone; only that and when it existed stays.</summary>
+    /// <param name="run">The run that deleted the keys; what it says of that stays.</param>
+    public static async Task ForgetAsync(NpgsqlTransaction transaction, string workspace, long run, CancellationToken cancellationToken)
+    {
+        // Of whatever kind: the lines, steps and results of a table's rescue or of a drill hold rows of the tenant.
+        const string runs =
+            $"""
+            (SELECT r.id FROM run r WHERE r.id <> $2 AND r.kind NOT IN {OfTiers} AND (
+              (r.kind IN ('rotation', 'shredding', 'recovery-set') AND r.source = $1)
+              OR EXISTS (SELECT FROM run_source s WHERE s.run_id = r.id AND s.source IN (SELECT source FROM restore_point WHERE workspace = $1))))
+            """;
         foreach (var forget in (string[])
         [
-            "DELETE FROM run_event WHERE run_id IN (SELECT id FROM run WHERE kind IN ('backup', 'validation', 'restore') AND source IN (SELECT source FROM restore_point WHERE workspace = $1))",
-            "UPDATE run_step SET intent = NULL, result = NULL WHERE run_id IN (SELECT id FROM run WHERE kind IN ('backup', 'validation', 'restore') AND source IN (SELECT source FROM restore_point WHERE workspace = $1))",
-            "UPDATE run SET result = NULL, error = NULL, progress = NULL WHERE kind IN ('backup', 'validation', 'restore') AND source IN (SELECT source FROM restore_point WHERE workspace = $1)",
+            $"DELETE FROM run_event WHERE run_id IN {runs}",
+            $"UPDATE run_step SET intent = NULL, result = NULL WHERE run_id IN {runs}",
+            $"UPDATE run SET result = NULL, error = NULL, progress = NULL WHERE id IN {runs}",
+        ])
+        {
+            await transaction.Command(forget, workspace, run).RunAsync(cancellationToken);
+        }
+
+        foreach (var forget in (string[])
+        [
             "UPDATE validation SET steps = '[]', comparison = NULL WHERE restore_point IN (SELECT id FROM restore_point WHERE workspace = $1)",
             "DELETE FROM restore_point_tier WHERE restore_point IN (SELECT id FROM restore_point WHERE workspace = $1)",
             "UPDATE restore_point SET facts = NULL, artifacts = '[]', properties = '{}', expired_at = coalesce(expired_at, clock_timestamp()) WHERE workspace = $1",
-            "UPDATE workspace_key SET shredded_at = clock_timestamp(), tiers = '[]' WHERE workspace = $1",
+            "UPDATE workspace_key SET shredded_at = clock_timestamp(), tiers = '[]', seen_in = '[]' WHERE workspace = $1",
         ])
         {
             await transaction.Command(forget, workspace).RunAsync(cancellationToken);
@@ -73,8 +108,9 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
     {
         command.CommandText =
             """
-            INSERT INTO workspace_key (workspace, epoch, rotated_at, tiers, seen_at) VALUES ($1, $2, $3, $4, clock_timestamp())
-            ON CONFLICT (workspace) DO UPDATE SET epoch = $2, rotated_at = $3, tiers = $4, seen_at = clock_timestamp(), shredded_at = NULL
+            INSERT INTO workspace_key (workspace, epoch, rotated_at, tiers, seen_at, seen_in) VALUES ($1, $2, $3, $4, clock_timestamp(), $4)
+            ON CONFLICT (workspace) DO UPDATE SET epoch = $2, rotated_at = $3, tiers = $4, seen_at = clock_timestamp(), shredded_at = NULL,
+              seen_in = (SELECT jsonb_agg(DISTINCT tier) FROM jsonb_array_elements(workspace_key.seen_in || $4) tier)
             """;
         return command.With(workspace, (long)epoch, rotatedAt.ToUniversalTime(), new Jsonb(JsonSerializer.Serialize(tiers)));
     }

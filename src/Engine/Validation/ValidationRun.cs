@@ -3,6 +3,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Notifications.Outbox;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Validation;
@@ -27,7 +28,7 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
             await using (repository)
             {
                 context.Log("validate", $"restore point {point.PointId.Short} of {point.Source} in tier {tier.Name}");
-                var result = await validation.RunAsync(repository, point.PointId, context.Progress, context.Log, context.Cancellation);
+                var result = await ValidateAsync(context, repository, point, tier.Name);
                 var json = result.ToJson();
                 step.OnCommit(async transaction =>
                 {
@@ -65,6 +66,20 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
         return result;
     }
 
+    private async Task<ValidationResult> ValidateAsync(RunContext context, BackupRepository repository, RestorePointRow point, string tier)
+    {
+        try
+        {
+            return await validation.RunAsync(repository, point.PointId, context.Progress, context.Log, context.Cancellation);
+        }
+        catch (EngineException missing) when (missing.Code == BackupRepository.PointMissing)
+        {
+            // The catalog knows it there. It says nothing of the content, so there is no result to keep.
+            await tiers.NoteDamageAsync(context, point.PointId, point.Workspace, tier, missing);
+            throw;
+        }
+    }
+
     /// <summary>
     /// Reads the point's packs in the other tiers that hold it: the content was proven once, what remains to be known of a copy is
     /// that its bytes are those that were written.
@@ -89,6 +104,13 @@ public sealed class ValidationRun(RestorePointCatalog points, RestorePointAccess
                             transaction, point.PointId, tier.Tier, fault is null ? "verified" : "damaged", fault, CancellationToken.None));
                         return fault ?? "";
                     }
+                }
+                catch (EngineException lost) when (lost.Code == BackupRepository.PointMissing || lost.Kind == ErrorKind.Damaged)
+                {
+                    context.Warn("read back", $"{tier.Tier}: {lost.Message}");
+                    // Left alone where the tier gave it up meanwhile.
+                    step.OnCommit(transaction => TierChecks.MarkDamagedAsync(transaction, tier.Tier, [point.Id], lost.Message));
+                    return lost.Message;
                 }
                 catch (EngineException away)
                 {

@@ -45,7 +45,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             },
         };
         Estate = change?.Invoke(Estate, _folder) ?? Estate;
-        Tiers = new TierRepositories(Estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
+        Tiers = new TierRepositories(Estate, TimeProvider.System, catalog.Pool) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         Runs = new RunStore(catalog.Pool);
         Points = new RestorePointCatalog(catalog.Pool);
         Sources = new SourceCatalog(catalog.Pool, Estate);
@@ -94,6 +94,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public RestoreDrivers RestoreDrivers { get; }
 
+    public ProcessRegistry Processes => _folder.Registry;
+
     public List<RunId> HandedOver { get; } = [];
 
     /// <summary>What is done with a run that is handed over; nothing but noting it where null.</summary>
@@ -118,16 +120,17 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public async Task<Run> AdvanceAsync(RunId id)
     {
-        var replication = new TierReplication(Tiers, Access, Points, Estate);
+        var tierRequests = new TierRequests(Requests, Estate);
+        var replication = new TierReplication(Tiers, Access, Points, tierRequests, Estate);
         IRunHandler[] handlers =
         [
             new BackupRun(Tiers, replication, Drivers, Estate, Sources, Requests, BackupTime),
             new SetRun(_catalog.Pool, Runs, Requests, Estate, _folder.Registry, TimeProvider.System),
-            new RestoreRun(Points, Access, RestoreDrivers, Gate, new OwnSecrets(Estate, DataFolder.Open(_folder.Combine("data")))),
+            new RestoreRun(Points, Access, RestoreDrivers, tierRequests, Gate, new OwnSecrets(Estate, DataFolder.Open(_folder.Combine("data")))),
             new ReplicationRun(replication, new OwedCopies(Points, Estate, Time), Points, Estate),
             new RotationRun(Tiers, TimeProvider.System),
-            new VerificationRun(Tiers, Points, new TierRequests(Requests, Estate), Estate),
-            new RepairRun(Tiers, Points, _catalog.Pool, new TierRequests(Requests, Estate), Requests, Estate),
+            new VerificationRun(Tiers, Points, tierRequests, Estate),
+            new RepairRun(Tiers, Points, _catalog.Pool, tierRequests, Requests, Estate),
             new ShreddingRun(Tiers, new WorkspaceCatalog(_catalog.Pool)),
             new RetentionRun(
                 Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Freezes, Points, Estate, Time),

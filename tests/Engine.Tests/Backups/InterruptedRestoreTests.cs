@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
@@ -172,7 +173,7 @@ public sealed class InterruptedRestoreTests(CatalogServer catalog, PostgresLab l
     }
 
     private RunExecution ExecutionOf(BackupRig rig, IRestoreDriver driver) => new(
-        catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]), rig.Gate)],
+        catalog.Pool, [new RestoreRun(rig.Points, rig.Access, new RestoreDrivers([driver]), new TierRequests(rig.Requests, rig.Estate), rig.Gate)],
         new LeaseTimes(TimeSpan.FromSeconds(1.5), TimeSpan.FromSeconds(0.2)), TimeProvider.System, NullLogger<RunExecution>.Instance);
 
     /// <summary>As restores in place are: it brings back what was there when it is told that nobody goes on, and not before.</summary>

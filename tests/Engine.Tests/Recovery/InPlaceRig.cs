@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Redis;
@@ -188,10 +189,10 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         IRunHandler[] handlers =
         [
             new BackupRun(
-                Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
+                Tiers, new TierReplication(Tiers, new RestorePointAccess(Points, Tiers), Points, new TierRequests(Requests, Estate), Estate), _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, Incidents, new LastLook(new RecoveryActions(_actions.Select(Wrap)), Incidents, TimeProvider.System), TimeProvider.System),
             new DrillRun(new RecoveryActions(_actions.Select(Wrap)), Catalog, DrillCatalog, _drillPlans, Scratch, _registry, TimeProvider.System),
-            new RestoreRun(Points, new RestorePointAccess(Points, Tiers), _restores, RestoreGate),
+            new RestoreRun(Points, new RestorePointAccess(Points, Tiers), _restores, new TierRequests(Requests, Estate), RestoreGate),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

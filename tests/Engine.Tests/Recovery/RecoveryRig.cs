@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical.InPlace;
@@ -324,12 +325,12 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         IRunHandler[] handlers =
         [
             new BackupRun(
-                Tiers, new TierReplication(Tiers, Access, Points, Estate),
+                Tiers, new TierReplication(Tiers, Access, Points, new TierRequests(Requests, Estate), Estate),
                 _drivers, Estate, new SourceCatalog(_catalog.Pool, Estate), Requests, TimeProvider.System),
             new RecoveryRun(
                 new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool), TimeProvider.System) { LongestEnd = LongestEnd },
                 TimeProvider.System),
-            new RestoreRun(Points, Access, _restoreDrivers, new RestoreGate(_catalog.Pool, Gates, Estate)),
+            new RestoreRun(Points, Access, _restoreDrivers, new TierRequests(Requests, Estate), new RestoreGate(_catalog.Pool, Gates, Estate)),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);

@@ -14,9 +14,10 @@ public sealed class DueReplications(TierRepositories tiers, OwedCopies owed, Res
         var tier = estate.TierNamed(name);
         foreach (var workspace in await points.WorkspacesAsync(cancellationToken))
         {
-            if ((await owed.OfWorkspaceAsync(workspace, tier, cancellationToken)).Count > 0)
+            // What keeps one workspace from being copied (damaged keys, a repository that was put back from elsewhere) need not be the others'.
+            if ((await owed.OfWorkspaceAsync(workspace, tier, cancellationToken)).Count > 0 && await AnswersAsync(tier, workspace, cancellationToken))
             {
-                return await AnswersAsync(tier, workspace, cancellationToken);
+                return true;
             }
         }
 

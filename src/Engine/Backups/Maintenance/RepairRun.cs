@@ -44,14 +44,16 @@ public sealed class RepairRun(
         var request = context.Request<RepairRequest>();
         var tier = estate.TierNamed(request.Tier);
         var done = new List<WorkspaceRepair>();
+        var faults = new WorkspaceFaults(context, "repair");
         foreach (var workspace in request.Workspaces ?? await points.WorkspacesAsync(tier.Name, context.Cancellation))
         {
-            done.Add(await context.StepAsync($"repair {workspace}", step => RepairAsync(context, step, tier, workspace)));
+            await faults.TryAsync(workspace, async () => done.Add(await context.StepAsync($"repair {workspace}", step => RepairAsync(context, step, tier, workspace))));
         }
 
         var result = new RepairRunResult(tier.Name, done);
         await AskForProofsAsync(context, tier, [.. done.SelectMany(one => one.PointsWhole)]);
         await AskForVerificationAsync(context, request, result);
+        faults.ThrowIfAny();
         return result;
     }
 
@@ -133,7 +135,8 @@ public sealed class RepairRun(
         await using var from = await tiers.OpenAsync(other, workspace, context.Cancellation);
         await using var repository = await tiers.OpenLosingKeysAsync(tier, workspace, from, context.Cancellation);
         context.Log("repair", $"{workspace}: reading {tier.Name}, {other.Name} helps");
-        var report = await repository.RepairAsync(from, null, context.Progress, context.Cancellation);
+        var known = await points.StoredInAsync(tier.Name, workspace, context.Cancellation);
+        var report = await repository.RepairAsync(from, new RepairOptions { Known = known }, context.Progress, context.Cancellation);
         foreach (var one in report.Objects)
         {
             (one.IsRepaired ? (Action<string, string>)context.Log : context.Warn)("repair", $"{one.Name}: {one.Reason}; {one.Remedy}");

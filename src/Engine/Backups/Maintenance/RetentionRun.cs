@@ -43,14 +43,19 @@ public sealed class RetentionRun(
         var request = context.Request<RetentionRequest>();
         var tier = estate.TierNamed(request.Tier);
         var done = new List<WorkspaceRetention>();
+        var faults = new WorkspaceFaults(context, "retention");
         foreach (var workspace in await points.WorkspacesAsync(tier.Name, context.Cancellation))
         {
-            if (await context.StepAsync($"retention of {workspace}", step => PruneAsync(context, step, request, tier, workspace)) is { } one)
+            await faults.TryAsync(workspace, async () =>
             {
-                done.Add(one);
-            }
+                if (await context.StepAsync($"retention of {workspace}", step => PruneAsync(context, step, request, tier, workspace)) is { } one)
+                {
+                    done.Add(one);
+                }
+            });
         }
 
+        faults.ThrowIfAny();
         return new RetentionRunResult(tier.Name, done, time.GetElapsedTime(began).TotalSeconds);
     }
 
@@ -81,9 +86,11 @@ public sealed class RetentionRun(
         Say(context, tier, workspace, report);
         var keptWal = await ExpireWalAsync(context, tier, workspace, repository);
         var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
-        // What went now is written down already. Those that an interrupted attempt had deleted are in nobody's list any more; they are gone all the same.
+        // What went now is written down already. Those that an interrupted attempt had deleted are in nobody's list any more, but noted
+        // beside the packs. One that is not there without such a note was not given up here: it is lost, or lies on a disk that is away.
         var recorded = report.Expired.Select(point => point.Id.Value).ToHashSet();
-        var gone = reasons.Keys.Where(id => !stays.Contains(id) && !recorded.Contains(id)).ToArray();
+        var noted = (await repository.ExpiredAsync(context.Cancellation)).Select(point => point.Value).ToHashSet();
+        var gone = reasons.Keys.Where(id => noted.Contains(id) && !stays.Contains(id) && !recorded.Contains(id)).ToArray();
         step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, reasons));
         return new WorkspaceRetention(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),

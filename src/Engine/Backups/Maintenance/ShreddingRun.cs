@@ -34,20 +34,23 @@ public sealed class ShreddingRun(TierRepositories tiers, WorkspaceCatalog worksp
             throw new EngineException("not-confirmed", ErrorKind.Input, "the workspace's name was not confirmed", "Type the name; nothing was changed.");
         }
 
-        var holding = await workspaces.TiersAsync(request.Workspace, context.Cancellation);
+        var holding = await workspaces.HoldingAsync(request.Workspace, withBehind: true, context.Cancellation);
         var deleted = new Dictionary<string, int>();
         foreach (var tier in tiers.Tiers)
         {
-            deleted[tier.Name] = await context.StepAsync($"shred in {tier.Name}", async _ =>
+            deleted[tier.Name] = await context.StepAsync($"shred in {tier.Name}", async step =>
             {
                 if (holding.Contains(tier.Name) && !await tiers.ExistsAsync(tier, request.Workspace, context.Cancellation))
                 {
                     // A folder that is not mounted looks empty. It would come back with its keys.
                     throw new EngineException("tier-empty", ErrorKind.Unavailable,
-                        $"{tier.Name} held restore points of {request.Workspace} and shows no repository of it now", "Look whether its store is mounted, then ask again.");
+                        $"{tier.Name} held keys of {request.Workspace}, or may have, and shows no repository of it now",
+                        $"Look whether its store is mounted, then ask again. Where it never held any, or lost all for good, make one with 'drconsole repository init --store {tier.RepositoryUrl(request.Workspace)}', so that there is one to shred.");
                 }
 
                 var count = await tiers.ShredAsync(tier, request.Workspace, context.Cancellation);
+                // Where the next tier fails, and the run is asked for again, this one may be empty: there was nothing but keys in it.
+                step.OnCommit(transaction => WorkspaceCatalog.ForgetTierAsync(transaction, request.Workspace, tier.Name, CancellationToken.None));
                 context.Log("shred", count == 0 ? $"{tier.Name} holds no key of {request.Workspace}" : $"{tier.Name}: {Counted.Of(count, "key object")} deleted");
                 return count;
             });
@@ -62,9 +65,15 @@ public sealed class ShreddingRun(TierRepositories tiers, WorkspaceCatalog worksp
                 context.Log("prove", $"{tier.Name}: {said[tier.Name]}");
             }
 
+            foreach (var gone in holding.Where(name => tiers.Tiers.All(tier => tier.Name != name)))
+            {
+                said[gone] = "is configured no longer: nobody looked whether it still has keys";
+                context.Warn("prove", $"{gone} {said[gone]}");
+            }
+
             step.OnCommit(async transaction =>
             {
-                await WorkspaceCatalog.ForgetAsync(transaction, request.Workspace, CancellationToken.None);
+                await WorkspaceCatalog.ForgetAsync(transaction, request.Workspace, context.Run.Id.Value, CancellationToken.None);
                 await AuditLog.AppendAsync(transaction, context.Run.RequestedBy, "workspace.shredded", request.Workspace, new { deleted, said }, CancellationToken.None);
             });
             return said;

@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
@@ -38,6 +39,21 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
     /// <param name="workspaces">Only these, or null for all.</param>
     public Task<Run> RepairAsync(string tier, IReadOnlyList<string>? workspaces, string actor, CancellationToken cancellationToken) =>
         requests.OfTierAsync(RunKinds.Repair, tier, new RepairRequest(tier, workspaces), actor, cancellationToken);
+
+    /// <summary>
+    /// Notes, for a run that could not read a restore point in a tier, that it is damaged there, and asks for a repair: whoever reads
+    /// it next takes another tier first. A point that the tier gave up meanwhile is left alone.
+    /// </summary>
+    internal async Task NoteDamageAsync(RunContext context, RestorePointId point, string workspace, string tier, EngineException fault)
+    {
+        var marked = 0;
+        await context.CommitAsync(async transaction => marked = await TierChecks.MarkDamagedAsync(transaction, tier, [point.Value], fault.Message));
+        if (marked > 0)
+        {
+            context.Warn("damaged", $"restore point {point.Short} in {tier}: {fault.Message}");
+            await AskForRepairAsync(context, tier, [workspace]);
+        }
+    }
 
     /// <summary>Asks, for a run that found damage, to repair the tier from the others, where there are any.</summary>
     /// <param name="isRepeated">True where the damage came back right after a repair; then no other check follows by itself.</param>

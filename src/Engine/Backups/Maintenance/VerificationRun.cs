@@ -43,33 +43,38 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         var request = context.Request<VerificationRequest>();
         var tier = estate.TierNamed(request.Tier);
         var done = new List<WorkspaceVerification>();
-        var missing = new List<string>();
+        var faults = new WorkspaceFaults(context, "verify");
         foreach (var workspace in request.Workspace is { } one ? [one] : await points.WorkspacesAsync(tier.Name, context.Cancellation))
         {
-            if (!await tiers.ExistsAsync(tier, workspace, context.Cancellation))
+            await faults.TryAsync(workspace, async () =>
             {
-                missing.Add(workspace);
-                continue;
-            }
+                if (!await tiers.ExistsAsync(tier, workspace, context.Cancellation))
+                {
+                    throw new EngineException("repository-missing", ErrorKind.Unavailable,
+                        $"{tier.Name} holds restore points of it as far as the catalog knows, and shows no repository of them", "Look whether its store is mounted.");
+                }
 
-            done.Add(await context.StepAsync($"verify {workspace}", step => VerifyAsync(context, step, request, tier, workspace)));
+                done.Add(await context.StepAsync($"verify {workspace}", step => VerifyAsync(context, step, request, tier, workspace)));
+            });
         }
 
         var result = new VerificationRunResult(tier.Name, request.Level, done);
-        if (!result.IsSound)
+        string[] found = [.. done.Where(one => one.Damaged.Count > 0).Select(one => one.Workspace), .. faults.Damaged];
+        // What a restore met while a repair of another workspace was open nobody asked for.
+        var known = (await points.DamagedWorkspacesAsync(tier.Name, context.Cancellation)).Intersect(done.Select(one => one.Workspace));
+        if (found.Union(known).ToList() is { Count: > 0 } damaged)
         {
-            if (request.AfterRepair is { } repair)
+            if (request.AfterRepair is { } repair && found.Length > 0)
             {
                 context.Warn("verify", $"{tier.Name} is damaged again since {repair} made it whole: its store may be losing data. It is repaired once more, and not checked again before the next scheduled check");
             }
 
-            await requests.AskForRepairAsync(
-                context, tier.Name, [.. done.Where(one => one.Damaged.Count > 0).Select(one => one.Workspace)], isRepeated: request.AfterRepair is not null);
+            await requests.AskForRepairAsync(context, tier.Name, damaged, isRepeated: request.AfterRepair is not null);
         }
 
         // After all others, so that one that is gone hides no damage in the rest.
-        return missing.Count == 0 ? result : throw new EngineException("repository-missing", ErrorKind.Unavailable,
-            $"{tier.Name} holds restore points of {string.Join(", ", missing)} as far as the catalog knows, and shows no repository of them", "Look whether its store is mounted.");
+        faults.ThrowIfAny();
+        return result;
     }
 
     /// <summary>The other tiers that answer, to compare the WAL with; one that is away is compared with the next time.</summary>
@@ -106,6 +111,20 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         }
     }
 
+    /// <summary>Restore points that the catalog knows in the tier and that no check of what is there finds, since their manifests are gone.</summary>
+    private async Task<IReadOnlyList<CheckDamage>> LostAsync(BackupRepository repository, StorageTier tier, string workspace, CancellationToken cancellationToken)
+    {
+        var lost = await repository.FindLostAsync(await points.StoredInAsync(tier.Name, workspace, cancellationToken), cancellationToken);
+        if (lost.Count == 0)
+        {
+            return [];
+        }
+
+        // What another process shredded, or wrote down as given up, meanwhile is not lost.
+        var still = (await points.StoredInAsync(tier.Name, workspace, cancellationToken)).ToHashSet();
+        return [.. lost.Where(still.Contains).Select(id => new CheckDamage(BackupRepository.NameOf(id), "is missing, and this tier never gave its restore point up", [id]))];
+    }
+
     private async Task<WorkspaceVerification> VerifyAsync(RunContext context, StepHandle step, VerificationRequest request, StorageTier tier, string workspace)
     {
         await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
@@ -119,6 +138,7 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         };
         await using var others = await OpenOthersAsync(context, tier, workspace);
         var report = await repository.CheckAsync(options with { Others = others.Opened }, context.Progress, context.Cancellation);
+        report = report with { Damaged = [.. report.Damaged, .. await LostAsync(repository, tier, workspace, context.Cancellation)] };
         context.Log("verify", $"{workspace} in {tier.Name}: {Counted.Of(report.PacksRead, report.Packs, "pack")} read, {Counted.Of(report.Damaged.Count, "object")} damaged or missing");
         foreach (var damage in report.Damaged.Take(MostNamed))
         {

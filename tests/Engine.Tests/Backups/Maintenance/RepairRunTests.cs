@@ -11,7 +11,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
 
 /// <summary>A flipped byte in a tier: named with the restore points that it hurts, and repaired from the other tier.</summary>
-public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
+public sealed partial class RepairRunTests(CatalogServer catalog, PostgresLab lab)
 {
     [Fact]
     public async Task Verification_names_the_damage_and_the_repair_it_asks_for_fetches_it_from_the_other_tier()
@@ -224,9 +224,9 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
     private static async Task<IReadOnlyList<string>> WarningsAsync(BackupRig rig, Run run) =>
         [.. (await rig.Runs.EventsAsync(run.Id, 0, 200, Ct)).Where(line => line.Level == "warning").Select(line => line.Text)];
 
-    private static string FlipAByte(BackupRig rig, string tier, string? but = null)
+    private static string FlipAByte(BackupRig rig, string tier, string? but = null, string? workspace = null)
     {
-        var pack = PacksOf(rig, tier).Where(file => file != but).OrderByDescending(file => new FileInfo(file).Length).First();
+        var pack = PacksOf(rig, tier, workspace).Where(file => file != but).OrderByDescending(file => new FileInfo(file).Length).First();
         Flip(pack);
         return pack;
     }
@@ -238,8 +238,7 @@ public sealed class RepairRunTests(CatalogServer catalog, PostgresLab lab)
         File.WriteAllBytes(pack, bytes);
     }
 
-    private static string[] PacksOf(BackupRig rig, string tier) =>
-        Directory.GetFiles(Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories);
+    private static string[] PacksOf(BackupRig rig, string tier, string? workspace = null) => Directory.GetFiles(RoomOf(rig, tier, "packs", workspace), "*", SearchOption.AllDirectories);
 
     private static T Request<T>(Run run) => JsonSerializer.Deserialize<T>(run.RequestJson, JsonSerializerOptions.Web)!;
 

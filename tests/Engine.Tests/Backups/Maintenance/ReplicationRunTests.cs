@@ -96,6 +96,29 @@ public sealed class ReplicationRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal("stored", (await rig.TierStatesAsync(kept))["warm"]);
     }
 
+    [Fact]
+    public async Task Workspace_that_cannot_be_copied_does_not_keep_the_others_from_it()
+    {
+        await using var rig = await CreateAsync(catalog, lab, (estate, _) => estate with
+        {
+            Sources = [.. ((string[])["a", "b"]).Select(letter => estate.Sources[0] with { Name = $"{letter}-{estate.Sources[0].Name}", Workspace = $"{letter}-{estate.Sources[0].Workspace}" })],
+        });
+        rig.TakeDown("warm");
+        foreach (var source in rig.Estate.Sources)
+        {
+            await rig.AdvanceAsync((await rig.Requests.BackupAsync(source.Name, "tester", Ct)).Id);
+        }
+
+        rig.BringBack("warm");
+        var slots = Directory.CreateDirectory(Path.Combine(rig.Store("warm"), rig.Estate.Sources[0].Workspace, "keys"));
+        await File.WriteAllBytesAsync(Path.Combine(slots.FullName, "half"), [1, 2, 3], Ct);
+
+        Assert.True(await DueAsync(rig, "warm"));
+        var done = Result(await ReplicateAsync(rig, "warm")).Workspaces;
+        Assert.Contains(new WorkspaceReplication(rig.Estate.Sources[0].Workspace, 1, 0), done);
+        Assert.Contains(new WorkspaceReplication(rig.Estate.Sources[1].Workspace, 1, 1), done);
+    }
+
     private Task SetBackupAsync(string point, string state) =>
         catalog.Pool.Command("UPDATE run SET state = $2 WHERE kind = 'backup' AND restore_point = $1", point, state).RunAsync(Ct);
 

@@ -208,6 +208,36 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal(3, (await hot.ListAsync(Ct)).Points.Count);
     }
 
+    [Fact]
+    public async Task Retention_of_the_other_workspaces_goes_on_where_one_fails_which_is_named()
+    {
+        await using var rig = await CreateAsync(catalog, lab, (estate, _) => estate with
+        {
+            Sources = [.. ((string[])["a", "b"]).Select(letter => estate.Sources[0] with { Name = $"{letter}-{estate.Sources[0].Name}", Workspace = $"{letter}-{estate.Sources[0].Workspace}" })],
+        });
+        rig.BackupTime = new TimeSinceTheHour();
+        var (broken, sound) = (rig.Estate.Sources[0], rig.Estate.Sources[1]);
+        await rig.BackupAsync();
+        var old = await rig.AdvanceAsync((await rig.Requests.BackupAsync(sound.Name, "tester", Ct)).Id);
+        await rig.AdvanceAsync((await rig.Requests.BackupAsync(sound.Name, "tester", Ct)).Id);
+        foreach (var open in await rig.Runs.ListAsync(sound.Name, RunKinds.Validation, RunState.Queued, 50, Ct))
+        {
+            await rig.Runs.CancelAsync(open.Id, "tester", Ct);
+        }
+
+        foreach (var slot in Directory.GetFiles(Path.Combine(rig.Store("hot"), broken.Workspace, "keys")))
+        {
+            await File.WriteAllBytesAsync(slot, [1, 2, 3], Ct);
+        }
+
+        var run = await RetainAsync(rig, TimeSpan.FromHours(3));
+
+        Assert.Equal(RunState.Failed, run.State);
+        Assert.Contains($"{broken.Workspace}: no key slot", run.ErrorJson, StringComparison.Ordinal);
+        Assert.DoesNotContain(sound.Workspace, run.ErrorJson, StringComparison.Ordinal);
+        Assert.Equal(["warm"], (await rig.TierStatesAsync(old.RestorePoint!)).Keys);
+    }
+
     /// <summary>A prune that knows no catalog keeps the points of a frozen source in every tier, also in those that no retention run told.</summary>
     private static async Task AssertCommandLineObeysAsync(BackupRig rig, string point)
     {

@@ -113,6 +113,7 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
             await rig.Runs.CancelAsync(open.Id, "anna", Ct);
         }
 
+        var rescue = await RescueAsync(rig);
         var withdrawn = rig.Estate with { Sources = [] };
         var run = await rig.AdvanceAsync((await WorkOn(rig, withdrawn).ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id);
 
@@ -128,6 +129,50 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
         var kept = await catalog.Pool.Command("SELECT 1 FROM restore_point WHERE workspace = $1 AND (facts IS NOT NULL OR artifacts <> '[]')", rig.Source.Workspace)
             .FirstAsync(_ => "kept", Ct);
         Assert.Null(kept);
+        var rows = await catalog.Pool.Command(
+            "SELECT (SELECT count(*) FROM run_event WHERE run_id = $1 OR run_id = $2), (SELECT count(*) FROM run_step WHERE run_id = $1 AND (intent IS NOT NULL OR result IS NOT NULL)), (SELECT count(*) FROM run WHERE id = $1 AND result IS NOT NULL)",
+            rescue, backup.Id.Value).FirstAsync(row => $"{row.GetInt64(0)} {row.GetInt64(1)} {row.GetInt64(2)}", Ct);
+        Assert.Equal("0 0 0", rows);
+        Assert.NotEmpty(await rig.Runs.EventsAsync(run.Id, 0, 10, Ct));
+        Assert.All(await rig.Runs.StepsAsync(run.Id, Ct), step => Assert.NotNull(step.ResultJson));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Shredding_is_not_called_proven_while_a_tier_that_is_away_has_keys_and_no_point_that_the_catalog_counts(bool isBehind)
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var point = (await rig.BackupAsync()).RestorePoint!;
+        foreach (var open in await rig.Runs.ListAsync(rig.Source.Name, RunKinds.Validation, RunState.Queued, 10, Ct))
+        {
+            await rig.Runs.CancelAsync(open.Id, "anna", Ct);
+        }
+
+        if (isBehind)
+        {
+            await catalog.Pool.Command("UPDATE restore_point_tier SET state = 'behind' WHERE tier = 'warm' AND restore_point = $1", point).RunAsync(Ct);
+        }
+        else
+        {
+            await catalog.Pool.Command("DELETE FROM restore_point_tier WHERE tier = 'warm' AND restore_point = $1", point).RunAsync(Ct);
+            var workspaces = new WorkspaceCatalog(catalog.Pool);
+            await workspaces.SeeAsync(rig.Source.Workspace, 0, TimeProvider.System.GetUtcNow(), ["hot", "warm"], Ct);
+            // As a later look does, which does not see the tier.
+            await workspaces.SeeAsync(rig.Source.Workspace, 0, TimeProvider.System.GetUtcNow(), ["hot"], Ct);
+        }
+
+        var work = WorkOn(rig, rig.Estate with { Sources = [] });
+        Directory.Move(rig.Store("warm"), rig.Store("warm") + "-away");
+        Directory.CreateDirectory(rig.Store("warm"));
+        var refused = await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id);
+        Assert.Equal(RunState.Failed, refused.State);
+        Assert.Contains("tier-empty", refused.ErrorJson, StringComparison.Ordinal);
+
+        Directory.Delete(rig.Store("warm"));
+        Directory.Move(rig.Store("warm") + "-away", rig.Store("warm"));
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id)).State);
+        Assert.Empty(await new WorkspaceCatalog(catalog.Pool).HoldingAsync(rig.Source.Workspace, withBehind: true, Ct));
     }
 
     [Fact]
@@ -141,6 +186,12 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
         }
 
         var work = WorkOn(rig, rig.Estate with { Sources = [] });
+        // As where retention had given all up: with its keys the last of it goes.
+        foreach (var room in Directory.GetDirectories(Path.Combine(rig.Store("hot"), rig.Source.Workspace)).Where(room => Path.GetFileName(room) != "keys"))
+        {
+            Directory.Delete(room, recursive: true);
+        }
+
         Directory.Move(rig.Store("warm"), rig.Store("warm") + "-away");
         rig.TakeDown("warm");
         Assert.Equal(RunState.Failed, (await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id)).State);
@@ -148,6 +199,19 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
         Directory.Move(rig.Store("warm") + "-away", rig.Store("warm"));
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync((await work.ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id)).State);
         Assert.Equal("key-slots-damaged", (await Assert.ThrowsAsync<EngineException>(() => rig.OpenAsync("warm"))).Code);
+    }
+
+    /// <summary>A rescue of a table that ended, with rows of it in its log, its step and its result.</summary>
+    private async Task<long> RescueAsync(BackupRig rig)
+    {
+        var id = long.Parse((await catalog.Pool.Command(
+            """
+            WITH rescue AS (
+              INSERT INTO run (kind, source, request, request_hash, requested_by, state, result) VALUES ('table-rescue', $1, '{}', '', 'anna', 'completed', '{"examples": ["4111 1111"]}') RETURNING id),
+            step AS (INSERT INTO run_step (run_id, name, position, state, result) SELECT id, 'compare', 1, 'done', '{"examples": ["4111 1111"]}' FROM rescue)
+            INSERT INTO run_event (run_id, seq, level, phase, text) SELECT id, 1, 'information', 'compare', '4111 1111' FROM rescue RETURNING run_id::text
+            """, rig.Source.Name).FirstAsync(row => row.GetString(0), Ct))!, System.Globalization.CultureInfo.InvariantCulture);
+        return id;
     }
 
     private WorkspaceRequests WorkOn(BackupRig rig, ProtectedEstate estate) =>
