@@ -99,7 +99,9 @@ internal sealed class EtcdProof(ProofWork work)
         var warnings = string.Concat(found.Warnings().Select(warning => "; " + warning));
         if (found is { IsAsStored: true, Looked: > 0 })
         {
-            return StepOutcome.Passed(string.Create(CultureInfo.InvariantCulture, $"etcd's snapshot starts, with {found.Looked - found.Missing.Count} of {found.Looked} objects as they were captured{warnings}"));
+            var starts = string.Create(CultureInfo.InvariantCulture, $"etcd's snapshot starts, with {found.Looked - found.Missing.Count} of {found.Looked} objects as they were captured{warnings}");
+            // What could not be listed may be all that a recovery is for.
+            return found.Unlisted.Count == 0 ? StepOutcome.Passed(starts) : StepOutcome.CannotProve(starts);
         }
 
         var text = found.Looked == 0 ? $"nothing in etcd's snapshot could be listed{warnings}" : $"etcd's snapshot starts, but {found.MissingText}";

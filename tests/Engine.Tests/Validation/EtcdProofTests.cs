@@ -17,6 +17,10 @@ public sealed class EtcdProofTests
         Assert.Equal(ValidationStepStatus.Passed, EtcdProof.Judge(whole, "v1.20.2", "v1.20.2").Status);
         Assert.Contains("99 of 100", EtcdProof.Judge(whole, "v1.20.2", "v1.20.2").Reason, StringComparison.Ordinal);
 
+        var blind = EtcdProof.Judge(new IdentityCheck(100, [], ["9 objects of kind Database were not compared"], []), "v1.20.2", "v1.20.2");
+        Assert.Equal((ValidationStepStatus.NotRun, true), (blind.Status, blind.NotProvable));
+        Assert.Contains("9 objects of kind Database", blind.Reason, StringComparison.Ordinal);
+
         var lost = new IdentityCheck(100, [.. Enumerable.Repeat(s_key, 50)], [], []);
         Assert.Equal(ValidationStepStatus.Failed, EtcdProof.Judge(lost, "v1.20.2", "v1.20.9").Status);
         Assert.Equal((ValidationStepStatus.NotRun, true), EtcdProof.Judge(lost, "v1.31.0", "v1.20.2") is var other ? (other.Status, other.NotProvable) : default);

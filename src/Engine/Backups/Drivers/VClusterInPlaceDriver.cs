@@ -45,6 +45,8 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
                 $"the snapshot is of {inventory.HostNamespace}/{inventory.Cluster}, and its members and volumes are that one's", "restore its objects into another cluster, without store=");
         }
 
+        var unowned = await StoreOwner.RequireAsync(access, cluster.Store!, cancellationToken);
+        var behind = await restore.WhyBehindAsync(inventory.Etcd, cancellationToken);
         var endangered = await InPlaceRestore.EndangeredAsync(access, await new StoredObjects(repository, manifest).ReadIndexAsync(cancellationToken), cancellationToken);
         // Without its digest among the notes, a sketch is refused by whoever would carry it out.
         var living = cluster.IsSketch ? null : await LivingState.ReadAsync(repository, manifest, cluster, time, cancellationToken);
@@ -52,6 +54,10 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         [
             $"{access.Name} is stopped, its etcd becomes what it was at revision {inventory.Etcd.Revision}, and it is started again: {inventory.Objects} objects with the identity that they had",
             "everything that was changed in it since is gone from it; the former store stays beside the new one, as etcd.before-…, until somebody removes it",
+            behind is null
+                ? "its revision goes ahead of all that was seen of it, so that whatever watches objects in it lists them anew"
+                : $"its revision goes back, since {behind}: {FreshStore.Advice}",
+            .. unowned is null ? Array.Empty<string>() : [unowned],
             VolumesNote(inventory.Volumes?.Count ?? 0),
             .. endangered.Select(claim => claim.Volume.Length == 0
                 ? $"claim {claim.Claim} on the host is not in the restore point and will be deleted by the syncer; it is bound to no volume"
@@ -80,11 +86,17 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         work.Plan.RequireHash(work.ConfirmedHash);
         var began = time.GetTimestamp();
         var target = (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/");
+        // What an attempt that was interrupted then had begun may have gone on for hours: LeftPauses starts a cluster that has its store.
+        var hasRun = InPlaceRestore.IsExchanged(target, work.Operation);
         try
         {
-            var (phases, warnings, notes) = await restore.ExecuteAsync(
-                work.Repository, work.Manifest, target, work.Operation, () => RequireSameAsync(work, target, cancellationToken), work.Log, cancellationToken);
+            var (phases, warnings, notes) = await restore.ExecuteAsync(work, target, () => RequireSameAsync(work, target, cancellationToken), cancellationToken);
             return new RestoreOutcome(work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, warnings) { Phases = phases, Notes = notes };
+        }
+        catch (Exception fault) when (IsOfTheWork(fault) && hasRun)
+        {
+            throw new NeedsDecisionException("restore",
+                $"{fault.Message}; an interrupted attempt had put the restored store of {target.Namespace}/{target.Name} in its place, and tenants may have written into it since: it stays there. Its former store is beside it in {target.Store}, as etcd.before-…");
         }
         catch (Exception fault) when (IsOfTheWork(fault))
         {
@@ -108,7 +120,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
             return [$"its API server does not answer: what was changed in it since is not known, and is not looked at again before it is stopped ({living.Unread[0]})"];
         }
 
-        var ordered = living.Differences.OrderBy(line => line.StartsWith("will be gone", StringComparison.Ordinal) ? 0 : line.StartsWith("becomes", StringComparison.Ordinal) ? 1 : 2).ToList();
+        var ordered = living.Differences;
         return
         [
             ordered.Count == 0 ? "the living cluster has what the restore point has" : $"{Counted.Of(ordered.Count, "object", "differs", "differ")} in the living cluster from the restore point",
@@ -121,18 +133,19 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     private static string NotCompared(string part) => $"not compared: {part}";
 
     /// <summary>What was changed in the cluster since the plan was looked at would be lost, and nobody has confirmed that.</summary>
-    private async Task RequireSameAsync(RestoreWork work, VClusterTarget target, CancellationToken cancellationToken)
+    /// <returns>The living cluster as it is; null where the plan did not know it either.</returns>
+    private async Task<LivingState?> RequireSameAsync(RestoreWork work, VClusterTarget target, CancellationToken cancellationToken)
     {
         var confirmed = work.Plan.Notes.FirstOrDefault(note => note.StartsWith(LivingNote, StringComparison.Ordinal))?[LivingNote.Length..];
         if (confirmed is LivingState.Unknown)
         {
-            return;
+            return null;
         }
 
         var now = await LivingState.ReadAsync(work.Repository, work.Manifest, target, time, cancellationToken);
         if (now.Digest == confirmed)
         {
-            return;
+            return now;
         }
 
         // A server that had just started may not have answered for every kind when the plan was made.
@@ -197,7 +210,7 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
     public Task<InPlaceFinding> CheckAsync(RestoreWork work, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(work);
-        return restore.CheckAsync(new StoredObjects(work.Repository, work.Manifest), (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/"), work.Log, cancellationToken);
+        return restore.CheckAsync(work, (VClusterTarget)RestoreTarget.Parse(work.Plan.Target, "/"), cancellationToken);
     }
 
     /// <inheritdoc/>

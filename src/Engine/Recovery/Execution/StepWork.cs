@@ -177,6 +177,10 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         {
             return await part(context);
         }
+        catch (NeedsDecisionException undecided)
+        {
+            throw new UndecidedStepException(context.Step, undecided.Message);
+        }
         catch (NpgsqlException fault)
         {
             throw new EngineException("target-fault", ErrorKind.Unavailable, $"the server of {context.Plan.Source} broke off: {fault.Message}", "look at its log", fault);

@@ -40,11 +40,13 @@ public sealed record KubernetesBinaries(string ApiServer, string Etcd, string? C
     }
 
     /// <summary>etcdctl alone: a snapshot can be looked at where no API server can be started.</summary>
-    public static string? FindEtcdTool()
-    {
-        var assets = Environment.GetEnvironmentVariable(AssetsVariable);
-        return In([assets ?? "", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')], "etcdctl");
-    }
+    public static string? FindEtcdTool() => Find("etcdctl");
+
+    /// <summary>etcd alone, for the same reason.</summary>
+    public static string? FindEtcd() => Find("etcd");
+
+    private static string? Find(string program) =>
+        In([Environment.GetEnvironmentVariable(AssetsVariable) ?? "", .. (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':')], program);
 
     private static string? In(IEnumerable<string> folders, string program) =>
         folders.Where(folder => folder.Length > 0).Select(folder => Path.Combine(folder, program)).FirstOrDefault(File.Exists);

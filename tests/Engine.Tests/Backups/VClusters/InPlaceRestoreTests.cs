@@ -61,6 +61,13 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
             Assert.True((await api.PatchAsync(Database, Json("""{"spec":{"replicas":7}}"""), Ct)).IsSuccess);
         }
 
+        // A watcher that saw this revision goes on from it, whatever becomes of the store.
+        long seen;
+        using (var api = KubernetesLab.Api(cluster))
+        {
+            seen = (await KubeListing.RevisionAsync(api, Ct))!.Value;
+        }
+
         var (late, records) = (Task.CompletedTask, new Dictionary<string, PauseRecord?>());
         var outcome = await driver.ExecuteAsync(new RestoreWork(repository, captured.Manifest, plan, plan.Hash, "R-1 of a test", Log: (_, line) =>
         {
@@ -80,6 +87,9 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         Assert.Equal(["unpack", "compare", "protect", "stop", "exchange", "start", "verify"], outcome.Phases!.Select(phase => phase.Name));
 
         using var restored = KubernetesLab.Api(cluster);
+        Assert.True(await KubeListing.RevisionAsync(restored, Ct) >= seen + 1000);
+        var watch = await restored.SendAsync(HttpMethod.Get, $"/api/v1/namespaces/team-0000/configmaps?watch=1&timeoutSeconds=5&resourceVersion={seen}", null, null, Ct);
+        Assert.True(watch.Status == 410 || watch.Body?["object"]?["code"]?.GetValue<int>() == 410, $"{watch.Status}: {watch.Body?.ToJsonString()}");
         Assert.Equal(uid, Uid(await restored.GetAsync(Gone, Ct)));
         Assert.Equal("info", (await restored.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
@@ -99,9 +109,14 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         // Taken back, the cluster is as it was before, damage and all; a killed attempt had left a snapshot with all Secrets in it.
         var snapshot = Assert.Single(Directory.GetDirectories(cluster.DataDirectory, "etcd.before-*").Except(former)).Replace("etcd.before-", "etcd.restored-", StringComparison.Ordinal) + ".snapshot";
         await File.WriteAllTextAsync(snapshot, "secrets", Ct);
-        Assert.NotNull(await driver.AbandonAsync(plan, "R-1 of a test", Ct));
+        var keptBefore = Directory.GetDirectories(cluster.DataDirectory, "etcd.undone-*");
+        var undone = await driver.AbandonAsync(plan, "R-1 of a test", Ct);
         using var back = KubernetesLab.Api(cluster);
         Assert.True(await new ClusterPause(await VClusterAccess.OpenAsync(((VClusterTarget)target).Settings, TimeProvider.System, Ct), TimeProvider.System).WaitReadyAsync(Ct));
+        // Tenants may have written into the restored one meanwhile.
+        var kept = Assert.Single(Directory.GetDirectories(cluster.DataDirectory, "etcd.undone-*").Except(keptBefore));
+        Assert.Contains($"is kept as {kept} until somebody removes it; the former store is back in its place", undone, StringComparison.Ordinal);
+        Assert.True(File.Exists(Path.Combine(kept, "member", "snap", "db")));
         Assert.Equal("ransomed", (await back.GetAsync(ConfigMap, Ct))["data"]!["LOG_LEVEL"]!.GetValue<string>());
         Assert.Null(await back.FindAsync(Gone, Ct));
         Assert.False(File.Exists(snapshot));
@@ -110,6 +125,23 @@ public sealed class InPlaceRestoreTests(KubernetesLab kubernetes) : IDisposable
         Assert.Null(volume["metadata"]!["annotations"]?[VolumeRetention.FormerAnnotation]);
         await DropClaimAsync(host, cluster, "newer");
         await DropClaimAsync(host, cluster, "late");
+    }
+
+    [Fact]
+    public async Task Directory_of_another_cluster_is_refused_when_it_is_planned()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await CaptureAsync(lab, repository);
+        var driver = new VClusterInPlaceDriver(new InPlaceRestore(lab.Registry, TimeProvider.System), TimeProvider.System);
+        var other = Path.GetDirectoryName(Directory.CreateDirectory(_folder.Combine("another", "etcd")).FullName);
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.PlanAsync(
+            repository, captured.Manifest, RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={other}", "/"), Ct));
+
+        Assert.Equal("store-of-another", fault.Code);
+        Assert.Contains(cluster.DataDirectory, fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Api;
@@ -55,6 +56,16 @@ public static class KubeListing
             },
             ns, cancellationToken).ConfigureAwait(false);
         return found;
+    }
+
+    /// <summary>The revision that a server's store is at, which each write to it raises; null where it counts none.</summary>
+    /// <exception cref="EngineException">What the server refused; <c>api-unreachable</c>.</exception>
+    public static async Task<long?> RevisionAsync(KubeApi api, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(api);
+        // Of a list that is read from the store itself: the server's own memory may lag behind it.
+        var list = await api.GetAsync("/api/v1/namespaces?limit=1", cancellationToken).ConfigureAwait(false);
+        return long.TryParse(list["metadata"]?["resourceVersion"]?.GetValue<string>(), NumberStyles.None, CultureInfo.InvariantCulture, out var revision) ? revision : null;
     }
 
     private static async Task<bool> TryReadAsync(

@@ -72,6 +72,12 @@ public sealed class LiveCluster : IClusterContent, IDisposable
         return found is null ? null : ObjectCleaning.Clean(found);
     }
 
+    /// <summary>The revision of its store now; null where that counts none.</summary>
+    internal Task<long?> RevisionAsync(CancellationToken cancellationToken) => KubeListing.RevisionAsync(_api, cancellationToken);
+
+    /// <summary>Why a kind could not be listed; null where it was.</summary>
+    internal string? Unlisted(string group, string kind) => Unread.FirstOrDefault(part => part.Covers(new KubeObjectKey(group, kind, "", "")))?.Why;
+
     private static UnreadPart UnreadGroup(string group, string why, ClusterCapture capture) =>
         new(group, null, why) { Read = [.. capture.Kinds.Where(kind => kind.Problem is null && kind.Resource.Group == group).Select(kind => kind.Resource.Kind)] };
 

@@ -9,10 +9,17 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <param name="LeftOut">Kinds that nobody can judge by their nature, the same way.</param>
 internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Missing, IReadOnlyList<string> Unlisted, IReadOnlyList<string> LeftOut)
 {
+    private const int NamedKinds = 5;
     private const string PodsComeAndGo = "are made and removed by their controllers from the start on";
 
-    /// <summary>False where more are missing than come and go between two instants.</summary>
-    public bool IsAsStored => Missing.Count <= Math.Max(5, Looked / 100);
+    /// <summary>False where more are missing than come and go between two instants, or where nothing could be looked at.</summary>
+    public bool IsAsStored => Missing.Count <= Math.Max(5, Looked / 100) && (Looked > 0 || Unlisted.Count + LeftOut.Count == 0);
+
+    /// <summary>Why nobody can say that the objects are back; null where all that can be judged was looked at and is.</summary>
+    public string? Fault => Looked == 0 && !IsAsStored ? "nothing of what is in the restore point could be looked at" + string.Concat(Unlisted.Take(NamedKinds).Select(kind => "; " + kind))
+        : !IsAsStored ? MissingText
+        : Unlisted.Count > 0 ? string.Join("; ", Unlisted.Take(NamedKinds))
+        : null;
 
     public string MissingText => $"{Missing.Count} of {Looked} objects are not back with their identity: {string.Join(", ", Missing.Take(5))}";
 
@@ -37,6 +44,20 @@ internal sealed record IdentityCheck(int Looked, IReadOnlyList<KubeObjectKey> Mi
         }
 
         return new IdentityCheck(looked, missing, unread, left);
+    }
+
+    /// <summary>The same without objects that have a controller: those are made and removed from the start on, as Pods are.</summary>
+    /// <param name="controlled">Which of the missing ones have one.</param>
+    public IdentityCheck Without(IReadOnlySet<KubeObjectKey> controlled)
+    {
+        var judged = Missing.Where(key => !controlled.Contains(key)).ToList();
+        var gone = Missing.Count - judged.Count;
+        return gone == 0 ? this : this with
+        {
+            Looked = Looked - gone,
+            Missing = judged,
+            LeftOut = [.. LeftOut, $"{Counted.Of(gone, "object")} with a controller that are not there were not judged: they {PodsComeAndGo}"],
+        };
     }
 
     /// <summary>Sentences for everything that is not as it was, and for what could not be looked at.</summary>

@@ -1,13 +1,8 @@
-using System.Security.Cryptography;
-using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Etcd;
-using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
-using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
-using Hexabase.DrConsole.Engine.Servers.Kubernetes;
 
 namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 
@@ -26,9 +21,6 @@ public sealed record EndangeredClaim(string Claim, string Volume, string Reclaim
 /// <param name="pauses">Keeps what is paused on this machine; null where nothing looks through it.</param>
 public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, PauseLedger? pauses = null)
 {
-    private static readonly TimeSpan s_lookFor = TimeSpan.FromMinutes(1);
-    private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(2);
-
     /// <summary>Claims that were made after the restore point, or whose virtual one is not in it.</summary>
     /// <param name="access">The cluster.</param>
     /// <param name="index">The restore point's objects. One that was being deleted is none of them: the older store goes on deleting it.</param>
@@ -58,37 +50,45 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
         return found;
     }
 
+    /// <summary>Why watchers of the cluster would not learn of the restore by themselves; null where they do.</summary>
+    internal Task<string?> WhyBehindAsync(EtcdFacts facts, CancellationToken cancellationToken) => new RevisionLead(registry, time).WhyNotAsync(facts.Version, cancellationToken);
+
     /// <summary>Executes it; done again after a crash it goes on where it stopped.</summary>
-    /// <param name="repository">Where the restore point is.</param>
-    /// <param name="manifest">The restore point.</param>
+    /// <param name="work">The confirmed plan; its operation names the directories.</param>
     /// <param name="target">The cluster, with the directory of its volume.</param>
-    /// <param name="operation">Names the run.</param>
     /// <param name="compare">Looks once more at the living cluster, right before the first effect on it, and throws where it is not what was confirmed.</param>
-    /// <param name="log">Told a phase and a line of text.</param>
     /// <param name="cancellationToken">Ends it before the directories are exchanged; afterwards it is brought to its end.</param>
     /// <exception cref="EngineException"><c>store-missing</c>, <c>store-in-use</c>, <c>etcd-restore-failed</c>, <c>restored-cluster-differs</c>.</exception>
-    public async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings, IReadOnlyList<string> Notes)> ExecuteAsync(
-        BackupRepository repository, Manifest manifest, VClusterTarget target, string operation, Func<Task> compare, Action<string, string>? log, CancellationToken cancellationToken)
+    internal async Task<(IReadOnlyList<RestorePhase> Phases, IReadOnlyList<string> Warnings, IReadOnlyList<string> Notes)> ExecuteAsync(
+        RestoreWork work, VClusterTarget target, Func<Task<LivingState?>> compare, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(repository);
+        ArgumentNullException.ThrowIfNull(work);
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(compare);
-        var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
-        var index = await new StoredObjects(repository, manifest).ReadIndexAsync(cancellationToken).ConfigureAwait(false);
+        var (manifest, operation, log) = (work.Manifest, work.Operation, work.Log);
+        var inventory = await ClusterInventory.ReadAsync(work.Repository, manifest, cancellationToken).ConfigureAwait(false);
+        var index = await new StoredObjects(work.Repository, manifest).ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        var places = Places.Of(target.Store!, operation);
+        var places = StorePlaces.Of(target.Store!, operation);
+        if (places.IsGoingBack)
+        {
+            throw new EngineException("restore-taken-back", ErrorKind.Conflict, $"an interrupted attempt had begun to put the former store of {access.Name} back", "restore again");
+        }
+
         var phases = new List<RestorePhase>();
         var pause = new ClusterPause(access, time);
         var held = new RecordedPause(pause, pauses, manifest.Source, access, target, operation);
+        var fresh = new FreshStore(work, inventory.Etcd!, places, registry, time);
+        LivingState? before = null;
         if (!places.IsExchanged)
         {
             if (!Directory.Exists(places.Former))
             {
-                await PhaseAsync("unpack", () => UnpackAsync(repository, manifest, inventory.Etcd!, places, cancellationToken)).ConfigureAwait(false);
+                await PhaseAsync("unpack", () => fresh.MakeAsync(() => SeenAsync(access, target, cancellationToken), cancellationToken)).ConfigureAwait(false);
                 if (!await held.IsHeldAsync(cancellationToken).ConfigureAwait(false))
                 {
                     // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
-                    await PhaseAsync("compare", compare).ConfigureAwait(false);
+                    await PhaseAsync("compare", async () => before = await compare().ConfigureAwait(false)).ConfigureAwait(false);
                 }
 
                 await PhaseAsync("protect", () => ProtectAsync(access, index, operation, log, cancellationToken)).ConfigureAwait(false);
@@ -105,16 +105,17 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
                 throw new EngineException("vcluster-not-ready", ErrorKind.Unavailable, $"{access.Name} does not become ready with the restored store", $"look at its log; its former store is {places.Former}");
             }
         }).ConfigureAwait(false);
-        IdentityCheck? found = null;
+        InPlaceSight? found = null;
         await PhaseAsync("verify", async () =>
         {
-            found = await LookAsync(access, target, index, log, cancellationToken).ConfigureAwait(false);
-            if (!found.IsAsStored)
+            var look = new InPlaceLook(work.Repository, manifest, target, time, log) { Planned = LivingState.LinesIn(work.Plan.Notes), Before = before, Revision = fresh.Revision };
+            found = await look.LookAsync(cancellationToken).ConfigureAwait(false);
+            if (found.Fault is { } fault)
             {
-                throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, found.MissingText, "the former store is put back; look at the restore point's validation");
+                throw new EngineException("restored-cluster-differs", ErrorKind.Conflict, fault, "look at the restore point's validation, and whether store= is the directory of this cluster's volume");
             }
         }).ConfigureAwait(false);
-        return (phases, [.. found!.Warnings()], found.LeftOut);
+        return (phases, [.. fresh.Warnings, .. found!.Warnings()], found.Identity.LeftOut);
 
         async Task ExchangeAsync()
         {
@@ -123,8 +124,10 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
                 await PhaseAsync("stop", async () =>
                 {
                     await held.StopAsync(cancellationToken).ConfigureAwait(false);
-                    // Claims may have been made until the very last.
+                    // Claims may have been made until the very last, and revisions.
                     await ProtectAsync(access, index, operation, log, cancellationToken).ConfigureAwait(false);
+                    await StoreLock.RequireFreeAsync(places.Living, access.Name, time, cancellationToken).ConfigureAwait(false);
+                    await fresh.PassAsync(cancellationToken).ConfigureAwait(false);
                 }).ConfigureAwait(false);
                 await PhaseAsync("exchange", async () =>
                 {
@@ -152,18 +155,36 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
 
     /// <summary>Looks whether a cluster has a restore point's objects with their identity; changes nothing.</summary>
     /// <exception cref="EngineException">The cluster does not answer.</exception>
-    public async Task<InPlaceFinding> CheckAsync(StoredObjects stored, VClusterTarget target, Action<string, string>? log, CancellationToken cancellationToken)
+    public async Task<InPlaceFinding> CheckAsync(RestoreWork work, VClusterTarget target, CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(stored);
+        ArgumentNullException.ThrowIfNull(work);
         ArgumentNullException.ThrowIfNull(target);
-        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        var found = await LookAsync(access, target, await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false), log, cancellationToken).ConfigureAwait(false);
-        return found.IsAsStored
-            ? new InPlaceFinding(true, string.Join("; ", found.Warnings().Concat(found.LeftOut).Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")))
-            : new InPlaceFinding(false, found.MissingText);
+        var sight = await new InPlaceLook(work.Repository, work.Manifest, target, time, work.Log).LookAsync(cancellationToken).ConfigureAwait(false);
+        var found = sight.Identity;
+        return sight.Fault is { } fault
+            ? new InPlaceFinding(false, fault)
+            : new InPlaceFinding(true, string.Join("; ", found.Warnings().Concat(found.LeftOut).Prepend($"{found.Looked - found.Missing.Count} of {found.Looked} objects are back with the identity that they had")));
     }
 
-    /// <summary>Puts the former store back where the exchange has taken place, and starts what was stopped.</summary>
+    /// <summary>The revision that the living store is at; null where its API server does not say.</summary>
+    private async Task<long?> SeenAsync(VClusterAccess access, VClusterTarget target, CancellationToken cancellationToken)
+    {
+        try
+        {
+            using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+            return await KubeListing.RevisionAsync(api, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EngineException)
+        {
+            // It is stopped or broken, which may be why it is restored: its store says it once nothing runs on it.
+            return null;
+        }
+    }
+
+    /// <summary>
+    /// Puts the former store back where the exchange has taken place, and starts what was stopped. A restored store that was in its place
+    /// is kept: the cluster may have run on it for hours, and what its tenants wrote since is nowhere else.
+    /// </summary>
     /// <param name="target">The cluster, with the directory of its volume.</param>
     /// <param name="source">The source's name.</param>
     /// <param name="operation">Names the run.</param>
@@ -174,7 +195,7 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
         ArgumentNullException.ThrowIfNull(target);
         // A host that is away for a moment must not leave the tenant stopped.
         using var access = await new ServerPatience(time).AskAsync(() => VClusterAccess.OpenAsync(target.Settings, time, cancellationToken), cancellationToken).ConfigureAwait(false);
-        var places = Places.Of(target.Store!, operation);
+        var places = StorePlaces.Of(target.Store!, operation);
         var pause = new ClusterPause(access, time);
         var held = new RecordedPause(pause, pauses, source, access, target, operation);
         var exchanged = Directory.Exists(places.Former);
@@ -195,18 +216,23 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
 
         // All of the cluster's Secrets are in it, in the clear.
         File.Delete(places.Snapshot);
+        await LocalFolder.RemoveAsync(places.Work, time, cancellationToken).ConfigureAwait(false);
         await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
         await VolumeRetention.PutBackAsync(access, operation, cancellationToken).ConfigureAwait(false);
         var started = !resumed ? "the cluster was not started: its pause is not this run's any more"
             : await pause.IsWantedAsync(cancellationToken).ConfigureAwait(false) ? "the cluster was started"
             : "the cluster is as it was before, with no replicas, and was not started";
-        return exchanged ? $"the former store is back in its place; {started}" : resumed ? started : null;
+        var kept = places.Kept is { Count: > 0 } some ? $"the restored store, into which tenants may have written, is kept as {string.Join(" and ", some)} until somebody removes it; " : "";
+        return exchanged ? $"{kept}the former store is back in its place; {started}" : resumed ? started : null;
     }
+
+    /// <summary>True where an operation has exchanged the stores: the cluster may have run on the restored one.</summary>
+    internal static bool IsExchanged(VClusterTarget target, string operation) => StorePlaces.Of(target.Store!, operation).IsExchanged;
 
     /// <summary>True where something of an operation is on the cluster's volume, or its store is not to be seen: then it may be stopped, or have another store.</summary>
     internal static bool IsLeft(VClusterTarget target, string operation)
     {
-        var places = Places.Of(target.Store!, operation);
+        var places = StorePlaces.Of(target.Store!, operation);
         return Directory.Exists(places.Former) || Directory.Exists(places.Fresh) || !Directory.Exists(places.Living);
     }
 
@@ -219,109 +245,6 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
                 await VolumeRetention.RetainAsync(access, claim, operation, cancellationToken).ConfigureAwait(false);
                 log?.Invoke("protect", $"volume {claim.Volume} of claim {claim.Claim}, which is newer than the restore point, is retained now");
             }
-        }
-    }
-
-    private async Task UnpackAsync(BackupRepository repository, Manifest manifest, EtcdFacts facts, Places places, CancellationToken cancellationToken)
-    {
-        if (!Directory.Exists(places.Living))
-        {
-            throw new EngineException("store-missing", ErrorKind.NotFound, $"there is no {places.Living}", "name the directory of the cluster's volume, as this machine sees it, in store=");
-        }
-
-        await LocalFolder.RemoveAsync(places.Fresh, time, cancellationToken).ConfigureAwait(false);
-        var snapshot = places.Snapshot;
-        try
-        {
-            await EtcdTool.WriteSnapshotAsync(repository, manifest, facts, snapshot, cancellationToken).ConfigureAwait(false);
-            await EtcdTool.RestoreAsync(snapshot, places.Fresh, facts.MemberName, facts.PeerUrls[0], registry, cancellationToken).ConfigureAwait(false);
-        }
-        finally
-        {
-            File.Delete(snapshot);
-        }
-
-        // The store belongs to whoever runs it.
-        var given = await ToolProcess.RunAsync(new ToolCommand("chown", ["-R", "--reference=" + places.Living, places.Fresh]), registry, cancellationToken).ConfigureAwait(false);
-        if (given.ExitCode != 0)
-        {
-            throw new EngineException("etcd-restore-failed", ErrorKind.Denied, $"the restored store cannot be given to its owner: {given.ErrorTail}", "run the console as a user who may");
-        }
-    }
-
-    /// <summary>
-    /// Every object of the index is there with its identity; what is there besides came with the start. Snapshot and listing
-    /// are of two instants: a few objects may have been made or removed in between, and are named. A server that started a moment
-    /// ago does not answer for everything at once, so it is looked at for a minute before it is judged.
-    /// </summary>
-    private async Task<IdentityCheck> LookAsync(
-        VClusterAccess access, VClusterTarget target, IReadOnlyList<CapturedObject> index, Action<string, string>? log, CancellationToken cancellationToken)
-    {
-        using var api = await access.OpenVirtualAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
-        var began = time.GetTimestamp();
-        while (true)
-        {
-            var isLast = time.GetElapsedTime(began) > s_lookFor;
-            try
-            {
-                using var now = await ClusterCapture.ReadAsync(api, null, null, cancellationToken).ConfigureAwait(false);
-                var found = IdentityCheck.Of(index, now.Kinds.SelectMany(kind => kind.Objects).ToDictionary(one => one.Key, one => one.Uid), now.Unlisted);
-                if (found.IsAsStored || isLast)
-                {
-                    return found;
-                }
-
-                log?.Invoke("verify", $"{found.MissingText}; looking again");
-            }
-            catch (EngineException fault) when (fault.IsTransient && !isLast)
-            {
-                log?.Invoke("verify", $"{fault.Message}; looking again");
-            }
-
-            await Task.Delay(s_lookEvery, time, cancellationToken).ConfigureAwait(false);
-        }
-    }
-
-    /// <summary>The directories of one operation; their names say how far it came.</summary>
-    private sealed record Places(string Living, string Fresh, string Former)
-    {
-        /// <summary>What the fresh one is made of.</summary>
-        public string Snapshot => Fresh + ".snapshot";
-
-        /// <summary>True where both renames have taken place.</summary>
-        public bool IsExchanged => Directory.Exists(Former) && Directory.Exists(Living) && !Directory.Exists(Fresh);
-
-        public static Places Of(string store, string operation)
-        {
-            var mark = Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(operation)).AsSpan(0, 6));
-            var living = Path.Combine(store, "etcd");
-            return new Places(living, $"{living}.restored-{mark}", $"{living}.before-{mark}");
-        }
-
-        public void Exchange()
-        {
-            if (!Directory.Exists(Former))
-            {
-                Directory.Move(Living, Former);
-            }
-
-            if (!Directory.Exists(Living))
-            {
-                Directory.Move(Fresh, Living);
-            }
-
-            LocalFolder.Flush(Path.GetDirectoryName(Living)!);
-        }
-
-        public void ExchangeBack()
-        {
-            if (Directory.Exists(Living))
-            {
-                Directory.Move(Living, Fresh);
-            }
-
-            Directory.Move(Former, Living);
-            LocalFolder.Flush(Path.GetDirectoryName(Living)!);
         }
     }
 }

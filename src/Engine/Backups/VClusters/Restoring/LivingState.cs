@@ -11,12 +11,24 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// replicas an autoscaler asks for at this instant.
 /// </summary>
 /// <param name="Digest">64 hex digits; <see cref="Unknown"/> where its API server does not answer.</param>
-/// <param name="Differences">A line for each object that differs from the restore point.</param>
+/// <param name="Changes">Each object that differs from the restore point.</param>
 /// <param name="Unread">Kinds that could not be compared, each with the reason.</param>
-internal sealed record LivingState(string Digest, IReadOnlyList<string> Differences, IReadOnlyList<string> Unread)
+internal sealed record LivingState(string Digest, IReadOnlyList<ObjectChange> Changes, IReadOnlyList<string> Unread)
 {
+    private const string ComesBack = "comes back: ";
+    private const string WillBeGone = "will be gone: ";
+    private const string Becomes = "becomes what it was: ";
+
     /// <summary>In place of the digest of a cluster that does not answer: nobody can say what it has.</summary>
     public const string Unknown = "unknown";
+
+    /// <summary>A line for each object that differs: what is lost first, then what is changed.</summary>
+    public IReadOnlyList<string> Differences =>
+        [.. Changes.OrderBy(change => change.Kind switch { ObjectChangeKind.OnlySecond => 0, ObjectChangeKind.Changed => 1, _ => 2 }).Select(Line)];
+
+    /// <summary>The lines of a plan that say of an object what the restore makes of it.</summary>
+    public static IReadOnlyList<string> LinesIn(IEnumerable<string> notes) =>
+        [.. notes.Where(note => ((string[])[ComesBack, WillBeGone, Becomes]).Any(head => note.StartsWith(head, StringComparison.Ordinal)))];
 
     /// <summary>Reads the living cluster and compares it with a restore point.</summary>
     /// <exception cref="EngineException">What it refuses; that it does not answer is an answer.</exception>
@@ -34,13 +46,16 @@ internal sealed record LivingState(string Digest, IReadOnlyList<string> Differen
 
         using (live)
         {
-            var stored = await StoredCluster.LookAsync(repository, manifest, cancellationToken).ConfigureAwait(false);
-            var difference = ClusterComparison.Between(stored, live);
-            return new LivingState(
-                DigestOf(live),
-                [.. difference.Changes.Where(change => !SaysNothing(change)).Select(Line)],
-                [.. difference.Unread.Select(part => $"{part.Name}: {part.Why}").Distinct()]);
+            return Of(await StoredCluster.LookAsync(repository, manifest, cancellationToken).ConfigureAwait(false), live);
         }
+    }
+
+    /// <summary>Compares a cluster that was read with a restore point.</summary>
+    public static LivingState Of(StoredCluster stored, LiveCluster live)
+    {
+        var difference = ClusterComparison.Between(stored, live);
+        return new LivingState(
+            DigestOf(live), [.. difference.Changes.Where(change => !SaysNothing(change))], [.. difference.Unread.Select(part => $"{part.Name}: {part.Why}").Distinct()]);
     }
 
     /// <summary>Kinds whose objects are made and removed by controllers: one that only the restore point has says nothing of what anybody wants.</summary>
@@ -78,10 +93,11 @@ internal sealed record LivingState(string Digest, IReadOnlyList<string> Differen
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
     }
 
-    private static string Line(ObjectChange change) => change.Kind switch
+    /// <summary>What a restore in place makes of an object, as a plan says it.</summary>
+    public static string Line(ObjectChange change) => change.Kind switch
     {
-        ObjectChangeKind.OnlyFirst => $"comes back: {change.Key}",
-        ObjectChangeKind.OnlySecond => $"will be gone: {change.Key}",
-        _ => $"becomes what it was: {change.Key}",
+        ObjectChangeKind.OnlyFirst => ComesBack + change.Key,
+        ObjectChangeKind.OnlySecond => WillBeGone + change.Key,
+        _ => Becomes + change.Key,
     };
 }
