@@ -27,6 +27,7 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         var cluster = lab.Clusters[0];
         await using var rig = new InPlaceRig(
             catalog, (name, _) => new Source(name, SourceKind.VCluster, "standard", "shop") { VCluster = KubernetesLab.Settings(lab, cluster) }, lab.Registry);
+        await rig.PersonAsync("paul", "Approver");
         await MakeNamespaceAsync(cluster);
         var before = await IdentitiesAsync(cluster);
         await rig.BackUpAsync();
@@ -56,7 +57,7 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         // One that is not verified is taken back: the cluster is what it was, deletion and all.
         rig.Wrap = inner => inner.Name == RestoreInPlace.ActionName ? new FailingAction(inner, Fault.Verify) : inner;
         var failed = await rig.RecoverAsync(await PlanAsync(rig, incident));
-        Assert.Equal((RunState.Failed, RecoveryOutcome.VerificationFailed), (failed.State, (await rig.Catalog.FindAsync(failed.Id, Ct))!.Outcome));
+        Assert.True((RunState.Failed, RecoveryOutcome.VerificationFailed) == (failed.State, (await rig.Catalog.FindAsync(failed.Id, Ct))!.Outcome), await rig.LogAsync(failed.Id));
         Assert.All(await IdentitiesAsync(cluster), Assert.Null);
 
         rig.Wrap = action => action;

@@ -2,6 +2,8 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
+using Hexabase.DrConsole.Engine.Recovery.Actions;
+using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
@@ -80,6 +82,10 @@ public sealed class StorePlacesTests : IDisposable
         Assert.Contains(_folder.Path, undecided.Message, StringComparison.Ordinal);
         Assert.Equal("restored, and written to since", Read(places.Living));
         Assert.Equal("former", Read(places.Former));
+
+        // In a recovery a person is asked, and nothing is rolled back before.
+        var context = new ActionContext(null!, null!, Operation, "", new Dictionary<string, System.Text.Json.JsonElement>(), new Progress<TransferProgress>(), _ => { }, Ct);
+        Assert.Equal(undecided.Message, (await Assert.ThrowsAsync<UndecidedStepException>(() => StepWork.OfTheTargetAsync<int>(_ => throw undecided, context))).Message);
     }
 
     [Fact]
