@@ -166,6 +166,8 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     /// <summary>Asks for a plan, has it approved by another person, and carries it out.</summary>
     public async Task<Run> RecoverAsync(RecoveryPlan plan)
     {
+        await PersonAsync("olga", "Operator");
+        await PersonAsync("paul", "Approver");
         var run = await AskAsync(plan);
         await ApproveAsync(run.Id, "paul");
         return await AdvanceAsync(run.Id);

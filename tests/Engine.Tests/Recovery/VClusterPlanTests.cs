@@ -27,7 +27,6 @@ public sealed class VClusterPlanTests(CatalogServer catalog, KubernetesLab kuber
         var cluster = lab.Clusters[0];
         await using var rig = new InPlaceRig(
             catalog, (name, _) => new Source(name, SourceKind.VCluster, "standard", "shop") { VCluster = KubernetesLab.Settings(lab, cluster) }, lab.Registry);
-        await rig.PersonAsync("paul", "Approver");
         await MakeNamespaceAsync(cluster);
         var before = await IdentitiesAsync(cluster);
         await rig.BackUpAsync();
