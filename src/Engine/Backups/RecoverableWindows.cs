@@ -61,6 +61,28 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
                 "look at the tiers' pages");
     }
 
+    /// <summary>The same for a moment: where the tier that reaches furthest does not reach back to it, one that does.</summary>
+    public async Task<RecoverableWindow?> ReadForAsync(Source source, DateTimeOffset? moment, CancellationToken cancellationToken)
+    {
+        var furthest = await ReadAsync(source, cancellationToken);
+        if (furthest is null || moment is not { } wanted || furthest.Holding(wanted).Count > 0)
+        {
+            return furthest;
+        }
+
+        foreach (var tier in estate.TiersOf(source).Where(tier => tier.Name != furthest.Tier))
+        {
+            var (other, _) = await TryReadAsync(tier, source, cancellationToken);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (other?.Holding(wanted).Count > 0)
+            {
+                return other;
+            }
+        }
+
+        return furthest;
+    }
+
     /// <summary>What a source can be recovered to from one tier alone.</summary>
     /// <exception cref="EngineException">The tier does not answer; or what it holds is damaged.</exception>
     public async Task<RecoverableWindow> ReadInAsync(Source source, StorageTier tier, CancellationToken cancellationToken)

@@ -8,6 +8,9 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <summary>Opens the repository from which a restore point is read.</summary>
 public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositories tiers)
 {
+    /// <summary>Where a sound tier is open, no restore waits longer for another.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
     /// <summary>
     /// Opens the first tier, in the order of the configuration, that holds the point and is not known to be damaged there;
     /// a tier that does not answer, or has lost the point's manifest, is passed over for the next.
@@ -60,15 +63,43 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
 
     private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFurthestAsync(RestorePointRow point, DateTimeOffset? moment, CancellationToken cancellationToken)
     {
-        var opened = await Task.WhenAll((await OrderAsync(point, null, [], cancellationToken)).Select(one => TryOpenAsync(one.Tier, one.IsDamaged, point, cancellationToken)));
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var opening = (await OrderAsync(point, null, [], cancellationToken)).Select(one => WithinAsync(one.Tier, one.IsDamaged, point, patience.Token)).ToList();
+        await foreach (var one in Task.WhenEach(opening))
+        {
+            if (await one is { Repository: not null, IsDamaged: false })
+            {
+                patience.CancelAfter(s_patience);
+            }
+        }
+
+        var opened = await Task.WhenAll(opening);
         var there = opened.Where(one => one.Repository is not null).ToList();
         var found = there.OrderBy(one => one.IsDamaged).ThenByDescending(one => one.Reach.Timeline).ThenByDescending(one => one.Reach.IsBeyond(moment) ? ulong.MaxValue : one.Reach.Until).FirstOrDefault();
-        foreach (var other in there.Where(one => one != found))
+        foreach (var other in there.Where(one => one != found || cancellationToken.IsCancellationRequested))
         {
             await other.Repository!.DisposeAsync();
         }
 
+        cancellationToken.ThrowIfCancellationRequested();
         return found is null ? throw Unreachable(point, [.. opened.Select(one => one.Reason!)]) : (found.Tier, found.Repository!);
+    }
+
+    /// <summary>A mount whose server is away hangs in the kernel, and hears of no cancel: it is left behind, and closed should it ever come back.</summary>
+    private async Task<OpenedTier> WithinAsync(StorageTier tier, bool isDamaged, RestorePointRow point, CancellationToken cancellationToken)
+    {
+        var opening = Task.Run(() => TryOpenAsync(tier, isDamaged, point, cancellationToken), CancellationToken.None);
+        try
+        {
+            return await opening.WaitAsync(cancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            _ = CloseAsync(opening);
+            return new OpenedTier(tier, isDamaged, null, default, $"{tier.Name}: it does not answer in time");
+        }
+
+        static async Task CloseAsync(Task<OpenedTier> late) => await ((await late).Repository?.DisposeAsync() ?? ValueTask.CompletedTask);
     }
 
     private async Task<OpenedTier> TryOpenAsync(StorageTier tier, bool isDamaged, RestorePointRow point, CancellationToken cancellationToken)
@@ -79,7 +110,7 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
             repository = await tiers.OpenAsync(tier, point.Workspace, cancellationToken);
             return new OpenedTier(tier, isDamaged, repository, await WalReach.ReadAsync(repository, await repository.ReadManifestAsync(point.PointId, cancellationToken), cancellationToken), null);
         }
-        catch (EngineException fault)
+        catch (Exception fault) when (fault is EngineException or OperationCanceledException)
         {
             await (repository?.DisposeAsync() ?? ValueTask.CompletedTask);
             return new OpenedTier(tier, isDamaged, null, default, $"{tier.Name}: {fault.Message}");

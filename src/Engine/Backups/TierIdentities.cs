@@ -36,7 +36,7 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
             throw new EngineException(
                 "store-other-repository", ErrorKind.Conflict,
                 $"{tier.Name} holds another repository of workspace {workspace} ({id:N}) than {right.Tiers} ({right.Id:N})",
-                $"Look at the store of {tier.Name}: is it another estate's, or one that was put back from elsewhere? Nothing was written. Give the tier an empty place, or the repository that belongs there.");
+                $"Look at the store of {tier.Name}: is it another estate's, or one that was put back from elsewhere? Nothing was written. Give the tier the repository that belongs there, or an empty place and make it there with 'drconsole repository init' --from another tier.");
         }
     }
 

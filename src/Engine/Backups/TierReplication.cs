@@ -37,11 +37,7 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
         }
         catch (EngineException fault)
         {
-            if (IsOfSource(fault))
-            {
-                await requests.NoteDamageAsync(context, point, source.Workspace, from, fault);
-            }
-
+            await NoteDamageAsync(context, point, source.Workspace, from, fault);
             Warn(context, point, to, fault);
             step.OnCommit(transaction => RestorePointCatalog.RecordTierAsync(transaction, point, to.Name, "behind", fault.Message, CancellationToken.None));
             return new Replicated(fault.Message);
@@ -107,7 +103,7 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
             }
             catch (EngineException fault) when (from is not null && IsOfSource(fault))
             {
-                await requests.NoteDamageAsync(context, point.PointId, point.Workspace, from.Name, fault);
+                await NoteDamageAsync(context, point.PointId, point.Workspace, from.Name, fault);
                 tried.Add(from);
                 damage = fault;
             }
@@ -121,6 +117,10 @@ public sealed class TierReplication(TierRepositories tiers, RestorePointAccess a
             }
         }
     }
+
+    /// <summary>One that was given up while it was copied is not damaged, though the catalog may not know of that yet.</summary>
+    private Task NoteDamageAsync(RunContext context, RestorePointId point, string workspace, string from, EngineException fault) =>
+        fault.Code == BackupRepository.CopySourceDamaged ? requests.NoteDamageAsync(context, point, workspace, from, fault) : Task.CompletedTask;
 
     /// <summary>True where another tier's copy may do what this one's could not.</summary>
     private static bool IsOfSource(EngineException fault) => fault.Code is BackupRepository.CopySourceDamaged or GivenUp;

@@ -142,9 +142,9 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         if (known is null || (bool)known != (refusal is not null))
         {
             await RecoveryNotices.ProposedAsync(transaction, incident, source, plan, $"{version.Plan} v{version.Version}", refusal);
+            await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, incident.Id.Value.ToString(CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
         }
 
-        await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, incident.Id.Value.ToString(CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
 
         await transaction.CommitAsync(cancellationToken);
         return made;

@@ -32,7 +32,7 @@ public sealed class SeveralClustersTests(CatalogServer catalog)
         await lab.StartAsync(Ct);
         var mark = Guid.NewGuid().ToString("n")[..8];
         string[] sources = [.. lab.Clusters.Select((_, index) => $"tenant-{index}-{mark}")];
-        await using var rig = await EngineRig.StartAsync(catalog, folder, $"\"Sources\": [ {string.Join(", ", lab.Clusters.Zip(sources).Select(pair => Declared(lab, pair.First, pair.Second)))} ]");
+        await using var rig = await EngineRig.StartAsync(catalog, folder, $"\"Sources\": [ {string.Join(", ", lab.Clusters.Zip(sources).Select(pair => Declared(lab, pair.First, pair.Second, $"shop-{mark}")))} ]");
         foreach (var (cluster, source) in lab.Clusters.Zip(sources))
         {
             using var api = KubernetesLab.Api(cluster);
@@ -100,8 +100,8 @@ public sealed class SeveralClustersTests(CatalogServer catalog)
         return new IncidentId((long)(await command.ExecuteScalarAsync(Ct))!);
     }
 
-    private static string Declared(LabKubernetes lab, LabVirtualCluster cluster, string source) => $$"""
-        { "Name": "{{source}}", "Kind": "vcluster", "Class": "standard", "Workspace": "shop",
+    private static string Declared(LabKubernetes lab, LabVirtualCluster cluster, string source, string workspace) => $$"""
+        { "Name": "{{source}}", "Kind": "vcluster", "Class": "standard", "Workspace": "{{workspace}}",
           "VCluster": { "Namespace": "{{cluster.Namespace}}", "Kubeconfig": "{{lab.Host.Kubeconfig}}", "DataDirectory": "{{cluster.DataDirectory}}",
                         "Etcd": { "Endpoint": "{{cluster.ControlPlane.EtcdUrl}}", "CertificateAuthority": "{{cluster.ControlPlane.Keys.Authority}}",
                                   "Certificate": "{{cluster.ControlPlane.Keys.AdminCertificate}}", "Key": "{{cluster.ControlPlane.Keys.AdminKey}}" } } }

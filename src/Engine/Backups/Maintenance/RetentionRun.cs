@@ -87,10 +87,12 @@ public sealed class RetentionRun(
         var keptWal = await ExpireWalAsync(context, tier, workspace, repository);
         var stays = report.Protected.Select(point => point.Id.Value).Concat(report.Refused.Select(one => one.Name[(one.Name.LastIndexOf('/') + 1)..])).ToHashSet();
         // What went now is written down already. Those that an interrupted attempt had deleted are in nobody's list any more, but noted
-        // beside the packs. One that is not there without such a note was not given up here: it is lost, or lies on a disk that is away.
+        // beside the packs. One that is not there without such a note was not given up here: it lies on a disk that is away, or is lost,
+        // which is sure where a check has called it damaged: nothing keeps it, and nobody will find it.
         var recorded = report.Expired.Select(point => point.Id.Value).ToHashSet();
         var noted = (await repository.ExpiredAsync(context.Cancellation)).Select(point => point.Value).ToHashSet();
-        var gone = reasons.Keys.Where(id => noted.Contains(id) && !stays.Contains(id) && !recorded.Contains(id)).ToArray();
+        var lost = (await points.TiersOfAsync([.. reasons.Keys], context.Cancellation)).Where(row => row.Tier == tier.Name && row.State == "damaged").Select(row => row.RestorePoint).ToHashSet();
+        var gone = reasons.Keys.Where(id => (noted.Contains(id) || lost.Contains(id)) && !stays.Contains(id) && !recorded.Contains(id)).ToArray();
         step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, reasons));
         return new WorkspaceRetention(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),

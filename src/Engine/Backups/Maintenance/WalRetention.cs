@@ -109,7 +109,9 @@ internal sealed class WalRetention(
     {
         foreach (var used in bases.Where(point => known(point.Id) is { IsInUse: true }))
         {
-            foreach (var timeline in LineOf(coverage, TimelineOf(used)).Where(horizon.ContainsKey))
+            // Those before it, and those that branch off behind it: which of them the run goes along is its own choice.
+            var line = LineOf(coverage, TimelineOf(used));
+            foreach (var timeline in horizon.Keys.Where(one => line.Contains(one) || LineOf(coverage, one).Contains(TimelineOf(used))).ToList())
             {
                 horizon[timeline] = Math.Min(horizon[timeline], Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value);
             }

@@ -19,6 +19,9 @@ internal sealed class LeftSlots(NpgsqlDataSource catalog, ProtectedEstate estate
     /// <summary>The catalog says what a receiver has confirmed a little later than the server does.</summary>
     private static readonly TimeSpan CatalogDelay = TimeSpan.FromSeconds(5);
 
+    /// <summary>No restart of a console, nor an upgrade, takes longer.</summary>
+    private static readonly TimeSpan Quiet = TimeSpan.FromHours(1);
+
     private readonly HashSet<WalSlotRow> _said = [];
 
     /// <summary>Looks again and again until it is cancelled: a server may be away, or a slot in use yet.</summary>
@@ -76,9 +79,9 @@ internal sealed class LeftSlots(NpgsqlDataSource catalog, ProtectedEstate estate
     private async Task DropAsync(Source source, PostgresSource server, WalSlotRow left, CancellationToken ct)
     {
         await using var connection = await server.OpenAsync(ct);
-        if (estate.WalOf(source) is { } settings && !await HasGoneOnAsync(source, connection, settings.SlotOf(source.Name), ct))
+        // The old one keeps what the new one cannot give yet; and a process that knows nothing of the WAL may be the one with the old configuration.
+        if (estate.WalOf(source) is { } settings ? !await HasGoneOnAsync(source, connection, settings.SlotOf(source.Name), ct) : await IsReceivedAsync(source, ct))
         {
-            // The old one keeps what the new one cannot give yet.
             return;
         }
 
@@ -100,6 +103,10 @@ internal sealed class LeftSlots(NpgsqlDataSource catalog, ProtectedEstate estate
 
         await catalog.Command("DELETE FROM wal_slot WHERE source = $1 AND server = $2 AND slot = $3", left.Source, left.Server, left.Slot).RunAsync(ct);
     }
+
+    /// <summary>True where somebody receives the source's WAL, or did a short time ago.</summary>
+    private async Task<bool> IsReceivedAsync(Source source, CancellationToken ct) =>
+        await wal.ReceiversAsync(source.Name, ct) is [var last, ..] && (last.IsAlive || last.MeasuredAt > time.GetUtcNow() - Quiet);
 
     /// <summary>True where the source's receiver has stored what its own slot does not keep.</summary>
     private async Task<bool> HasGoneOnAsync(Source source, NpgsqlConnection connection, string slot, CancellationToken ct)

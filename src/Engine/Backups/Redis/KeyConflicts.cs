@@ -61,7 +61,7 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
     public async Task<IReadOnlyList<string>> ReadAsync(RedisConnection server, CancellationToken cancellationToken)
     {
         var (wanted, over, now) = (0L, 0L, time.GetUtcNow().ToUnixTimeMilliseconds());
-        var tellsMoments = (await RedisServerInfo.ReadAsync(server, cancellationToken)).Number("server_time_usec") is not null;
+        var tellsMoments = (await RedisServerInfo.ReadAsync(server, cancellationToken)).Major >= 7;
         await foreach (var batch in snapshot.ReadAsync(IsWanted, null, cancellationToken))
         {
             var living = batch.Where(key => !key.IsOver(now)).ToList();

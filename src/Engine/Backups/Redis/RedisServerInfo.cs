@@ -31,7 +31,10 @@ public sealed class RedisServerInfo
     /// <summary>Seconds since the server started.</summary>
     public long? UptimeSeconds => Number("uptime_in_seconds");
 
-    /// <summary>Its clock; null before Redis 7.</summary>
+    /// <summary>The first number of its version; 0 where it tells none. Forks tell the one of the Redis that they are compatible with.</summary>
+    public int Major => int.TryParse(Version.Split('.')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : 0;
+
+    /// <summary>Its clock; null where it does not tell it, as old ones do.</summary>
     public DateTimeOffset? ServerTime => Number("server_time_usec") is { } microseconds ? DateTimeOffset.UnixEpoch.AddTicks(microseconds * 10) : null;
 
     /// <summary>The databases that hold keys.</summary>

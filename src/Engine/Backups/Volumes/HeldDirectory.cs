@@ -40,7 +40,8 @@ internal sealed class HeldDirectory : IDisposable
     /// <exception cref="EngineException"><c>restore-target-refused</c> where a symbolic link below a volume's root leads there.</exception>
     public static HeldDirectory? TryOpen(string path, IReadOnlyList<string> roots)
     {
-        var root = roots.SelectMany(one => new[] { one, VolumePlace.RealPath(one) }).Where(one => Lies(path, one)).MaxBy(one => one.Length) ?? path;
+        // Only where none of them is above it as it is named: the way to another source's volume may hang in the kernel.
+        var root = Above(path, roots) ?? Above(path, roots.Select(TryRealPath).OfType<string>()) ?? path;
         try
         {
             using var top = Posix.OpenDirectoryHandle(Posix.ToPath(root));
@@ -55,6 +56,21 @@ internal sealed class HeldDirectory : IDisposable
         {
             throw new EngineException("restore-target-refused", ErrorKind.Denied, $"a symbolic link below {root} leads to {path}: whoever writes there could lead the restore anywhere",
                 "Name the directory itself, by a path without links below the volume's. Nothing was changed.", fault);
+        }
+    }
+
+    private static string? Above(string path, IEnumerable<string> roots) => roots.Where(one => Lies(path, one)).MaxBy(one => one.Length);
+
+    private static string? TryRealPath(string path)
+    {
+        try
+        {
+            return VolumePlace.RealPath(path);
+        }
+        catch (Exception fault) when (fault is IOException or UnauthorizedAccessException)
+        {
+            // Nobody gets through there, so that it leads nowhere.
+            return null;
         }
     }
 

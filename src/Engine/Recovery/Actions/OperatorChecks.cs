@@ -57,7 +57,8 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         ArgumentNullException.ThrowIfNull(check);
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(time);
-        for (var (began, last) = (time.GetTimestamp(), ""); ;)
+        var (began, last) = (time.GetTimestamp(), "");
+        while (true)
         {
             var (passed, text) = await AskAsync(check, context.Target, context.Cancellation);
             if (passed || check.Sql is not null || time.GetElapsedTime(began) > Warming)

@@ -62,23 +62,36 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
     {
         try
         {
-            await CopyChunksAsync(await source.Manifests.ReadAsync(key, ct), blobs, meter, ct);
+            await CopyChunksAsync(await OfSourceAsync(() => source.Manifests.ReadAsync(key, ct)), blobs, meter, ct);
             return true;
         }
-        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged)
+        catch (EngineException error) when (error.Code == SourceDamaged)
         {
             if (await source.Store.StatAsync(key, ct) is null)
             {
                 return false;
             }
 
+            throw;
+        }
+    }
+
+    /// <summary>What is missing or damaged where it is read from; the target may miss something too, and that is no fault of the source.</summary>
+    private static async Task<T> OfSourceAsync<T>(Func<Task<T>> read)
+    {
+        try
+        {
+            return await read();
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.NotFound or ErrorKind.Damaged && error.Code != SourceDamaged)
+        {
             throw new EngineException(SourceDamaged, ErrorKind.Damaged, error.Message, error.Hint, error) { Context = error.Context };
         }
     }
 
     private async Task CopyChunksAsync(Manifest manifest, BlobWriter blobs, ProgressMeter meter, CancellationToken ct)
     {
-        var closure = await Closure.CollectAsync(source, manifest, ct);
+        var closure = await OfSourceAsync(() => Closure.CollectAsync(source, manifest, ct));
         if (closure.Faults is [var first, ..])
         {
             throw new EngineException(
@@ -96,7 +109,7 @@ internal sealed class TierCopy(RepositoryParts source, RepositoryParts target, I
                 return;
             }
 
-            using var stored = await ReadVerifiedAsync(place, token);
+            using var stored = await OfSourceAsync(() => ReadVerifiedAsync(place, token));
             if (await blobs.StoreSealedAsync(place.Id, place.Type, stored.Memory, (int)place.RawLength, _tally, token))
             {
                 Interlocked.Increment(ref _chunks);

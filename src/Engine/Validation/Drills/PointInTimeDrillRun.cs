@@ -36,7 +36,7 @@ public sealed class PointInTimeDrillRun(
         // A step of its own: what was chosen is durable before anything is done, and a resumed run does not draw again.
         var chosen = await context.StepAsync("choose", async step =>
         {
-            var window = await windows.ReadAsync(source, context.Cancellation) ?? throw new EngineException(
+            var window = await windows.ReadForAsync(source, request.Moment, context.Cancellation) ?? throw new EngineException(
                 "no-wal", ErrorKind.Unsupported, $"{source.Name} has no physical backups", "set Postgres:Mode to physical or both");
             var moment = DrillMoment.Choose(window, request.Moment);
             context.Log("choose", $"{moment.Moment.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC along timeline {moment.Timeline}, from base backup {RestorePointId.ShortOf(moment.RestorePoint)} in tier {moment.Tier}");

@@ -64,7 +64,7 @@ public sealed class TableRescueRun(
         var chosen = await context.StepAsync("choose", async step =>
         {
             var moment = request.Moment is { } asked
-                ? DrillMoment.Choose(await windows.ReadAsync(source, context.Cancellation) ?? throw NoWindow(source), asked)
+                ? DrillMoment.Choose(await windows.ReadForAsync(source, asked, context.Cancellation) ?? throw NoWindow(source), asked)
                 : await ChoosePointAsync(request.RestorePoint!, context.Cancellation);
             step.OnCommit(transaction => transaction.Command("UPDATE run SET restore_point = $2 WHERE id = $1", context.Run.Id.Value, moment.RestorePoint).RunAsync(CancellationToken.None));
             return moment;

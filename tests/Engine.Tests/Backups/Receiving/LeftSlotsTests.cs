@@ -28,7 +28,18 @@ public sealed class LeftSlotsTests(CatalogServer catalog)
         await LookAsync(rig, rig.Estate);
         Assert.Equal([rig.Slot], await SlotsAsync(rig));
 
+        // This may be the process with the old configuration.
         await LookAsync(rig, off);
+        Assert.Equal([rig.Slot], await SlotsAsync(rig));
+        await catalog.Pool.Command("UPDATE wal_receiver SET measured_at = measured_at - interval '2 h', lease_until = lease_until - interval '2 h' WHERE source = $1", rig.Source.Name).RunAsync(Ct);
+        await Eventually.UntilAsync(
+            async () =>
+            {
+                // The server may not have noticed yet that nobody streams.
+                await LookAsync(rig, off);
+                return (await SlotsAsync(rig)).Count == 0;
+            },
+            () => "the slot is dropped", Ct);
 
         Assert.Empty(await SlotsAsync(rig));
         Assert.DoesNotContain(await rig.Wal.SlotsAsync(Ct), slot => slot.Source == rig.Source.Name);

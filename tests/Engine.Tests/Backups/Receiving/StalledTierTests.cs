@@ -94,8 +94,8 @@ public sealed class StalledTierTests(CatalogServer catalog)
         await rig.StopReceiverAsync();
         var held = WalOf(rig, "hot").ToDictionary(file => file, File.ReadAllBytes);
         rig.StartReceiver();
-        await rig.ExecuteAsync("INSERT INTO moments SELECT g FROM generate_series(1, 1000) g");
         var last = TimeProvider.System.GetUtcNow();
+        await rig.ExecuteAsync("INSERT INTO moments SELECT g FROM generate_series(1, 1000) g");
         await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
         await rig.StopReceiverAsync();
         foreach (var file in WalOf(rig, "hot"))

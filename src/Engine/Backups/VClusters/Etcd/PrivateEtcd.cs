@@ -51,6 +51,8 @@ internal sealed class PrivateEtcd : IAsyncDisposable
                     [
                         "--name", member, "--data-dir", data, "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
                         "--cert-file", keys.ServerCertificate, "--key-file", keys.ServerKey, "--trusted-ca-file", keys.Authority, "--client-cert-auth", "--log-level", "warn",
+                        // The tenant's may be allowed to grow further than etcd is of its own accord.
+                        "--quota-backend-bytes=-1",
                     ]) { Purpose = Purpose },
                     LogFile = Path.Combine(work, "etcd.log"),
                     StartTimeout = TimeSpan.FromMinutes(3),

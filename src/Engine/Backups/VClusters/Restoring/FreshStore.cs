@@ -82,9 +82,9 @@ internal sealed class FreshStore(RestoreWork work, EtcdFacts facts, StorePlaces 
         {
             _behind = await _lead.RaiseAsync(places.Fresh, facts.MemberName, places.Work, target, work.Log, cancellationToken).ConfigureAwait(false);
         }
-        catch (EngineException fault) when (fault.Code == "server-start-failed")
+        catch (EngineException fault) when (fault.Code is "server-start-failed" or "etcd-unreachable")
         {
-            // The cluster's own etcd may open it all the same; whatever this one has done to it goes.
+            // The cluster's own etcd may do with it all the same, also with one that takes no writes; whatever this one has done to it goes.
             _behind = fault.Message;
             await UnpackAsync(cancellationToken).ConfigureAwait(false);
             return;

@@ -82,6 +82,9 @@ internal sealed class InPlaceLook(BackupRepository repository, Manifest manifest
         }
     }
 
+    /// <summary>So many objects may be written between a backup's listing and its snapshot, and be all that a plan names; as for <see cref="IdentityCheck"/>.</summary>
+    private const int BetweenListingAndSnapshot = 5;
+
     private async Task<InPlaceSight> LookOnceAsync(StoredCluster stored, CancellationToken cancellationToken)
     {
         using var live = await LiveCluster.ReadAsync(target.Settings, time, null, cancellationToken).ConfigureAwait(false);
@@ -91,12 +94,13 @@ internal sealed class InPlaceLook(BackupRepository repository, Manifest manifest
         var (remaining, isUnchanged) = Remaining(Planned, Before, LivingState.Of(stored, live));
         return new InPlaceSight(found, remaining, found.Fault
             ?? (revision < Revision ? string.Create(CultureInfo.InvariantCulture, $"its API server is at revision {revision}, and the restored store at {Revision}: it runs on another store") : null)
-            ?? (isUnchanged ? $"nothing of what the restore was to change has changed, so it runs on another store: {string.Join(", ", remaining.Take(5))}" : null));
+            // Where the revision is known it has told already, and a handful may be all that came between the listing and the snapshot.
+            ?? (isUnchanged && (Revision == 0 || remaining.Count > BetweenListingAndSnapshot) ? $"nothing of what the restore was to change has changed, so it runs on another store: {string.Join(", ", remaining.Take(5))}" : null));
     }
 
     /// <summary>
     /// What a plan named and is still as it was. Something of it may be so: objects that were made, changed or removed between the
-    /// backup's listing and its snapshot are another in the store than in the index. All of it cannot.
+    /// backup's listing and its snapshot are another in the store than in the index. Where that is all, it is a handful.
     /// </summary>
     /// <param name="planned">The plan's lines.</param>
     /// <param name="before">The living cluster before; null where it is not known.</param>

@@ -68,7 +68,8 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
         var (manifest, operation, log) = (work.Manifest, work.Operation, work.Log);
         var inventory = await ClusterInventory.ReadAsync(work.Repository, manifest, cancellationToken).ConfigureAwait(false);
         var index = await new StoredObjects(work.Repository, manifest).ReadIndexAsync(cancellationToken).ConfigureAwait(false);
-        using var access = await VClusterAccess.OpenAsync(target.Settings, time, cancellationToken).ConfigureAwait(false);
+        // After a reboot of all of it the host may answer later than this console begins.
+        using var access = await new ServerPatience(time).AskAsync(() => VClusterAccess.OpenAsync(target.Settings, time, cancellationToken), cancellationToken).ConfigureAwait(false);
         var places = StorePlaces.Of(target.Store!, operation);
         if (places.IsGoingBack)
         {
