@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups.Receiving;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies;
