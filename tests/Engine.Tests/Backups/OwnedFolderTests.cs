@@ -1,8 +1,9 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Tests.Repository;
 
-namespace Hexabase.DrConsole.Engine.Tests.Servers;
+namespace Hexabase.DrConsole.Engine.Tests.Backups;
 
 /// <summary>A folder that is given away with all in it, and nothing that a link in it leads to.</summary>
 public sealed class OwnedFolderTests : IDisposable

@@ -1,7 +1,8 @@
 using Hexabase.DrConsole.Engine.Repository.Trees;
+using Hexabase.DrConsole.Engine.Servers;
 using Microsoft.Win32.SafeHandles;
 
-namespace Hexabase.DrConsole.Engine.Servers;
+namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>Gives a folder with all in it to a user: what was restored belongs to whom the source's server ran as.</summary>
 internal static class OwnedFolder
