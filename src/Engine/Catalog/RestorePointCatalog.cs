@@ -213,15 +213,14 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             """, tier, workspace).ListAsync(Map, cancellationToken);
 
     /// <summary>The last validation of each of these points that has one.</summary>
-    public Task<IReadOnlyList<ValidationRow>> LastValidationsOfAsync(string[] points, CancellationToken cancellationToken) =>
-        catalog.Command(
-            $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
-            .ListAsync(MapValidation, cancellationToken);
+    public Task<IReadOnlyList<ValidationRow>> LastValidationsOfAsync(string[] points, CancellationToken cancellationToken) => LastOfAsync(points, "true", cancellationToken);
 
     /// <summary>The last validation of each of these points that could run: one that could not says nothing of the point, and takes no verdict away.</summary>
-    public Task<IReadOnlyList<ValidationRow>> LastVerdictsOfAsync(string[] points, CancellationToken cancellationToken) =>
+    public Task<IReadOnlyList<ValidationRow>> LastVerdictsOfAsync(string[] points, CancellationToken cancellationToken) => LastOfAsync(points, "NOT not_provable", cancellationToken);
+
+    private Task<IReadOnlyList<ValidationRow>> LastOfAsync(string[] points, string condition, CancellationToken cancellationToken) =>
         catalog.Command(
-            $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) AND NOT not_provable ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
+            $"SELECT DISTINCT ON (restore_point) {ValidationColumns} FROM validation WHERE restore_point = ANY ($1) AND {condition} ORDER BY restore_point, validated_at DESC, id DESC", (object)points)
             .ListAsync(MapValidation, cancellationToken);
 
     /// <summary>Validations of a point, newest first.</summary>

@@ -87,7 +87,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
     public Task StartAsync(CancellationToken cancellationToken) => InTurnAsync(() => LaunchOnFreePortsAsync(cancellationToken), cancellationToken);
 
     /// <summary>Stops controllers, API server and etcd, in this order.</summary>
-    public Task StopAsync(CancellationToken cancellationToken) => InTurnAsync(() => StopAllAsync(cancellationToken), cancellationToken);
+    public Task StopAsync(CancellationToken cancellationToken) => InTurnAsync(() => EndAllAsync(isKill: false, cancellationToken), cancellationToken);
 
     /// <summary>Stops the API server alone.</summary>
     public Task StopApiServerAsync(CancellationToken cancellationToken) => InTurnAsync(
@@ -106,16 +106,7 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
         }, cancellationToken);
 
     /// <summary>Ends everything by KILL, as a crash of the machine would.</summary>
-    public Task KillAsync(CancellationToken cancellationToken) => InTurnAsync(
-        async () =>
-        {
-            foreach (var server in (LocalServer?[])[_controllers, _api, _etcd])
-            {
-                await EndAsync(server, isKill: true, cancellationToken).ConfigureAwait(false);
-            }
-
-            (_controllers, _api, _etcd) = (null, null, null);
-        }, cancellationToken);
+    public Task KillAsync(CancellationToken cancellationToken) => InTurnAsync(() => EndAllAsync(isKill: true, cancellationToken), cancellationToken);
 
     /// <summary>Ends etcd by KILL.</summary>
     public Task KillEtcdAsync(CancellationToken cancellationToken) => InTurnAsync(
@@ -159,17 +150,17 @@ public sealed class KubernetesCluster(KubernetesClusterOptions options, ProcessR
             }
             catch (EngineException fault) when (attempt < PortAttempts && IsTakenPort(fault))
             {
-                await StopAllAsync(CancellationToken.None).ConfigureAwait(false);
+                await EndAllAsync(isKill: false, CancellationToken.None).ConfigureAwait(false);
                 (ApiPort, EtcdPort, PeerPort) = (0, 0, 0);
             }
         }
     }
 
-    private async Task StopAllAsync(CancellationToken cancellationToken)
+    private async Task EndAllAsync(bool isKill, CancellationToken cancellationToken)
     {
         foreach (var server in (LocalServer?[])[_controllers, _api, _etcd])
         {
-            await EndAsync(server, isKill: false, cancellationToken).ConfigureAwait(false);
+            await EndAsync(server, isKill, cancellationToken).ConfigureAwait(false);
         }
 
         (_controllers, _api, _etcd) = (null, null, null);

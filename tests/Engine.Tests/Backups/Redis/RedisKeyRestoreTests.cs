@@ -348,9 +348,13 @@ public sealed class RedisKeyRestoreTests
         Assert.True(manifest.Bytes > 9_000_000);
         var driver = new RedisRestoreDriver(new RedisRestore(TimeProvider.System));
         var plan = await driver.PlanAsync(rig.Repository, manifest, Target(target), Ct);
-        var client = new Client(() => InSecondDatabaseAsync(target, "SET", "late", "by a client"));
+        using var halted = new HaltedOnce();
 
-        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9", client), Ct));
+        var restoring = Assert.ThrowsAsync<EngineException>(() => Task.Run(() => driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-9", halted), Ct)));
+        await Task.WhenAny(halted.Begun, restoring);
+        await InSecondDatabaseAsync(target, "SET", "late", "by a client");
+        halted.GoOn();
+        var fault = await restoring;
 
         Assert.Equal("redis-keys-exist", fault.Code);
         Assert.Contains("what was restored until then stays", fault.Message, StringComparison.Ordinal);
@@ -374,18 +378,22 @@ public sealed class RedisKeyRestoreTests
         return (await connection.RequireAsync(command, Ct)).Text;
     }
 
-    /// <summary>Writes as soon as the first of the snapshot is on its way, which waits for it.</summary>
-    private sealed class Client(Func<Task> write) : IProgress<TransferProgress>
+    /// <summary>Holds a restore when the first of the snapshot is on its way, until it may go on.</summary>
+    private sealed class HaltedOnce : IProgress<TransferProgress>, IDisposable
     {
-        private bool _hasWritten;
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly ManualResetEventSlim _mayGoOn = new();
+
+        public Task Begun => _begun.Task;
+
+        public void GoOn() => _mayGoOn.Set();
 
         public void Report(TransferProgress value)
         {
-            if (!_hasWritten)
-            {
-                _hasWritten = true;
-                Task.Run(write).GetAwaiter().GetResult();
-            }
+            _begun.TrySetResult();
+            _mayGoOn.Wait(Ct);
         }
+
+        public void Dispose() => _mayGoOn.Dispose();
     }
 }
