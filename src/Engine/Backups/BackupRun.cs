@@ -79,10 +79,11 @@ public sealed class BackupRun(
     /// <summary>What is captured while a recovery replaces it is a mixture that may validate: its facts are those of what was read.</summary>
     private static async Task RequireNotRecoveredAsync(RunContext context, Source source)
     {
-        if (await SourceClaims.RecoveryAtWorkAsync(context.Catalog, [source.Name], context.Cancellation) is { } recovery)
+        if ((await SourceClaims.RecoveryAtWorkAsync(context.Catalog, [source.Name], context.Cancellation)
+            ?? await SourceClaims.RestoreAtWorkAsync(context.Catalog, [source.Name], context.Cancellation)) is { } other)
         {
-            throw new EngineException("source-recovering", ErrorKind.Conflict, $"{recovery.Run} recovers {source.Name} at this moment, so that a backup would hold a mixture",
-                "Nothing was captured; it is backed up again by its schedule, or by hand once the recovery has ended.");
+            throw new EngineException("source-recovering", ErrorKind.Conflict, $"{other.Run} recovers {source.Name} at this moment, so that a backup would hold a mixture",
+                "Nothing was captured; it is backed up again by its schedule, or by hand once that run has ended.");
         }
     }
 

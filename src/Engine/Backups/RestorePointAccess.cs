@@ -8,8 +8,11 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <summary>Opens the repository from which a restore point is read.</summary>
 public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositories tiers)
 {
-    /// <summary>Where a sound tier is open, no restore waits longer for another.</summary>
+    /// <summary>Where a sound tier is open with all that can be wanted, no restore waits longer for another.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
+
+    /// <summary>Where one is open that may be behind another, a restore waits that long for it: what only that one has would be lost.</summary>
+    private static readonly TimeSpan s_patienceForMore = TimeSpan.FromMinutes(1);
 
     /// <summary>
     /// Opens the first tier, in the order of the configuration, that holds the point and is not known to be damaged there;
@@ -55,21 +58,28 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
     /// The same for a restore to a target: where WAL that follows a base backup is wanted, the tier in which most of it does. One that
     /// has got none for an hour answers like any other, and would end the recovery an hour early.
     /// </summary>
+    /// <param name="point">The restore point.</param>
+    /// <param name="target">Where it is restored, and to which moment.</param>
+    /// <param name="passedOver">Told of each tier that does not answer, where another is taken.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="EngineException">No tier holds it; with the reason of each.</exception>
-    public Task<(StorageTier Tier, BackupRepository Repository)> OpenForAsync(RestorePointRow point, RestoreTarget target, CancellationToken cancellationToken) =>
+    public Task<(StorageTier Tier, BackupRepository Repository)> OpenForAsync(RestorePointRow point, RestoreTarget target, Action<string>? passedOver, CancellationToken cancellationToken) =>
         target is PgDataTarget { IsPointInTime: true } wanted && point.SystemIdentifier is not null
-            ? OpenFurthestAsync(point, wanted.ToEnd ? null : wanted.Time, cancellationToken)
+            ? OpenFurthestAsync(point, wanted.ToEnd ? null : wanted.Time, passedOver, cancellationToken)
             : OpenAsync(point, null, cancellationToken);
 
-    private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFurthestAsync(RestorePointRow point, DateTimeOffset? moment, CancellationToken cancellationToken)
+    private async Task<(StorageTier Tier, BackupRepository Repository)> OpenFurthestAsync(RestorePointRow point, DateTimeOffset? moment, Action<string>? passedOver, CancellationToken cancellationToken)
     {
+        var furthest = await points.FurthestWalAsync(point.Source, point.SystemIdentifier!, cancellationToken);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var opening = (await OrderAsync(point, null, [], cancellationToken)).Select(one => WithinAsync(one.Tier, one.IsDamaged, point, patience.Token)).ToList();
+        var hasAll = false;
         await foreach (var one in Task.WhenEach(opening))
         {
-            if (await one is { Repository: not null, IsDamaged: false })
+            if (await one is { Repository: not null, IsDamaged: false } open)
             {
-                patience.CancelAfter(s_patience);
+                hasAll |= open.Reach.IsBeyond(moment) || (furthest is { } known && (open.Reach.Timeline, open.Reach.Until).CompareTo((known.Timeline, known.Until)) >= 0);
+                patience.CancelAfter(hasAll ? s_patience : s_patienceForMore);
             }
         }
 
@@ -82,6 +92,11 @@ public sealed class RestorePointAccess(RestorePointCatalog points, TierRepositor
         }
 
         cancellationToken.ThrowIfCancellationRequested();
+        foreach (var reason in found is null ? [] : opened.Select(one => one.Reason).OfType<string>())
+        {
+            passedOver?.Invoke($"passed over {reason}");
+        }
+
         return found is null ? throw Unreachable(point, [.. opened.Select(one => one.Reason!)]) : (found.Tier, found.Repository!);
     }
 

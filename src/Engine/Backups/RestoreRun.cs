@@ -180,7 +180,7 @@ public sealed class RestoreRun(
     private async Task<(RestorePointRow Point, string Tier, BackupRepository Repository)> OpenAsync(RunContext context, RestoreRequest request)
     {
         var point = await points.ResolveAsync(request.Plan.RestorePointId, context.Cancellation);
-        var (tier, repository) = await access.OpenForAsync(point, RestoreTarget.Parse(request.Plan.Target, "/"), context.Cancellation);
+        var (tier, repository) = await access.OpenForAsync(point, RestoreTarget.Parse(request.Plan.Target, "/"), line => context.Warn(Step, line), context.Cancellation);
         return (point, tier.Name, repository);
     }
 

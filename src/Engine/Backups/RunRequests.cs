@@ -143,7 +143,7 @@ public sealed class RunRequests(
         var parsed = RestoreTarget.Parse(target, baseFolder);
         _secrets.Refuse(parsed);
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
-        var (_, repository) = await access.OpenForAsync(point, parsed, cancellationToken);
+        var (_, repository) = await access.OpenForAsync(point, parsed, null, cancellationToken);
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);

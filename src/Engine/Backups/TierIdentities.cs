@@ -17,8 +17,12 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
     /// <summary>A tier that did not answer is not asked again so soon: each opening would wait for it.</summary>
     private static readonly TimeSpan AwayFor = TimeSpan.FromMinutes(1);
 
+    /// <summary>The sound tier that is opened waits no longer for the vote of another.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     private readonly ConcurrentDictionary<(string Tier, string Workspace), Guid> _seen = new();
     private readonly ConcurrentDictionary<string, long> _away = new();
+    private readonly Dictionary<(string Tier, string Workspace), Task<Guid?>> _asking = [];
 
     /// <summary>Throws where most other tiers that answer (of two tiers: the one that is configured first) hold another repository.</summary>
     /// <exception cref="EngineException">Code <c>store-other-repository</c>, kind Conflict, with both ids.</exception>
@@ -74,8 +78,7 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
 
         try
         {
-            await using var store = look(tier, workspace);
-            if (await BackupRepository.FindIdAsync(store, cancellationToken) is { } found)
+            if (await AskAsync(tier, workspace).WaitAsync(Patience, time, cancellationToken) is { } found)
             {
                 return _seen[(tier.Name, workspace)] = found;
             }
@@ -83,11 +86,26 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
             _seen.TryRemove((tier.Name, workspace), out _);
             return null;
         }
-        catch (EngineException)
+        catch (Exception fault) when (fault is EngineException or TimeoutException)
         {
             // A tier that is down says so where it is used; here it has no vote.
             _away[tier.Name] = time.GetTimestamp();
             return null;
+        }
+    }
+
+    /// <summary>A mount whose server is away hangs in the kernel and hears of no cancel: one look at a time is left to hang there.</summary>
+    private Task<Guid?> AskAsync(StorageTier tier, string workspace)
+    {
+        lock (_asking)
+        {
+            return _asking.TryGetValue((tier.Name, workspace), out var asking) && !asking.IsCompleted
+                ? asking
+                : _asking[(tier.Name, workspace)] = Task.Run(async () =>
+                {
+                    await using var store = look(tier, workspace);
+                    return await BackupRepository.FindIdAsync(store, CancellationToken.None);
+                });
         }
     }
 }

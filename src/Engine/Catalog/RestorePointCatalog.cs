@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
+using NpgsqlTypes;
 
 namespace Hexabase.DrConsole.Engine.Catalog;
 
@@ -114,6 +115,17 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     public Task<IReadOnlyList<RestorePointTierRow>> TiersAsync(string restorePoint, CancellationToken cancellationToken) =>
         catalog.Command("SELECT restore_point, tier, state, stored_at, verified_at, detail FROM restore_point_tier WHERE restore_point = $1 ORDER BY stored_at", restorePoint)
             .ListAsync(MapTier, cancellationToken);
+
+    /// <summary>How far the WAL of a source's cluster is stored in the tier that had most of it when the receiver said so last; null where none did.</summary>
+    public async Task<(uint Timeline, ulong Until)?> FurthestWalAsync(string source, string systemIdentifier, CancellationToken cancellationToken)
+    {
+        var found = await catalog.Command(
+            """
+            SELECT timeline, durable_lsn FROM wal_tier WHERE source = $1 AND system_identifier = $2 AND timeline IS NOT NULL AND durable_lsn IS NOT NULL
+            ORDER BY timeline DESC, durable_lsn DESC LIMIT 1
+            """, source, systemIdentifier).ListAsync(row => ((uint)row.GetInt64(0), (ulong)row.GetFieldValue<NpgsqlLogSequenceNumber>(1)), cancellationToken);
+        return found is [var one] ? one : null;
+    }
 
     /// <summary>When each tier gave a point up, and why, as the audit has it; oldest first.</summary>
     public Task<IReadOnlyList<PointExpiry>> ExpiriesAsync(string restorePoint, CancellationToken cancellationToken) =>

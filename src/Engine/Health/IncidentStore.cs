@@ -44,9 +44,9 @@ public sealed class IncidentStore(NpgsqlDataSource catalog)
         catalog.Command("SELECT at, what, actor, text FROM incident_event WHERE incident = $1 ORDER BY id", id.Value)
             .ListAsync(row => new IncidentEvent(row.Time(0), row.GetString(1), row.GetString(2), row.TextOrNull(3)), cancellationToken);
 
-    /// <summary>The open corruption that freezes a source's retention, or null.</summary>
+    /// <summary>The open corruption that freezes a source's retention, or null; of several the one whose evidence is the oldest.</summary>
     public Task<Incident?> FreezingAsync(string source, CancellationToken cancellationToken) =>
-        catalog.Command($"SELECT {Columns} FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND $1 = ANY (i.sources) ORDER BY i.id LIMIT 1", source)
+        catalog.Command($"SELECT {Columns} FROM incident i WHERE i.kind = 'DATABASE_CORRUPTION' AND i.state <> 'resolved' AND $1 = ANY (i.sources) ORDER BY i.first_evidence_at, i.id LIMIT 1", source)
             .FirstAsync(Map, cancellationToken);
 
     /// <summary>Notes that a person has seen it.</summary>

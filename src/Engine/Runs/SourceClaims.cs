@@ -12,7 +12,9 @@ public sealed record SourceClaim(RunId Run, string Source);
 internal static class SourceClaims
 {
     /// <summary>True of a step <c>s</c> that changes its source: to look whether services answer, and to lead clients elsewhere, does not.</summary>
-    internal const string Changes = "s.action NOT IN ('check_services', 'switch_traffic')";
+    internal const string Changes = $"s.action NOT IN ('{CheckServices.ActionName}', '{SwitchTraffic.ActionName}')";
+
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
 
     private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
 
@@ -32,7 +34,7 @@ internal static class SourceClaims
     private const string Restores =
         $$"""
         SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
-        WHERE r.kind = 'restore' AND {{IsOpen}} AND o.source = ANY ($1)
+        WHERE r.kind = 'restore' AND {{IsOpen}} AND r.id <> $2 AND (o.source = ANY ($1) OR r.request #>> '{plan,target}' = $3)
           AND (EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
             -- From when it went through its gate, as a recovery is.
             OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id ORDER BY g.id DESC LIMIT 1) = 'used' AND r.state <> 'waiting'))
@@ -44,17 +46,47 @@ internal static class SourceClaims
     public static Task<SourceClaim?> RecoveryAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken) =>
         catalog.Command(Recoveries, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
 
-    /// <summary>The restore over what lives that has begun with one of the sources, and has not ended; null where there is none.</summary>
-    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken) =>
-        catalog.Command(Restores, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
+    /// <summary>The restore over what lives that has begun with one of the sources, or at a target, and has not ended; null where there is none.</summary>
+    /// <param name="except">A restore that asks about others.</param>
+    /// <param name="target">Its target, as its plan names it.</param>
+    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken, RunId? except = null, string target = "") =>
+        catalog.Command(Restores, sources.ToArray(), except?.Value ?? 0, target).FirstAsync(Map, cancellationToken);
 
     /// <summary>The same inside the caller's transaction.</summary>
     public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlTransaction transaction, IEnumerable<string> sources, CancellationToken cancellationToken) =>
-        transaction.Command(Restores, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
+        transaction.Command(Restores, sources.ToArray(), 0L, "").FirstAsync(Map, cancellationToken);
 
-    /// <summary>Asks the open backups of the sources that <paramref name="context"/> is about to change to end.</summary>
-    /// <returns>All that were open: they end soon, and not at once.</returns>
-    public static async Task<IReadOnlyList<RunId>> EndBackupsAsync(RunContext context, IEnumerable<string> sources)
+    /// <summary>As <see cref="Changes"/> of an action's name.</summary>
+    public static bool ChangesSource(string action) => action is not (CheckServices.ActionName or SwitchTraffic.ActionName);
+
+    /// <summary>
+    /// Ends the open backups of sources that <paramref name="context"/> is about to change, and waits until they have: what they stored
+    /// would be a mixture of what is and what comes back, and might validate. None begins any more: this run is at work.
+    /// </summary>
+    /// <param name="longestEnd">A backup that was asked to end does at the next renewal of its lease. One that does not is taken away from its holder.</param>
+    public static async Task EndBackupsAsync(RunContext context, IEnumerable<string> sources, TimeSpan longestEnd, TimeProvider time)
+    {
+        var left = await AskBackupsToEndAsync(context, sources);
+        foreach (var backup in left)
+        {
+            context.Warn(context.Run.Kind, $"{backup} is ended: it would hold a mixture of what is and what comes back");
+        }
+
+        for (var began = time.GetTimestamp(); (left = await AtWorkAsync(context.Catalog, left, context.Cancellation)).Count > 0;)
+        {
+            if (time.GetElapsedTime(began) > longestEnd)
+            {
+                // It hangs, most likely on what is broken here. It can write nothing down any more; nobody must wait for it.
+                await TakeAwayAsync(context, left);
+                context.Warn(context.Run.Kind, $"{string.Join(", ", left)} did not end within {longestEnd.TotalSeconds:0} s and was taken away from its holder");
+                return;
+            }
+
+            await Task.Delay(s_look, time, context.Cancellation);
+        }
+    }
+
+    private static async Task<IReadOnlyList<RunId>> AskBackupsToEndAsync(RunContext context, IEnumerable<string> sources)
     {
         IReadOnlyList<RunId> open = [];
         await context.CommitAsync(async transaction =>
@@ -71,12 +103,12 @@ internal static class SourceClaims
     }
 
     /// <summary>Those of some runs that somebody may still be at work on. One that is asked to end and whose lease nobody has writes nothing any more: who takes it up ends it.</summary>
-    public static Task<IReadOnlyList<RunId>> AtWorkAsync(NpgsqlDataSource catalog, IReadOnlyList<RunId> runs, CancellationToken cancellationToken) => catalog.Command(
+    private static Task<IReadOnlyList<RunId>> AtWorkAsync(NpgsqlDataSource catalog, IReadOnlyList<RunId> runs, CancellationToken cancellationToken) => catalog.Command(
         $"SELECT r.id FROM run r WHERE r.id = ANY ($1) AND {IsOpen} AND (r.cancel_at IS NULL OR r.lease_until >= clock_timestamp()) ORDER BY r.id", runs.Select(run => run.Value).ToArray())
         .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
 
     /// <summary>Ends runs whose holders do not: their fence is passed, so that whatever they do from now on is written down nowhere.</summary>
-    public static Task TakeAwayAsync(RunContext context, IReadOnlyList<RunId> runs) => context.CommitAsync(async transaction =>
+    private static Task TakeAwayAsync(RunContext context, IReadOnlyList<RunId> runs) => context.CommitAsync(async transaction =>
     {
         var taken = await transaction.Command(
             $"""

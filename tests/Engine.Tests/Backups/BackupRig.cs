@@ -55,7 +55,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         Logical = new LogicalBackup(_folder.Registry, TimeProvider.System);
         Drivers = TestDrivers.Of(new PostgresBackups(Logical, new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
         RestoreDrivers = TestDrivers.Of(restores);
-        Gate = new RestoreGate(catalog.Pool, new ApprovalCatalog(catalog.Pool), Estate);
+        Gate = new RestoreGate(catalog.Pool, new ApprovalCatalog(catalog.Pool), Estate, TimeProvider.System);
         Requests = new RunRequests(Runs, Points, Access, Drivers, RestoreDrivers, Gate, this, Estate,
             DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
     }

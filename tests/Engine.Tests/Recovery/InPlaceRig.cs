@@ -67,7 +67,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
             new RedisRestoreDriver(new RedisRestore(time))]);
         Gates = new ApprovalCatalog(catalog.Pool);
         Desk = new ApprovalDesk(catalog.Pool, TriggerAsync);
-        RestoreGate = new RestoreGate(catalog.Pool, Gates, Estate);
+        RestoreGate = new RestoreGate(catalog.Pool, Gates, Estate, TimeProvider.System);
         Requests = new RunRequests(Runs, Points, access, _drivers, _restores, RestoreGate, this, Estate, data, NullLogger<RunRequests>.Instance);
         var checks = new OperatorChecks(new HttpClient(), registry);
         var controls = new ServiceControls(registry);

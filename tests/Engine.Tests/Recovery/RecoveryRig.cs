@@ -100,7 +100,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new PostgresBackups(new LogicalBackup(_folder.Registry, TimeProvider.System), new PhysicalBackup(_folder.Registry, TimeProvider.System, _folder.Combine("staging"))), Points);
         _restoreDrivers = TestDrivers.Of(restores, new PostgresInPlaceDriver(
             new InPlaceRestore(_folder.Registry, TimeProvider.System) { OnStep = step => OnRestoreStep?.Invoke(step) }, Points, Access, TimeProvider.System));
-        Requests = new RunRequests(Runs, Points, Access, _drivers, _restoreDrivers, new RestoreGate(_catalog.Pool, new ApprovalCatalog(_catalog.Pool), Estate), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
+        Requests = new RunRequests(Runs, Points, Access, _drivers, _restoreDrivers, new RestoreGate(_catalog.Pool, new ApprovalCatalog(_catalog.Pool), Estate, TimeProvider.System), this, Estate, DataFolder.Open(_folder.Combine("data")), NullLogger<RunRequests>.Instance);
         var controls = new ServiceControls(_folder.Registry);
         var checks = new OperatorChecks(new HttpClient(), _folder.Registry);
         _actions.AddRange(
@@ -330,7 +330,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
             new RecoveryRun(
                 new RecoveryActions(_actions.Select(_wrap)), Catalog, new IncidentStore(_catalog.Pool), new LastLook(new RecoveryActions(_actions.Select(_wrap)), new IncidentStore(_catalog.Pool), TimeProvider.System) { LongestEnd = LongestEnd },
                 TimeProvider.System),
-            new RestoreRun(Points, Access, _restoreDrivers, new TierRequests(Requests, Estate), new RestoreGate(_catalog.Pool, Gates, Estate)),
+            new RestoreRun(Points, Access, _restoreDrivers, new TierRequests(Requests, Estate), new RestoreGate(_catalog.Pool, Gates, Estate, TimeProvider.System)),
             new DrillRun(new RecoveryActions(_actions.Select(_wrap)), Catalog, DrillCatalog, DrillPlans, Scratch, _folder.Registry, TimeProvider.System),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);

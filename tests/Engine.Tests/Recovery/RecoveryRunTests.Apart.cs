@@ -189,6 +189,65 @@ public sealed partial class RecoveryRunTests
     }
 
     [Fact]
+    public async Task Recovery_that_waited_before_it_changed_anything_looks_again_and_goes_back_where_a_restore_has_begun_meanwhile()
+    {
+        var plan = await rig.PlanAsync();
+        var look = plan.Steps[0] with { Name = "look", Action = CheckServices.ActionName, Safety = StepSafety.Idempotent, WayBack = WayBack.ChangesNothing };
+        plan = plan with { Steps = [.. plan.Steps.Prepend(look).Select((step, at) => step with { Position = at + 1 })] };
+        var run = await rig.ApprovedAsync(plan);
+        using (rig.Wrap(CheckServices.ActionName, inner => new HookedAction(inner, afterAct: () => rig.Recoveries.PauseAsync(run, "olga", "let me look first", Ct))))
+        {
+            Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
+        }
+
+        var restore = await BeginRestoreAsync();
+        try
+        {
+            await rig.Recoveries.ResumeAsync(run, "olga", Ct);
+            var ended = await rig.AdvanceAsync(run);
+
+            Assert.Equal(RunState.Failed, ended.State);
+            Assert.NotEqual(RecoveryOutcome.Completed, await rig.OutcomeAsync(run));
+            Assert.Contains($"{restore} writes over", ended.ErrorJson, StringComparison.Ordinal);
+            Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+            Assert.Equal([CheckServices.ActionName], (await rig.Catalog.StepsAsync(run, Ct)).Where(step => step.Attempt > 0).Select(step => step.Action));
+        }
+        finally
+        {
+            await rig.Pool.Command("UPDATE run SET state = 'completed', ended_at = clock_timestamp() WHERE id = $1", restore.Value).RunAsync(Ct);
+        }
+    }
+
+    [Fact]
+    public async Task Corruption_that_is_found_in_the_middle_of_a_recovery_stops_it_before_it_restores()
+    {
+        IncidentId? incident = null;
+        using var finding = rig.Wrap(IsolateCorruptedData.ActionName, inner => new HookedAction(
+            inner, afterAct: async () => incident = await rig.ConfirmIncidentAsync(TimeProvider.System.GetUtcNow().AddYears(-1))));
+        var plan = await rig.PlanAsync();
+        try
+        {
+            var ended = await rig.RecoverAsync(plan with { Steps = [.. plan.Steps.Select(step => step with { Retries = 0 })] });
+
+            Assert.Equal(RunState.Failed, ended.State);
+            Assert.Equal(RecoveryOutcome.RolledBack, await rig.OutcomeAsync(ended.Id));
+            Assert.Contains("found corruption of", await rig.LogAsync(ended.Id), StringComparison.Ordinal);
+            Assert.Equal(1, await rig.ExecuteAsync("SELECT 1"));
+        }
+        finally
+        {
+            await rig.Incidents.CloseAsync(incident!.Value, "only a test of it", "tester", Ct);
+        }
+    }
+
+    private async Task<RunId> BeginRestoreAsync() => (RunId)(await rig.Pool.Command(
+        """
+        WITH asked AS (INSERT INTO run (kind, source, request, request_hash, state, requested_by)
+            VALUES ('restore', $1, '{"plan": {"target": "", "difference": "abc"}}', '', 'running', 'tester') RETURNING id)
+        INSERT INTO run_step (run_id, position, name, state) SELECT id, 1, 'restore', 'intended' FROM asked RETURNING run_id
+        """, rig.Source.Name).FirstAsync(row => (object)new RunId(row.GetInt64(0)), Ct))!;
+
+    [Fact]
     public async Task Step_that_is_tried_again_asks_for_its_approval_by_itself()
     {
         var plan = await rig.PlanAsync();

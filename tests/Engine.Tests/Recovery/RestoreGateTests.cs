@@ -12,7 +12,7 @@ using Hexabase.DrConsole.Engine.Tests.Support;
 namespace Hexabase.DrConsole.Engine.Tests.Recovery;
 
 /// <summary>A restore outside of plans that writes over a volume's files: nothing is written before others approved exactly that.</summary>
-public sealed class RestoreGateTests(CatalogServer catalog)
+public sealed partial class RestoreGateTests(CatalogServer catalog)
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 

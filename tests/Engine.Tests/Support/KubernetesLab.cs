@@ -41,6 +41,8 @@ public sealed class KubernetesLab : IAsyncDisposable
                 await SnapshotKinds.InstallAsync(api, cancellationToken);
             }
 
+            // What a test before this one has killed is being started again.
+            await Eventually.UntilAsync(() => AnswersAsync(_lab.Clusters[0]), () => $"the control plane{(_lab.Fault is { } fault ? ": " + fault : "")}", cancellationToken);
             return _lab;
         }
         finally
@@ -88,6 +90,19 @@ public sealed class KubernetesLab : IAsyncDisposable
         }
 
         _starting.Dispose();
+    }
+
+    private static async Task<bool> AnswersAsync(LabVirtualCluster cluster)
+    {
+        try
+        {
+            using var api = Api(cluster);
+            return (await api.SendAsync(HttpMethod.Get, "/api/v1/namespaces/default", null, null, CancellationToken.None)).IsSuccess;
+        }
+        catch (EngineException fault) when (fault.IsTransient)
+        {
+            return false;
+        }
     }
 
     private static async Task<bool> IsAliveAsync(string marker, CancellationToken cancellationToken)

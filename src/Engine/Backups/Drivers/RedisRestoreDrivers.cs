@@ -20,7 +20,7 @@ public sealed class RedisRestoreDriver(RedisRestore restore) : IRestoreDriver
     public Task<RestoreOutcome> ExecuteAsync(RestoreWork work, CancellationToken cancellationToken) => restore.ExecuteAsync(work, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => RedisRestore.FindFinishedAsync(work, cancellationToken);
+    public Task<RestoreOutcome?> FindFinishedAsync(RestoreWork work, CancellationToken cancellationToken) => restore.FindFinishedAsync(work, cancellationToken);
 
     /// <inheritdoc/>
     public Task SettleAsync(RestorePlan plan, string operation, CancellationToken cancellationToken) => RedisRestore.SettleAsync(plan, operation, cancellationToken);

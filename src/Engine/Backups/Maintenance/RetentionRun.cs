@@ -93,6 +93,11 @@ public sealed class RetentionRun(
         var noted = (await repository.ExpiredAsync(context.Cancellation)).Select(point => point.Value).ToHashSet();
         var lost = (await points.TiersOfAsync([.. reasons.Keys], context.Cancellation)).Where(row => row.Tier == tier.Name && row.State == "damaged").Select(row => row.RestorePoint).ToHashSet();
         var gone = reasons.Keys.Where(id => (noted.Contains(id) || lost.Contains(id)) && !stays.Contains(id) && !recorded.Contains(id)).ToArray();
+        foreach (var id in gone.Where(id => !noted.Contains(id)))
+        {
+            reasons[id] += "; it was not there to be deleted: the tier had lost its manifest";
+        }
+
         step.OnCommit(transaction => RecordAsync(transaction, tier, workspace, gone, reasons));
         return new WorkspaceRetention(
             workspace, report.Expired, report.Protected, report.RestorePoints, BytesOf(report, PackAction.Mark, PackAction.Repack), BytesOf(report, PackAction.Delete),

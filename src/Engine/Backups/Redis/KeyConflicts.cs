@@ -102,6 +102,23 @@ internal sealed class KeyConflicts(StoredSnapshot snapshot, RedisTarget target, 
             : [.. notes, string.Create(CultureInfo.InvariantCulture, $"{_differing} keys are overwritten, and what they hold now is lost:"), .. _different.Select(name => Overwritten + name)];
     }
 
+    /// <summary>True where every key that is wanted, and whose time is not over, is there as it was. Ends with the first that is not.</summary>
+    public async Task<bool> AreAllThereAsync(RedisConnection server, CancellationToken cancellationToken)
+    {
+        var tellsMoments = (await RedisServerInfo.ReadAsync(server, cancellationToken)).Major >= 7;
+        await foreach (var batch in snapshot.ReadAsync(IsWanted, null, cancellationToken))
+        {
+            await CompareAsync(server, batch, tellsMoments, cancellationToken);
+            var now = time.GetUtcNow().ToUnixTimeMilliseconds();
+            if (batch.Any(key => !IsThere(key) && !key.IsOver(now)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     private async Task CompareAsync(RedisConnection server, IReadOnlyList<StoredKey> batch, bool tellsMoments, CancellationToken cancellationToken)
     {
         var expiry = tellsMoments ? "PEXPIRETIME" : "PTTL";

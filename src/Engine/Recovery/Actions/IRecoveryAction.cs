@@ -114,6 +114,9 @@ public sealed record ActionContext(
     /// <summary>What the step's effect said, once it acted.</summary>
     public JsonElement? Effect { get; init; }
 
+    /// <summary>True where an earlier attempt has begun the way back: what it looks for may have been brought back by it.</summary>
+    public bool IsGoneOnWith { get; init; }
+
     /// <summary>The actions of steps that a person left out or said to have taken effect: what they did instead nobody here knows.</summary>
     public IReadOnlySet<string> ByHand { get; init; } = new HashSet<string>();
 

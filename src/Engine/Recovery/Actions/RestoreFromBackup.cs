@@ -40,7 +40,7 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(basis);
         var wanted = TargetOf(target, basis);
-        var (point, _, repository) = await OpenAsync(wanted, basis, cancellationToken);
+        var (point, _, repository) = await OpenAsync(wanted, basis, null, cancellationToken);
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
@@ -58,12 +58,13 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
     public async Task<StepEffect> ActAsync(ActionContext context)
     {
         var target = TargetOf(context.Target, context.Plan.Basis);
-        var (point, tier, repository) = await OpenAsync(target, context.Plan.Basis, context.Cancellation);
+        var (point, tier, repository) = await OpenAsync(target, context.Plan.Basis, context.Log, context.Cancellation);
         context.Log($"restore point {point.PointId.Short} from tier {tier.Name}");
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, context.Cancellation);
             DataDirectoryMount.Require(context.Target.DataDirectory, manifest);
+            await RequireAllAsync(context, target, manifest, tier, repository);
             var plan = await restores.Physical.PlanAsync(repository, manifest, target, context.Cancellation, context.Servers);
             ApprovedContent.Require(plan.ManifestHash, context.Plan.Basis);
             var result = await restores.Physical.ExecuteAsync(
@@ -73,6 +74,23 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
                 $"recovered in {result.Seconds:0.0} s: {string.Join(", ", result.Phases.Select(phase => $"{phase.Name} {phase.Seconds:0.0} s"))}"
                 + (result.LastTransaction is { } last ? $"; last commit {last}" : "") + Warned(result),
                 ActionContext.Data(new RestoredCluster(result.Phases, result.LastTransaction, result.ReplayedUntil)));
+        }
+    }
+
+    /// <summary>The tier with the most WAL when the plan was made may not answer now: what was approved to come back must not end before that.</summary>
+    private static async Task RequireAllAsync(ActionContext context, PgDataTarget target, Manifest manifest, StorageTier tier, BackupRepository repository)
+    {
+        if (!target.ToEnd)
+        {
+            return;
+        }
+
+        var path = await PhysicalRestore.FindPathAsync(repository, manifest, await ClusterFacts.ReadAsync(repository, manifest, context.Cancellation), target, context.Cancellation);
+        if (path.UntilTime < context.Plan.Loss.From)
+        {
+            throw new EngineException("wal-not-reached", ErrorKind.Unavailable,
+                $"the WAL in tier {tier.Name} ends at {path.UntilTime.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, before {context.Plan.Loss.From.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, to which it was approved to come back",
+                "bring the tier back that has the rest, and let the step try again") { IsTransient = true };
         }
     }
 
@@ -146,10 +164,10 @@ public sealed class RestoreFromBackup(RestorePointCatalog points, RestorePointAc
 
     private static PgDataTarget TargetOf(RecoveryTarget target, RecoveryBasis basis) => new(target.DataDirectory, null, basis.Moment, ToEnd: basis.ToEnd, Timeline: basis.Timeline);
 
-    private async Task<(RestorePointRow Point, StorageTier Tier, BackupRepository Repository)> OpenAsync(PgDataTarget target, RecoveryBasis basis, CancellationToken cancellationToken)
+    private async Task<(RestorePointRow Point, StorageTier Tier, BackupRepository Repository)> OpenAsync(PgDataTarget target, RecoveryBasis basis, Action<string>? passedOver, CancellationToken cancellationToken)
     {
         var point = await points.ResolveAsync(basis.RestorePoint, cancellationToken);
-        var (tier, repository) = await access.OpenForAsync(point, target, cancellationToken);
+        var (tier, repository) = await access.OpenForAsync(point, target, passedOver, cancellationToken);
         return (point, tier, repository);
     }
 }

@@ -102,9 +102,19 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
     }
 
     /// <summary>Needs no tier: one that is away must not keep the old state from coming back.</summary>
-    public async Task<string> RollBackAsync(ActionContext context) => context.Target.Proof is not null
-        ? "the scratch place is gone with what was in it"
-        : await drivers.InPlaceOf(PlanOf(context)).TakeBackAsync(PlanOf(context), context.Operation, context.Cancellation) ?? "nothing had been changed";
+    public async Task<string> RollBackAsync(ActionContext context)
+    {
+        if (context.Target.Proof is not null)
+        {
+            return "the scratch place is gone with what was in it";
+        }
+
+        return await drivers.InPlaceOf(PlanOf(context)).TakeBackAsync(PlanOf(context), context.Operation, context.Cancellation)
+            ?? (context.Effect is null ? "nothing had been changed"
+                : context.IsGoneOnWith ? "nothing of it is left to be taken back"
+                : throw new EngineException("former-state-gone", ErrorKind.Conflict,
+                    $"what {PlanOf(context).Target} held before is not where the restore had put it aside: what was restored stays", "look who has removed it; it can only come back from a restore point"));
+    }
 
     /// <summary>A service that is started after it is asked then.</summary>
     private static IReadOnlyList<OperatorCheck> ChecksOf(RecoveryTarget target) => target.Service is null ? target.Checks : [];

@@ -9,8 +9,10 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 
 /// <summary>The gates of recoveries, before a restore outside of a plan that writes over something that lives.</summary>
-public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate) : IRestoreGate
+public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate, TimeProvider time) : IRestoreGate
 {
+    private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
+
     /// <summary>As the product's own plans have it.</summary>
     private PlanGate Rule => new(ProtectedEstate.RestoreRisk, estate.RestoreApprovals);
 
@@ -36,7 +38,7 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         ArgumentNullException.ThrowIfNull(plan);
         if (!hasBegun)
         {
-            await RequireNoRecoveryAsync(context, plan);
+            await RequireApartAsync(context, plan);
         }
 
         var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
@@ -47,8 +49,9 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
 
         if (!hasBegun)
         {
-            // A recovery may have gone through its own gate at the same moment. Each is to be seen by now before it looks for the other, so that both never go on.
-            await RequireNoRecoveryAsync(context, plan);
+            // Another may have gone through its own gate at the same moment. Each is to be seen by now before it looks for the other, so that both never go on.
+            await RequireApartAsync(context, plan);
+            await SourceClaims.EndBackupsAsync(context, [plan.Source], s_longestEnd, time);
         }
 
         if (found.Gate.Needed == 0)
@@ -57,8 +60,13 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         }
     }
 
-    private async Task RequireNoRecoveryAsync(RunContext context, RestorePlan plan)
+    private async Task RequireApartAsync(RunContext context, RestorePlan plan)
     {
+        if (await SourceClaims.RestoreAtWorkAsync(catalog, [plan.Source], context.Cancellation, context.Run.Id, plan.Target) is { } restore)
+        {
+            throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then plan the restore again. Nothing was changed.");
+        }
+
         if (await SourceClaims.RecoveryAtWorkAsync(catalog, [plan.Source], context.Cancellation) is { } recovery)
         {
             throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");

@@ -17,8 +17,6 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
     /// <summary>A backup that was asked to end does at the next renewal of its lease; one that died with its process has no lease before long.</summary>
     internal TimeSpan LongestEnd { get; init; } = TimeSpan.FromMinutes(1);
 
-    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(100);
-
     private static readonly TimeSpan[] s_pauses = [TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)];
 
     /// <summary>Looks; changes nothing but that backups of the same sources end, once nothing else stands in the way.</summary>
@@ -37,30 +35,7 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
         });
         if (plan.Restores)
         {
-            await EndBackupsAsync(context, plan);
-        }
-    }
-
-    /// <summary>One that is stored while its source is replaced would hold a mixture of what is and what comes back, and might validate. None begins any more: this run is at work.</summary>
-    private async Task EndBackupsAsync(RunContext context, RecoveryPlan plan)
-    {
-        IReadOnlyList<RunId> left = await SourceClaims.EndBackupsAsync(context, plan.Sources);
-        foreach (var backup in left)
-        {
-            context.Warn("recovery", $"{backup} is ended: it would hold a mixture of what is and what comes back");
-        }
-
-        for (var began = time.GetTimestamp(); (left = await SourceClaims.AtWorkAsync(context.Catalog, left, context.Cancellation)).Count > 0;)
-        {
-            if (time.GetElapsedTime(began) > LongestEnd)
-            {
-                // It hangs, most likely on what is broken here. It can write nothing down any more; a recovery must not wait for it.
-                await SourceClaims.TakeAwayAsync(context, left);
-                context.Warn("recovery", $"{string.Join(", ", left)} did not end within {LongestEnd.TotalSeconds:0} s and was taken away from its holder");
-                return;
-            }
-
-            await Task.Delay(s_look, time, context.Cancellation);
+            await SourceClaims.EndBackupsAsync(context, plan.Sources, LongestEnd, time);
         }
     }
 
@@ -125,17 +100,22 @@ public sealed class LastLook(RecoveryActions actions, IncidentStore incidents, T
         }
     }
 
-    private static async Task RequireNoNewCorruptionOfAsync(IncidentStore incidents, RecoveryPlan part, CancellationToken cancellationToken)
+    /// <summary>The same of one part, or of a plan that has none.</summary>
+    internal static async Task RequireNoNewCorruptionOfAsync(IncidentStore incidents, RecoveryPlan part, CancellationToken cancellationToken)
     {
-        // What comes back ends there; of all WAL that is stored by then nobody knows where.
-        var until = part.Basis.Moment ?? (part.Basis.ToEnd ? DateTimeOffset.MaxValue : part.Loss.From);
-        if (part.Restores && await incidents.FreezingAsync(part.Source, cancellationToken) is { } found && !IsHeeded(part.Basis, found) && found.FirstEvidenceAt < until)
+        if (part.Restores && await incidents.FreezingAsync(part.Source, cancellationToken) is { } found && BringsBack(part, found))
         {
             throw new EngineException("corruption-since", ErrorKind.Conflict,
                 string.Create(CultureInfo.InvariantCulture, $"since this plan was made, incident {found.Id} found corruption of {part.Source} whose first evidence is of {found.FirstEvidenceAt.UtcDateTime:yyyy-MM-dd HH:mm:ss} UTC, and this plan would bring back what was written after it"),
-                "Make the plan again: it goes to before the evidence. Nothing was changed.");
+                "Make the plan again: it goes to before the evidence. Nothing was changed by this.");
         }
     }
+
+    /// <summary>True where a plan brings back what was written after the first evidence of an incident that it does not heed.</summary>
+    internal static bool BringsBack(RecoveryPlan plan, Incident corruption) => PartsOf(plan).Any(part =>
+        // What comes back ends there; of all WAL that is stored by then nobody knows where.
+        part.Restores && corruption.Sources.Contains(part.Source) && !IsHeeded(part.Basis, corruption)
+        && corruption.FirstEvidenceAt < (part.Basis.Moment ?? (part.Basis.ToEnd ? DateTimeOffset.MaxValue : part.Loss.From)));
 
     /// <summary>True where the plan was made with that corruption in sight, and no earlier sign has joined it since.</summary>
     private static bool IsHeeded(RecoveryBasis basis, Incident found) => found.Id.Value == basis.Corruption && !(found.FirstEvidenceAt < basis.CorruptionSince);

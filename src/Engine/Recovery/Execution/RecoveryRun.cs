@@ -49,7 +49,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         try
         {
             plan = ReadPlan(context);
-            var work = new StepWork(actions, plan, journal, time);
+            var work = new StepWork(actions, plan, journal, time) { BeforeRestoring = (part, token) => LastLook.RequireNoNewCorruptionOfAsync(incidents, part, token) };
             var back = new WayBackWork(actions, plan, journal, work);
             if (plan.IsDrill)
             {
@@ -106,9 +106,17 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         await StopIfPausedAsync(journal);
         if (!plan.IsDrill)
         {
-            var hasBegun = (await journal.StepsAsync()).Any(step => step.Attempt > 0);
-            await ApprovalGates.RequireAsync(context, plan, null, hasBegun, journal);
-            await (hasBegun || beforeFirstStep is null ? Task.CompletedTask : beforeFirstStep());
+            var begun = (await journal.StepsAsync()).Where(step => step.Attempt > 0).ToList();
+            await ApprovalGates.RequireAsync(context, plan, null, begun.Count > 0, journal);
+            if (beforeFirstStep is not null && begun.Count == 0)
+            {
+                await beforeFirstStep();
+            }
+            else if (beforeFirstStep is not null && plan.Steps.Any(step => SourceClaims.ChangesSource(step.Action)) && !begun.Any(step => SourceClaims.ChangesSource(step.Action)))
+            {
+                // While it waited it was at work on nothing, so that a restore or a backup may have begun.
+                await LookAgainAsync(plan, journal, back, beforeFirstStep);
+            }
         }
 
         var stages = new StageWork(plan, journal, work);
@@ -137,6 +145,21 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
 
         await journal.EndAsync(RecoveryOutcome.Completed, plan.IsDrill ? RecoveryEnding.AllDone : RecoveryEnding.DoneText(await journal.StepsAsync()));
         return RecoveryOutcome.Completed;
+    }
+
+    /// <summary>What stands in the way after the first step is no reason to leave that as it is.</summary>
+    private static async Task LookAgainAsync(RecoveryPlan plan, RecoveryJournal journal, WayBackWork back, Func<Task> look)
+    {
+        try
+        {
+            await look();
+        }
+        catch (EngineException fault) when (!journal.Context.Cancellation.IsCancellationRequested)
+        {
+            var way = await back.GoAsync(onlyTheFailed: false);
+            await EndAsync(plan, journal, way, fault.Message);
+            throw RecoveryEnding.Of(way, fault.Message);
+        }
     }
 
     /// <summary>True where an earlier attempt was on its way back already.</summary>
@@ -275,6 +298,7 @@ public sealed class RecoveryRun(RecoveryActions actions, RecoveryCatalog catalog
         var others = incident.Sources.Except(plan.Sources).ToList();
         return others.Count > 0 ? $"it is about {string.Join(", ", others)} too, which this did not recover"
             : leftOut.Count > 0 ? $"{string.Join(", ", leftOut)} was left out"
+            : incident.Kind == DisasterKind.DatabaseCorruption && LastLook.BringsBack(plan, incident) ? "its first evidence is older by now than what was restored"
             : incident.Kind == DisasterKind.DatabaseCorruption && !plan.Restores ? "this plan restores nothing, so that what is corrupt still is"
             : null;
     }

@@ -30,8 +30,11 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
     /// <summary>Set where a step beside has failed: what is being done is broken off, to be undone.</summary>
     public CancellationToken Halt { get; init; }
 
+    /// <summary>Asked of the step's part before a step begins that restores; what it throws fails the step with nothing restored.</summary>
+    public Func<RecoveryPlan, CancellationToken, Task>? BeforeRestoring { get; init; }
+
     /// <summary>The same, broken off where a token says so.</summary>
-    public StepWork HaltedBy(CancellationToken halt) => new(actions, plan, journal, time) { Scratch = Scratch, Halt = halt };
+    public StepWork HaltedBy(CancellationToken halt) => new(actions, plan, journal, time) { Scratch = Scratch, Halt = halt, BeforeRestoring = BeforeRestoring };
 
     /// <summary>Brings a step that has not failed to its end.</summary>
     /// <returns>False where it has failed for good, or was broken off; its row says how.</returns>
@@ -118,6 +121,11 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
         if (row.State == StepState.Running && await FoundDoneAsync(action, step, row, cancellation))
         {
             return;
+        }
+
+        if (BeforeRestoring is { } require && row.State == StepState.Pending && RestoringActions.Contains(step.Action))
+        {
+            await require(plan.For(step), cancellation);
         }
 
         JsonElement? snapshot = row.Snapshot is null ? await OfTheTargetAsync(action.CaptureAsync, await ContextAsync(step, row, cancellation)) : null;

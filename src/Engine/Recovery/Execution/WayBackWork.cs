@@ -75,7 +75,8 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
         patience.CancelAfter(s_patience);
         try
         {
-            var done = await StepWork.OfTheTargetAsync(action.RollBackAsync, await steps.ContextAsync(step, row, patience.Token));
+            var done = await StepWork.OfTheTargetAsync(
+                action.RollBackAsync, await steps.ContextAsync(step, row, patience.Token) with { IsGoneOnWith = row.State is StepState.RollingBack or StepState.RollbackFailed });
             await journal.RolledBackAsync(step);
             Run.Log(step.Name, $"rolled back: {done}");
             return true;

@@ -195,7 +195,9 @@ public sealed class PlanMaker(
     {
         var point = chosen.Point;
         var wantsWal = request.ExactPoint is null && estate.WalOf(source) is not null;
-        var (tier, repository) = await access.OpenForAsync(point, new PgDataTarget(target.DataDirectory, Time: wantsWal ? before : null, ToEnd: wantsWal && before is null), cancellationToken);
+        List<string> notes = [];
+        var (tier, repository) = await access.OpenForAsync(
+            point, new PgDataTarget(target.DataDirectory, Time: wantsWal ? before : null, ToEnd: wantsWal && before is null), notes.Add, cancellationToken);
         await using (repository)
         {
             var manifest = await repository.ReadManifestAsync(point.PointId, cancellationToken);
@@ -208,7 +210,7 @@ public sealed class PlanMaker(
                     "restore it into a new data directory (pgdata:), which unpacks its tablespaces beside it");
             }
 
-            List<string> notes = [$"read from tier {tier.Name}"];
+            notes.Insert(0, $"read from tier {tier.Name}");
             if (chosen.ProvenAt is null)
             {
                 notes.Add("no restore of this restore point has been proven yet");

@@ -47,7 +47,7 @@ public sealed class StalledTierTests(CatalogServer catalog)
 
         async Task<string> TierForAsync(PgDataTarget target)
         {
-            var (tier, repository) = await access.OpenForAsync(row, target, Ct);
+            var (tier, repository) = await access.OpenForAsync(row, target, null, Ct);
             await repository.DisposeAsync();
             return tier.Name;
         }

@@ -22,6 +22,9 @@ internal sealed class RevisionLead(ProcessRegistry registry, TimeProvider time)
     /// <summary>More revisions than this are not written: each is an entry of etcd's log, and they would take minutes.</summary>
     public const long Longest = 2_000_000;
 
+    /// <summary>The code of the fault that a store takes no writes for want of space.</summary>
+    public const string FullCode = "etcd-full";
+
     /// <summary>Outside of all that an API server or anybody else keeps there.</summary>
     private const string Scratch = "hexabase-drconsole/revision";
 
@@ -56,7 +59,7 @@ internal sealed class RevisionLead(ProcessRegistry registry, TimeProvider time)
     /// <param name="log">Told how far it is.</param>
     /// <param name="cancellationToken">Ends it; the store can be brought further later.</param>
     /// <returns>Why the store stays behind that; null where it does not.</returns>
-    /// <exception cref="EngineException"><c>server-start-failed</c>: no etcd starts over it here; <c>etcd-unreachable</c>.</exception>
+    /// <exception cref="EngineException"><c>server-start-failed</c>: no etcd starts over it here; <c>etcd-full</c>; <c>etcd-unreachable</c>.</exception>
     public async Task<string?> RaiseAsync(string data, string member, string work, long target, Action<string, string>? log, CancellationToken cancellationToken)
     {
         try
@@ -70,7 +73,9 @@ internal sealed class RevisionLead(ProcessRegistry registry, TimeProvider time)
         catch (RpcException fault)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            throw new EngineException("etcd-unreachable", ErrorKind.Unavailable, $"the etcd over the restored store does not answer any more: {fault.Status.Detail}", "look at the space of the volume; then restore again", fault) { IsTransient = true };
+            throw fault.StatusCode == StatusCode.ResourceExhausted
+                ? new EngineException(FullCode, ErrorKind.OutOfSpace, $"the restored store takes no writes: {fault.Status.Detail}", "look at the space of the volume", fault)
+                : new EngineException("etcd-unreachable", ErrorKind.Unavailable, $"the etcd over the restored store does not answer any more: {fault.Status.Detail}", "look at the space of the volume; then restore again", fault) { IsTransient = true };
         }
         finally
         {
@@ -100,6 +105,9 @@ internal sealed class RevisionLead(ProcessRegistry registry, TimeProvider time)
             log?.Invoke("revision", string.Create(CultureInfo.InvariantCulture, $"the restored store is at revision {Reached}, to be at {target}, after {time.GetElapsedTime(began).TotalSeconds:0.0} s"));
         }
         while (Reached < target);
+
+        // What was compacted is free inside the file; the cluster's own etcd counts the file against its quota.
+        await new Etcdserverpb.Maintenance.MaintenanceClient(etcd.Channel).DefragmentAsync(new DefragmentRequest(), cancellationToken: cancellationToken);
         return null;
     }
 

@@ -40,11 +40,23 @@ internal sealed class FreshStore(RestoreWork work, EtcdFacts facts, StorePlaces 
         if (_seen is { } revision)
         {
             // What is written until it has stopped seldom goes beyond the second thousand.
-            await RaiseAsync(revision + (2 * RevisionLead.Margin), cancellationToken).ConfigureAwait(false);
+            var ahead = revision + (2 * RevisionLead.Margin);
+            try
+            {
+                await RaiseAsync(ahead, cancellationToken).ConfigureAwait(false);
+            }
+            catch (EngineException fault) when (fault.IsTransient)
+            {
+                // A slow disk, once: nothing stands still yet.
+                work.Log?.Invoke("revision", $"{fault.Message}; again from the snapshot");
+                await UnpackAsync(cancellationToken).ConfigureAwait(false);
+                await RaiseAsync(ahead, cancellationToken).ConfigureAwait(false);
+            }
         }
     }
 
     /// <summary>Brings it past what was written until the cluster had stopped.</summary>
+    /// <exception cref="EngineException"><c>etcd-unreachable</c>, <c>etcd-full</c>, <c>server-start-failed</c>, where it was brought ahead before: nobody agreed to do without.</exception>
     public async Task PassAsync(CancellationToken cancellationToken)
     {
         // Between two renames of an interrupted attempt there is no living one: that attempt has passed it.
@@ -78,11 +90,12 @@ internal sealed class FreshStore(RestoreWork work, EtcdFacts facts, StorePlaces 
             return;
         }
 
+        var hadLed = _lead.Reached > 0;
         try
         {
             _behind = await _lead.RaiseAsync(places.Fresh, facts.MemberName, places.Work, target, work.Log, cancellationToken).ConfigureAwait(false);
         }
-        catch (EngineException fault) when (fault.Code is "server-start-failed" or "etcd-unreachable")
+        catch (EngineException fault) when (!hadLed && (fault.Code is "server-start-failed" or RevisionLead.FullCode))
         {
             // The cluster's own etcd may do with it all the same, also with one that takes no writes; whatever this one has done to it goes.
             _behind = fault.Message;

@@ -85,14 +85,23 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
         {
             if (!Directory.Exists(places.Former))
             {
-                await PhaseAsync("unpack", () => fresh.MakeAsync(() => SeenAsync(access, target, cancellationToken), cancellationToken)).ConfigureAwait(false);
-                if (!await held.IsHeldAsync(cancellationToken).ConfigureAwait(false))
+                var isTakenOver = await held.TakeOverAsync(cancellationToken).ConfigureAwait(false);
+                try
                 {
-                    // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
-                    await PhaseAsync("compare", async () => before = await compare().ConfigureAwait(false)).ConfigureAwait(false);
-                }
+                    await PhaseAsync("unpack", () => fresh.MakeAsync(() => SeenAsync(access, target, cancellationToken), cancellationToken)).ConfigureAwait(false);
+                    if (!isTakenOver)
+                    {
+                        // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
+                        await PhaseAsync("compare", async () => before = await compare().ConfigureAwait(false)).ConfigureAwait(false);
+                    }
 
-                await PhaseAsync("protect", () => ProtectAsync(access, index, operation, log, cancellationToken)).ConfigureAwait(false);
+                    await PhaseAsync("protect", () => ProtectAsync(access, index, operation, log, cancellationToken)).ConfigureAwait(false);
+                }
+                catch
+                {
+                    held.GiveUp();
+                    throw;
+                }
             }
 
             await ExchangeAsync().ConfigureAwait(false);

@@ -14,6 +14,35 @@ internal sealed class RecordedPause(ClusterPause pause, PauseLedger? ledger, str
     /// <summary>True where it is stopped for this restore, or about to be.</summary>
     public Task<bool> IsHeldAsync(CancellationToken cancellationToken) => pause.IsHeldAsync(operation, cancellationToken);
 
+    /// <summary>Takes a stop over that an interrupted attempt has left, so that nobody who looks through the ledger starts it in the middle of this one.</summary>
+    /// <returns>False where it is not stopped for this restore.</returns>
+    public async Task<bool> TakeOverAsync(CancellationToken cancellationToken)
+    {
+        if (!await IsHeldAsync(cancellationToken).ConfigureAwait(false))
+        {
+            return false;
+        }
+
+        _record = Write();
+        if (await IsHeldAsync(cancellationToken).ConfigureAwait(false))
+        {
+            return true;
+        }
+
+        // Whoever found the record of the interrupted attempt has started it just now.
+        ledger?.Forget(source, operation);
+        return false;
+    }
+
+    /// <summary>Leaves what was taken over to whoever looks through the ledger.</summary>
+    public void GiveUp()
+    {
+        if (_record is { } record)
+        {
+            ledger?.GiveUp(record);
+        }
+    }
+
     /// <summary>Stops it.</summary>
     /// <exception cref="EngineException"><c>vcluster-paused</c>: somebody else holds it; <c>pause-timeout</c>.</exception>
     public async Task StopAsync(CancellationToken cancellationToken)
