@@ -38,7 +38,7 @@ public sealed record Manifest
     /// <summary>The restore point that unchanged parts were taken over from.</summary>
     public RestorePointId? Parent { get; init; }
 
-    /// <summary>When the backup began.</summary>
+    /// <summary>When the backup began, or the earlier moment that its content is of: what was written later may be missing.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>When everything was stored.</summary>
