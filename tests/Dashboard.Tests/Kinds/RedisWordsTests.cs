@@ -66,6 +66,11 @@ public sealed class RedisWordsTests
         Assert.All(older.CostFacts, fact => Assert.Equal(KindSheet.Unknown, fact.Value));
         Assert.Equal([("Keys", "1,234")], Rows(older.Brief));
 
+        // Builds that asked the server too early wrote the figure of the snapshot before.
+        var early = KindWords.SheetOf(Point(Encoding.UTF8.GetString(Facts.ToJson()).Replace("copiedOnWriteBytes", "copiedBytes", StringComparison.Ordinal)), TimeProvider.System);
+        Assert.Equal("stood still 1.234 ms, snapshot in 2s", early.Cost);
+        Assert.Contains(("Memory copied meanwhile", "–"), Rows(early.CostFacts));
+
         // Somebody else's fork came in between.
         var shared = Sheet(Facts with { Cost = Facts.Cost! with { ForkMicroseconds = null, CopiedBytes = null } });
         Assert.Equal("snapshot in 2s", shared.Cost);
