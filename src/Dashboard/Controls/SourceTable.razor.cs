@@ -26,6 +26,9 @@ public sealed record SourceRow(
     /// <summary>Instead of the state's word: <c>RPO breached</c>.</summary>
     public string? Word { get; init; }
 
+    /// <summary>What its newest restore point holds, and what that cost the source.</summary>
+    public KindSheet Content { get; init; } = KindSheet.None;
+
     /// <summary>When the last restore ran.</summary>
     public DateTimeOffset? ProvenAt { get; init; }
 

@@ -18,10 +18,10 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
         var rows = await catalog.Command(
             $"""
             SELECT s.name, newest.id, newest.created_at, tiers.json::text, counting.created_at, recent.json::text, proof.json::text, wal.lag, wal.measured_at,
-              drill.drilled_at, drill.seconds, newest.facts::text
+              drill.drilled_at, drill.seconds, newest.facts::text, newest.bytes, newest.stored_bytes, newest.completed_at
             FROM unnest($1::text[], $2::int[]) AS s (name, wanted)
             LEFT JOIN LATERAL (
-              SELECT id, created_at, facts FROM restore_point WHERE source = s.name AND expired_at IS NULL ORDER BY created_at DESC LIMIT 1) newest ON true
+              SELECT id, created_at, completed_at, facts, bytes, stored_bytes FROM restore_point WHERE source = s.name AND expired_at IS NULL ORDER BY created_at DESC LIMIT 1) newest ON true
             LEFT JOIN LATERAL (
               SELECT json_agg(json_build_object('tier', tier, 'state', state, 'storedAt', stored_at, 'verifiedAt', verified_at) ORDER BY stored_at) AS json
               FROM restore_point_tier WHERE restore_point = newest.id) tiers ON true
@@ -76,6 +76,9 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                     Wal = row.DoubleOrNull(7) is { } lag && row.TimeOrNull(8) is { } measured ? new WalStanding(TimeSpan.FromSeconds(lag), measured) : null,
                     Drill = row.TimeOrNull(9) is { } drilled ? new MeasuredDrill(drilled, row.GetDouble(10)) : null,
                     NewestFactsJson = row.TextOrNull(11),
+                    NewestBytes = row.LongOrNull(12),
+                    NewestStoredBytes = row.LongOrNull(13),
+                    NewestCompletedAt = row.TimeOrNull(14),
                 }), cancellationToken);
         var facts = rows.ToDictionary(row => row.Name, row => row.Facts);
         var now = time.GetUtcNow();

@@ -109,6 +109,15 @@ public sealed record SourceFacts(
     /// <summary>What the newest restore point says of its content, as its driver wrote it; null where it says nothing.</summary>
     public string? NewestFactsJson { get; init; }
 
+    /// <summary>Size of the newest restore point's artifacts; null where there is none.</summary>
+    public long? NewestBytes { get; init; }
+
+    /// <summary>What the newest restore point added to the tier that it was captured into.</summary>
+    public long? NewestStoredBytes { get; init; }
+
+    /// <summary>When the newest restore point was complete.</summary>
+    public DateTimeOffset? NewestCompletedAt { get; init; }
+
     /// <summary>Nothing is known.</summary>
     public static SourceFacts None { get; } = new(null, null, [], null, null, []);
 }

@@ -22,7 +22,7 @@ public sealed class BackupSession : IAsyncDisposable
     private readonly BlobWriter _blobs;
     private readonly ContentWriter _contents;
     private readonly List<StoredArtifact> _artifacts = [];
-    private readonly DateTimeOffset _createdAt;
+    private DateTimeOffset _createdAt;
     private readonly WriterSession _writer;
     private string? _unfinished;
     private bool _ended;
@@ -129,6 +129,12 @@ public sealed class BackupSession : IAsyncDisposable
         _unfinished = null;
         return artifact;
     }
+
+    /// <summary>
+    /// Says of which moment the content is. Where that lies before the backup began, the restore point counts from it: what was
+    /// written in between is not in it.
+    /// </summary>
+    public void ContentIsOf(DateTimeOffset moment) => _createdAt = moment < _createdAt ? moment : _createdAt;
 
     /// <summary>
     /// Makes the restore point: packs, index, manifest, each durable before the next, then a check that every pack that it

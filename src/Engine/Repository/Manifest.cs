@@ -38,7 +38,7 @@ public sealed record Manifest
     /// <summary>The restore point that unchanged parts were taken over from.</summary>
     public RestorePointId? Parent { get; init; }
 
-    /// <summary>When the backup began.</summary>
+    /// <summary>When the backup began, or the earlier moment that its content is of: what was written later may be missing.</summary>
     public required DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>When everything was stored.</summary>
@@ -121,7 +121,11 @@ public sealed record StoredArtifact
 /// <param name="ContentBytes">Bytes of the files without their holes: the space that a restore needs.</param>
 /// <param name="ReadFiles">Files that are new or changed since the parent; all where there is none.</param>
 /// <param name="ReadBytes">Bytes of their content.</param>
-public sealed record TreeCounts(long Files, long Directories, long Links, long HardLinks, long Others, long ContentBytes, long ReadFiles, long ReadBytes);
+public sealed record TreeCounts(long Files, long Directories, long Links, long HardLinks, long Others, long ContentBytes, long ReadFiles, long ReadBytes)
+{
+    /// <summary>Files that somebody wrote to while they were read; null in restore points of builds that did not count them.</summary>
+    public long? ChangedWhileRead { get; init; }
+}
 
 /// <summary>The beginning of an artifact's bytes: a chunk (depth 0) or a chunk list of that depth.</summary>
 /// <param name="Depth">0 for a chunk, n for a list whose rows have depth n − 1.</param>

@@ -180,6 +180,7 @@ public sealed class VolumeBackupTests : IDisposable
         await using var repository = await InitializeAsync(new CrashStore(), Cheap with { Time = clock });
         var manifest = await BackUpAsync(repository, new TreeOptions());
         Assert.Contains(manifest.Artifacts[0].Warnings, line => line.EndsWith("moving: changed while it was read", StringComparison.Ordinal));
+        Assert.Equal(1, manifest.Artifacts[0].Counts!.ChangedWhileRead);
         var content = new byte[length];
         await repository.RestoreTreeAsync(manifest, "tree", _folder.Combine("out"), null, Ct);
         await using var restored = File.OpenRead(_folder.Combine("out", "moving"));

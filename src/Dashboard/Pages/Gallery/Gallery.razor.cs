@@ -11,6 +11,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Gallery;
 public partial class Gallery
 {
     private GallerySamples _samples = default!;
+    private GalleryKinds _kinds = default!;
 
     [Inject]
     private IHostEnvironment Environment { get; set; } = default!;
@@ -35,7 +36,8 @@ public partial class Gallery
             return;
         }
 
-        _samples = new GallerySamples(Time.GetUtcNow());
+        _kinds = new GalleryKinds(Time);
+        _samples = new GallerySamples(Time.GetUtcNow(), _kinds);
     }
 
     private Task AskAsync() => Dialogs.ShowAsync<TypedConfirmation>(

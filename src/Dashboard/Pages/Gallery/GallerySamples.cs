@@ -4,7 +4,7 @@ using Hexabase.DrConsole.Engine;
 namespace Hexabase.DrConsole.Dashboard.Pages.Gallery;
 
 /// <summary>Invented figures for the gallery.</summary>
-internal sealed class GallerySamples(DateTimeOffset now)
+internal sealed class GallerySamples(DateTimeOffset now, GalleryKinds kinds)
 {
     public const string Title = "Yes for 4 of 9 sources, proven by a restore. 5 need a look.";
     public const string Question = "Can we recover now?";
@@ -72,7 +72,7 @@ internal sealed class GallerySamples(DateTimeOffset now)
         new("shop", "orders", "PostgreSQL, critical", IconShape.Postgres, "/sources/orders", Status.Running, "Step 3 of 5. Last proof 44m ago",
             new(T(186), T(300), Measure.Measured, "loss fixed when stopped, 03:05:14"), T(900), Drills(776, DrillOutcome.Forecast), "forecast; drill D-317 took 12m 58s", AllReadBack) { Word = "Recovering" },
         new("shop", "cache", "Redis, important", IconShape.Redis, "/sources/cache", Status.Proven, "D-318",
-            new(T(1338), T(3600), Measure.Measured, "newest point read back 02:50:26"), T(14400), Drills(6800), "measured 6h ago, D-318", TwoReadBack) { ProvenAt = now.AddHours(-6), ProofLeft = 0.9 },
+            new(T(1338), T(3600), Measure.Measured, "newest point read back 02:50:26"), T(14400), Drills(6800), "measured 6h ago, D-318", TwoReadBack) { ProvenAt = now.AddHours(-6), ProofLeft = 0.9, Content = kinds.Redis },
         new("platform", "tenant-b", "vCluster, critical", IconShape.VCluster, "/sources/tenant-b", Status.Degraded, "Volume data-kafka-2 is not in the point",
             new(T(122), T(300), Measure.Measured, "13 of 14 volumes, 52s ago"), T(900), [.. Drills(600), new(T(0), DrillOutcome.Failed), new(T(700))], "measured 3h ago without it, D-320", AllReadBack),
         new("insight", "events", "PostgreSQL, important", IconShape.Postgres, "/sources/events", Status.Breached, "Restorable, but 1h 47m would be lost",
@@ -80,7 +80,7 @@ internal sealed class GallerySamples(DateTimeOffset now)
         new("insight", "features", "Redis, standard", IconShape.Redis, "/sources/features", Status.Unproven, "Never restored. First drill Wed 02:00",
             new(T(11520), T(86400), Measure.Estimated, "stored, not read back"), T(86400), [], "plan guesses 5m", [new("hot", Status.Stored), new("warm", Status.Stored), new("cold", Status.NotKept)]),
         new("insight", "ledger-2019", "Volume, archive", IconShape.Volume, "/sources/ledger-2019", Status.Stale, "Last restored 41d ago; proof holds 30d",
-            new(T(273_600), T(604_800), Measure.Measured, "newest point read back Fri 23:10"), T(259_200), Drills(19_200), "measured 41d ago, D-104", [new("hot", Status.NotKept), new("warm", Status.ReadBack), new("cold", Status.Damaged)]),
+            new(T(273_600), T(604_800), Measure.Measured, "newest point read back Fri 23:10"), T(259_200), Drills(19_200), "measured 41d ago, D-104", [new("hot", Status.NotKept), new("warm", Status.ReadBack), new("cold", Status.Damaged)]) { Content = kinds.Volume },
         new("insight", "fresh", "PostgreSQL, standard", IconShape.Postgres, "/sources/fresh", Status.NotRun, "No backup yet. First run today 04:00",
             new(null, T(86400), Measure.None, "no point yet"), T(86400), [], "no point yet", [new("hot", Status.NotKept)]),
     ];

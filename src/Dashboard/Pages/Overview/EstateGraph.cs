@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Kinds;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages.Tiers;
 using Hexabase.DrConsole.Dashboard.Resources;
@@ -35,10 +36,11 @@ internal static class EstateGraph
     private static FlowNode SourceNode(SourceStanding standing, int index, TimeProvider time) => new(
         $"source-{index}", 0, standing.Source.Name,
         standing.Facts.NewestAt is { } at ? Figures.Format(PageTexts.GraphNewest, Figures.Age(time.GetUtcNow() - at)) : PageTexts.HowNoPoint,
-        SourceRows.Icon(standing.Source.Kind), SourceRows.StatusOf(standing.Standing))
+        KindWords.Of(standing.Source.Kind).Icon, SourceRows.StatusOf(standing.Standing))
     {
         Group = standing.Source.Workspace,
         Href = SourceRows.Href(standing.Source.Name),
+        Facts = KindWords.SheetOf(standing, time).Brief,
     };
 
     private static FlowNode TierNode(StorageTier tier, int index, TierUsage? usage, TimeProvider time) => new(

@@ -1,6 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
-using Hexabase.DrConsole.Dashboard.Pages.Clusters;
-using Hexabase.DrConsole.Dashboard.Pages.Points;
+using Hexabase.DrConsole.Dashboard.Kinds;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
@@ -12,12 +11,13 @@ internal static class SourceRows
 {
     /// <summary>The row of the overview's table.</summary>
     public static SourceRow From(SourceStanding standing, IReadOnlyList<StorageTier> tiers, TimeProvider time) => new(
-        standing.Source.Workspace, standing.Source.Name, What(standing), Icon(standing.Source.Kind), Href(standing.Source.Name),
+        standing.Source.Workspace, standing.Source.Name, What(standing.Source), KindWords.Of(standing.Source.Kind).Icon, Href(standing.Source.Name),
         StatusOf(standing.Standing), How(standing), Rpo(standing, time), standing.Protection.Rto, Drills(standing), RestoreSecond(standing, time), Tiers(standing, tiers))
     {
         Word = Word(standing),
         ProvenAt = standing.Standing is Standing.Proven or Standing.Stale ? standing.Facts.LastProof?.At : null,
         ProofLeft = ProofLeft(standing),
+        Content = KindWords.SheetOf(standing, time),
     };
 
     public static Status StatusOf(Standing standing) => standing switch
@@ -32,27 +32,8 @@ internal static class SourceRows
 
     public static string Href(string source) => $"/sources/{Uri.EscapeDataString(source)}";
 
-    /// <summary>Kind and class, and what its newest restore point holds where that is known.</summary>
-    public static string What(SourceStanding standing) =>
-        (VolumeFactRows.Line(standing) ?? ClusterFactRows.Line(standing)) is { } holds ? $"{What(standing.Source)} · {holds}" : What(standing.Source);
-
-    public static string What(Source source) => Figures.Format(PageTexts.SourceWhat, KindName(source.Kind), source.Class);
-
-    public static string KindName(SourceKind kind) => kind switch
-    {
-        SourceKind.Postgres => PageTexts.KindPostgres,
-        SourceKind.Redis => PageTexts.KindRedis,
-        SourceKind.Volume => PageTexts.KindVolume,
-        _ => PageTexts.KindVCluster,
-    };
-
-    public static string Icon(SourceKind kind) => kind switch
-    {
-        SourceKind.Postgres => IconShape.Postgres,
-        SourceKind.Redis => IconShape.Redis,
-        SourceKind.Volume => IconShape.Volume,
-        _ => IconShape.VCluster,
-    };
+    /// <summary>Kind and class.</summary>
+    public static string What(Source source) => Figures.Format(PageTexts.SourceWhat, KindWords.Of(source.Kind).Name, source.Class);
 
     /// <summary>Instead of the state's word, where a sharper one is known.</summary>
     public static string? Word(SourceStanding standing) => standing.Reason switch
@@ -65,7 +46,7 @@ internal static class SourceRows
     /// <summary>Fact, number, consequence.</summary>
     public static string? How(SourceStanding standing) => standing switch
     {
-        { Reason: StandingReason.NoDriver } => Figures.Format(PageTexts.HowNoDriver, KindName(standing.Source.Kind)),
+        { Reason: StandingReason.NoDriver } => Figures.Format(PageTexts.HowNoDriver, KindWords.Of(standing.Source.Kind).Name),
         { Reason: StandingReason.NoRestorePoint } => PageTexts.HowNoPoint,
         { Reason: StandingReason.RpoExceeded, ProofAge: null } => Figures.Format(PageTexts.HowRpoUnproven, Figures.Duration(standing.RpoNow!.Value)),
         { Reason: StandingReason.RpoExceeded } => Figures.Format(PageTexts.HowRpo, Figures.Duration(standing.RpoNow!.Value)),

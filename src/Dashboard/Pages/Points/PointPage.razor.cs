@@ -2,7 +2,6 @@ using System.Text.Json;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
-using Hexabase.DrConsole.Dashboard.Pages.Clusters;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
@@ -24,7 +23,6 @@ public partial class PointPage : LivePage
     private RestorePointRow? _point;
     private Run? _openValidation;
     private PointView _view = PointView.None;
-    private VolumeFacts? _volume;
     private PointKept? _kept;
     private IReadOnlyList<string> _away = [];
     private IReadOnlyList<RestorePointTierRow> _tiers = [];
@@ -69,6 +67,8 @@ public partial class PointPage : LivePage
 
     private bool IsCluster => _point!.Kind == VClusterBackup.Kind;
 
+    private bool IsVolume => _point!.Kind == VolumeDriver.ManifestKind;
+
     private Status Verdict => _validations switch
     {
         [] => Status.Unproven,
@@ -112,22 +112,6 @@ public partial class PointPage : LivePage
             yield return new NamedFact(PageTexts.ColumnSource, $"{point.Workspace} / {point.Source}");
             yield return new NamedFact(PageTexts.FactClass, point.Class);
             yield return new NamedFact(PageTexts.FactKind, point.Kind);
-            if (_view.Totals is { } totals)
-            {
-                yield return new NamedFact(PageTexts.FactDatabase, totals.Database);
-                yield return new NamedFact(PageTexts.FactServerVersion, totals.ServerVersion);
-                yield return new NamedFact(PageTexts.FactTables, Figures.Count(totals.Tables));
-                yield return new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows));
-                yield return new NamedFact(PageTexts.FactSequences, Figures.Count(totals.Sequences));
-                yield return new NamedFact(PageTexts.FactLargeObjects, Figures.Count(totals.LargeObjects));
-                yield return new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions));
-            }
-
-            foreach (var fact in RedisPointFacts.Of(point.FactsJson).Concat(ClusterFactRows.Of(point)).Concat(_volume is null ? [] : VolumeFactRows.Of(_volume, Time)))
-            {
-                yield return fact;
-            }
-
             yield return new NamedFact(PageTexts.ColumnSize, Figures.Bytes(point.Bytes));
             yield return new NamedFact(PageTexts.ColumnNew, Figures.Bytes(point.StoredBytes));
             yield return new NamedFact(PageTexts.FactEncryption, PageTexts.EncryptionWords);
@@ -146,7 +130,6 @@ public partial class PointPage : LivePage
         _openValidation = runs.FirstOrDefault(run => run.IsOpen && run.RestorePoint == point.Id);
         _artifacts = JsonSerializer.Deserialize<List<StoredArtifact>>(point.ArtifactsJson, JsonSerializerOptions.Web)!;
         var totals = point.FactsJson is null ? null : FactsSummary.TryParse(JsonElement.Parse(point.FactsJson));
-        _volume = VolumeFactRows.Read(point);
         _view = PointView.From(_validations is [var last, ..] ? last : null, totals, Time);
         _point = point;
     }

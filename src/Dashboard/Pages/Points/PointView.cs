@@ -16,7 +16,7 @@ public sealed record OtherFact(string Kind, string Name, Status Status, string W
 /// <summary>What a restore point's last validation found, ready to draw.</summary>
 internal sealed partial record PointView(
     IReadOnlyList<ValidationStepModel> Steps, string? Summary, ValidationStepModel? Failure, IReadOnlyList<string> Damaged, string Tier,
-    IReadOnlyList<ContentFactModel> Tables, string? FactsSummary, string? NotCompared, IReadOnlyList<OtherFact> Others, FactsSummary? Totals)
+    IReadOnlyList<ContentFactModel> Tables, string? FactsSummary, string? NotCompared, IReadOnlyList<OtherFact> Others)
 {
     /// <summary>What a reader must see: everything that is not equal.</summary>
     public IReadOnlyList<OtherFact> Unequal => [.. Others.Where(fact => fact.Status != Status.Equal)];
@@ -25,13 +25,13 @@ internal sealed partial record PointView(
     public IReadOnlyList<OtherFact> EqualOnes => [.. Others.Where(fact => fact.Status == Status.Equal)];
 
     /// <summary>Nothing is known yet.</summary>
-    public static PointView None => new([], null, null, [], "", [], null, PageTexts.NotValidated, [], null);
+    public static PointView None => new([], null, null, [], "", [], null, PageTexts.NotValidated, []);
 
     public static PointView From(ValidationRow? last, FactsSummary? totals, TimeProvider time)
     {
         if (last is null)
         {
-            return None with { Totals = totals };
+            return None;
         }
 
         var steps = JsonSerializer.Deserialize<List<ValidationStep>>(last.StepsJson, WithNames)!;
@@ -45,8 +45,7 @@ internal sealed partial record PointView(
             comparison is null ? [] : [.. comparison.Results.Where(IsTable).Select(Table)],
             totals is null ? null : Figures.Format(PageTexts.CountedAt, totals.Tables, Figures.Moment(totals.TakenAt, time)),
             comparison is null ? PageTexts.NothingRestored : null,
-            comparison is null ? [] : [.. comparison.Results.Where(result => !IsTable(result)).Select(Other)],
-            totals);
+            comparison is null ? [] : [.. comparison.Results.Where(result => !IsTable(result)).Select(Other)]);
     }
 
     private static readonly JsonSerializerOptions WithNames = new(JsonSerializerDefaults.Web)

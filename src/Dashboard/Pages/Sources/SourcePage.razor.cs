@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Kinds;
 using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
 using Hexabase.DrConsole.Dashboard.Pages.Points;
@@ -104,6 +105,21 @@ public partial class SourcePage : LivePage
     private Engine.Strategies.BackupSchedule Schedule =>
         RecurringBackups.ScheduleOf(_standing!.Source, Estate, _durations.TryGetValue(Name, out var duration) ? duration : null);
 
+    private KindSheet Newest => _points is [var newest, ..] ? KindWords.SheetOf(newest.Point, Time) : KindSheet.None;
+
+    private string? NewestSecond =>
+        _points is [{ Point: var newest }, ..] ? Figures.Format(KindTexts.OfPoint, SourceRows.Short(newest.Id), Figures.Moment(newest.CreatedAt, Time)) : null;
+
+    private string CostSecond => Figures.Format(KindTexts.CostsSecond, Figures.Target(Schedule.Interval), Figures.Target(_standing!.Protection.Rpo));
+
+    private IReadOnlyList<string> CostColumns => KindWords.Of(_standing!.Source.Kind).CostColumns;
+
+    private IReadOnlyList<CostRow> Costs =>
+    [
+        .. _points.Select(row => new CostRow(
+            SourceRows.Short(row.Point.Id), row.Href, row.Point.CreatedAt, row.Point.CompletedAt - row.Point.CreatedAt, KindWords.SheetOf(row.Point, Time).Costs)),
+    ];
+
     private IEnumerable<NamedFact> Facts
     {
         get
@@ -111,29 +127,9 @@ public partial class SourcePage : LivePage
             var source = _standing!.Source;
             yield return new NamedFact(PageTexts.FactWorkspace, source.Workspace);
             yield return new NamedFact(PageTexts.FactClass, source.Class);
-            if (source.Postgres is { } postgres)
+            foreach (var fact in KindWords.Of(source.Kind).Of(source))
             {
-                yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{postgres.Host}:{postgres.Port}"));
-                yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
-                yield return new NamedFact(PageTexts.FactUser, postgres.Username);
-                yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));
-            }
-
-            if (source.Redis is { } redis)
-            {
-                yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{redis.Host}:{redis.Port}"));
-                yield return new NamedFact(PageTexts.FactUser, redis.Username ?? "default");
-            }
-
-            if (source.Volume is { } volume)
-            {
-                foreach (var fact in VolumeFactRows.Of(volume))
-                {
-                    yield return fact;
-                }
-
-                yield return new NamedFact(VolumeTexts.FactExcluded, volume.Exclude.Count == 0 ? PageTexts.NoneWord : Figures.List(volume.Exclude));
-                yield return new NamedFact(VolumeTexts.FactNewest, _points is [var newest, ..] ? VolumeFactRows.Line(newest.Point) ?? PageTexts.NoneWord : PageTexts.NoneWord);
+                yield return fact;
             }
 
             yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));

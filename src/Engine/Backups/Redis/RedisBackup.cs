@@ -68,7 +68,10 @@ public sealed class RedisBackup(TimeProvider time)
             await session.WriteStreamAsync(SnapshotArtifact, "redis snapshot", snapshot, new KeyProgress(progress, snapshot, info.Keys), cancellationToken);
             var content = await snapshot.ContentAsync();
             var took = time.GetElapsedTime(began);
-            var (users, cost) = await LookAroundAsync(session, endpoint, info, strategy == Snapshot, new RedisCost(null, info.Number("used_memory"), null, null, took.TotalSeconds, waited.TotalSeconds), Warn, cancellationToken);
+            // The first connection is the synchronisation's, which the server closes.
+            await using var second = await RedisConnection.OpenAsync(endpoint, cancellationToken);
+            var users = await StoreUsersAsync(session, second, Warn, cancellationToken);
+            var cost = await new RedisCostReading(time).ReadAsync(second, info, strategy == Snapshot, took, waited, cancellationToken);
             if (!content.HasChecksum)
             {
                 Warn("the server writes no checksum into its snapshots (rdbchecksum no): damage on the way to here would not be seen");
@@ -80,6 +83,8 @@ public sealed class RedisBackup(TimeProvider time)
                 await session.WriteStreamAsync(RedisFacts.ArtifactName, "content facts", json, null, cancellationToken);
             }
 
+            // The server may have handed out a snapshot that it had begun for somebody else, before this backup.
+            session.ContentIsOf(facts.TakenAt);
             log?.Invoke("commit", $"{facts.Keys} keys in {facts.Databases.Count} databases, {content.Bytes} bytes; committing");
             var manifest = await session.CommitAsync(facts.ToElement(), request.Properties, cancellationToken);
             return ResultOf(manifest, facts, repository.Info, request, warnings);
@@ -185,32 +190,18 @@ public sealed class RedisBackup(TimeProvider time)
         }
     }
 
-    private static async Task<(IReadOnlyList<string>? Users, RedisCost Cost)> LookAroundAsync(
-        BackupSession session, RedisEndpoint endpoint, RedisServerInfo before, bool hasForked, RedisCost cost, Action<string> warn, CancellationToken cancellationToken)
+    private static async Task<IReadOnlyList<string>?> StoreUsersAsync(BackupSession session, RedisConnection connection, Action<string> warn, CancellationToken cancellationToken)
     {
-        // The first connection is the synchronisation's, which the server closes.
-        await using var connection = await RedisConnection.OpenAsync(endpoint, cancellationToken);
         var acl = await connection.CallAsync(["ACL", "LIST"], cancellationToken);
-        IReadOnlyList<string>? users = null;
         if (acl.IsError)
         {
             warn($"the server's users are not in this backup: {acl.Text}; to have them, grant +acl|list");
-        }
-        else
-        {
-            users = [.. acl.Items.Select(line => line.Text.Split(' ').ElementAtOrDefault(1) ?? "")];
-            using var text = new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(acl.Items.Select(line => line.Text + "\n"))), writable: false);
-            await session.WriteStreamAsync(UsersArtifact, "redis users", text, null, cancellationToken);
+            return null;
         }
 
-        var after = await RedisServerInfo.ReadAsync(connection, cancellationToken);
-        return (users, cost with
-        {
-            // A scan forks nothing: the figures would be those of somebody else's snapshot.
-            ForkMicroseconds = hasForked ? after.Number("latest_fork_usec") : null,
-            PeakMemoryBytes = after.Number("used_memory_peak") ?? before.Number("used_memory_peak"),
-            CopiedBytes = hasForked ? after.Number("rdb_last_cow_size") : null,
-        });
+        using var text = new MemoryStream(Encoding.UTF8.GetBytes(string.Concat(acl.Items.Select(line => line.Text + "\n"))), writable: false);
+        await session.WriteStreamAsync(UsersArtifact, "redis users", text, null, cancellationToken);
+        return [.. acl.Items.Select(line => line.Text.Split(' ').ElementAtOrDefault(1) ?? "")];
     }
 
     private static RedisFacts FactsOf(

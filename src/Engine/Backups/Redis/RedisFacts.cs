@@ -25,10 +25,14 @@ public sealed record RedisDatabaseFacts(int Database, long Keys, long Expiring, 
 /// <param name="ForkMicroseconds">How long it stood still to fork, the only moment when it serves nobody.</param>
 /// <param name="UsedMemoryBytes">Its data before the backup.</param>
 /// <param name="PeakMemoryBytes">The most it ever used.</param>
-/// <param name="CopiedBytes">Memory that was copied because clients wrote while the child sent the snapshot.</param>
+/// <param name="CopiedBytes">
+/// Memory that was copied because clients wrote while the child sent the snapshot. Older builds asked before the server knew it, and wrote the
+/// figure of the snapshot before under another name, which is not read.
+/// </param>
 /// <param name="Seconds">From asking for the snapshot to its last byte.</param>
 /// <param name="WaitSeconds">Of those, before the first byte: a server waits some seconds for further replicas.</param>
-public sealed record RedisCost(long? ForkMicroseconds, long? UsedMemoryBytes, long? PeakMemoryBytes, long? CopiedBytes, double Seconds, double WaitSeconds);
+public sealed record RedisCost(
+    long? ForkMicroseconds, long? UsedMemoryBytes, long? PeakMemoryBytes, [property: JsonPropertyName("copiedOnWriteBytes")] long? CopiedBytes, double Seconds, double WaitSeconds);
 
 /// <summary>What a Redis held, computed from the very bytes that were stored. The server was asked for nothing more.</summary>
 public sealed record RedisFacts

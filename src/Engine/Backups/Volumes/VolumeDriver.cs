@@ -87,7 +87,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         await using var session = await repository.BeginAsync(
             request.Description with { Strategy = place.Form == VolumeFacts.DirectoryForm ? FilesStrategy : ImageStrategy, Parent = parent?.Id }, cancellationToken);
         var (artifact, held, how) = await ReadAsync(request, session, reading, parent, progress, log, cancellationToken);
-        var facts = Describe(reading, artifact, parent, before, held, how);
+        var facts = Describe(reading, artifact, parent, before, held, how) with { Node = settings.Node };
         VolumePreflight.CheckContent(settings, facts);
         foreach (var warning in artifact.Warnings)
         {
@@ -164,6 +164,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
             Since = parent?.Id.Value,
             FilesBefore = before?.Files,
             Unreadable = artifact.Unreadable,
+            ChangedWhileRead = counts.ChangedWhileRead,
             // The mount of a snapshot's copy is gone by the next backup, and says nothing of the volume's own.
             MountPoint = reading.Snapshot is null ? place.MountPoint : null,
             MountSource = reading.Snapshot is null ? place.MountSource : null,
@@ -190,7 +191,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
             warnings.Insert(0, string.Create(CultureInfo.InvariantCulture, $"{facts.Unreadable} items could not be read and are MISSING from this restore point"));
         }
 
-        return BackupResult.Of(manifest, repository.Info, request, facts.Path, manifest.CreatedAt, warnings) with
+        return BackupResult.Of(manifest, repository.Info, request, facts.Path, facts.SnapshotAt ?? manifest.CreatedAt, warnings) with
         {
             Contents =
             [

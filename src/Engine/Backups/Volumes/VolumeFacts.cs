@@ -65,6 +65,12 @@ public sealed record VolumeFacts
     /// <summary>Items that could not be read and are missing.</summary>
     public long Unreadable { get; init; }
 
+    /// <summary>Files that somebody wrote to while they were read; null where nobody counted: of a device, and of older restore points.</summary>
+    public long? ChangedWhileRead { get; init; }
+
+    /// <summary>The node whose agent read it; null where the console did, and in older restore points.</summary>
+    public string? Node { get; init; }
+
     /// <summary>The mount point that the path lies on.</summary>
     public string? MountPoint { get; init; }
 

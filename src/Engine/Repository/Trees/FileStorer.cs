@@ -124,6 +124,7 @@ internal sealed class FileStorer(
         if (after.Inode != node.Inode || after.Modified != node.Modified || after.Size != node.Size || content.Value.Length != (extents is null ? node.Size : content.Value.Length))
         {
             warnings.Note($"{Posix.Show(item.FullPath)}: changed while it was read");
+            counts.AddChangedWhileRead();
         }
 
         meter.Add(1, 0);

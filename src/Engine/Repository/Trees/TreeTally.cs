@@ -11,6 +11,7 @@ internal sealed class TreeTally
     private long _contentBytes;
     private long _readFiles;
     private long _readBytes;
+    private long _changedWhileRead;
 
     /// <summary>A node of the tree, in its order.</summary>
     public void Add(TreeNode node)
@@ -33,6 +34,12 @@ internal sealed class TreeTally
         Interlocked.Add(ref _readBytes, bytes);
     }
 
+    /// <summary>A file that was written to while it was read. Thread-safe.</summary>
+    public void AddChangedWhileRead() => Interlocked.Increment(ref _changedWhileRead);
+
     public TreeCounts ToCounts() => new(
-        _files, _directories, _links, _hardLinks, _others, _contentBytes, Interlocked.Read(ref _readFiles), Interlocked.Read(ref _readBytes));
+        _files, _directories, _links, _hardLinks, _others, _contentBytes, Interlocked.Read(ref _readFiles), Interlocked.Read(ref _readBytes))
+    {
+        ChangedWhileRead = Interlocked.Read(ref _changedWhileRead),
+    };
 }

@@ -35,6 +35,7 @@ public sealed class VolumeSnapshotTests(KubernetesLab kubernetes, CatalogServer 
         var facts = await rig.Volume.FactsAsync(result);
         Assert.Equal(($"claim {rig.Namespace}/{Claim}", volume, SnapshotKinds.Usual, "command", 2L), (facts.Path, facts.Volume, facts.SnapshotClass, facts.HeldStill, facts.Files));
         Assert.InRange(facts.SnapshotAt!.Value, result.CreatedAt - TimeSpan.FromSeconds(10), result.CreatedAt + TimeSpan.FromSeconds(30));
+        Assert.Equal(facts.SnapshotAt, result.SnapshotAt);
         Assert.StartsWith(rig.Copies, facts.ReadAt, StringComparison.Ordinal);
         await rig.AssertNothingLeftAsync();
         Assert.Equal(["volume.frozen", "volume.thawed", "volume.snapshot-taken", "volume.snapshot-removed"], await rig.Volume.AuditAsync());

@@ -1,0 +1,46 @@
+using System.Globalization;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
+using Hexabase.DrConsole.Engine.Estate;
+
+namespace Hexabase.DrConsole.Dashboard.Kinds;
+
+/// <summary>PostgreSQL: tables and rows, of dumps and base backups alike.</summary>
+internal sealed class PostgresWords : KindWords
+{
+    public override SourceKind Kind => SourceKind.Postgres;
+
+    public override string Name => PageTexts.KindPostgres;
+
+    public override string Icon => IconShape.Postgres;
+
+    public override IEnumerable<NamedFact> Of(Source source)
+    {
+        if (source.Postgres is not { } postgres)
+        {
+            yield break;
+        }
+
+        yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{postgres.Host}:{postgres.Port}"));
+        yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
+        yield return new NamedFact(PageTexts.FactUser, postgres.Username);
+        yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));
+    }
+
+    public override KindSheet Read(PointContent content, TimeProvider time) => FactsSummary.TryParse(content.Facts) is not { } totals ? KindSheet.None : new KindSheet
+    {
+        Holds = Figures.Format(KindTexts.PostgresLine, totals.Tables, totals.Rows),
+        Brief = [new NamedFact(PageTexts.FactTables, Figures.Count(totals.Tables)), new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows))],
+        Facts =
+        [
+            new NamedFact(PageTexts.FactDatabase, totals.Database),
+            new NamedFact(PageTexts.FactServerVersion, totals.ServerVersion),
+            new NamedFact(PageTexts.FactTables, Figures.Count(totals.Tables)),
+            new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows)),
+            new NamedFact(PageTexts.FactSequences, Figures.Count(totals.Sequences)),
+            new NamedFact(PageTexts.FactLargeObjects, Figures.Count(totals.LargeObjects)),
+            new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions)),
+        ],
+    };
+}
