@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
 
@@ -151,7 +152,8 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
               EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen},
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed, false),
-              p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at
+              p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at, p.properties->>'timeline', p.properties->>'startLsn', p.properties->>'stopLsn',
+              p.properties->>'lineage'
             FROM restore_point p
             LEFT JOIN LATERAL ({Verdict}) last ON true
             WHERE p.source = ANY ($1) AND p.expired_at IS NULL
@@ -326,7 +328,22 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             Strategy = row.TextOrNull(11),
             // As RecoveryPath has it of the manifest: old base backups say only when they were complete.
             ConsistentAt = row.TextOrNull(12) is { } text ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind) : row.Time(13),
+            Place = row.TextOrNull(14) is { } timeline && row.TextOrNull(15) is { } start && row.TextOrNull(16) is { } stop
+                ? new TimelinePlace(Lsn.Parse(start).Value, Lsn.Parse(stop).Value, LineOf(uint.Parse(timeline, CultureInfo.InvariantCulture), row.TextOrNull(17))) : null,
         });
+
+    /// <summary>As a base backup wrote it down: <c>1@0/3000000 2@0/6000000</c>.</summary>
+    private static List<TimelinePart> LineOf(uint timeline, string? lineage)
+    {
+        var line = new List<TimelinePart>();
+        foreach (var part in lineage?.Split(' ') ?? [])
+        {
+            var at = part.IndexOf('@', StringComparison.Ordinal);
+            line.Add(new TimelinePart(uint.Parse(part.AsSpan(0, at), CultureInfo.InvariantCulture), line is [.., var last] ? last.EndLsn : 0, Lsn.Parse(part[(at + 1)..]).Value));
+        }
+
+        return [.. line, new TimelinePart(timeline, line is [.., var parent] ? parent.EndLsn : 0, ulong.MaxValue)];
+    }
 
     private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>
         new(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.TimeOrNull(4), row.TextOrNull(5));

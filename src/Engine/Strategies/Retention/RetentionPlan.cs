@@ -27,6 +27,9 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
     /// <summary>The earliest moment that a base backup leads to: its end, which is later than its beginning.</summary>
     public DateTimeOffset ConsistentAt { get => field == default ? CreatedAt : field; init; }
 
+    /// <summary>Where a base backup stands in the WAL; null for other points, and where it does not say.</summary>
+    public TimelinePlace? Place { get; init; }
+
     /// <summary>The tiers that hold it, also those whose copy is damaged: there is something to give up.</summary>
     public IReadOnlyCollection<string> Tiers { get; init; } = [];
 
