@@ -143,7 +143,7 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
                 context.Warn("wal", $"{workspace} in {tier.Name}: {Counted.Of(damaged.Count, "object")} of the WAL of {stream.Source}, timeline {timeline}, from {new Lsn(damaged[0].StartLsn)} on are damaged: no moment is offered from {tier.Name} that needs them");
             }
 
-            if ((await wal.ReceiversAsync(stream.Source, context.Cancellation)).FirstOrDefault() is { Timeline: { } received } receiver
+            if (await wal.ReceiversAsync(stream.Source, context.Cancellation) is [{ Timeline: { } received } receiver, ..]
                 && receiver.SystemIdentifier == stream.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture))
             {
                 found.Add((stream.Source, coverage.HolesOf((uint)received)));

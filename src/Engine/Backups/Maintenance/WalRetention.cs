@@ -60,7 +60,7 @@ internal sealed class WalRetention(
             }
         }
 
-        return new WalRetentionReport(_done, _kept);
+        return new WalRetentionReport(_done, [.. _kept.Distinct()]);
     }
 
     private async Task ExpireAsync(WalStreamInfo stream, List<Manifest> bases, DateTimeOffset begin, CancellationToken cancellationToken)
@@ -79,7 +79,7 @@ internal sealed class WalRetention(
         }
 
         var horizon = new Dictionary<uint, ulong>(needs.Before);
-        KeepForRuns(horizon, coverage, bases);
+        KeepForRuns(stream.Source, horizon, coverage, bases);
         if (horizon.Count > 0)
         {
             _done.Add(new WalGivenUp(stream.Source, BeforeText(horizon, coverage), await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
@@ -91,15 +91,17 @@ internal sealed class WalRetention(
             ? $"before {new Lsn(one.Value)} on timeline {one.Key}" : $"of timeline {one.Key}, which leads to no moment of the window,"));
 
     /// <summary>A restore that waits for its approval, or is under way, goes through the WAL behind its own base backup, however old that is.</summary>
-    private void KeepForRuns(Dictionary<uint, ulong> horizon, WalCoverage coverage, List<Manifest> bases)
+    private void KeepForRuns(string source, Dictionary<uint, ulong> horizon, WalCoverage coverage, List<Manifest> bases)
     {
-        foreach (var used in bases.Where(point => known(point.Id) is { IsInUse: true }))
+        foreach (var (used, runs) in bases.Select(point => (point, known(point.Id)?.UsedBy ?? [])).Where(one => one.Item2.Count > 0))
         {
+            var start = Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value;
             // Those before it, and those that branch off behind it: which of them the run goes along is its own choice.
             var line = LineOf(coverage, TimelineOf(used));
-            foreach (var timeline in horizon.Keys.Where(one => line.Contains(one) || LineOf(coverage, one).Contains(TimelineOf(used))).ToList())
+            foreach (var timeline in horizon.Keys.Where(one => line.Contains(one) || LineOf(coverage, one).Contains(TimelineOf(used))).Where(one => horizon[one] > start).ToList())
             {
-                horizon[timeline] = Math.Min(horizon[timeline], Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value);
+                horizon[timeline] = start;
+                _kept.Add(new KeptWal(source, KeptWalCause.ForRun, 0, string.Join(", ", runs)) { FromLsn = new Lsn(start).ToString() });
             }
         }
 

@@ -95,11 +95,12 @@ public sealed class WalDamageTests : IAsyncDisposable
         await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
         var archive = await repository.OpenDescribedAsync();
         await archive.StoreAsync(1);
-        await archive.StorePieceAsync(2, 0, SegmentBytes);
-        var piece = _store.KeysOf("wal/").Single(key => WalName.TryParse(key) is { Segment: 2, IsWal: true });
-        var bytes = _store.Objects[piece];
+        await archive.StorePieceAsync(2, 0, SegmentBytes / 2);
+        await archive.StorePieceAsync(2, SegmentBytes / 2, SegmentBytes);
+        var pieces = _store.KeysOf("wal/").Where(key => WalName.TryParse(key) is { Segment: 2, IsWal: true }).Select(key => (Key: key, Bytes: _store.Objects[key])).ToList();
         await archive.StoreAsync(2);
-        _store.Insert(piece, bytes);
+        Assert.Equal(2, pieces.Count);
+        pieces.ForEach(piece => _store.Insert(piece.Key, piece.Bytes));
         Damage(_store, 2);
 
         await NoteAsync(repository);
