@@ -70,7 +70,7 @@ internal static class SourceCommands
     private static Command Restore(ConsoleOptions options, Option<bool> noWait)
     {
         var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
-        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
+        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, pgdata:/new/dir (of a base backup; ?port=P starts it, ?time=T, lsn=X, name=N or end=true go to a moment, timeline=N along that one, inPlace=aside or delta over an existing one), or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
         var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives, which then waits until others approve it", HelpName = "HASH" };
         var command = new Command("restore", "restore into a new target, or over what lives in one once its plan is confirmed") { point, target, confirm };
         return OnRun(command, options, noWait,

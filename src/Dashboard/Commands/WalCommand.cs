@@ -60,7 +60,7 @@ internal static class WalCommand
                     row?.ServerLsn?.ToString(), row?.ConfirmedLsn?.ToString(), row?.MeasuredAt, row?.Message, row?.Notices ?? [],
                     [.. tiers.Where(one => one.Source == name).Select(one => new WalTierStatus(
                         one.Tier, one.State, one.Timeline, one.DurableLsn?.ToString(), one.DurableAt, one.LagBytes, one.LagSeconds, one.ReadBackLsn?.ToString(), one.ReadBackAt, one.Message,
-                        one.LookedAt, [.. one.Holes.Select(hole => new WalHoleStatus(hole.Timeline, hole.From, hole.To))]))],
+                        one.LookedAt, [.. one.Holes.Select(hole => new WalHoleStatus(hole.Timeline, hole.From, hole.To, hole.IsDamaged))]))],
                     [.. gaps.Where(one => one.Source == name).Select(one => new WalGapStatus(one.Timeline, one.FromLsn.ToString(), one.ToLsn.ToString(), one.Reason, one.FoundAt, one.RequestedAt))]);
             }),
         ];
@@ -80,7 +80,7 @@ internal static class WalCommand
             Console.WriteLine($"  {tier.Tier,-12} {tier.State,-12} durable {tier.DurableLsn ?? "nothing"}; {lag}; read back {tier.ReadBackLsn ?? "not yet"}{(tier.Message is null ? "" : $"; {tier.Message}")}");
             foreach (var hole in tier.Holes)
             {
-                Console.WriteLine($"    hole on timeline {hole.Timeline} from {hole.From} to {hole.To}, seen {tier.LookedThroughAt:u}");
+                Console.WriteLine($"    {(hole.IsDamaged ? "damaged WAL" : "hole")} on timeline {hole.Timeline} from {hole.From} to {hole.To}, seen {tier.LookedThroughAt:u}");
             }
         }
 
@@ -103,7 +103,7 @@ internal static class WalCommand
         string Tier, string State, long? Timeline, string? DurableLsn, DateTimeOffset? DurableAt, long? LagBytes, double? LagSeconds, string? ReadBackLsn, DateTimeOffset? ReadBackAt,
         string? Message, DateTimeOffset? LookedThroughAt, IReadOnlyList<WalHoleStatus> Holes);
 
-    private sealed record WalHoleStatus(long Timeline, string From, string To);
+    private sealed record WalHoleStatus(long Timeline, string From, string To, bool IsDamaged);
 
     private sealed record WalGapStatus(long Timeline, string FromLsn, string ToLsn, string Reason, DateTimeOffset FoundAt, DateTimeOffset? BaseBackupAskedAt);
 }

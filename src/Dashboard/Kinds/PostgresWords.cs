@@ -23,6 +23,11 @@ internal sealed class PostgresWords : KindWords
         }
 
         yield return new NamedFact(PageTexts.FactServer, string.Create(CultureInfo.InvariantCulture, $"{postgres.Host}:{postgres.Port}"));
+        if (postgres.Standby is { } standby)
+        {
+            yield return new NamedFact(PageTexts.FactStandby, string.Create(CultureInfo.InvariantCulture, $"{standby.Host}:{standby.Port}"));
+        }
+
         yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
         yield return new NamedFact(PageTexts.FactUser, postgres.Username);
         yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));

@@ -49,9 +49,10 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
 
         cancellationToken.ThrowIfCancellationRequested();
         var tried = await Task.WhenAll(reading);
-        if (Furthest(tried.Select(one => one.Window).OfType<RecoverableWindow>()) is { } furthest)
+        var windows = tried.Select(one => one.Window).OfType<RecoverableWindow>().ToList();
+        if (Chosen(windows) is { } chosen)
         {
-            return _known[source.Name] = await EarliestEndsAsync(source, furthest, cancellationToken);
+            return _known[source.Name] = await EarliestEndsAsync(source, chosen with { Damage = [.. windows.SelectMany(one => one.Damage)] }, cancellationToken);
         }
 
         var reasons = tried.Select(one => one.Reason).OfType<string>().ToList();
@@ -119,6 +120,10 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
             return (null, $"{tier.Name}: it does not answer in time");
         }
     }
+
+    /// <summary>The furthest; of those that it does not leave behind the one with the least WAL that is damaged.</summary>
+    private RecoverableWindow? Chosen(IReadOnlyList<RecoverableWindow> windows) => Furthest(windows) is not { } furthest ? null
+        : windows.Where(one => one == furthest || !IsFurther(furthest.Living, one.Living)).OrderBy(one => one.Damage.Count).ThenBy(one => one != furthest).First();
 
     /// <summary>The first that the others do not leave behind: between tiers that keep pace a few bytes decide nothing.</summary>
     private RecoverableWindow? Furthest(IEnumerable<RecoverableWindow> windows)

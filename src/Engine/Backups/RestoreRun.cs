@@ -128,7 +128,7 @@ public sealed class RestoreRun(
             catch (EngineException fault) when (RepositoryDamage.IsIn(fault) && !context.Cancellation.IsCancellationRequested)
             {
                 // Whoever asks again is given another tier's copy first, where there is one.
-                await requests.NoteDamageAsync(context, point.PointId, point.Workspace, tier, fault);
+                await requests.NoteDamageAsync(context, point.PointId, point.Workspace, tier, repository, fault);
                 throw;
             }
         }

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
 using NpgsqlTypes;
@@ -149,6 +150,20 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
     internal const string InUse =
         "EXISTS (SELECT 1 FROM run r JOIN run_source o ON o.run_id = r.id WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision'))";
 
+    /// <summary>
+    /// SQL of the runs for whose sake the WAL behind the base backup <c>p</c> stays: those that need the point and have not ended, but
+    /// for one that never began and whose approval is expired. That one waits until somebody asks again, which may be never.
+    /// </summary>
+    private const string UsedBy =
+        """
+        ARRAY (SELECT 'R-' || r.id FROM run r JOIN run_source o ON o.run_id = r.id
+          WHERE o.restore_point = p.id AND r.state IN ('queued', 'running', 'waiting', 'needs_decision')
+            AND NOT (r.state = 'waiting' AND NOT EXISTS (SELECT FROM recovery_step s WHERE s.run_id = r.id AND s.started_at IS NOT NULL)
+              AND coalesce((SELECT g.state = 'expired' OR (g.state = 'open' AND g.approve_until < clock_timestamp())
+                  OR (g.state = 'granted' AND g.granted_at + g.execute_within < clock_timestamp())
+                FROM approval_gate g WHERE g.run_id = r.id ORDER BY g.id DESC LIMIT 1), false)) ORDER BY r.id)
+        """;
+
     /// <summary>The sources whose retention is frozen: of their points and WAL nothing may be given up.</summary>
     public async Task<IReadOnlySet<string>> FrozenSourcesAsync(CancellationToken cancellationToken) =>
         (await catalog.Command("SELECT DISTINCT unnest(sources) FROM incident WHERE kind = 'DATABASE_CORRUPTION' AND state <> 'resolved'")
@@ -163,7 +178,8 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state <> 'behind'),
               EXISTS (SELECT 1 FROM wal_receiver r WHERE r.source = p.source AND r.system_identifier = p.properties->>'systemIdentifier'), {Frozen},
               ARRAY (SELECT t.tier FROM restore_point_tier t WHERE t.restore_point = p.id AND t.state = 'damaged'), coalesce(NOT last.passed, false),
-              p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at
+              p.properties->>'strategy', p.properties->>'consistentAt', p.completed_at, p.properties->>'timeline', p.properties->>'startLsn', p.properties->>'stopLsn',
+              p.properties->>'lineage', {UsedBy}
             FROM restore_point p
             LEFT JOIN LATERAL ({Verdict}) last ON true
             WHERE p.source = ANY ($1) AND p.expired_at IS NULL
@@ -336,9 +352,25 @@ public sealed class RestorePointCatalog(NpgsqlDataSource catalog)
             DamagedIn = row.GetFieldValue<string[]>(9),
             HasFailed = row.GetBoolean(10),
             Strategy = row.TextOrNull(11),
+            UsedBy = row.GetFieldValue<string[]>(18),
             // As RecoveryPath has it of the manifest: old base backups say only when they were complete.
             ConsistentAt = row.TextOrNull(12) is { } text ? DateTimeOffset.Parse(text, CultureInfo.InvariantCulture, DateTimeStyles.RoundtripKind) : row.Time(13),
+            Place = row.TextOrNull(14) is { } timeline && row.TextOrNull(15) is { } start && row.TextOrNull(16) is { } stop
+                ? new TimelinePlace(Lsn.Parse(start).Value, Lsn.Parse(stop).Value, LineOf(uint.Parse(timeline, CultureInfo.InvariantCulture), row.TextOrNull(17))) : null,
         });
+
+    /// <summary>As a base backup wrote it down: <c>1@0/3000000 2@0/6000000</c>.</summary>
+    private static List<TimelinePart> LineOf(uint timeline, string? lineage)
+    {
+        var line = new List<TimelinePart>();
+        foreach (var part in lineage?.Split(' ') ?? [])
+        {
+            var at = part.IndexOf('@', StringComparison.Ordinal);
+            line.Add(new TimelinePart(uint.Parse(part.AsSpan(0, at), CultureInfo.InvariantCulture), line is [.., var last] ? last.EndLsn : 0, Lsn.Parse(part[(at + 1)..]).Value));
+        }
+
+        return [.. line, new TimelinePart(timeline, line is [.., var parent] ? parent.EndLsn : 0, ulong.MaxValue)];
+    }
 
     private static RestorePointTierRow MapTier(NpgsqlDataReader row) =>
         new(row.GetString(0), row.GetString(1), row.GetString(2), row.Time(3), row.TimeOrNull(4), row.TextOrNull(5));

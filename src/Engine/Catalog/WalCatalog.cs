@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Npgsql;
 using NpgsqlTypes;
 
@@ -18,7 +19,11 @@ namespace Hexabase.DrConsole.Engine.Catalog;
 /// <param name="Notices">What is worth telling, each a sentence.</param>
 public sealed record WalReceiverRow(
     string Source, string State, DateTimeOffset StateSince, bool IsAlive, string? SystemIdentifier, long? Timeline, NpgsqlLogSequenceNumber? ServerLsn,
-    NpgsqlLogSequenceNumber? ConfirmedLsn, DateTimeOffset? MeasuredAt, string? Message, IReadOnlyList<string> Notices);
+    NpgsqlLogSequenceNumber? ConfirmedLsn, DateTimeOffset? MeasuredAt, string? Message, IReadOnlyList<string> Notices)
+{
+    /// <summary>Since when commits of the server wait for this receiver; null while they do not, or nobody makes them wait.</summary>
+    public DateTimeOffset? CommitsWaitSince { get; init; }
+}
 
 /// <summary>A replication slot that a receiver made.</summary>
 /// <param name="Source">For the WAL of which source.</param>
@@ -37,7 +42,11 @@ public sealed record WalTierRow(
     IReadOnlyList<WalHoleRow> Holes);
 
 /// <summary>WAL that was missing in one tier.</summary>
-public sealed record WalHoleRow(long Timeline, string From, string To);
+/// <param name="IsDamaged">True where it is there and is known to be damaged.</param>
+public sealed record WalHoleRow(long Timeline, string From, string To, bool IsDamaged = false)
+{
+    internal static WalHoleRow Of(WalHole hole) => new(hole.Timeline, new Lsn(hole.StartLsn).ToString(), new Lsn(hole.EndLsn).ToString(), hole.IsDamaged);
+}
 
 /// <summary>WAL that is stored nowhere.</summary>
 public sealed record WalGapRow(
@@ -58,12 +67,12 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
     /// <summary>All receivers, or one source's, by source.</summary>
     public Task<IReadOnlyList<WalReceiverRow>> ReceiversAsync(string? source, CancellationToken cancellationToken) => catalog.Command(
         """
-        SELECT source, state, state_since, lease_until >= clock_timestamp(), system_identifier, timeline, server_lsn, confirmed_lsn, measured_at, message, notices::text
+        SELECT source, state, state_since, lease_until >= clock_timestamp(), system_identifier, timeline, server_lsn, confirmed_lsn, measured_at, message, notices::text, commits_wait_since
         FROM wal_receiver WHERE $1::text IS NULL OR source = $1 ORDER BY source
         """, source).ListAsync(
         row => new WalReceiverRow(
             row.GetString(0), row.GetString(1), row.Time(2), !row.IsDBNull(3) && row.GetBoolean(3), row.TextOrNull(4), row.LongOrNull(5), LsnOrNull(row, 6), LsnOrNull(row, 7),
-            row.TimeOrNull(8), row.TextOrNull(9), JsonSerializer.Deserialize<List<string>>(row.GetString(10)) ?? []), cancellationToken);
+            row.TimeOrNull(8), row.TextOrNull(9), JsonSerializer.Deserialize<List<string>>(row.GetString(10)) ?? []) { CommitsWaitSince = row.TimeOrNull(11) }, cancellationToken);
 
     /// <summary>What the tiers hold, of all sources or one, by source and tier.</summary>
     public Task<IReadOnlyList<WalTierRow>> TiersAsync(string? source, CancellationToken cancellationToken) => catalog.Command(
@@ -107,6 +116,11 @@ public sealed class WalCatalog(NpgsqlDataSource catalog)
     internal static Task<int> CloseGapsBehindAsync(
         NpgsqlTransaction transaction, string source, string systemIdentifier, long timeline, NpgsqlLogSequenceNumber startLsn, string closedBy, CancellationToken cancellationToken) =>
         transaction.Command(CloseGaps, source, systemIdentifier, startLsn, closedBy, timeline).RunAsync(cancellationToken);
+
+    /// <summary>Writes down which WAL of a tier is missing or damaged, found by another look than the receiver's own.</summary>
+    internal static Task NoteHolesAsync(NpgsqlTransaction transaction, string source, string tier, IReadOnlyList<WalHole> holes, CancellationToken cancellationToken) =>
+        transaction.Command("UPDATE wal_tier SET holes = $3 WHERE source = $1 AND tier = $2", source, tier, new Jsonb(JsonSerializer.Serialize(holes.Select(WalHoleRow.Of), JsonSerializerOptions.Web)))
+            .RunAsync(cancellationToken);
 
     /// <summary>Notes that a base backup was asked for because of a gap.</summary>
     public Task RequestedAsync(long gap, CancellationToken cancellationToken) =>

@@ -77,7 +77,7 @@ internal static partial class SourceConfiguration
 
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Tables", "Wal", "Heartbeat");
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Standby", "Tables", "Wal", "Heartbeat");
         var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
         var tables = settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0).ToList();
         if (mode != PostgresMode.Logical && tables.Count > 0)
@@ -90,9 +90,42 @@ internal static partial class SourceConfiguration
             settings.RequiredText("Username"), Secret(settings), mode, tables)
         {
             DataDirectory = ReadDataDirectory(settings, mode, source, warnings),
+            Standby = ReadStandby(settings, mode, source, warnings),
             Wal = ReadWal(settings, mode),
             Heartbeat = ReadHeartbeat(settings, mode),
         };
+    }
+
+    /// <summary>The role and its password are the server's own where nothing else is said: a standby has the same.</summary>
+    private static PostgresStandby? ReadStandby(ConfigurationReader settings, PostgresMode mode, string source, List<string> warnings)
+    {
+        if (!settings.Has("Standby"))
+        {
+            return null;
+        }
+
+        var standby = settings.Section("Standby");
+        standby.AllowOnly("Host", "Port", "Username", "PasswordFile", "DataDirectory", "CatchUp");
+        if (mode == PostgresMode.Logical)
+        {
+            settings.Problem("Standby", "is for physical backups; set Mode to physical or both");
+        }
+
+        var (host, port) = (standby.RequiredText("Host"), standby.Number("Port", 5432, 1, 65535));
+        if (host == settings.Text("Host") && port == settings.Number("Port", 5432, 1, 65535))
+        {
+            standby.Problem("Host", $"{host}:{port} is the source itself; name its standby, or leave Standby out");
+        }
+
+        var catchUp = standby.Duration("CatchUp", PostgresStandby.DefaultCatchUp);
+        if (catchUp < TimeSpan.FromSeconds(1) || catchUp > TimeSpan.FromMinutes(15))
+        {
+            standby.Problem("CatchUp", "is from 00:00:01 to 00:15:00");
+        }
+
+        return new PostgresStandby(
+            host, port, standby.Text("Username") ?? settings.Text("Username") ?? "", standby.Has("PasswordFile") ? Secret(standby) : settings.FilePath("PasswordFile"),
+            ReadDataDirectory(standby, PostgresMode.Physical, $"{source}'s standby", warnings), catchUp);
     }
 
     /// <summary>Off unless it is asked for: it writes into somebody's database.</summary>

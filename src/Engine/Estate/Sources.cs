@@ -56,11 +56,27 @@ public sealed record PostgresSettings(
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>A standby of the server, which physical backups read instead of it; null where there is none.</summary>
+    public PostgresStandby? Standby { get; init; }
+
     /// <summary>How its WAL is received, where physical backups are made and WAL is wanted.</summary>
     public WalSettings Wal { get; init; } = new(null, null, false, WalSettings.DefaultFlushInterval);
 
     /// <summary>How often a heartbeat is written into the database while its WAL is received; null where none is.</summary>
     public TimeSpan? Heartbeat { get; init; }
+}
+
+/// <summary>A standby that replays what a PostgreSQL source writes.</summary>
+/// <param name="Host">Host name or address.</param>
+/// <param name="Port">TCP port.</param>
+/// <param name="Username">The role that backs up there.</param>
+/// <param name="PasswordFile">Absolute path of a file whose first line is the password, or null.</param>
+/// <param name="DataDirectory">The standby's data directory where this process can read it, or null.</param>
+/// <param name="CatchUp">How long a backup waits until the standby has replayed what the server had written when it began.</param>
+public sealed record PostgresStandby(string Host, int Port, string Username, string? PasswordFile, string? DataDirectory, TimeSpan CatchUp)
+{
+    /// <summary>A healthy standby is a moment behind; one that is further is not worth more waiting.</summary>
+    public static readonly TimeSpan DefaultCatchUp = TimeSpan.FromSeconds(30);
 }
 
 /// <summary>How a PostgreSQL source's WAL is received.</summary>

@@ -9,7 +9,7 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Health;
 
 /// <summary>
-/// Tells when a promise is not kept any more, and when it is again: a source's RPO, the age of a workspace's keys, and that the health
+/// Tells when a promise is not kept any more, and when it is again: a source's RPO, that its commits do not wait for its copy, the age of a workspace's keys, and that the health
 /// monitor looks at all. That it was told is written in the transaction that tells it: every process may look, and each change is told once.
 /// </summary>
 public sealed class PromiseWatch(
@@ -19,8 +19,15 @@ public sealed class PromiseWatch(
     private const string Rpo = "rpo";
     private const string Rotation = "rotation";
     private const string Watcher = "watcher";
+    private const string Commits = "commits";
 
     private static readonly TimeSpan s_every = TimeSpan.FromSeconds(30);
+
+    /// <summary>Commits that wait for so long are told of at once; shorter waits come and go where a tier is slow.</summary>
+    private static readonly TimeSpan s_longWait = TimeSpan.FromSeconds(15);
+
+    /// <summary>Whether commits wait as this process saw it last, and since when it has seen nothing else.</summary>
+    private readonly Dictionary<string, (bool Waits, DateTimeOffset Since)> _commits = new(StringComparer.Ordinal);
 
     /// <summary>Since when this process hears nothing of the health monitor; null while it does.</summary>
     private DateTimeOffset? _silentSince;
@@ -30,7 +37,7 @@ public sealed class PromiseWatch(
     {
         var broken = (await catalog.Command("SELECT promise, subject FROM promise_broken").ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken)).ToHashSet();
         var looked = new HashSet<(string, string)>();
-        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)).Append(await WatcherAsync(cancellationToken)))
+        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)).Concat(await CommitsAsync(cancellationToken)).Append(await WatcherAsync(cancellationToken)))
         {
             looked.Add((promise.Name, promise.Subject));
             if (promise.IsBroken is { } isBroken && isBroken != broken.Contains((promise.Name, promise.Subject)))
@@ -85,6 +92,43 @@ public sealed class PromiseWatch(
                    {
                        Sources = [.. estate.Sources.Where(source => source.Workspace == standing.Workspace).Select(source => source.Name)], DueAt = isBroken ? standing.DueAt : null,
                    }));
+    }
+
+    /// <summary>
+    /// Where the server waits for the receiver before a commit returns, everybody who uses the database waits with it. Told once it has
+    /// lasted, and ended once that has lasted: a receiver that begins anew, or a tier that is slow now and then, is no flood of alerts.
+    /// </summary>
+    private async Task<IEnumerable<Promise>> CommitsAsync(CancellationToken ct)
+    {
+        var now = time.GetUtcNow();
+        var rows = (await new WalCatalog(catalog).ReceiversAsync(null, ct)).ToDictionary(row => row.Source);
+        return [.. estate.Sources.Where(source => estate.WalOf(source) is { IsSynchronous: true }).Select(source => CommitsOf(source.Name, rows.GetValueOrDefault(source.Name), now))];
+    }
+
+    private Promise CommitsOf(string name, WalReceiverRow? row, DateTimeOffset now)
+    {
+        bool? waits = row switch
+        {
+            null => null,
+            { IsAlive: false } or { CommitsWaitSince: not null } => true,
+            { State: "streaming" } => false,
+            _ => null,
+        };
+        bool? isTold = null;
+        if (waits is { } known)
+        {
+            var since = _commits.TryGetValue(name, out var last) && last.Waits == known ? last.Since : now;
+            _commits[name] = (known, since);
+            isTold = now - since >= s_every || (row is { IsAlive: true, CommitsWaitSince: { } began } && now - began >= s_longWait) ? known : null;
+        }
+
+        return new Promise(Commits, name, isTold, isBroken => new Notice(
+            isBroken ? NotificationEvent.CommitsWait : NotificationEvent.CommitsFlow, isBroken ? NotificationSeverity.Critical : NotificationSeverity.Info, name,
+            $"/sources/{Uri.EscapeDataString(name)}", new NotificationFacts
+            {
+                Sources = [name],
+                Reason = !isBroken ? null : row is { IsAlive: true } ? string.Join("; ", [.. row.Message is { } fault ? [fault] : Array.Empty<string>(), .. row.Notices]) : "no process receives its WAL",
+            }));
     }
 
     /// <summary>

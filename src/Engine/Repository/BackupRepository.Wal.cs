@@ -66,6 +66,22 @@ public sealed partial class BackupRepository
     public Task<WalExpiry> ClearWalLeftoversAsync(CancellationToken cancellationToken) => WalLeftovers.ClearAsync(new WalStore(_parts), cancellationToken);
 
     /// <summary>
+    /// Writes down which WAL of this tier is damaged, so that nobody is offered it any more, and which was read whole again. The note
+    /// holds until the object is written anew.
+    /// </summary>
+    /// <param name="damaged">Keys of damaged objects; what is no WAL is passed over.</param>
+    /// <param name="sound">Keys of objects that were opened and are as their names say.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The streams of which something is known to be damaged now.</returns>
+    /// <exception cref="EngineException">Kind Denied or OutOfSpace where the note cannot be written.</exception>
+    public Task<IReadOnlyList<string>> NoteDamagedWalAsync(IEnumerable<string> damaged, IReadOnlySet<string> sound, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(damaged);
+        ArgumentNullException.ThrowIfNull(sound);
+        return WalDamageNotes.WriteAsync(new WalStore(_parts), damaged, sound, cancellationToken);
+    }
+
+    /// <summary>
     /// Brings the WAL that another tier lacks: ciphertext as it is, opened on the way and read back there. Nothing is deleted.
     /// </summary>
     /// <param name="to">Another tier of this repository.</param>

@@ -163,4 +163,5 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
 [JsonSerializable(typeof(SessionRecord))]
 [JsonSerializable(typeof(PackMark))]
 [JsonSerializable(typeof(WalStreamInfo))]
+[JsonSerializable(typeof(List<DamagedWal>))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

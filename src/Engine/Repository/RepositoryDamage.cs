@@ -12,6 +12,10 @@ public static class RepositoryDamage
         "page-list-invalid", "stretch-differs", "content-length", "tree-invalid",
     };
 
+    /// <summary>The key of the object that a fault, or what caused it, names; null where it names none.</summary>
+    internal static string? ObjectOf(EngineException fault) =>
+        fault.Context.GetValueOrDefault("object") ?? (fault.InnerException is EngineException cause ? ObjectOf(cause) : null);
+
     /// <summary>True where the fault, or what caused it, is of stored bytes.</summary>
     public static bool IsIn(EngineException fault)
     {

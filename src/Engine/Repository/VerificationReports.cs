@@ -167,6 +167,9 @@ public sealed record CheckReport
     /// <summary>Names of packs that were read now and are as they were written.</summary>
     internal IReadOnlySet<string> SoundPacks { get; init; } = new HashSet<string>();
 
+    /// <summary>Keys of WAL objects that were known to be damaged, were opened now and are as their names say.</summary>
+    public IReadOnlySet<string> SoundWal { get; init; } = new HashSet<string>();
+
     /// <summary>True where nothing is damaged.</summary>
     public bool IsSound => Damaged.Count == 0;
 }

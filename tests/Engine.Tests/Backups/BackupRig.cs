@@ -129,7 +129,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             new RestoreRun(Points, Access, RestoreDrivers, tierRequests, Gate, new OwnSecrets(Estate, DataFolder.Open(_folder.Combine("data")))),
             new ReplicationRun(replication, new OwedCopies(Points, Estate, Time), Points, Estate),
             new RotationRun(Tiers, TimeProvider.System),
-            new VerificationRun(Tiers, Points, tierRequests, Estate),
+            new VerificationRun(Tiers, Points, tierRequests, Estate, new WalCatalog(_catalog.Pool)),
             new RepairRun(Tiers, Points, _catalog.Pool, tierRequests, Requests, Estate),
             new ShreddingRun(Tiers, new WorkspaceCatalog(_catalog.Pool)),
             new RetentionRun(

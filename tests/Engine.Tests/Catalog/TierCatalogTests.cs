@@ -51,6 +51,35 @@ public sealed class TierCatalogTests(CatalogServer server)
         Assert.Equal(("shop", "L2", 5, 50, "one pack cut"), (check.Workspace, check.Level, check.Objects, check.Bytes, check.Detail));
     }
 
+    [Theory]
+    [InlineData("open", "1 hour", true)]
+    [InlineData("open", "-1 hour", false)]
+    [InlineData("expired", "-1 hour", false)]
+    [InlineData("used", "-1 hour", true)]
+    public async Task WAL_behind_a_point_is_claimed_by_the_run_that_waits_for_it_until_its_approval_is_expired(string gate, string until, bool isClaimed)
+    {
+        var (point, source) = (Guid.NewGuid().ToString("n"), $"claimed-{Guid.NewGuid():n}");
+        await server.Pool.Command(
+            """
+            INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, properties)
+            VALUES ($1, $2, 'postgres', 'standard', 'shop', now(), now(), 100, 10, '[]',
+              '{"strategy": "physical", "timeline": "3", "startLsn": "0/9000028", "stopLsn": "0/9000100", "lineage": "1@0/3000000 2@0/6000000"}')
+            """, point, source).RunAsync(Ct);
+        var run = (long)(await server.Pool.Command(
+            """
+            WITH asked AS (INSERT INTO run (kind, source, restore_point, request, request_hash, state, requested_by) VALUES ('restore', $2, $1, '{}', '', 'waiting', 'tester') RETURNING id)
+            INSERT INTO approval_gate (run_id, subject_hash, risk, needed, requester, state, approve_until, execute_within)
+            SELECT id, '', 'destructive', 1, 'tester', $3, clock_timestamp() + $4::text::interval, interval '1 h' FROM asked RETURNING run_id
+            """, point, source, gate, until).FirstAsync(row => (object)row.GetInt64(0), Ct))!;
+
+        var retained = Assert.Single((await new RestorePointCatalog(server.Pool).RetainedAsync([source], Ct))[source]);
+
+        Assert.True(retained.IsInUse);
+        Assert.Equal(isClaimed ? [$"R-{run}"] : [], retained.UsedBy);
+        Assert.Equal([new(1, 0, 0x3000000), new(2, 0x3000000, 0x6000000), new(3, 0x6000000, ulong.MaxValue)], retained.Place!.Line);
+        await server.Pool.Command("UPDATE run SET state = 'cancelled', ended_at = clock_timestamp() WHERE id = $1", run).RunAsync(Ct);
+    }
+
     private Task RecordAsync(DateTimeOffset at, string state, bool isExpired) => server.Pool.Command(
         """
         WITH point AS (

@@ -7,6 +7,7 @@ using Hexabase.DrConsole.Engine.Notifications.Outbox;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Hexabase.DrConsole.Engine.Tests.Notifications;
 
@@ -66,13 +67,77 @@ public sealed class PromiseTests(CatalogServer server)
         Assert.Equal([NotificationEvent.RotationDone, NotificationEvent.RotationDue], (await ToldAsync()).Select(one => one.Event));
     }
 
-    private Task LookAsync()
+    [Fact]
+    public async Task Commits_that_wait_are_told_once_and_ended_once_that_has_lasted()
     {
-        var estate = Estate;
+        var estate = Estate with
+        {
+            Sources =
+            [
+                new Source(_source, SourceKind.Postgres, "critical", _workspace)
+                {
+                    Postgres = new PostgresSettings("127.0.0.1", 5432, "shop", "backup", null, PostgresMode.Physical, []) { Wal = new WalSettings(true, null, true, TimeSpan.FromSeconds(1)) },
+                },
+            ],
+        };
+        var time = new FakeTimeProvider(Now);
+        var watch = WatchOf(estate, time);
+        await watch.LookAsync(Ct);
+        Assert.Empty(await CommitsAsync());
+
+        // A wait that has just begun may be over in a moment.
+        await ReceiveAsync("streaming", time.GetUtcNow().AddSeconds(-6));
+        await watch.LookAsync(Ct);
+        Assert.Empty(await CommitsAsync());
+
+        time.Advance(TimeSpan.FromSeconds(30));
+        await Task.WhenAll(watch.LookAsync(Ct), WatchOf(estate, time).LookAsync(Ct));
+        await watch.LookAsync(Ct);
+        var told = Assert.Single(await CommitsAsync());
+        Assert.Equal((NotificationEvent.CommitsWait, NotificationSeverity.Critical, _source, false), (told.Event, told.Severity, told.Subject, told.Closes));
+        Assert.Contains("commits have been waiting", told.Facts.Reason, StringComparison.Ordinal);
+
+        // A receiver that comes and goes is one story.
+        await ReceiveAsync("streaming", null);
+        await watch.LookAsync(Ct);
+        await ReceiveAsync("failed", time.GetUtcNow());
+        await watch.LookAsync(Ct);
+        Assert.Single(await CommitsAsync());
+
+        await ReceiveAsync("streaming", null);
+        await watch.LookAsync(Ct);
+        time.Advance(TimeSpan.FromSeconds(30));
+        await watch.LookAsync(Ct);
+        await watch.LookAsync(Ct);
+        var all = await CommitsAsync();
+        Assert.Equal([NotificationEvent.CommitsFlow, NotificationEvent.CommitsWait], all.Select(one => one.Event));
+        Assert.True(all[0].Closes);
+        Assert.Equal(told.Thread, all[0].Thread);
+
+        // Where no process receives, nobody confirms anything.
+        await server.Pool.Command("UPDATE wal_receiver SET lease_until = clock_timestamp() - interval '1 minute' WHERE source = $1", _source).RunAsync(Ct);
+        await watch.LookAsync(Ct);
+        Assert.Equal(2, (await CommitsAsync()).Count);
+        time.Advance(TimeSpan.FromSeconds(30));
+        await watch.LookAsync(Ct);
+        Assert.Equal("no process receives its WAL", (await CommitsAsync())[0].Facts.Reason);
+    }
+
+    private async Task<IReadOnlyList<Notification>> CommitsAsync() => [.. (await ToldAsync()).Where(one => one.Event is NotificationEvent.CommitsWait or NotificationEvent.CommitsFlow)];
+
+    private Task ReceiveAsync(string state, DateTimeOffset? waitsSince) => server.Pool.Command(
+        """
+        INSERT INTO wal_receiver (source, state, lease_until, commits_wait_since, notices) VALUES ($1, $2, clock_timestamp() + interval '1 hour', $3, $4::text::jsonb)
+        ON CONFLICT (source) DO UPDATE SET state = excluded.state, lease_until = excluded.lease_until, commits_wait_since = excluded.commits_wait_since, notices = excluded.notices
+        """, _source, state, waitsSince, waitsSince is null ? "[]" : """["commits have been waiting for 6 s"]""").RunAsync(Ct);
+
+    private Task LookAsync() => WatchOf(Estate, TimeProvider.System).LookAsync(Ct);
+
+    private PromiseWatch WatchOf(ProtectedEstate estate, TimeProvider time)
+    {
         var workspaces = new WorkspaceRequests(
             requests: null!, new WorkspaceCatalog(server.Pool), tiers: null!, estate, TimeProvider.System, NullLogger<WorkspaceRequests>.Instance);
-        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System), workspaces, new HealthWatch(server.Pool, estate), estate, TimeProvider.System, NullLogger<PromiseWatch>.Instance)
-            .LookAsync(Ct);
+        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System), workspaces, new HealthWatch(server.Pool, estate), estate, time, NullLogger<PromiseWatch>.Instance);
     }
 
     private Task SeeAsync(DateTimeOffset rotatedAt) => new WorkspaceCatalog(server.Pool).SeeAsync(_workspace, 1, rotatedAt, ["hot"], Ct);

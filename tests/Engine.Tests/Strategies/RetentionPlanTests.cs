@@ -39,23 +39,25 @@ public sealed class RetentionPlanTests
     public void Decide_the_point_in_time_window_begins_with_a_base_that_neither_failed_nor_rotted()
     {
         string[] tiers = ["hot", "warm"];
+        IReadOnlyList<TimelinePart> line = [new(1, 0, ulong.MaxValue)];
+        var place = new TimelinePlace(100, 200, line);
         List<RetainedPoint> points =
         [
-            new("young", Now.AddHours(-1), true) { IsBase = true, Tiers = tiers },
-            new("failed", Now.AddDays(-7).AddHours(-1), false) { IsBase = true, HasFailed = true, Tiers = tiers },
-            new("rotten", Now.AddDays(-7).AddHours(-2), true) { IsBase = true, Tiers = tiers, DamagedIn = tiers },
-            new("unread", Now.AddDays(-7).AddHours(-3), false) { IsBase = true, Tiers = tiers, DamagedIn = ["hot"] },
-            new("proven", Now.AddDays(-7).AddHours(-4), true) { IsBase = true, Tiers = tiers },
-            new("older", Now.AddDays(-7).AddHours(-5), true) { IsBase = true, Tiers = tiers },
+            new("young", Now.AddHours(-1), true) { IsBase = true, Place = place, Tiers = tiers },
+            new("failed", Now.AddDays(-7).AddHours(-1), false) { IsBase = true, Place = place, HasFailed = true, Tiers = tiers },
+            new("rotten", Now.AddDays(-7).AddHours(-2), true) { IsBase = true, Place = place, Tiers = tiers, DamagedIn = tiers },
+            new("unread", Now.AddDays(-7).AddHours(-3), false) { IsBase = true, Place = place, Tiers = tiers, DamagedIn = ["hot"] },
+            new("proven", Now.AddDays(-7).AddHours(-4), true) { IsBase = true, Place = place, Tiers = tiers },
+            new("older", Now.AddDays(-7).AddHours(-5), true) { IsBase = true, Place = place, Tiers = tiers },
         ];
 
         var decisions = RetentionPlan.Decide(points, new RetentionPolicy(1, 0, 0, 0, 0, 0) { PointInTimeDays = 7 }, Now);
 
         var kept = decisions.Where(one => one.Reasons.Any(reason => reason.Cause == KeepCause.WindowBase)).Select(one => one.Point.Id);
         Assert.Equal(["unread", "proven"], kept);
-        Assert.Equal("proven", WindowAnchor.InTier(points, "hot", Now.AddDays(-7))!.Id);
-        Assert.Equal("proven", WindowAnchor.InTier(points, "warm", Now.AddDays(-7))!.Id);
-        Assert.Equal("unread", WindowAnchor.InTier(points.Where(point => !point.IsProven), "warm", Now.AddDays(-7))!.Id);
+        Assert.Equal("proven", WindowAnchor.InTier(points, "hot", Now.AddDays(-7), line)!.Id);
+        Assert.Equal("proven", WindowAnchor.InTier(points, "warm", Now.AddDays(-7), line)!.Id);
+        Assert.Equal("unread", WindowAnchor.InTier(points.Where(point => !point.IsProven), "warm", Now.AddDays(-7), line)!.Id);
     }
 
     [Fact]

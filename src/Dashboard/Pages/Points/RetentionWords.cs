@@ -22,7 +22,7 @@ internal static class RetentionWords
         KeepCause.Hold => PageTexts.KeptHold,
         KeepCause.Frozen => HealthTexts.KeptFrozen,
         KeepCause.WindowBase => PageTexts.KeptWindow,
-        KeepCause.InUse => PageTexts.KeptInUse,
+        KeepCause.InUse => reason.Detail is { } runs ? Figures.Format(PageTexts.KeptInUseBy, runs) : PageTexts.KeptInUse,
         KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),
         KeepCause.AwaitingRepair => Figures.Format(PageTexts.KeptAwaitingRepair, reason.Detail!),
         _ => PageTexts.KeptFuture,
@@ -39,6 +39,7 @@ internal static class RetentionWords
     {
         KeptWalCause.UnreadablePoints => Figures.Format(TierTexts.KeptWalUnreadable, kept.Count),
         KeptWalCause.NoUsableBase => Figures.Format(TierTexts.KeptWalNoBase, kept.Source!),
+        KeptWalCause.ForRun => Figures.Format(TierTexts.KeptWalForRun, kept.Source!, kept.FromLsn!, kept.Detail!),
         _ => Figures.Format(TierTexts.KeptWalRefused, kept.Detail!),
     };
 

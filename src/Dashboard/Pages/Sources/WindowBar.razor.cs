@@ -89,7 +89,7 @@ public partial class WindowBar
     private string HoleText(WindowHole hole) => HoleWords(hole, Time);
 
     internal static string HoleWords(WindowHole hole, TimeProvider time) =>
-        Figures.Format(WindowTexts.Hole, Figures.Duration(hole.To - hole.From), Figures.Moment(hole.From, time), Figures.Moment(hole.To, time));
+        Figures.Format(hole.IsDamaged ? WindowTexts.HoleDamaged : WindowTexts.Hole, Figures.Duration(hole.To - hole.From), Figures.Moment(hole.From, time), Figures.Moment(hole.To, time));
 
     private string Place(DateTimeOffset at) => Figures.Css((at - From) / (To - From));
 

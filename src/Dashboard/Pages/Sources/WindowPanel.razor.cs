@@ -42,6 +42,10 @@ public partial class WindowPanel
         ? WindowTexts.MethodNone
         : Figures.Format(WindowTexts.Method, Window.Living!.EndLsn, Window.Tier, Figures.Age(Time.GetUtcNow() - Window.ReadAt));
 
+    private string DamageWords(WindowDamage damage) => damage.Tier == Window.Tier
+        ? Figures.Format(WindowTexts.DamageHere, damage.Tier, damage.Timeline, damage.FromLsn, damage.ToLsn)
+        : Figures.Format(WindowTexts.DamageElsewhere, damage.Tier, damage.Timeline, damage.FromLsn, damage.ToLsn, Window.Tier);
+
     private IEnumerable<(DateTimeOffset From, DateTimeOffset To, string What, bool IsHole)> Rows => Window.Stretches
         .Select(one => (one.From, one.To, Figures.Format(WindowTexts.StretchRow, one.Bases.Count, one.Timeline, one.EndLsn), false))
         .Concat(Window.Holes.Select(one => (one.From, one.To, WindowBar.HoleWords(one, Time), true))).OrderBy(row => row.Item1);

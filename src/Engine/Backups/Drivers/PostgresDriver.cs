@@ -41,19 +41,36 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
         return new PostgresBackupRequest
         {
             Description = request.Description,
-            Source = new PostgresSource
-            {
-                Host = settings.Host,
-                Port = settings.Port,
-                Database = settings.Database,
-                Username = settings.Username,
-                PasswordFile = settings.PasswordFile,
-                Tables = settings.Tables,
-                DataDirectory = settings.DataDirectory,
-            },
+            Source = SourceOf(settings),
             PreviousSnapshotAt = request.PreviousSnapshotAt,
             MeasuredRestoreTime = request.MeasuredRestoreTime,
             Properties = request.Properties,
+        };
+    }
+
+    private static PostgresSource SourceOf(PostgresSettings settings)
+    {
+        var source = new PostgresSource
+        {
+            Host = settings.Host,
+            Port = settings.Port,
+            Database = settings.Database,
+            Username = settings.Username,
+            PasswordFile = settings.PasswordFile,
+            Tables = settings.Tables,
+            DataDirectory = settings.DataDirectory,
+        };
+        return settings.Standby is not { } standby ? source : source with
+        {
+            Standby = source with
+            {
+                Host = standby.Host,
+                Port = standby.Port,
+                Username = standby.Username,
+                PasswordFile = standby.PasswordFile,
+                DataDirectory = standby.DataDirectory,
+                CatchUp = standby.CatchUp,
+            },
         };
     }
 

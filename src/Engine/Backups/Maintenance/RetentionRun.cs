@@ -132,7 +132,12 @@ public sealed class RetentionRun(
             kept.Add(new KeptWal(null, KeptWalCause.Refused, 0, fault.Message));
         }
 
-        foreach (var one in kept)
+        foreach (var one in kept.Where(one => one.Cause == KeptWalCause.ForRun))
+        {
+            context.Log("wal", $"{tier.Name}: {one.ToText()}");
+        }
+
+        foreach (var one in kept.Where(one => one.Cause != KeptWalCause.ForRun))
         {
             context.Warn("wal", $"{tier.Name}: {one.ToText()}");
         }

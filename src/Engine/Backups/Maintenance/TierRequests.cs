@@ -55,6 +55,19 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
         }
     }
 
+    /// <summary>The same, where it may as well be WAL behind the restore point that cannot be read: then that counts as damaged, and the point as it did.</summary>
+    internal async Task NoteDamageAsync(RunContext context, RestorePointId point, string workspace, string tier, BackupRepository repository, EngineException fault)
+    {
+        if (RepositoryDamage.ObjectOf(fault) is { } key && (await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation)).Count > 0)
+        {
+            context.Warn("damaged", $"WAL in {tier}: {fault.Message}");
+            await AskForRepairAsync(context, tier, [workspace]);
+            return;
+        }
+
+        await NoteDamageAsync(context, point, workspace, tier, fault);
+    }
+
     /// <summary>Asks, for a run that found damage, to repair the tier from the others, where there are any.</summary>
     /// <param name="isRepeated">True where the damage came back right after a repair; then no other check follows by itself.</param>
     internal async Task AskForRepairAsync(RunContext context, string tier, IReadOnlyList<string> workspaces, bool isRepeated = false)

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
@@ -30,7 +31,7 @@ public sealed record VerificationRunResult(string Tier, CheckLevel Level, IReadO
 /// Reads a tier's stored bytes back, one workspace after the other. Damage is a result, not a failed run: it is named with the
 /// restore points that it hurts, nothing leans on it any more, and a repair from another tier is asked for.
 /// </summary>
-public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog points, TierRequests requests, ProtectedEstate estate) : IRunHandler
+public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog points, TierRequests requests, ProtectedEstate estate, WalCatalog wal) : IRunHandler
 {
     private const int MostNamed = 200;
 
@@ -125,6 +126,33 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         return [.. lost.Where(still.Contains).Select(id => new CheckDamage(BackupRepository.NameOf(id), "is missing, and this tier never gave its restore point up", [id]))];
     }
 
+    /// <summary>
+    /// Takes damaged WAL out of what the tier offers. Where a source's WAL is received now, what it lacks then counts against its loss
+    /// from this run on, and not only from the receiver's next look through the tiers.
+    /// </summary>
+    private async Task<IReadOnlyList<(string Source, IReadOnlyList<WalHole> Holes)>> NoteWalAsync(
+        RunContext context, BackupRepository repository, StorageTier tier, string workspace, CheckReport report)
+    {
+        var hurt = await repository.NoteDamagedWalAsync(report.Damaged.Select(damage => damage.Name), report.SoundWal, context.Cancellation);
+        var found = new List<(string Source, IReadOnlyList<WalHole> Holes)>();
+        foreach (var stream in hurt.Count == 0 ? [] : (await repository.ListWalAsync(context.Cancellation)).Where(stream => hurt.Contains(stream.Stream)))
+        {
+            var coverage = await (await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, context.Cancellation)).CoverageAsync(context.Cancellation);
+            foreach (var (timeline, damaged) in coverage.Timelines.Where(one => one.Damaged.Count > 0).Select(one => (one.Timeline, one.Damaged)))
+            {
+                context.Warn("wal", $"{workspace} in {tier.Name}: {Counted.Of(damaged.Count, "object")} of the WAL of {stream.Source}, timeline {timeline}, from {new Lsn(damaged[0].StartLsn)} on are damaged: no moment is offered from {tier.Name} that needs them");
+            }
+
+            if (await wal.ReceiversAsync(stream.Source, context.Cancellation) is [{ Timeline: { } received } receiver, ..]
+                && receiver.SystemIdentifier == stream.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture))
+            {
+                found.Add((stream.Source, coverage.HolesOf((uint)received)));
+            }
+        }
+
+        return found;
+    }
+
     private async Task<WorkspaceVerification> VerifyAsync(RunContext context, StepHandle step, VerificationRequest request, StorageTier tier, string workspace)
     {
         await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
@@ -150,8 +178,14 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
             await repository.QuarantineAsync(report.Damaged.Select(damage => damage.Name), $"found damaged by {context.Run.Id}", context.Cancellation);
         }
 
+        var holes = await NoteWalAsync(context, repository, tier, workspace, report);
         step.OnCommit(async transaction =>
         {
+            foreach (var (source, missing) in holes)
+            {
+                await WalCatalog.NoteHolesAsync(transaction, source, tier.Name, missing, CancellationToken.None);
+            }
+
             await TierChecks.RecordAsync(transaction, tier.Name, workspace, new TierCheckReading(
                 request.Level, request.Slice ?? (request.TurnDays is null ? null : $"{report.PacksRead + report.WalObjectsRead}/{report.Packs + report.WalObjects}"), report.PacksRead, report.BytesRead, [.. report.Damaged.Take(MostNamed).Select(damage => damage.Name)],
                 report.PacksLeft > 0 ? $"{Counted.Of(report.PacksLeft, "pack", "waits", "wait")} for the next check" : null, report.Coverage));

@@ -18,9 +18,9 @@ internal sealed record WalGivenUp(string Source, string Before, WalExpiry Expiry
 internal sealed record WalRetentionReport(IReadOnlyList<WalGivenUp> GivenUp, IReadOnlyList<KeptWal> Kept);
 
 /// <summary>
-/// Gives up WAL that the point-in-time window needs no longer: what lies before the newest usable base backup that is as old as
-/// the window. Base backups before that carry the WAL that makes them consistent themselves. A cluster or timeline that nobody
-/// continues and that no base backup is left of goes once all of it is older than the window. What cannot be judged is kept.
+/// Gives up WAL that the point-in-time window needs no longer (<see cref="WalNeeds"/>): what lies before the newest usable base backup
+/// that leads to the window's first moments, on each timeline. A cluster of which no base backup is left, and a timeline that leads
+/// nowhere within the window, goes once all of it is older than that. What cannot be judged is kept.
 /// </summary>
 /// <param name="repository">Opened with the right to delete.</param>
 /// <param name="tier">The tier's name.</param>
@@ -60,23 +60,11 @@ internal sealed class WalRetention(
             }
         }
 
-        return new WalRetentionReport(_done, _kept);
+        return new WalRetentionReport(_done, [.. _kept.Distinct()]);
     }
 
     private async Task ExpireAsync(WalStreamInfo stream, List<Manifest> bases, DateTimeOffset begin, CancellationToken cancellationToken)
     {
-        var anchor = WindowAnchor.InTier(bases.Select(Judged), tier, begin) is { } one ? bases.Find(point => point.Id.Value == one.Id) : null;
-        if (anchor is null && bases.Count > 0)
-        {
-            // Bases that are younger than the window need no word: all WAL is within it. Where older ones are there, none of them is of use.
-            if (bases.Exists(point => RecoveryPath.ConsistentAt(point) <= begin))
-            {
-                _kept.Add(new KeptWal(stream.Source, KeptWalCause.NoUsableBase, 0));
-            }
-
-            return;
-        }
-
         if (bases.Count == 0 && awaited.Contains((stream.Source, SystemOf(stream))))
         {
             return;
@@ -84,50 +72,52 @@ internal sealed class WalRetention(
 
         var archive = await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken);
         var coverage = await archive.CoverageAsync(cancellationToken);
-        var horizon = Abandoned(coverage, bases, anchor, begin);
-        var before = horizon.Count > 0 ? "that no base backup leads to" : "";
-        if (anchor is not null)
+        var needs = WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage))], tier, begin);
+        if (needs.LacksUsableBase)
         {
-            var start = anchor.Properties[PhysicalBackup.StartProperty];
-            foreach (var (timeline, lsn) in Horizon(coverage, TimelineOf(anchor), Lsn.Parse(start).Value))
-            {
-                horizon[timeline] = lsn;
-                before = $"before {start}";
-            }
-
-            KeepForRuns(horizon, coverage, bases);
+            _kept.Add(new KeptWal(stream.Source, KeptWalCause.NoUsableBase, 0));
         }
 
+        var horizon = new Dictionary<uint, ulong>(needs.Before);
+        KeepForRuns(stream.Source, horizon, coverage, bases);
         if (horizon.Count > 0)
         {
-            _done.Add(new WalGivenUp(stream.Source, before, await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
+            _done.Add(new WalGivenUp(stream.Source, BeforeText(horizon, coverage), await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
         }
     }
 
+    private static string BeforeText(Dictionary<uint, ulong> horizon, WalCoverage coverage) => string.Join(", ", horizon.OrderBy(one => one.Key).Select(one =>
+        coverage.Timelines.First(other => other.Timeline == one.Key).Extents.Any(extent => extent.EndLsn > one.Value)
+            ? $"before {new Lsn(one.Value)} on timeline {one.Key}" : $"of timeline {one.Key}, which leads to no moment of the window,"));
+
     /// <summary>A restore that waits for its approval, or is under way, goes through the WAL behind its own base backup, however old that is.</summary>
-    private void KeepForRuns(Dictionary<uint, ulong> horizon, WalCoverage coverage, List<Manifest> bases)
+    private void KeepForRuns(string source, Dictionary<uint, ulong> horizon, WalCoverage coverage, List<Manifest> bases)
     {
-        foreach (var used in bases.Where(point => known(point.Id) is { IsInUse: true }))
+        foreach (var (used, runs) in bases.Select(point => (point, known(point.Id)?.UsedBy ?? [])).Where(one => one.Item2.Count > 0))
         {
+            var start = Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value;
             // Those before it, and those that branch off behind it: which of them the run goes along is its own choice.
             var line = LineOf(coverage, TimelineOf(used));
-            foreach (var timeline in horizon.Keys.Where(one => line.Contains(one) || LineOf(coverage, one).Contains(TimelineOf(used))).ToList())
+            foreach (var timeline in horizon.Keys.Where(one => line.Contains(one) || LineOf(coverage, one).Contains(TimelineOf(used))).Where(one => horizon[one] > start).ToList())
             {
-                horizon[timeline] = Math.Min(horizon[timeline], Lsn.Parse(used.Properties[PhysicalBackup.StartProperty]).Value);
+                horizon[timeline] = start;
+                _kept.Add(new KeptWal(source, KeptWalCause.ForRun, 0, string.Join(", ", runs)) { FromLsn = new Lsn(start).ToString() });
             }
         }
 
-        foreach (var (timeline, _) in horizon.Where(one => coverage.Timelines.First(other => other.Timeline == one.Key).Extents.All(extent => extent.EndLsn > one.Value)).ToList())
+        foreach (var (timeline, _) in horizon.Where(one => coverage.Timelines.First(other => other.Timeline == one.Key) is var there && there.Extents.Concat(there.Damaged).All(extent => extent.EndLsn > one.Value)).ToList())
         {
             horizon.Remove(timeline);
         }
     }
 
-    /// <summary>As the catalog knows a base backup; one that it does not know is neither proven nor bad.</summary>
-    private RetainedPoint Judged(Manifest point) =>
+    /// <summary>As the catalog knows a base backup; one that it does not know is neither proven nor bad. Which timelines lie before its own the stored histories say.</summary>
+    private RetainedPoint Judged(Manifest point, WalCoverage coverage) =>
         (known(point.Id) ?? new RetainedPoint(point.Id.Value, point.CreatedAt, false)) with
         {
             ConsistentAt = RecoveryPath.ConsistentAt(point),
+            Place = new TimelinePlace(
+                Lsn.Parse(point.Properties[PhysicalBackup.StartProperty]).Value, Lsn.Parse(point.Properties[PhysicalBackup.StopProperty]).Value, WalNeeds.LineOf(coverage, TimelineOf(point))),
             // It was read here a moment ago, whatever the catalog has missed.
             Tiers = [tier],
         };
@@ -138,27 +128,6 @@ internal sealed class WalRetention(
     private static string SystemOf(WalStreamInfo stream) => stream.SystemIdentifier.ToString(CultureInfo.InvariantCulture);
 
     private static uint TimelineOf(Manifest point) => uint.Parse(point.Properties[PhysicalBackup.TimelineProperty], CultureInfo.InvariantCulture);
-
-    /// <summary>Per timeline of the base backup's own line what may go.</summary>
-    private static Dictionary<uint, ulong> Horizon(WalCoverage coverage, uint timeline, ulong start)
-    {
-        var line = LineOf(coverage, timeline);
-        return coverage.Timelines.Where(one => line.Contains(one.Timeline) && one.Extents.Any(extent => extent.EndLsn <= start))
-            .ToDictionary(one => one.Timeline, _ => start);
-    }
-
-    /// <summary>
-    /// Timelines beside the window's own line of which no base backup is left, neither on them nor on one that descends from them,
-    /// and whose last WAL is older than the window. What is given up ends with what is stored: should such a server come back,
-    /// its new WAL counts.
-    /// </summary>
-    private static Dictionary<uint, ulong> Abandoned(WalCoverage coverage, List<Manifest> bases, Manifest? anchor, DateTimeOffset begin)
-    {
-        var living = coverage.Timelines.Where(one => one.Extents.Any(extent => extent.StoredAt >= begin)).Select(one => one.Timeline)
-            .Concat(bases.Select(TimelineOf)).Concat(anchor is null ? [] : [TimelineOf(anchor)])
-            .SelectMany(timeline => LineOf(coverage, timeline)).ToHashSet();
-        return coverage.Timelines.Where(one => !living.Contains(one.Timeline)).ToDictionary(one => one.Timeline, one => one.Extents.Max(extent => extent.EndLsn));
-    }
 
     private static HashSet<uint> LineOf(WalCoverage coverage, uint timeline) => [.. coverage.LineageOf(timeline).Select(step => step.Timeline)];
 }

@@ -36,6 +36,12 @@ public sealed record PostgresSource
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>A standby of this server, which physical backups read instead of it; null where there is none.</summary>
+    public PostgresSource? Standby { get; init; }
+
+    /// <summary>Of a standby: how long a backup waits until it has replayed what its server had written.</summary>
+    public TimeSpan CatchUp { get; init; }
+
     /// <summary>Host, port and database, as messages show them.</summary>
     public string Address => $"{Host}:{Port}/{Database}";
 

@@ -51,11 +51,11 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
                 """
                 UPDATE wal_receiver SET
                   confirmed_lsn = CASE WHEN $5::pg_lsn IS NULL AND system_identifier = $2 THEN confirmed_lsn ELSE $5 END,
-                  system_identifier = $2, timeline = $3, server_lsn = $4, measured_at = $6, notices = $7, message = NULL,
+                  system_identifier = $2, timeline = $3, server_lsn = $4, measured_at = $6, notices = $7, commits_wait_since = $8, message = NULL,
                   state_since = CASE WHEN state = 'streaming' THEN state_since ELSE clock_timestamp() END, state = 'streaming'
                 WHERE source = $1
                 """, lease.Source, WalCatalog.Text(report.SystemIdentifier), (long)report.Timeline, Number(report.ServerLsn), Number(report.ConfirmedLsn), report.MeasuredAt,
-                new Jsonb(JsonSerializer.Serialize(report.Notices))).RunAsync(cancellationToken);
+                new Jsonb(JsonSerializer.Serialize(report.Notices)), report.CommitsWaitSince).RunAsync(cancellationToken);
             foreach (var tier in report.Tiers)
             {
                 await WriteAsync(transaction, report, tier, cancellationToken);
@@ -100,7 +100,7 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
     /// <summary>Writes down what a look through a tier's WAL found, and audits holes that were not there before.</summary>
     public Task LookedThroughAsync(string tier, IReadOnlyList<WalHole> holes, CancellationToken cancellationToken) => lease.CommitAsync(async transaction =>
     {
-        var found = new Jsonb(JsonSerializer.Serialize(holes.Select(hole => new { timeline = hole.Timeline, from = new Lsn(hole.StartLsn).ToString(), to = new Lsn(hole.EndLsn).ToString() })));
+        var found = new Jsonb(JsonSerializer.Serialize(holes.Select(WalHoleRow.Of), JsonSerializerOptions.Web));
         var isNew = await transaction.Command(
             """
             UPDATE wal_tier t SET looked_at = clock_timestamp(), holes = $3 FROM (SELECT holes FROM wal_tier WHERE source = $1 AND tier = $2 FOR UPDATE) AS before
@@ -110,7 +110,7 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         {
             await AuditLog.AppendAsync(
                 transaction, "engine", "wal.hole", lease.Source,
-                new { tier, holes = holes.Select(hole => $"timeline {hole.Timeline}, {new Lsn(hole.StartLsn)} to {new Lsn(hole.EndLsn)}").Take(10) }, cancellationToken);
+                new { tier, holes = holes.Select(hole => $"timeline {hole.Timeline}, {new Lsn(hole.StartLsn)} to {new Lsn(hole.EndLsn)}{(hole.IsDamaged ? ", damaged" : "")}").Take(10) }, cancellationToken);
         }
     }, cancellationToken);
 
@@ -124,12 +124,13 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         cancellationToken);
 
     /// <summary>Writes down that receiving failed, and why.</summary>
-    public Task FailedAsync(string message, IReadOnlyList<string> notices, CancellationToken cancellationToken) => lease.CommitAsync(
+    /// <param name="commitsWait">True where the server may make commits wait for this receiver.</param>
+    public Task FailedAsync(string message, IReadOnlyList<string> notices, bool commitsWait, CancellationToken cancellationToken) => lease.CommitAsync(
         transaction => transaction.Command(
             """
-            UPDATE wal_receiver SET message = $2, notices = $3, state_since = CASE WHEN state = 'failed' THEN state_since ELSE clock_timestamp() END, state = 'failed'
+            UPDATE wal_receiver SET message = $2, notices = $3, commits_wait_since = CASE WHEN $4 THEN coalesce(commits_wait_since, clock_timestamp()) END, state_since = CASE WHEN state = 'failed' THEN state_since ELSE clock_timestamp() END, state = 'failed'
             WHERE source = $1
-            """, lease.Source, message, new Jsonb(JsonSerializer.Serialize(notices))).RunAsync(cancellationToken), cancellationToken);
+            """, lease.Source, message, new Jsonb(JsonSerializer.Serialize(notices)), commitsWait).RunAsync(cancellationToken), cancellationToken);
 
     private Task WriteAsync(NpgsqlTransaction transaction, WalReport report, WalTierReport tier, CancellationToken ct) => transaction.Command(
         """

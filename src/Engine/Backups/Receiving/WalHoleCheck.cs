@@ -14,7 +14,7 @@ namespace Hexabase.DrConsole.Engine.Backups.Receiving;
 /// </summary>
 internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estate, Source source, CatalogWalJournal journal, WalCatalog wal, TimeProvider time, ILogger log)
 {
-    /// <summary>A look lists all objects of the WAL in each tier, and reads none.</summary>
+    /// <summary>A look lists all objects of the WAL in each tier, and reads none; what a check found damaged counts as missing.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromMinutes(10);
 
     private static readonly TimeSpan FirstAfter = TimeSpan.FromSeconds(30);
@@ -78,7 +78,8 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
                 foreach (var lost in WalHole.Common([.. looks.Select(look => look.Holes)]))
                 {
                     await journal.RecordGapAsync(
-                        new WalGap(system, lost.Timeline, new Lsn(lost.StartLsn), new Lsn(lost.EndLsn), "WAL that was stored is gone from every tier"), ct);
+                        new WalGap(system, lost.Timeline, new Lsn(lost.StartLsn), new Lsn(lost.EndLsn),
+                            lost.IsDamaged ? "WAL that was stored is damaged, and no tier holds it whole" : "WAL that was stored is gone from every tier"), ct);
                 }
             }
         }
@@ -115,7 +116,7 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
                 var copied = await giver.Repository.CopyWalAsync(look.Repository, look.Archive.Stream, null, ct);
                 if (copied.Objects > 0)
                 {
-                    log.LogWarning("{Count} objects of the WAL of {Source} were missing in {Tier} and came from {Giver}", copied.Objects, source.Name, look.Tier, giver.Tier);
+                    log.LogWarning("{Count} objects of the WAL of {Source} were missing or damaged in {Tier} and came from {Giver}", copied.Objects, source.Name, look.Tier, giver.Tier);
                 }
             }
 

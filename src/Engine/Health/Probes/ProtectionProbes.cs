@@ -127,7 +127,7 @@ internal sealed class WalHoleProbe(HealthSubject subject, WalCatalog wal, TimePr
         if (tiers.FirstOrDefault(tier => tier.Holes.Count > 0) is { Holes: [var hole, ..] } holed)
         {
             return new ProbeFinding(
-                ProbeAnswer.Exceeded, $"{holed.Tier} lacks WAL of timeline {hole.Timeline} from {hole.From} to {hole.To}", null, tiers.Sum(tier => tier.Holes.Count));
+                ProbeAnswer.Exceeded, $"{holed.Tier} {(hole.IsDamaged ? "holds damaged" : "lacks")} WAL of timeline {hole.Timeline} from {hole.From} to {hole.To}", null, tiers.Sum(tier => tier.Holes.Count));
         }
 
         return tiers.Count == 0 || tiers.Any(tier => tier.LookedAt is not { } at || time.GetUtcNow() - at > Holds)

@@ -51,6 +51,10 @@ public enum NotificationEvent
     RpoBreached,
     RpoKept,
 
+    /// <summary>Commits of a source's server wait for the tiers, or for a receiver that is not there.</summary>
+    CommitsWait,
+    CommitsFlow,
+
     /// <summary>A workspace's keys are older than its classes allow.</summary>
     RotationDue,
     RotationDone,

@@ -59,6 +59,9 @@ internal enum ObjectType : byte
 
     /// <summary>Up to where this tier gave the WAL of a timeline up.</summary>
     WalHorizon = 28,
+
+    /// <summary>Objects of WAL in this tier that a check found damaged.</summary>
+    WalDamage = 29,
 }
 
 internal static class ObjectTypes

@@ -185,6 +185,8 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
     private async Task<IReadOnlyList<CheckDamage>> RepairWalAsync(CheckReport found, CancellationToken ct)
     {
         var lost = new List<CheckDamage>();
+        // Noted first: what cannot be repaired is offered to nobody, and the note of what can ends when it is written anew.
+        await WalDamageNotes.WriteAsync(new WalStore(parts), found.Damaged.Select(damage => damage.Name), found.SoundWal, ct);
         foreach (var damage in found.Damaged)
         {
             if (WalName.TryParse(damage.Name) is { } name && !await new WalRepair(parts, from).RepairAsync(name, ct))

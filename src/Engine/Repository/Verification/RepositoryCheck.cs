@@ -21,6 +21,7 @@ internal sealed class RepositoryCheck(
     private readonly Dictionary<string, HashSet<RestorePointId>> _hurt = new(StringComparer.Ordinal);
     private readonly List<string> _notes = [];
     private readonly ConcurrentDictionary<string, bool> _sound = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, bool> _soundWal = new(StringComparer.Ordinal);
     private WalCheck? _walCheck;
     private IReadOnlyList<WalItem> _wal = [];
     private int _packsRead;
@@ -73,6 +74,7 @@ internal sealed class RepositoryCheck(
             Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
             Notes = _notes,
             SoundPacks = _sound.Keys.ToHashSet(StringComparer.Ordinal),
+            SoundWal = _soundWal.Keys.ToHashSet(StringComparer.Ordinal),
         };
     }
 
@@ -252,6 +254,12 @@ internal sealed class RepositoryCheck(
         if (fault is not null)
         {
             _damaged[item.Info.Key] = fault;
+        }
+        else if (level >= CheckLevel.L3 && _walCheck.IsNoted(item.Info.Key))
+        {
+            // Only this level opens it: what a lower one finds whole may still hold other bytes than its name says.
+            _soundWal[item.Info.Key] = true;
+            _damaged.TryRemove(KeyValuePair.Create(item.Info.Key, WalCheck.KnownBefore));
         }
 
         Interlocked.Increment(ref _walRead);

@@ -11,8 +11,12 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 /// </summary>
 internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<string, string> onDamage, Action<string> onNote)
 {
+    /// <summary>What is said of an object that an earlier look found damaged and that nobody wrote anew.</summary>
+    public const string KnownBefore = "is known to be damaged";
+
     private readonly WalStore _wal = new(parts);
     private readonly Dictionary<string, int> _segmentBytes = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _noted = new(StringComparer.Ordinal);
 
     /// <summary>Looks at everything that needs no reading of WAL, and returns the objects that hold some.</summary>
     public async Task<IReadOnlyList<WalItem>> LoadAsync(CancellationToken ct)
@@ -29,11 +33,20 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
 
         foreach (var stream in items.Where(item => item.Name is not null).GroupBy(item => item.Name!.Value.Stream))
         {
+            var known = await WalDamageNotes.ReadAsync(_wal, stream.Select(item => item.Name!.Value), ct);
+            foreach (var noted in stream.Where(item => WalDamageNotes.IsDamaged(known, item) && _noted.Add(item.Info.Key)))
+            {
+                onDamage(noted.Info.Key, KnownBefore);
+            }
+
             await CheckStreamAsync(stream.Key, [.. stream], ct);
         }
 
         return [.. items.Where(item => item.Name?.IsWal == true)];
     }
+
+    /// <summary>True where the object is known to be damaged from before.</summary>
+    public bool IsNoted(string key) => _noted.Contains(key);
 
     /// <summary>By which a slice and the memory of checks know an object: 64 hex digits, as a pack has.</summary>
     public static string MemoryName(WalItem item) => Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(item.Info.Key)));

@@ -46,7 +46,15 @@ internal sealed class WalCopy(RepositoryParts source, RepositoryParts target, IP
 
     private async Task CopyStreamAsync(string stream, List<WalName> names, ProgressMeter meter, CancellationToken ct)
     {
-        var there = await _to.NamesAsync(WalName.FolderOf(stream), ct);
+        var items = new List<WalItem>();
+        await foreach (var item in _to.ListAsync(WalName.FolderOf(stream), ct))
+        {
+            items.Add(item);
+        }
+
+        // What is known to be damaged there is as good as missing: the same object is written over it.
+        var damaged = await WalDamageNotes.ReadAsync(_to, items.Where(item => item.Name is not null).Select(item => item.Name!.Value), ct);
+        var there = items.Where(item => item.Name is not null && !WalDamageNotes.IsDamaged(damaged, item)).Select(item => item.Name!.Value).ToList();
         var keys = there.Select(name => name.Key).ToHashSet(StringComparer.Ordinal);
         var wholeHere = names.Where(name => name.Type == ObjectType.WalSegment).Select(name => (name.Timeline, name.Segment)).ToHashSet();
         var wholeThere = there.Where(name => name.Type == ObjectType.WalSegment).Select(name => (name.Timeline, name.Segment)).ToHashSet();
@@ -59,8 +67,8 @@ internal sealed class WalCopy(RepositoryParts source, RepositoryParts target, IP
             return;
         }
 
-        // A horizon is one tier's own. Descriptions come first: without one nobody can tell what the rest is.
-        foreach (var name in names.Where(name => name.Type != ObjectType.WalHorizon).OrderBy(Rank).ThenBy(name => name.Timeline).ThenBy(name => name.Segment))
+        // A horizon is one tier's own, and so is what it knows of its damage. Descriptions come first: without one nobody can tell what the rest is.
+        foreach (var name in names.Where(name => name.Type is not (ObjectType.WalHorizon or ObjectType.WalDamage)).OrderBy(Rank).ThenBy(name => name.Timeline).ThenBy(name => name.Segment))
         {
             var place = (name.Timeline, name.Segment);
             if (keys.Contains(name.Key) || (name.Type == ObjectType.WalPiece && wholeThere.Contains(place)))

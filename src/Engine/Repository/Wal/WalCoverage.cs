@@ -22,7 +22,11 @@ public sealed record WalExtent(ulong StartLsn, ulong EndLsn, DateTimeOffset Stor
 /// <param name="Timeline">The timeline.</param>
 /// <param name="Spans">By LSN; between two of them is a hole.</param>
 /// <param name="Extents">The objects, by LSN; pieces of a segment may lie within one another.</param>
-public sealed record TimelineCoverage(uint Timeline, IReadOnlyList<WalSpan> Spans, IReadOnlyList<WalExtent> Extents);
+public sealed record TimelineCoverage(uint Timeline, IReadOnlyList<WalSpan> Spans, IReadOnlyList<WalExtent> Extents)
+{
+    /// <summary>Objects that are there and are known to be damaged, by LSN: they count for nothing.</summary>
+    public IReadOnlyList<WalExtent> Damaged { get; init; } = [];
+}
 
 /// <summary>A part of a line of timelines: this one counts from <paramref name="StartLsn"/> up to <paramref name="EndLsn"/>.</summary>
 /// <param name="Timeline">The timeline.</param>
@@ -79,26 +83,36 @@ public sealed record WalCoverage(int SegmentBytes, IReadOnlyList<TimelineCoverag
         return at;
     }
 
-    /// <summary>What is missing of a timeline and its ancestors between the first byte that is stored and the last, by LSN.</summary>
+    /// <summary>
+    /// What is missing of a timeline and its ancestors between the first byte that is stored and the last, by LSN. What is damaged is
+    /// missing, also at the beginning and at the end.
+    /// </summary>
     public IReadOnlyList<WalHole> HolesOf(uint timeline)
     {
         var holes = new List<WalHole>();
-        ulong? at = null;
         if (SegmentBytes == 0)
         {
             return holes;
         }
 
         var line = LineageOf(timeline);
-
-        foreach (var extent in UsableOf(timeline).OrderBy(extent => extent.StartLsn))
+        var damaged = UsableOf(timeline, one => one.Damaged).ToList();
+        var sound = UsableOf(timeline).OrderBy(extent => extent.StartLsn).ToList();
+        if (sound.Concat(damaged).ToList() is not { Count: > 0 } all)
         {
-            if (at is { } end && extent.StartLsn > end)
+            return holes;
+        }
+
+        var at = all.Min(extent => extent.StartLsn);
+        foreach (var (start, end) in sound.Select(extent => (extent.StartLsn, extent.EndLsn)).Append((all.Max(extent => extent.EndLsn), 0UL)))
+        {
+            if (start > at)
             {
-                holes.Add(new WalHole(line.Last(step => step.StartLsn <= end).Timeline, end, extent.StartLsn));
+                var (from, to) = (at, start);
+                holes.Add(new WalHole(line.Last(step => step.StartLsn <= from).Timeline, from, to) { IsDamaged = damaged.Exists(one => one.StartLsn < to && from < one.EndLsn) });
             }
 
-            at = Math.Max(at ?? 0, extent.EndLsn);
+            at = Math.Max(at, end);
         }
 
         return holes;
@@ -115,13 +129,15 @@ public sealed record WalCoverage(int SegmentBytes, IReadOnlyList<TimelineCoverag
     /// The extents of a timeline and its ancestors where they count. A timeline's first segment begins with a copy of what its
     /// parent wrote before the switch, which counts as well.
     /// </summary>
-    internal IEnumerable<UsableExtent> UsableOf(uint timeline)
+    internal IEnumerable<UsableExtent> UsableOf(uint timeline) => UsableOf(timeline, one => one.Extents);
+
+    private IEnumerable<UsableExtent> UsableOf(uint timeline, Func<TimelineCoverage, IReadOnlyList<WalExtent>> which)
     {
         var size = new WalSegmentSize(SegmentBytes);
         foreach (var step in LineageOf(timeline))
         {
             var begin = size.StartOf(size.SegmentOf(step.StartLsn));
-            foreach (var extent in Timelines.FirstOrDefault(one => one.Timeline == step.Timeline)?.Extents ?? [])
+            foreach (var extent in Timelines.FirstOrDefault(one => one.Timeline == step.Timeline) is { } there ? which(there) : [])
             {
                 var (start, end) = (Math.Max(extent.StartLsn, begin), Math.Min(extent.EndLsn, step.EndLsn));
                 if (start < end)

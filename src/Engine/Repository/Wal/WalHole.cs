@@ -6,6 +6,9 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 /// <param name="EndLsn">The byte after its last.</param>
 public sealed record WalHole(uint Timeline, ulong StartLsn, ulong EndLsn)
 {
+    /// <summary>True where something is stored there that is known to be damaged, in one of the looks at least.</summary>
+    public bool IsDamaged { get; init; }
+
     /// <summary>What is missing in each of several looks.</summary>
     internal static IReadOnlyList<WalHole> Common(IReadOnlyList<IReadOnlyList<WalHole>> looks) => looks.Skip(1).Aggregate(
         looks[0], (common, look) =>
@@ -16,6 +19,6 @@ public sealed record WalHole(uint Timeline, ulong StartLsn, ulong EndLsn)
                let start = Math.Max(one.StartLsn, other.StartLsn)
                let end = Math.Min(one.EndLsn, other.EndLsn)
                where start < end
-               select new WalHole(one.Timeline, start, end),
+               select new WalHole(one.Timeline, start, end) { IsDamaged = one.IsDamaged || other.IsDamaged },
         ]);
 }

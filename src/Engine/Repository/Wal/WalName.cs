@@ -30,6 +30,9 @@ internal readonly record struct WalName(string Stream, ObjectType Type, uint Tim
     /// <summary>The horizon of a timeline: what lies before that LSN was given up. The LSN stands where others have a segment.</summary>
     public static WalName OfHorizon(string stream, uint timeline, ulong lsn) => new(stream, ObjectType.WalHorizon, timeline, lsn, 0, 0, "");
 
+    /// <summary>A note of this tier about damaged WAL; its number stands where others have a segment.</summary>
+    public static WalName OfDamage(string stream, ulong number) => new(stream, ObjectType.WalDamage, 0, number, 0, 0, "");
+
     public static WalName OfSegment(string stream, uint timeline, ulong segment, int bytes, string digest) =>
         new(stream, ObjectType.WalSegment, timeline, segment, 0, bytes, digest);
 
@@ -48,6 +51,7 @@ internal readonly record struct WalName(string Stream, ObjectType Type, uint Tim
         ObjectType.WalStreamInfo => "stream",
         ObjectType.TimelineHistory => string.Create(CultureInfo.InvariantCulture, $"{Timeline:x8}.{Digest}.history"),
         ObjectType.WalHorizon => string.Create(CultureInfo.InvariantCulture, $"{Timeline:x8}.{Segment:x16}.horizon"),
+        ObjectType.WalDamage => string.Create(CultureInfo.InvariantCulture, $"{Segment:x16}.damage"),
         ObjectType.WalSegment => string.Create(CultureInfo.InvariantCulture, $"{Timeline:x8}/{Segment:x16}.{Digest}"),
         _ => string.Create(CultureInfo.InvariantCulture, $"{Timeline:x8}/{Segment:x16}.{From:x8}-{To:x8}.{Digest}"),
     };
@@ -68,6 +72,7 @@ internal readonly record struct WalName(string Stream, ObjectType Type, uint Tim
                 ["stream"] => OfStream(stream),
                 [var number, var digest, "history"] when IsHex(number, 8) && IsHex(digest, DigestLength) => OfHistory(stream, (uint)Number(number), digest),
                 [var number, var lsn, "horizon"] when IsHex(number, 8) && IsHex(lsn, 16) => OfHorizon(stream, (uint)Number(number), Number(lsn)),
+                [var number, "damage"] when IsHex(number, 16) => OfDamage(stream, Number(number)),
                 _ => null,
             };
         }

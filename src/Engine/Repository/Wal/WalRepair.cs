@@ -14,14 +14,14 @@ internal sealed class WalRepair(RepositoryParts parts, RepositoryParts? from)
 
     /// <summary>True where the object could be repaired; writes nothing.</summary>
     public async Task<bool> CanRepairAsync(WalName name, CancellationToken ct) =>
-        name.Type == ObjectType.WalHorizon || await SoundSegmentAsync(_here, name, ct) is not null || await SoundObjectAsync(name, ct) is not null || await SoundSegmentAsync(_there, name, ct) is not null;
+        name.Type is ObjectType.WalHorizon or ObjectType.WalDamage || await SoundSegmentAsync(_here, name, ct) is not null || await SoundObjectAsync(name, ct) is not null || await SoundSegmentAsync(_there, name, ct) is not null;
 
     /// <summary>Repairs an object; false where nobody has it whole.</summary>
     public async Task<bool> RepairAsync(WalName name, CancellationToken ct)
     {
-        if (name.Type == ObjectType.WalHorizon)
+        if (name.Type is ObjectType.WalHorizon or ObjectType.WalDamage)
         {
-            // It gave up what is gone; the next expiry writes another.
+            // A horizon gave up what is gone, and the next expiry writes another; what a note of damage spoke of this repair has read itself.
             await parts.Store.DeleteAsync(name.Key, ct);
             return true;
         }

@@ -77,7 +77,7 @@ internal sealed class WalSweep(WalStore wal, string stream)
         if (beforeLsn.Values.All(before => before == ulong.MaxValue) && beforeLsn.Count > 0)
         {
             // The description goes last of what makes it a stream: without it the rest could not be given up by a later call.
-            await DeleteAsync(items.Where(item => item.Name is { Type: ObjectType.TimelineHistory }), ct);
+            await DeleteAsync(items.Where(item => item.Name is { Type: ObjectType.TimelineHistory or ObjectType.WalDamage }), ct);
             await DeleteAsync(items.Where(item => item.Name is { Type: ObjectType.WalStreamInfo }), ct);
         }
     }

@@ -52,7 +52,7 @@ public enum KeepCause
 /// <param name="Rung">The rung that it fills, or null where another reason keeps it.</param>
 /// <param name="Position">Its place on that rung, from 1 (newest).</param>
 /// <param name="Of">How many the rung keeps; of <see cref="KeepCause.Recent"/> the hours.</param>
-/// <param name="Detail">The tier that has no sound copy yet.</param>
+/// <param name="Detail">The tier that has no sound copy yet; of <see cref="KeepCause.InUse"/> the runs, where they are known.</param>
 public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position = 0, int Of = 0, string? Detail = null)
 {
     /// <summary>Keeps the point in every tier, however old it is there: the others yield to a tier's days.</summary>
@@ -68,7 +68,7 @@ public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position
         KeepCause.Hold => "on hold",
         KeepCause.Frozen => "frozen: its source may be corrupt",
         KeepCause.WindowBase => "base of the point-in-time window",
-        KeepCause.InUse => "in use by a drill or recovery",
+        KeepCause.InUse => Detail is { } runs ? $"in use by {runs}" : "in use by a drill or recovery",
         KeepCause.AwaitingCopy => $"not yet in {Detail}",
         KeepCause.AwaitingRepair => $"damaged in {Detail}",
         _ => "time stamp in the future",

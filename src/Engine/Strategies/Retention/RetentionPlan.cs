@@ -12,6 +12,9 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
     /// <summary>True where something that is not finished uses it.</summary>
     public bool IsInUse { get; init; }
 
+    /// <summary>The runs that need it, and of a base backup the WAL behind it, as <c>R-5</c>; without those that never began and may not any more.</summary>
+    public IReadOnlyCollection<string> UsedBy { get; init; } = [];
+
     /// <summary>True while corruption of its source is suspected or confirmed: the point from before it may be any of them.</summary>
     public bool IsFrozen { get; init; }
 
@@ -26,6 +29,9 @@ public sealed record RetainedPoint(string Id, DateTimeOffset CreatedAt, bool IsP
 
     /// <summary>The earliest moment that a base backup leads to: its end, which is later than its beginning.</summary>
     public DateTimeOffset ConsistentAt { get => field == default ? CreatedAt : field; init; }
+
+    /// <summary>Where a base backup stands in the WAL; null for other points, and where it does not say.</summary>
+    public TimelinePlace? Place { get; init; }
 
     /// <summary>The tiers that hold it, also those whose copy is damaged: there is something to give up.</summary>
     public IReadOnlyCollection<string> Tiers { get; init; } = [];
@@ -149,7 +155,7 @@ public static class RetentionPlan
 
             if (point.IsInUse)
             {
-                reasons[point.Id].Add(new KeepReason(KeepCause.InUse));
+                reasons[point.Id].Add(new KeepReason(KeepCause.InUse, Detail: point.UsedBy.Count == 0 ? null : string.Join(", ", point.UsedBy)));
             }
         }
 

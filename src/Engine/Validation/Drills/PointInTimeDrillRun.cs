@@ -82,7 +82,12 @@ public sealed class PointInTimeDrillRun(
         }
         catch (EngineException fault) when (fault.Kind is not (ErrorKind.Unavailable or ErrorKind.OutOfSpace or ErrorKind.Denied) || fault.Code == "postgres-start-failed")
         {
-            // The window promised this moment. That it cannot be reached is what a drill is there to find.
+            // The window promised this moment. That it cannot be reached is what a drill is there to find; WAL that does not open it promises no more.
+            if (RepositoryDamage.ObjectOf(fault) is { } key)
+            {
+                await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation);
+            }
+
             return new Drilled(chosen, DrillOutcomes.Failed, fault.Message, proof);
         }
     }

@@ -1,7 +1,9 @@
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Tests.Repository.Wal;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 
@@ -39,6 +41,43 @@ public sealed partial class RepairRunTests
 
         Assert.Equal((RunState.Completed, "warm"), (restored.State, Result<RestoreRunResult>(restored).Tier));
         Assert.Equal("damaged", (await rig.TierStatesAsync(point))["hot"]);
+    }
+
+    [Fact]
+    public async Task Damaged_WAL_counts_as_missing_from_the_check_on_that_found_it_until_it_is_repaired()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var wal = new WalCatalog(catalog.Pool);
+        await using (var hot = await rig.OpenAsync("hot"))
+        await using (var warm = await rig.OpenAsync("warm"))
+        {
+            var archive = await hot.OpenDescribedAsync(rig.Source.Name);
+            for (var segment = 1; segment <= 3; segment++)
+            {
+                await archive.StoreAsync(segment);
+            }
+
+            await hot.CopyWalAsync(warm, null, null, Ct);
+            await catalog.Pool.Command("INSERT INTO wal_receiver (source, system_identifier, timeline, state) VALUES ($1, $2, 1, 'streaming')", rig.Source.Name,
+                archive.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture)).RunAsync(Ct);
+            await catalog.Pool.Command("INSERT INTO wal_tier (source, tier, state) VALUES ($1, 'hot', 'streaming')", rig.Source.Name).RunAsync(Ct);
+        }
+
+        Flip(WalOf(rig, "hot").Order(StringComparer.Ordinal).ElementAt(1));
+        var run = await VerifyAsync(rig, CheckLevel.L2);
+
+        Assert.Contains(await WarningsAsync(rig, run), text => text.Contains("no moment is offered from hot", StringComparison.Ordinal));
+        Assert.Equal(new WalHoleRow(1, "0/200000", "0/300000", true), Assert.Single(Assert.Single(await wal.TiersAsync(rig.Source.Name, Ct)).Holes));
+        await using (var hot = await rig.OpenAsync("hot"))
+        {
+            Assert.Equal(2, (await (await hot.OpenDescribedAsync(rig.Source.Name)).SpansAsync()).Length);
+            await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+            Assert.Single(await (await hot.OpenDescribedAsync(rig.Source.Name)).SpansAsync());
+        }
+
+        await rig.Runs.CancelAsync((await OpenVerificationAsync(rig)).Id, "tester", Ct);
+        await catalog.Pool.Command("DELETE FROM wal_receiver WHERE source = $1", rig.Source.Name).RunAsync(Ct);
     }
 
     [Fact]

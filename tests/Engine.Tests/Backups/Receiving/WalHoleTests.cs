@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.Receiving;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Health.Probes;
+using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Tests.Support;
@@ -63,6 +65,51 @@ public sealed class WalHoleTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Damage_that_a_check_found_is_filled_from_another_tier_and_in_all_it_is_a_gap_beyond_which_nothing_counts()
+    {
+        await using var rig = await CreateAsync(catalog);
+        var standings = new StandingCatalog(rig.CatalogPool, rig.Estate, TimeProvider.System);
+        await using (var connection = await rig.OpenAsync())
+        {
+            await using var system = new Npgsql.NpgsqlCommand("SELECT system_identifier::text FROM pg_control_system()", connection);
+            await rig.CatalogPool.Command(
+                """
+                WITH point AS (
+                  INSERT INTO restore_point (id, source, kind, class, workspace, created_at, completed_at, bytes, stored_bytes, artifacts, properties)
+                  VALUES ($1, $2, 'postgres', 'critical', 'shop', now() - interval '1 hour', now() - interval '1 hour', 1, 1, '[]',
+                    jsonb_build_object('strategy', 'physical', 'systemIdentifier', $3::text, 'startLsn', $4::text)) RETURNING id)
+                INSERT INTO restore_point_tier (restore_point, tier, state, stored_at) SELECT id, tier, 'stored', now() FROM point, unnest(ARRAY['hot', 'warm']) AS t (tier)
+                """, Guid.NewGuid().ToString("n"), rig.Source.Name, (string)(await system.ExecuteScalarAsync(Ct))!, new Lsn(await rig.CurrentLsnAsync()).ToString()).RunAsync(Ct);
+        }
+
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        for (var segment = 0; segment < 4; segment++)
+        {
+            await rig.ExecuteAsync("INSERT INTO heartbeat SELECT (SELECT coalesce(max(id), 0) FROM heartbeat) + g, now(), repeat('x', 50000) FROM generate_series(1, 100) g; SELECT pg_switch_wal()");
+        }
+
+        await rig.WaitDurableAsync(await rig.CurrentLsnAsync(), Limit);
+        await rig.StopReceiverAsync();
+        await LookAsync(rig);
+        Assert.NotNull(Assert.Single(await standings.ReadAsync(Ct)).Facts.Wal);
+
+        await DamageAsync(rig, "hot", 1);
+        Assert.True(Assert.Single((await rig.CoverageAsync("hot")).HolesOf(1)).IsDamaged);
+        await LookAsync(rig);
+        Assert.Empty((await rig.CoverageAsync("hot")).HolesOf(1));
+        Assert.Empty(await rig.Wal.GapsAsync(rig.Source.Name, false, Ct));
+
+        Assert.Equal(await DamageAsync(rig, "hot", 1), await DamageAsync(rig, "warm", 1));
+        await LookAsync(rig);
+        await LookAsync(rig);
+        var gap = Assert.Single(await rig.Wal.GapsAsync(rig.Source.Name, true, Ct));
+        Assert.Contains("damaged", gap.Reason, StringComparison.Ordinal);
+        Assert.All(await rig.Wal.TiersAsync(rig.Source.Name, Ct), tier => Assert.True(Assert.Single(tier.Holes).IsDamaged));
+        Assert.Null(Assert.Single(await standings.ReadAsync(Ct)).Facts.Wal);
+    }
+
+    [Fact]
     public async Task What_was_read_back_of_another_timeline_is_not_shown_for_this_one()
     {
         await using var rig = await CreateAsync(catalog);
@@ -103,6 +150,19 @@ public sealed class WalHoleTests(CatalogServer catalog)
         Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 1, 0x9000000, "of the branch that was left", Ct));
         Assert.Equal(0, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 2, 0x5000000, "before its end", Ct));
         Assert.Equal(1, await rig.Wal.CloseGapsAsync(rig.Source.Name, 74, 3, 0x6000000, "behind it", Ct));
+    }
+
+    /// <summary>Flips a byte of a whole segment, counted from the oldest, and has a check find it; returns its number.</summary>
+    private static async Task<ulong> DamageAsync(WalRig rig, string tier, int position)
+    {
+        var file = rig.SegmentOf(tier, position);
+        var bytes = await File.ReadAllBytesAsync(file, Ct);
+        bytes[bytes.Length / 2] ^= 1;
+        await File.WriteAllBytesAsync(file, bytes, Ct);
+        await using var repository = await rig.OpenRepositoryAsync(tier);
+        var check = await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct);
+        await repository.NoteDamagedWalAsync(check.Damaged.Select(damage => damage.Name), check.SoundWal, Ct);
+        return Convert.ToUInt64(Path.GetFileName(file)[..16], 16);
     }
 
     private static async Task<ulong?> ReadBackAsync(WalRig rig) => (ulong?)(await rig.Wal.TiersAsync(rig.Source.Name, Ct)).Single().ReadBackLsn;

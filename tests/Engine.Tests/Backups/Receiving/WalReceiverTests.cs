@@ -100,11 +100,12 @@ public sealed class WalReceiverTests(CatalogServer catalog)
         await using var command = new Npgsql.NpgsqlCommand("CREATE TABLE waits (n int)", connection) { CommandTimeout = 0 };
         var waiting = command.ExecuteNonQueryAsync(Ct);
         await rig.WaitForAsync(row => row.Notices.Any(notice => notice.Contains("commits have been waiting for", StringComparison.Ordinal)), Limit);
+        Assert.NotNull((await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single().CommitsWaitSince);
         Assert.False(waiting.IsCompleted);
 
         rig.BringBack("warm");
         await waiting;
-        await rig.WaitForAsync(row => row.State == "streaming" && !row.Notices.Any(notice => notice.Contains("commits", StringComparison.Ordinal)), Limit);
+        await rig.WaitForAsync(row => row.State == "streaming" && row.CommitsWaitSince is null && !row.Notices.Any(notice => notice.Contains("commits", StringComparison.Ordinal)), Limit);
     }
 
     [Fact]

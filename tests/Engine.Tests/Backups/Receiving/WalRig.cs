@@ -207,12 +207,15 @@ internal sealed class WalRig : IAsyncDisposable, IBaseBackupRequests
         Directory.Move(_folder.Combine(tier + ".away"), _folder.Combine(tier));
     }
 
+    /// <summary>The file of a whole segment in a tier, counted from the oldest.</summary>
+    public string SegmentOf(string tier, int position) => Directory.EnumerateFiles(StoreOf(tier), "*", SearchOption.AllDirectories)
+        .Where(path => path.Contains("/wal/", StringComparison.Ordinal) && System.Text.RegularExpressions.Regex.IsMatch(Path.GetFileName(path), @"^[0-9a-f]{16}\.[0-9a-f]{16}$"))
+        .Order(StringComparer.Ordinal).ElementAt(position);
+
     /// <summary>Deletes a whole segment from a tier, counted from the oldest, and returns its number.</summary>
     public ulong LoseSegment(string tier, int position)
     {
-        var file = Directory.EnumerateFiles(StoreOf(tier), "*", SearchOption.AllDirectories)
-            .Where(path => path.Contains("/wal/", StringComparison.Ordinal) && System.Text.RegularExpressions.Regex.IsMatch(Path.GetFileName(path), @"^[0-9a-f]{16}\.[0-9a-f]{16}$"))
-            .Order(StringComparer.Ordinal).ElementAt(position);
+        var file = SegmentOf(tier, position);
         File.Delete(file);
         return Convert.ToUInt64(Path.GetFileName(file)[..16], 16);
     }

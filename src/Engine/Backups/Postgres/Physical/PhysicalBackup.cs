@@ -37,10 +37,19 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
     /// <summary>Property of the manifest: the timeline of both.</summary>
     public const string TimelineProperty = "timeline";
 
+    /// <summary>
+    /// Property of the manifest: the timelines before that, oldest first, each with where it was left, as <c>1@0/3000000 2@0/6000000</c>;
+    /// absent on the first.
+    /// </summary>
+    public const string LineageProperty = "lineage";
+
     /// <summary>Property of the manifest: when the backup ended, on the source's clock; the earliest time that a recovery can aim at.</summary>
     public const string ConsistentProperty = "consistentAt";
 
-    /// <summary>Captures the cluster into a restore point.</summary>
+    /// <summary>
+    /// Captures the cluster into a restore point: from its standby, where it has one that keeps up. Where it does not, or fails on the way,
+    /// the server itself is read, and the result says so.
+    /// </summary>
     /// <exception cref="EngineException">
     /// What the server, its programs or the store say; <c>data-directory-other</c>, <c>replication-denied</c>,
     /// <c>wal-removed</c>, <c>timeline-changed</c>, <c>files-unreadable</c>. There is no restore point then, and no slot.
@@ -48,6 +57,35 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
     public async Task<PostgresBackupResult> CaptureAsync(
         PostgresBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log,
         CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Source.Standby is not { } standby)
+        {
+            return await CaptureFromAsync(request, repository, progress, log, cancellationToken);
+        }
+
+        log?.Invoke("preflight", $"waiting until standby {standby.Address} has replayed what {request.Source.Address} has written");
+        var fault = await StandbyFitness.FaultOfAsync(request.Source, time, cancellationToken);
+        if (fault is null)
+        {
+            try
+            {
+                return await CaptureFromAsync(request with { Source = standby }, repository, progress, log, cancellationToken);
+            }
+            catch (EngineException failed) when (failed.Kind != ErrorKind.OutOfSpace && !cancellationToken.IsCancellationRequested)
+            {
+                fault = failed.Message;
+            }
+        }
+
+        var warning = $"it was taken from the server itself and not from its standby {standby.Address}: {fault}";
+        log?.Invoke("warning", warning);
+        var result = await CaptureFromAsync(request with { Source = request.Source with { Standby = null } }, repository, progress, log, cancellationToken);
+        return result with { Warnings = [warning, .. result.Warnings] };
+    }
+
+    private async Task<PostgresBackupResult> CaptureFromAsync(
+        PostgresBackupRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
     {
         var source = request.Source;
         log?.Invoke("preflight", $"checking {source.Address}");
@@ -83,7 +121,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         var marked = cluster.Facts.FromStandby
             ? await GuardAsync(source, () => new FactsOnStandby(source).ReadAsync(copied.Stop, StoreWalAsync, cancellationToken))
             : await new FactsAtRestorePoint(source).ReadAsync($"drconsole_{session.Id.Value}", time, StoreWalAsync, log, cancellationToken);
-        return await CommitAsync(request, repository, session, from, cluster, copied, marked, parent is not null, OtherCluster(earlier, cluster.Facts), log, cancellationToken);
+        return await CommitAsync(request, repository, session, from, cluster, copied, marked, await AncestorsAsync(source, copied.Timeline, log, cancellationToken), parent is not null, OtherCluster(earlier, cluster.Facts), log, cancellationToken);
 
         async Task<KnownTables> StoreWalAsync(NpgsqlLogSequenceNumber? lsn)
         {
@@ -94,6 +132,20 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
             await wal.StoreAsync(session, from, to, touches, progress, cancellationToken);
             return new KnownTables(
                 touches is null || parent is null ? null : await RangedFacts.TryReadAsync(repository, parent, cancellationToken), copied.Changes, copied.Timeline);
+        }
+    }
+
+    /// <summary>The timelines before the source's own, so that retention knows which base backups lead to which of them. Without, it keeps what the newest needs.</summary>
+    private async Task<IReadOnlyList<TimelineSwitch>> AncestorsAsync(PostgresSource source, uint timeline, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return timeline > 1 && await TimelineHistoryFile.ReadAsync(source, timeline, registry, cancellationToken) is { } text ? TimelineHistory.Parse(timeline, text).Ancestors : [];
+        }
+        catch (EngineException fault)
+        {
+            log?.Invoke("warning", $"the history of timeline {timeline} is not noted: {fault.Message}");
+            return [];
         }
     }
 
@@ -124,7 +176,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
 
     private static async Task<PostgresBackupResult> CommitAsync(
         PostgresBackupRequest request, BackupRepository repository, BackupSession session, NpgsqlLogSequenceNumber from, SourceCluster cluster, CopiedCluster copied,
-        MarkedFacts marked, bool hasParent, string? otherCluster, Action<string, string>? log, CancellationToken cancellationToken)
+        MarkedFacts marked, IReadOnlyList<TimelineSwitch> ancestors, bool hasParent, string? otherCluster, Action<string, string>? log, CancellationToken cancellationToken)
     {
         var facts = cluster.Facts with
         {
@@ -167,7 +219,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         log?.Invoke("commit", $"timeline {facts.Timeline}, {facts.StartLsn} to {facts.StopLsn}{(hasParent ? ", unchanged files taken over" : "")}; committing");
-        var manifest = await session.CommitAsync(marked.Facts.Summarise().ToJson(), Properties(request, facts, marked), cancellationToken);
+        var manifest = await session.CommitAsync(marked.Facts.Summarise().ToJson(), Properties(request, facts, marked, ancestors), cancellationToken);
         return PostgresBackupResult.From(manifest, marked.Facts, repository.Info, request, withPasswords: true, warnings) with { Type = Strategy };
     }
 
@@ -194,7 +246,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
             : $"another cluster answers on this address: {facts.SystemIdentifier}, where restore point {last.Id.Short} is of {before}";
     }
 
-    private static Dictionary<string, string> Properties(PostgresBackupRequest request, ClusterFacts facts, MarkedFacts marked)
+    private static Dictionary<string, string> Properties(PostgresBackupRequest request, ClusterFacts facts, MarkedFacts marked, IReadOnlyList<TimelineSwitch> ancestors)
     {
         var properties = new Dictionary<string, string>(request.Properties)
         {
@@ -207,6 +259,11 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
             [StartProperty] = facts.StartLsn,
             [StopProperty] = facts.StopLsn,
         };
+        if (ancestors.Count > 0)
+        {
+            properties[LineageProperty] = string.Join(' ', ancestors.Select(one => string.Create(CultureInfo.InvariantCulture, $"{one.Timeline}@{new Lsn(one.SwitchLsn)}")));
+        }
+
         if (request.Source.DataDirectory is { } directory)
         {
             properties[DirectoryFiles.DirectoryProperty] = directory;

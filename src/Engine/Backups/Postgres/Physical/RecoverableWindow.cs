@@ -34,7 +34,19 @@ public sealed record WindowStretch(DateTimeOffset From, DateTimeOffset To, uint 
 /// <param name="From">The last moment before it.</param>
 /// <param name="To">The first moment after it.</param>
 /// <param name="Reason">Why.</param>
-public sealed record WindowHole(DateTimeOffset From, DateTimeOffset To, string Reason);
+public sealed record WindowHole(DateTimeOffset From, DateTimeOffset To, string Reason)
+{
+    /// <summary>True where WAL is stored that would lead on, and is known to be damaged.</summary>
+    public bool IsDamaged { get; init; }
+}
+
+/// <summary>WAL that is stored in a tier and known to be damaged: it leads nowhere.</summary>
+/// <param name="Tier">The tier.</param>
+/// <param name="Cluster">The cluster's system identifier.</param>
+/// <param name="Timeline">The timeline.</param>
+/// <param name="FromLsn">Its first byte.</param>
+/// <param name="ToLsn">The byte after its last.</param>
+public sealed record WindowDamage(string Tier, string Cluster, uint Timeline, string FromLsn, string ToLsn);
 
 /// <summary>Where one timeline ends and the next begins.</summary>
 public sealed record WindowTimeline(uint Timeline, DateTimeOffset From);
@@ -65,6 +77,9 @@ public sealed record WindowReach(bool IsReachable, WindowBase? Base, long? WalBy
 /// <param name="Timelines">By time.</param>
 public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IReadOnlyList<WindowStretch> Stretches, IReadOnlyList<WindowTimeline> Timelines)
 {
+    /// <summary>WAL that is known to be damaged, in this tier and in the others that were looked at.</summary>
+    public IReadOnlyList<WindowDamage> Damage { get; init; } = [];
+
     /// <summary>The times that no stretch covers, between the first and the last.</summary>
     public IReadOnlyList<WindowHole> Holes
     {
@@ -76,8 +91,7 @@ public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IRead
             {
                 if (furthest is not null && stretch.From > furthest.To)
                 {
-                    holes.Add(new WindowHole(furthest.To, stretch.From,
-                        furthest.Timeline == stretch.Timeline ? "no WAL is stored that leads on" : $"no WAL is stored that leads to timeline {stretch.Timeline}"));
+                    holes.Add(HoleOf(furthest, stretch));
                 }
 
                 furthest = furthest is null || stretch.To >= furthest.To ? stretch : furthest;
@@ -104,17 +118,23 @@ public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IRead
                 && unusable?.Contains(point.Id.Value) != true).ToList();
         var stretches = new List<WindowStretch>();
         var timelines = new List<WindowTimeline>();
+        var damage = new List<WindowDamage>();
         foreach (var cluster in bases.GroupBy(point => point.Properties[PhysicalBackup.SystemProperty]))
         {
             var archive = await repository.OpenWalAsync(source, ulong.Parse(cluster.Key, CultureInfo.InvariantCulture), cancellationToken);
             var coverage = await archive.CoverageAsync(cancellationToken);
             var lines = new RecoveryLines(coverage);
             stretches.AddRange(Joined(cluster.SelectMany(point => StretchesOf(point, lines)).Select(stretch => stretch with { Cluster = cluster.Key })));
+            damage.AddRange(DamageOf(coverage, tier, cluster.Key));
             timelines.AddRange(coverage.Timelines.Where(one => one.Spans.Count > 0).Select(one => new WindowTimeline(one.Timeline, one.Spans.Min(span => span.FirstStoredAt))));
         }
 
-        return new RecoverableWindow(tier, now, [.. stretches.OrderBy(one => one.From).ThenBy(one => one.Timeline)], [.. timelines.OrderBy(one => one.From)]);
+        return new RecoverableWindow(tier, now, [.. stretches.OrderBy(one => one.From).ThenBy(one => one.Timeline)], [.. timelines.OrderBy(one => one.From)]) { Damage = damage };
     }
+
+    /// <summary>Damaged WAL that nothing sound covers, as the holes of each timeline name it; what two timelines have in common once.</summary>
+    private static IEnumerable<WindowDamage> DamageOf(WalCoverage coverage, string tier, string cluster) => coverage.Timelines.SelectMany(one => coverage.HolesOf(one.Timeline))
+        .Where(hole => hole.IsDamaged).Select(hole => new WindowDamage(tier, cluster, hole.Timeline, new Lsn(hole.StartLsn).ToString(), new Lsn(hole.EndLsn).ToString())).Distinct();
 
     /// <summary>Whether and how a moment can be reached: where several branches hold it, along the newest.</summary>
     public WindowReach Reach(DateTimeOffset moment)
@@ -141,6 +161,14 @@ public sealed record RecoverableWindow(string Tier, DateTimeOffset ReadAt, IRead
 
     /// <summary>The stretches that hold a moment, that of the newest timeline first.</summary>
     public IReadOnlyList<WindowStretch> Holding(DateTimeOffset moment) => [.. Preferred(Stretches.Where(stretch => stretch.From <= moment && moment <= stretch.To))];
+
+    private WindowHole HoleOf(WindowStretch before, WindowStretch after)
+    {
+        var end = Lsn.Parse(before.EndLsn).Value;
+        var isDamaged = Damage.Any(one => one.Tier == Tier && one.Cluster == before.Cluster && one.Timeline == before.Timeline && Lsn.Parse(one.FromLsn).Value <= end && end < Lsn.Parse(one.ToLsn).Value);
+        return new WindowHole(before.To, after.From, isDamaged ? "the WAL that leads on is damaged"
+            : before.Timeline == after.Timeline ? "no WAL is stored that leads on" : $"no WAL is stored that leads to timeline {after.Timeline}") { IsDamaged = isDamaged };
+    }
 
     private IEnumerable<WindowStretch> Preferred(IEnumerable<WindowStretch> some) => some
         .OrderByDescending(one => Stretches.Where(other => other.Cluster == one.Cluster).Max(other => other.To)).ThenByDescending(one => one.Timeline).ThenByDescending(one => one.To);

@@ -46,7 +46,11 @@ public sealed record WalTierReport(
 /// <param name="Notices">What is worth telling, each a sentence.</param>
 /// <param name="Tiers">All tiers.</param>
 public sealed record WalReport(
-    ulong SystemIdentifier, uint Timeline, Lsn ServerLsn, DateTimeOffset MeasuredAt, Lsn? ConfirmedLsn, IReadOnlyList<string> Notices, IReadOnlyList<WalTierReport> Tiers);
+    ulong SystemIdentifier, uint Timeline, Lsn ServerLsn, DateTimeOffset MeasuredAt, Lsn? ConfirmedLsn, IReadOnlyList<string> Notices, IReadOnlyList<WalTierReport> Tiers)
+{
+    /// <summary>Since when commits of the server have been waiting for the tiers; null while they do not, or nobody makes them wait.</summary>
+    public DateTimeOffset? CommitsWaitSince { get; init; }
+}
 
 /// <summary>WAL that is stored nowhere and cannot be had any more.</summary>
 /// <param name="SystemIdentifier">The cluster.</param>

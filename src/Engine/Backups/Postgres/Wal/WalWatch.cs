@@ -103,7 +103,10 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
 
     private WalReport Report() => new(
         session.SystemIdentifier, session.Window.Timeline, _state!.CurrentLsn, _measuredAt, session.DurableIn(options.RequiredTiers) is > 0 and var safe ? new Lsn(safe) : null, _notices,
-        [.. session.Tiers.Select(tier => tier.Report(_samples.Lag))]);
+        [.. session.Tiers.Select(tier => tier.Report(_samples.Lag))])
+    {
+        CommitsWaitSince = CommitsWaitFor is { } waited ? session.Time.GetUtcNow() - waited : null,
+    };
 
     /// <summary>The server's own bound loses the slot, and with it the WAL of all tiers: that must not be reached for the sake of one.</summary>
     private long LimitOf(WalSourceState state) => state.MaxSlotWalBytes is { } bound ? Math.Min(options.SlotLimitBytes, bound / 4 * 3) : options.SlotLimitBytes;
@@ -118,11 +121,14 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
     }
 
     /// <summary>Where commits wait for the tiers, everybody who uses the database does, and nothing on the server says for what.</summary>
+    private TimeSpan? CommitsWaitFor =>
+        options.IsSynchronous && session.DurableIn(options.RequiredTiers) < _awaited.Lsn && session.Time.GetElapsedTime(_awaited.Since) is var waited && waited > s_longWait ? waited : null;
+
     private IEnumerable<string> WaitNotices()
     {
-        if (options.IsSynchronous && session.DurableIn(options.RequiredTiers) < _awaited.Lsn && session.Time.GetElapsedTime(_awaited.Since) > s_longWait)
+        if (CommitsWaitFor is { } waited)
         {
-            yield return $"commits have been waiting for {session.Time.GetElapsedTime(_awaited.Since).TotalSeconds:0} s, since fewer than {Counted.Of(options.RequiredTiers, "tier")} hold what the server has written";
+            yield return $"commits have been waiting for {waited.TotalSeconds:0} s, since fewer than {Counted.Of(options.RequiredTiers, "tier")} hold what the server has written";
         }
     }
 

@@ -84,6 +84,61 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
         Assert.Equal("not paused", await StandbyScalarAsync(standby, password, "SELECT pg_get_wal_replay_pause_state()"));
     }
 
+    [Fact]
+    public async Task Source_with_a_standby_is_captured_there_and_from_the_server_itself_with_a_warning_where_it_is_behind_or_away()
+    {
+        await primary.ExecuteAsync("CREATE TABLE beside AS SELECT g AS n FROM generate_series(1, 20000) g");
+        var password = (await File.ReadAllTextAsync(primary.Server.AdminPasswordFile, Ct)).Trim();
+        PostgresSource With(PostgresCluster standby, string? directory) =>
+            primary.Source with { Standby = primary.Source with { Port = standby.Port, DataDirectory = directory, CatchUp = TimeSpan.FromSeconds(20) } };
+        await using (var standby = await StartStandbyAsync(password, "beside", "beside"))
+        {
+            foreach (var directory in new[] { standby.DataFolder, null })
+            {
+                // What was committed right before is in it, however far the standby had come.
+                await primary.ExecuteAsync("INSERT INTO beside SELECT max(n) + 1 FROM beside");
+                var result = await primary.CaptureAsync(With(standby, directory));
+
+                Assert.Empty(result.Warnings);
+                var facts = await FactsAsync(result);
+                Assert.True(facts is { FromStandby: true, IsContentAtEnd: true });
+                Assert.Equal(directory is null ? "stream" : "files", facts.Route);
+                var validation = await primary.ValidateAsync(result.BackupId);
+                Assert.True(validation.OverallPassed, Text(validation));
+                Assert.Contains(validation.Comparison!.Results, item => item is { Kind: "table", Name: "public.beside", Outcome: FactOutcome.Equal });
+                var content = await LogicalBackup.ReadFactsAsync(primary.Repository, await primary.Repository.ReadManifestAsync(result.BackupId, Ct), Ct);
+                Assert.Equal(await primary.ScalarAsync<long>("SELECT count(*) FROM beside"), content.Tables.Single(table => table.FullName == "public.beside").Rows);
+            }
+
+            await StandbyExecuteAsync(standby, password, "SELECT pg_wal_replay_pause()");
+            await primary.ExecuteAsync("INSERT INTO beside SELECT max(n) + 1 FROM beside");
+            var late = With(standby, null);
+            var behind = await primary.CaptureAsync(late with { Standby = late.Standby! with { CatchUp = TimeSpan.FromSeconds(1) } });
+            Assert.Contains("too far behind", Assert.Single(behind.Warnings), StringComparison.Ordinal);
+            Assert.False((await FactsAsync(behind)).FromStandby);
+            await StandbyExecuteAsync(standby, password, "SELECT pg_wal_replay_resume()");
+
+            await StandbyExecuteAsync(standby, password, "SELECT pg_promote(true, 60)");
+            Assert.Contains("promoted", Assert.Single((await primary.CaptureAsync(With(standby, null))).Warnings), StringComparison.Ordinal);
+
+            await standby.StopAsync(Ct);
+            var away = await primary.CaptureAsync(With(standby, null));
+            Assert.Contains("not from its standby", Assert.Single(away.Warnings), StringComparison.Ordinal);
+            Assert.True((await primary.ValidateAsync(away.BackupId)).OverallPassed);
+        }
+    }
+
+    private async Task<ClusterFacts> FactsAsync(PostgresBackupResult result) =>
+        await ClusterFacts.ReadAsync(primary.Repository, await primary.Repository.ReadManifestAsync(result.BackupId, Ct), Ct);
+
+    private static async Task StandbyExecuteAsync(PostgresCluster standby, string password, string text)
+    {
+        await using var connection = new NpgsqlConnection(SettingsOf(standby, password));
+        await connection.OpenAsync(Ct);
+        await using var command = new NpgsqlCommand(text, connection);
+        await command.ExecuteNonQueryAsync(Ct);
+    }
+
     private async Task WriteAsync(CancellationToken ct)
     {
         for (var i = 0; !ct.IsCancellationRequested; i++)

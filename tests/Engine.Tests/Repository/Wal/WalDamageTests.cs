@@ -1,0 +1,160 @@
+using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
+using Hexabase.DrConsole.Engine.Tests.Storage;
+using Microsoft.Extensions.Time.Testing;
+using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
+using static Hexabase.DrConsole.Engine.Tests.Repository.Wal.WalFixture;
+
+namespace Hexabase.DrConsole.Engine.Tests.Repository.Wal;
+
+/// <summary>WAL that is there and known to be damaged: it is offered to nobody, until it is written anew or read whole again.</summary>
+public sealed class WalDamageTests : IAsyncDisposable
+{
+    private static readonly HashSet<string> s_none = [];
+    private readonly FakeTimeProvider _time = new(new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+    private readonly CrashStore _store;
+    private readonly CrashStore _second;
+
+    public WalDamageTests() => (_store, _second) = (new CrashStore(time: _time), new CrashStore(time: _time));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task Damaged_segment_is_a_hole_wherever_it_lies_and_is_fetched_by_nobody(int segment)
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(repository);
+        Damage(_store, segment);
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+
+        await NoteAsync(repository);
+
+        var coverage = await archive.CoverageAsync(Ct);
+        Assert.Equal(new WalHole(1, At(segment), At(segment + 1)) { IsDamaged = true }, Assert.Single(coverage.HolesOf(1)));
+        Assert.DoesNotContain(coverage.Timelines[0].Spans, span => span.StartLsn <= At(segment) && At(segment) < span.EndLsn);
+        using var folder = new TemporaryFolder();
+        Assert.Equal("wal-missing", (await Assert.ThrowsAsync<EngineException>(() => archive.FetchAsync(1, At(1), At(5), folder.Path, null, Ct))).Code);
+    }
+
+    [Fact]
+    public async Task Copy_from_another_tier_writes_damaged_WAL_anew_and_the_note_ends_with_that()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        await using var there = await BackupRepository.InitializeFromAsync(_second, here, Ct);
+        await here.CopyWalAsync(there, null, null, Ct);
+        Damage(_store, 2);
+        await NoteAsync(here);
+        Assert.NotEmpty((await archive.CoverageAsync(Ct)).HolesOf(1));
+        _time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.Equal(1, (await there.CopyWalAsync(here, null, null, Ct)).Objects);
+
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+        var check = await here.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct);
+        Assert.True(check.IsSound, string.Join("; ", check.Damaged));
+        // Of what was noted nothing is left, so the copy of the note to nobody is not needed either.
+        await here.NoteDamagedWalAsync([], new HashSet<string> { KeyOf(_store, 2) }, Ct);
+        Assert.DoesNotContain(_store.Objects.Keys, key => key.EndsWith(".damage", StringComparison.Ordinal));
+        Assert.DoesNotContain(_second.Objects.Keys, key => key.EndsWith(".damage", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Repair_writes_known_damage_anew_at_any_level_and_a_deep_check_takes_back_what_it_reads_whole()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        await using var there = await BackupRepository.InitializeFromAsync(_second, here, Ct);
+        await here.CopyWalAsync(there, null, null, Ct);
+        var key = KeyOf(_store, 3);
+        var before = _store.Objects[key];
+        Damage(_store, 3);
+        await NoteAsync(here);
+        // The disk gives the right bytes again. A shallow check cannot tell.
+        _store.Damage(key, _ => before);
+        Assert.Equal(key, Assert.Single((await here.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct)).Damaged).Name);
+        var deep = await here.CheckAsync(CheckLevel.L3, CheckSlice.All, null, Ct);
+        Assert.True(deep.IsSound);
+        Assert.Equal(key, Assert.Single(deep.SoundWal));
+        await here.NoteDamagedWalAsync([], deep.SoundWal, Ct);
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+
+        Damage(_store, 3);
+        await NoteAsync(here);
+        _time.Advance(TimeSpan.FromMinutes(1));
+        var repair = await here.RepairAsync(there, null, null, Ct);
+        Assert.True(repair.IsWhole, string.Join("; ", repair.Objects));
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+        Assert.True((await here.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct)).IsSound);
+    }
+
+    [Fact]
+    public async Task Damaged_whole_segment_whose_pieces_are_left_is_no_hole()
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await repository.OpenDescribedAsync();
+        await archive.StoreAsync(1);
+        await archive.StorePieceAsync(2, 0, SegmentBytes / 2);
+        await archive.StorePieceAsync(2, SegmentBytes / 2, SegmentBytes);
+        var pieces = _store.KeysOf("wal/").Where(key => WalName.TryParse(key) is { Segment: 2, IsWal: true }).Select(key => (Key: key, Bytes: _store.Objects[key])).ToList();
+        await archive.StoreAsync(2);
+        Assert.Equal(2, pieces.Count);
+        pieces.ForEach(piece => _store.Insert(piece.Key, piece.Bytes));
+        Damage(_store, 2);
+
+        await NoteAsync(repository);
+
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+    }
+
+    [Fact]
+    public async Task Writer_that_may_not_delete_leaves_the_older_notes_and_the_newest_counts()
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(repository);
+        _store.DeniesDelete = _ => true;
+        Damage(_store, 2);
+        await NoteAsync(repository);
+        await repository.NoteDamagedWalAsync([KeyOf(_store, 3)], s_none, Ct);
+        Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
+
+        await repository.NoteDamagedWalAsync([], new HashSet<string> { KeyOf(_store, 2), KeyOf(_store, 3) }, Ct);
+
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+        Assert.Equal(3, _store.Objects.Keys.Count(key => key.EndsWith(".damage", StringComparison.Ordinal)));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _store.DisposeAsync();
+        await _second.DisposeAsync();
+    }
+
+    private static async Task<WalArchive> LiveAsync(BackupRepository repository)
+    {
+        var archive = await repository.OpenDescribedAsync();
+        for (var segment = 1; segment <= 4; segment++)
+        {
+            await archive.StoreAsync(segment);
+        }
+
+        return archive;
+    }
+
+    private static string KeyOf(CrashStore store, int segment) => store.KeysOf("wal/").Single(key => WalName.TryParse(key) is { Type: Engine.Repository.Format.ObjectType.WalSegment } name && name.Segment == (ulong)segment);
+
+    private static void Damage(CrashStore store, int segment) => store.Damage(KeyOf(store, segment), bytes =>
+    {
+        bytes[bytes.Length / 2] ^= 1;
+        return bytes;
+    });
+
+    /// <summary>As a verification run does with what its check found.</summary>
+    private static async Task NoteAsync(BackupRepository repository)
+    {
+        var check = await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct);
+        Assert.NotEmpty(check.Damaged);
+        Assert.Single(await repository.NoteDamagedWalAsync(check.Damaged.Select(damage => damage.Name), check.SoundWal, Ct));
+    }
+}
