@@ -388,6 +388,30 @@ public sealed class KeyRotationTests : IDisposable
     }
 
     [Fact]
+    public async Task Copy_leaves_a_tier_the_slot_of_a_passphrase_that_only_that_tier_knows()
+    {
+        var (hot, warm) = (new CrashStore(), new CrashStore());
+        RestorePointId point;
+        await using (var first = await BackupRepository.InitializeAsync(hot, _key, Options, Ct))
+        await using (var second = await BackupRepository.InitializeFromAsync(warm, first, Ct))
+        {
+            point = await BackupAsync(second, "before");
+            await second.AddKeySlotAsync(_other, Ct);
+            await BackupRepository.RotateKeysAsync([first], [_key], Ct);
+        }
+
+        await using (var first = await BackupRepository.OpenAsync(hot, _key, Options, Ct))
+        await using (var second = await BackupRepository.OpenAsync(warm, _other, Options, Ct))
+        {
+            await first.CopyAsync(second, null, null, Ct);
+        }
+
+        await using var byIts = await BackupRepository.OpenAsync(warm, _other, Options, Ct);
+        await using var byAll = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
+        Assert.Equal(("before", "before", 1u), (await ReadAsync(byIts, point), await ReadAsync(byAll, point), byAll.Epoch));
+    }
+
+    [Fact]
     public async Task Shred_nothing_can_be_opened_afterwards()
     {
         await using var store = Store("hot");

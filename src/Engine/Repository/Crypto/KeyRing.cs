@@ -98,8 +98,8 @@ internal sealed class KeyRing : IDisposable
     /// <summary>Encrypts in the epoch before the newest.</summary>
     public void HoldBack() => _sealing = _epochs.Keys.Where(epoch => epoch < Epoch).DefaultIfEmpty().Max();
 
-    /// <summary>True where the passphrase behind these keys opens a slot that is of an epoch before another.</summary>
-    public bool Supersedes(KeySlot slot, uint epoch) => _source?.TryUnwrap(slot) is { } keys && keys.Epoch < epoch;
+    /// <summary>The epoch of a slot that the passphrase behind these keys opens; null for others.</summary>
+    public uint? EpochOf(KeySlot slot) => _source?.TryUnwrap(slot)?.Epoch;
 
     public ChunkId IdentityOf(ReadOnlySpan<byte> plain)
     {

@@ -57,7 +57,9 @@ internal static class TierKeys
 
         try
         {
-            foreach (var slot in slots.Where(slot => !brought.Contains(slot.SlotId) && (newest.Supersedes(slot, newest.Epoch) || known.Supersedes(slot, newest.Epoch))))
+            // A passphrase that only this tier knows has none of the slots that came, and keeps its own.
+            var heirs = new[] { newest, known }.Where(ring => slots.Any(slot => brought.Contains(slot.SlotId) && ring.EpochOf(slot) == newest.Epoch)).ToList();
+            foreach (var slot in slots.Where(slot => !brought.Contains(slot.SlotId) && heirs.Exists(ring => ring.EpochOf(slot) < newest.Epoch)))
             {
                 await KeySlotStore.DeleteAsync(to, slot.SlotId, ct);
             }
