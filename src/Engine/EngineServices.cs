@@ -126,6 +126,7 @@ public static class EngineServices
         services.AddSingleton<ClaimDataRestore>();
         services.AddSingleton<VClusterRestoreDriver>();
         services.AddSingleton<IRestoreDriver>(provider => provider.GetRequiredService<VClusterRestoreDriver>());
+        services.AddSingleton<IRestoreDriver, VClusterUndoDriver>();
         services.AddSingleton<IRestoreDriver>(provider => new LogicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Logical));
         services.AddSingleton<IRestoreDriver>(provider => new PhysicalRestoreDriver(provider.GetRequiredService<PostgresRestores>().Physical));
         services.AddSingleton<Backups.Postgres.Physical.InPlace.InPlaceRestore>();

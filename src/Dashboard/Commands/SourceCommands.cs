@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
@@ -73,11 +74,29 @@ internal static class SourceCommands
         var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, pgdata:/new/dir (of a base backup; ?port=P starts it, ?time=T, lsn=X, name=N or end=true go to a moment, timeline=N along that one, inPlace=aside or delta over an existing one), or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
         var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives, which then waits until others approve it", HelpName = "HASH" };
         var command = new Command("restore", "restore into a new target, or over what lives in one once its plan is confirmed") { point, target, confirm };
-        return OnRun(command, options, noWait,
+        command.Subcommands.Add(Undo(options, noWait));
+        return OnRestore(command, options, noWait, confirm, (_, parsed, _) => Task.FromResult((parsed.GetValue(point)!, parsed.GetValue(target)!)));
+    }
+
+    private static Command Undo(ConsoleOptions options, Option<bool> noWait)
+    {
+        var run = new Argument<string>("RUN") { Description = "the run of a completed restore of a virtual cluster's objects, as R-12" };
+        var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits; then it waits until others approve it", HelpName = "HASH" };
+        var command = new Command("undo", "take a completed restore of objects back, but for what others changed since") { run, confirm };
+        return OnRestore(command, options, noWait, confirm, async (session, parsed, stopping) =>
+            RunId.TryParse(parsed.GetValue(run)) is { } id && await session.Get<RunStore>().FindAsync(id, stopping) is { } found
+                ? VClusterUndoDriver.Of(found)
+                : throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {parsed.GetValue(run)}", "All runs are on the Runs page."));
+    }
+
+    private static Command OnRestore(
+        Command command, ConsoleOptions options, Option<bool> noWait, Option<string?> confirm, Func<CatalogSession, ParseResult, CancellationToken, Task<(string Point, string Target)>> what) =>
+        OnRun(command, options, noWait,
             async (session, parsed, stopping) =>
             {
                 var requests = session.Get<RunRequests>();
-                var plan = await requests.PlanRestoreAsync(parsed.GetValue(point)!, parsed.GetValue(target)!, Directory.GetCurrentDirectory(), stopping);
+                var (point, target) = await what(session, parsed, stopping);
+                var plan = await requests.PlanRestoreAsync(point, target, Directory.GetCurrentDirectory(), stopping);
                 foreach (var note in plan.NotesToShow)
                 {
                     await Console.Error.WriteLineAsync($"note: {note}");
@@ -91,7 +110,6 @@ internal static class SourceCommands
             report => ((RestoreReport)report).Text,
             // What was to be restored and is not there is no success, whatever else is.
             run => Result<RestoreRunResult>(run) is { NotRestored: > 0 } ? ExitCodes.Failed : ExitCodes.Done);
-    }
 
     /// <summary>A hash that is given must be the plan's, whatever it does; one that writes over something that lives does not go without.</summary>
     private static void RequireConfirmed(RestorePlan plan, string? given)

@@ -187,24 +187,48 @@ public sealed class BackupRun(
         }
 
         await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-        var found = (await repository.ListAsync(context.Cancellation)).Points.LastOrDefault(point =>
-            point.Properties.GetValueOrDefault(RunProperty) == context.Run.Id.ToString()
-            && point.Properties.GetValueOrDefault(RequestedAtProperty) == RequestedAt(context.Run));
-        if (found is null)
+        Manifest? whole = null;
+        // Each attempt may have left one, and the process may have died before it could be taken back.
+        foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
         {
-            return null;
+            if (await repository.HoldsAllOfAsync(point, context.Cancellation))
+            {
+                whole = point;
+            }
+            else
+            {
+                await WithdrawAsync(context, source, tier, point);
+            }
         }
 
-        if (!await repository.HoldsAllOfAsync(found, context.Cancellation))
+        if (whole is not { } found)
         {
-            // It ended before its last look whether all is there that it leans on.
-            context.Warn("capture", $"restore point {found.Id.Short} of the interrupted attempt leans on what tier {tier.Name} does not hold safely; capturing again");
             return null;
         }
 
         var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, found, context.Cancellation);
         return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
     }
+
+    /// <summary>It ended before its last look whether all is there that it leans on: nobody counts it, and it must not show when the tier is read anew.</summary>
+    private async Task WithdrawAsync(RunContext context, Source source, StorageTier tier, Manifest point)
+    {
+        var what = $"restore point {point.Id.Short} of an interrupted attempt leans on what tier {tier.Name} does not hold safely";
+        try
+        {
+            await using var repository = await tiers.OpenForPruneAsync(tier, source.Workspace, context.Cancellation);
+            var isGone = await repository.WithdrawUnprovenAsync(point, context.Cancellation);
+            context.Warn("capture", isGone ? $"{what}; it was taken back" : $"{what}, or did not a moment ago");
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Denied or ErrorKind.Unavailable)
+        {
+            // The next attempt looks again; a check names it until then.
+            context.Warn("capture", $"{what}, and cannot be taken back now: {fault.Message}");
+        }
+    }
+
+    private static bool IsOf(Run run, Manifest point) =>
+        point.Properties.GetValueOrDefault(RunProperty) == run.Id.ToString() && point.Properties.GetValueOrDefault(RequestedAtProperty) == RequestedAt(run);
 
     private static string RequestedAt(Run run) => run.CreatedAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 

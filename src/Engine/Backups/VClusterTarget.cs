@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -15,14 +16,18 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <param name="Selection">Which objects, and where to.</param>
 public sealed record VClusterTarget(string Namespace, string Name, string Kubeconfig, Uri? Server, string? Store, RestoreSelection Selection) : RestoreTarget
 {
+    private const string UndoOption = "undo";
     internal const string Shape = "vcluster:namespace/name?kubeconfig=F";
     private static readonly string[] s_options =
     [
-        "kubeconfig", "server", "store", "namespaces", "kinds", "names", "excludeNamespaces", "excludeKinds", "labels", "cluster", "nodePorts", "map", "existing", "volumes",
+        "kubeconfig", "server", "store", "namespaces", "kinds", "names", "excludeNamespaces", "excludeKinds", "labels", "cluster", "nodePorts", "map", "existing", "volumes", UndoOption,
     ];
 
     /// <summary>Below which directory the volumes of its claims are, as this machine sees it: then their data is restored with the objects; null where it is not.</summary>
     public string? Volumes { get; init; }
+
+    /// <summary>The run whose completed restore of objects is taken back, as <c>R-12</c>; null for a restore.</summary>
+    public string? Undo { get; init; }
 
     /// <summary>True for a plan that nobody will carry out: all that lives in the cluster is not read for it. No target's text says it.</summary>
     public bool IsSketch { get; init; }
@@ -47,6 +52,7 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
         Add("map", Joined(Selection.NamespaceMap.OrderBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => $"{pair.Key}:{pair.Value}")));
         Add("existing", Selection.ChangesExisting ? "change" : null);
         Add("volumes", Volumes);
+        Add(UndoOption, Undo);
         return $"vcluster:{Namespace}/{Name}?{string.Join('&', options)}";
 
         void Add(string name, string? value)
@@ -132,10 +138,17 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
             faults.Add("store= puts the whole cluster back in place; no filter and no map goes with it");
         }
 
+        var undo = options.GetValueOrDefault(UndoOption);
+        if (undo is not null && (RunId.TryParse(undo) is null || options.Keys.Any(name => name is not ("kubeconfig" or "server" or UndoOption))))
+        {
+            faults.Add("undo= names the run of a restore of objects, as R-12, and nothing but kubeconfig= and server= goes with it");
+        }
+
         return new VClusterTarget(
             place[0], place[1], Path.GetFullPath(kubeconfig ?? "kubeconfig", baseFolder), server, store is null or "" ? null : Path.GetFullPath(store, baseFolder), selection)
         {
             Volumes = volumes is null or "" ? null : Path.GetFullPath(volumes, baseFolder),
+            Undo = undo,
         };
 
         string Word(string name, params string[] known)

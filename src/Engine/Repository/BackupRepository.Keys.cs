@@ -13,7 +13,7 @@ public sealed record KeySlotInfo(string Id, DateTimeOffset CreatedAt, KeyDerivat
 public sealed partial class BackupRepository
 {
     /// <summary>The encryption epoch in which new chunks and objects are written; 0 at first.</summary>
-    public uint Epoch => _parts.Keys.Epoch;
+    public uint Epoch => _parts.Keys.SealingEpoch;
 
     /// <summary>The id of the repository in a store as its key slots have it, or null where there is no whole one; needs no key.</summary>
     public static async Task<Guid?> FindIdAsync(IObjectStore store, CancellationToken cancellationToken = default) =>
@@ -39,16 +39,24 @@ public sealed partial class BackupRepository
         ArgumentNullException.ThrowIfNull(key);
         var ring = _parts.Keys;
         var (slots, _) = await KeySlotStore.ReadAsync(_parts.Store, cancellationToken);
-        if (KeySlotStore.TryUnwrap(slots, key.Passphrase) is { } known && known.Epoch == ring.Epoch)
+        await ring.RenewAsync(cancellationToken);
+        if (ring.SealingEpoch != ring.Epoch)
+        {
+            throw new EngineException(
+                "rotation-unfinished", ErrorKind.Conflict, $"the keys in {_parts.Store.Url} are being rotated, or a rotation of them was interrupted",
+                "rotate the keys, which finishes it, then add the slot; nothing was changed");
+        }
+
+        if (slots.Any(one => one.TryUnwrap(key.Passphrase.Span)?.Epoch == ring.Epoch))
         {
             throw new EngineException("slot-exists", ErrorKind.Conflict, "this passphrase has a key slot already", "give another passphrase; nothing was changed");
         }
 
         var keys = new SlotKeys(ring.Master.ToArray(), ring.Epoch, ring.Secrets.GetValueOrDefault(ring.Epoch));
-        var slot = KeySlot.Create(ring.RepositoryId, keys, key.Passphrase, _parts.Options.KeyDerivation, _parts.Options.Time.GetUtcNow());
+        var slot = KeySlot.Create(ring.RepositoryId, keys, key.Passphrase.Span, _parts.Options.KeyDerivation, _parts.Options.Time.GetUtcNow());
         await KeySlotStore.WriteAsync(_parts.Store, slot, cancellationToken);
         var back = (await KeySlotStore.ReadAsync(_parts.Store, cancellationToken)).Slots.FirstOrDefault(one => one.SlotId == slot.SlotId);
-        return back?.TryUnwrap(key.Passphrase)?.Master.AsSpan().SequenceEqual(ring.Master) == true
+        return back?.TryUnwrap(key.Passphrase.Span)?.Master.AsSpan().SequenceEqual(ring.Master) == true
             ? slot.SlotId.ToString("N")
             : throw new EngineException(
                 "slot-not-read-back", ErrorKind.Damaged, $"the new key slot in {_parts.Store.Url} does not open right after it was written",
@@ -89,10 +97,25 @@ public sealed partial class BackupRepository
     public static Task<uint> RotateKeysAsync(
         IReadOnlyList<BackupRepository> tiers, IReadOnlyList<RepositoryKey> keys, CancellationToken cancellationToken = default)
     {
+        return RotationOf(tiers, keys).RotateAsync(cancellationToken);
+    }
+
+    /// <summary>Finishes a rotation that was interrupted, and begins none. Repeatable.</summary>
+    /// <param name="tiers">All tiers of one repository, opened; open them again afterwards.</param>
+    /// <param name="keys">The passphrase of each slot.</param>
+    /// <param name="after">The epoch before it began.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>The epoch that it began; null where it left nothing.</returns>
+    /// <exception cref="EngineException">As <see cref="RotateKeysAsync"/>.</exception>
+    public static Task<uint?> FinishRotationAsync(
+        IReadOnlyList<BackupRepository> tiers, IReadOnlyList<RepositoryKey> keys, uint after, CancellationToken cancellationToken = default) =>
+        RotationOf(tiers, keys).FinishAsync(after, cancellationToken);
+
+    private static KeyRotation RotationOf(IReadOnlyList<BackupRepository> tiers, IReadOnlyList<RepositoryKey> keys)
+    {
         ArgumentNullException.ThrowIfNull(tiers);
         return tiers.Select(tier => tier.Info.Id).Distinct().Count() == 1
-            ? KeyRotation.RotateAsync(
-                [.. tiers.Select(tier => tier._parts)], keys, tiers[0]._parts.Options.KeyDerivation, tiers[0]._parts.Options.Time.GetUtcNow(), cancellationToken)
+            ? new KeyRotation([.. tiers.Select(tier => tier._parts.Store)], keys, tiers[0]._parts.Options.KeyDerivation, tiers[0]._parts.Options.Time.GetUtcNow())
             : throw new EngineException("not-a-tier", ErrorKind.Input, "these stores hold different repositories", "name tiers of one repository; nothing was changed");
     }
 

@@ -36,7 +36,7 @@ public sealed partial class BackupRepository
         catch (EngineException error) when (error.Code is "key-slots-damaged" or "epochs-damaged")
         {
             // Its objects open only with this repository's keys, so another repository's store is never given them.
-            await RequireOwnObjectsAsync(new RepositoryParts(store, from._parts.Keys.Copy(), from._parts.Options), cancellationToken);
+            await RequireOwnObjectsAsync(new RepositoryParts(store, from._parts.Keys.Copy(store), from._parts.Options), cancellationToken);
             await ObjectRepair.KeySlotsAsync(store, from._parts.Store, cancellationToken);
             if (from._parts.Keys.Epoch > 0)
             {

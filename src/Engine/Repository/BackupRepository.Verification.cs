@@ -51,6 +51,24 @@ public sealed partial class BackupRepository
             && closure.Entries.Select(number => _parts.Index.Index.Pack(_parts.Index.Index.Place(number).Pack)).All(pack => pack is { IsPresent: true, IsDamaged: false, IsMarked: false });
     }
 
+    /// <summary>
+    /// Takes a restore point back whose writer died before its last look whether all is there that it leans on, where not all of it is.
+    /// Only for one that nobody counts yet.
+    /// </summary>
+    /// <returns>False where all of it is there: it stays.</returns>
+    /// <exception cref="EngineException">Kind Denied where the store lets nobody delete who only writes.</exception>
+    public async Task<bool> WithdrawUnprovenAsync(Manifest manifest, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(manifest);
+        if (await HoldsAllOfAsync(manifest, cancellationToken))
+        {
+            return false;
+        }
+
+        await _parts.Store.DeleteAsync(Manifests.ManifestStore.KeyOf(manifest.Id), cancellationToken);
+        return true;
+    }
+
     /// <summary>The key of a restore point's manifest, as reports name it.</summary>
     public static string NameOf(RestorePointId id) => Manifests.ManifestStore.KeyOf(id);
 
@@ -73,14 +91,14 @@ public sealed partial class BackupRepository
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (_parts.Keys.RepositoryId != to._parts.Keys.RepositoryId || _parts.Keys.Epoch <= to._parts.Keys.Epoch)
+        if (_parts.Keys.RepositoryId != to._parts.Keys.RepositoryId || _parts.Keys.SealingEpoch <= to._parts.Keys.Epoch)
         {
             return await new TierCopy(_parts, to._parts, progress).RunAsync(which, cancellationToken);
         }
 
         // The tier was away when the keys were rotated: without the new ones nobody could open there what is copied now.
-        await KeyRotation.CopyKeysAsync(_parts.Store, _parts.Keys, to._parts.Store, cancellationToken);
-        using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(), to._parts.Options);
+        await TierKeys.CopyAsync(_parts, to._parts.Store, to._parts.Keys, cancellationToken);
+        using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(to._parts.Store), to._parts.Options);
         return await new TierCopy(_parts, newer, progress).RunAsync(which, cancellationToken);
     }
 

@@ -93,10 +93,10 @@ public sealed partial class BackupRepository
         BackupRepository to, string? stream, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (_parts.Keys.Epoch > to._parts.Keys.Epoch && _parts.Keys.RepositoryId == to._parts.Keys.RepositoryId)
+        if (_parts.Keys.SealingEpoch > to._parts.Keys.Epoch && _parts.Keys.RepositoryId == to._parts.Keys.RepositoryId)
         {
-            await KeyRotation.CopyKeysAsync(_parts.Store, _parts.Keys, to._parts.Store, cancellationToken);
-            using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(), to._parts.Options);
+            await TierKeys.CopyAsync(_parts, to._parts.Store, to._parts.Keys, cancellationToken);
+            using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(to._parts.Store), to._parts.Options);
             return await new WalCopy(_parts, newer, progress).RunAsync(stream, cancellationToken);
         }
 

@@ -57,10 +57,10 @@ public sealed partial class BackupRepository : IAsyncDisposable
         await RefuseExistingAsync(store, cancellationToken);
         var master = RandomNumberGenerator.GetBytes(32);
         var id = Guid.NewGuid();
-        var slot = KeySlot.Create(id, new SlotKeys(master, 0, null), key.Passphrase, options.KeyDerivation, options.Time.GetUtcNow());
+        var slot = KeySlot.Create(id, new SlotKeys(master, 0, null), key.Passphrase.Span, options.KeyDerivation, options.Time.GetUtcNow());
         await KeySlotStore.WriteAsync(store, slot, cancellationToken);
         await WithdrawBesideAnotherAsync(store, slot, cancellationToken);
-        return new BackupRepository(new RepositoryParts(store, new KeyRing(id, master), options));
+        return new BackupRepository(new RepositoryParts(store, new KeyRing(id, master, null, new KeySource(store, key.Passphrase)), options));
     }
 
     /// <summary>Makes a new tier of <paramref name="from"/>: the same repository id, master key and key slots, no restore points yet.</summary>
@@ -70,18 +70,8 @@ public sealed partial class BackupRepository : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(from);
         await RefuseExistingAsync(store, cancellationToken);
-        if (from._parts.Keys.Epoch > 0)
-        {
-            await EpochStore.WriteAsync(store, from._parts.Keys, cancellationToken);
-        }
-
-        var (slots, _) = await KeySlotStore.ReadAsync(from._parts.Store, cancellationToken);
-        foreach (var slot in slots)
-        {
-            await KeySlotStore.WriteAsync(store, slot, cancellationToken);
-        }
-
-        return new BackupRepository(new RepositoryParts(store, from._parts.Keys.Copy(), from._parts.Options));
+        await TierKeys.CopyAsync(from._parts, store, null, cancellationToken);
+        return new BackupRepository(new RepositoryParts(store, from._parts.Keys.Copy(store), from._parts.Options));
     }
 
     /// <summary>Opens a repository.</summary>
@@ -93,10 +83,10 @@ public sealed partial class BackupRepository : IAsyncDisposable
         IObjectStore store, RepositoryKey key, RepositoryOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
-        var (slots, damaged) = await KeySlotStore.ReadAsync(store, cancellationToken);
-        if (slots.Count == 0)
+        var (look, keys) = await KeySource.OpenAsync(store, key.Passphrase, cancellationToken);
+        if (look.Slots.Count == 0)
         {
-            throw damaged.Count > 0 || await ExistsAsync(store, cancellationToken)
+            throw look.Damaged.Count > 0 || await ExistsAsync(store, cancellationToken)
                 ? new EngineException(
                     "key-slots-damaged", ErrorKind.Damaged, $"no key slot of the repository in {store.Url} is whole",
                     "copy the folder 'keys' from another tier of this repository")
@@ -105,13 +95,7 @@ public sealed partial class BackupRepository : IAsyncDisposable
                     "check the URL, or make one with 'drconsole repository init'");
         }
 
-        if (KeySlotStore.TryUnwrap(slots, key.Passphrase) is { } keys)
-        {
-            var ring = await EpochStore.ReadRingAsync(store, slots[0].RepositoryId, keys, cancellationToken);
-            return new BackupRepository(new RepositoryParts(store, ring, options ?? new RepositoryOptions()));
-        }
-
-        throw new EngineException(
+        return keys is not null ? new BackupRepository(new RepositoryParts(store, keys, options ?? new RepositoryOptions())) : throw new EngineException(
             "wrong-passphrase", ErrorKind.Denied, $"the passphrase does not open the repository in {store.Url}",
             "use the key file that the repository was made with; nothing was changed");
     }

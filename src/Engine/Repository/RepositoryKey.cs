@@ -16,7 +16,7 @@ public sealed class RepositoryKey : IDisposable
             : passphrase.ToArray();
     }
 
-    internal ReadOnlySpan<byte> Passphrase => _passphrase;
+    internal ReadOnlyMemory<byte> Passphrase => _passphrase;
 
     /// <summary>Reads the passphrase: the bytes of the file's first line, without its line end.</summary>
     /// <exception cref="EngineException">Kind Input or Denied where the file is missing, empty or unreadable.</exception>

@@ -52,7 +52,7 @@ internal sealed class RepositoryParts(IObjectStore store, KeyRing keys, Reposito
     }
 
     /// <summary>The same repository with an index that is read anew, so that a check believes nothing that it did not read.</summary>
-    public RepositoryParts Fresh() => new(Store, Keys.Copy(), Options);
+    public RepositoryParts Fresh() => new(Store, Keys.Copy(Store), Options);
 
     public void Dispose()
     {

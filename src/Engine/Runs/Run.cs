@@ -5,6 +5,10 @@ public readonly record struct RunId(long Value)
 {
     /// <inheritdoc/>
     public override string ToString() => string.Create(System.Globalization.CultureInfo.InvariantCulture, $"R-{Value}");
+
+    /// <summary>Reads <c>R-12</c>, or the number alone; null where it is neither.</summary>
+    public static RunId? TryParse(string? text) =>
+        long.TryParse(text is ['R' or 'r', '-', .. var digits] ? digits : text, System.Globalization.NumberStyles.None, System.Globalization.CultureInfo.InvariantCulture, out var value) ? new RunId(value) : null;
 }
 
 /// <summary>

@@ -131,9 +131,39 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
 
         Assert.Equal((RunState.Completed, 2), (ended.State, ended.Attempt));
         Assert.NotEqual(torn!.BackupId.Value, ended.RestorePoint);
-        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 100, Ct), line => line.Level == "warning" && line.Text.Contains($"{torn.BackupId.Short} of the interrupted attempt", StringComparison.Ordinal));
+        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 100, Ct), line => line.Level == "warning" && line.Text.Contains($"{torn.BackupId.Short} of an interrupted attempt", StringComparison.Ordinal));
         await using var hot = await rig.OpenAsync("hot");
         Assert.True((await hot.VerifyPacksAsync(await hot.ReadManifestAsync(new(ended.RestorePoint!), Ct), null, Ct)).IsSound);
+        // Nor does it show when the tier is read anew.
+        Assert.Equal([ended.RestorePoint!], (await hot.ListAsync(Ct)).Points.Select(point => point.Id.Value));
+    }
+
+    [Fact]
+    public async Task Backup_killed_twice_takes_back_what_is_torn_and_takes_over_the_one_that_is_whole()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var run = await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct);
+        PostgresBackupResult? whole = null;
+        await rig.DieInAsync(run.Id, "capture", async () =>
+        {
+            whole = await CaptureAsync(rig, run.Id.ToString(), run.CreatedAt);
+            var packs = Path.Combine(rig.Store("hot"), rig.Source.Workspace, "packs");
+            var before = Directory.GetFiles(packs, "*", SearchOption.AllDirectories).ToHashSet();
+            await using (var hot = await rig.OpenAsync("hot"))
+            await using (var session = await hot.BeginAsync(new BackupDescription { Source = rig.Source.Name, Kind = "postgres", Workspace = rig.Source.Workspace }, Ct))
+            {
+                await session.WriteStreamAsync("rows", "rows", new MemoryStream(Guid.NewGuid().ToByteArray()), null, Ct);
+                await session.CommitAsync(null, (await hot.ReadManifestAsync(whole.BackupId, Ct)).Properties, Ct);
+            }
+
+            Directory.GetFiles(packs, "*", SearchOption.AllDirectories).Where(pack => !before.Contains(pack)).ToList().ForEach(File.Delete);
+        });
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.Equal((RunState.Completed, whole!.BackupId.Value), (ended.State, ended.RestorePoint));
+        await using var after = await rig.OpenAsync("hot");
+        Assert.Equal([whole.BackupId], (await after.ListAsync(Ct)).Points.Select(point => point.Id));
     }
 
     [Fact]

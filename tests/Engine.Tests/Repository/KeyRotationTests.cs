@@ -1,5 +1,7 @@
 using System.Text;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Crypto;
+using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Storage;
 
@@ -84,8 +86,13 @@ public sealed class KeyRotationTests : IDisposable
         await using var newer = await BackupRepository.OpenAsync(store, _key, Options, Ct);
         var point = await BackupAsync(newer, "secret since the leak");
 
-        // Opened before the rotation, it knows the master and the old epoch only, as a thief of them would.
-        Assert.Equal("epoch-unknown", (await Assert.ThrowsAsync<EngineException>(() => repository.ReadManifestAsync(point, Ct))).Code);
+        // As a thief of the master would: without a passphrase there is no way to the new epoch.
+        using var stolen = new RepositoryParts(store, new KeyRing(repository.Info.Id, repository.Parts.Keys.Master.ToArray()), Options);
+        Assert.Equal("epoch-unknown", (await Assert.ThrowsAsync<EngineException>(() => stolen.Manifests.ReadAsync(ManifestStore.KeyOf(point), Ct))).Code);
+
+        // Whoever opened it by the passphrase before goes on.
+        Assert.Equal("secret since the leak", await ReadAsync(repository, point));
+        Assert.Equal(1u, repository.Epoch);
     }
 
     [Fact]
@@ -196,6 +203,101 @@ public sealed class KeyRotationTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Finish_killed_at_any_write_and_repeated_completes_every_step_and_begins_no_other_epoch(bool lastIsDone)
+    {
+        var (seed, seedToo) = (new CrashStore(), new CrashStore());
+        RestorePointId point;
+        await using (var first = await BackupRepository.InitializeAsync(seed, _key, Options, Ct))
+        {
+            await first.AddKeySlotAsync(_other, Ct);
+            await using var second = await BackupRepository.InitializeFromAsync(seedToo, first, Ct);
+            await BackupRepository.RotateKeysAsync([first, second], [_key, _other], Ct);
+            point = await BackupAsync(first, "before");
+            await first.CopyAsync(second, null, null, Ct);
+        }
+
+        for (var writes = 0; ; writes++)
+        {
+            var (hot, warm) = (seed.Reopen(writes, lastIsDone), seedToo.Reopen());
+            if (!await DiesAsync(hot, warm, _other))
+            {
+                Assert.True(writes > 8, $"the rotation ended after {writes} writes");
+                return;
+            }
+
+            (hot, warm) = (hot.Reopen(), warm.Reopen());
+            for (var again = 0; ; again++)
+            {
+                var (dying, beside) = (hot.Reopen(again, lastIsDone), warm.Reopen());
+                var isKilled = await FinishAsync(dying, beside) == KilledEpoch;
+                await AssertFinishedAsync(dying.Reopen(), beside.Reopen(), point);
+                if (!isKilled)
+                {
+                    break;
+                }
+            }
+        }
+    }
+
+    private const uint KilledEpoch = uint.MaxValue;
+
+    private async Task<uint?> FinishAsync(CrashStore hot, CrashStore warm)
+    {
+        try
+        {
+            await using var first = await BackupRepository.OpenAsync(hot, _key, Options, Ct);
+            await using var second = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
+            return await BackupRepository.FinishRotationAsync([first, second], [_key, _other], 1, Ct);
+        }
+        catch (EngineException crash) when (crash.Code == "crashed")
+        {
+            return KilledEpoch;
+        }
+    }
+
+    private async Task AssertFinishedAsync(CrashStore hot, CrashStore warm, RestorePointId point)
+    {
+        var epoch = await FinishAsync(hot, warm) ?? 1;
+        Assert.InRange(epoch, 1u, 2u);
+        foreach (var store in new[] { hot, warm })
+        {
+            Assert.Equal(4, store.KeysOf("keys/").Count());
+            foreach (var key in new[] { _key, _other })
+            {
+                await using var opened = await BackupRepository.OpenAsync(store, key, Options, Ct);
+                Assert.Equal(epoch, opened.Epoch);
+                Assert.Equal("before", await ReadAsync(opened, point));
+                // What a rotation left that got no further than its first object is older than nothing: it does not count.
+                Assert.Empty((await opened.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged);
+                foreach (var name in store.KeysOf("epochs/"))
+                {
+                    Assert.True(await EpochStore.EpochOfAsync(store, name, Ct) >= epoch);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public async Task Rotate_tiers_that_were_rotated_apart_is_refused_and_each_opens_on()
+    {
+        var (hot, warm) = (new CrashStore(), new CrashStore());
+        await using (var first = await BackupRepository.InitializeAsync(hot, _key, Options, Ct))
+        await using (var second = await BackupRepository.InitializeFromAsync(warm, first, Ct))
+        {
+            await BackupRepository.RotateKeysAsync([first], [_key], Ct);
+            await BackupRepository.RotateKeysAsync([second], [_key], Ct);
+        }
+
+        await using var one = await BackupRepository.OpenAsync(hot, _key, Options, Ct);
+        await using var other = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
+        var (inOne, inOther) = (await BackupAsync(one, "of hot"), await BackupAsync(other, "of warm"));
+        Assert.Equal("epochs-diverged", (await Assert.ThrowsAsync<EngineException>(() => BackupRepository.RotateKeysAsync([one, other], [_key], Ct))).Code);
+        Assert.Equal(("of hot", "of warm"), (await ReadAsync(one, inOne), await ReadAsync(other, inOther)));
+    }
+
     [Fact]
     public async Task Rotations_beside_one_another_leave_keys_that_open_everything()
     {
@@ -283,6 +385,30 @@ public sealed class KeyRotationTests : IDisposable
 
         await using var copy = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
         Assert.Equal("new", await ReadAsync(copy, point));
+    }
+
+    [Fact]
+    public async Task Copy_leaves_a_tier_the_slot_of_a_passphrase_that_only_that_tier_knows()
+    {
+        var (hot, warm) = (new CrashStore(), new CrashStore());
+        RestorePointId point;
+        await using (var first = await BackupRepository.InitializeAsync(hot, _key, Options, Ct))
+        await using (var second = await BackupRepository.InitializeFromAsync(warm, first, Ct))
+        {
+            point = await BackupAsync(second, "before");
+            await second.AddKeySlotAsync(_other, Ct);
+            await BackupRepository.RotateKeysAsync([first], [_key], Ct);
+        }
+
+        await using (var first = await BackupRepository.OpenAsync(hot, _key, Options, Ct))
+        await using (var second = await BackupRepository.OpenAsync(warm, _other, Options, Ct))
+        {
+            await first.CopyAsync(second, null, null, Ct);
+        }
+
+        await using var byIts = await BackupRepository.OpenAsync(warm, _other, Options, Ct);
+        await using var byAll = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
+        Assert.Equal(("before", "before", 1u), (await ReadAsync(byIts, point), await ReadAsync(byAll, point), byAll.Epoch));
     }
 
     [Fact]

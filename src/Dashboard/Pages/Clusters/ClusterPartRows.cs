@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Clusters;
 /// <param name="Name">In the reader's words.</param>
 /// <param name="Point">Null where none of the looked-through restore points holds it.</param>
 /// <param name="Bytes">Its length there.</param>
-/// <param name="Unread">Kinds that are not in it, since they could not be read.</param>
+/// <param name="Unread">Kinds, and of volumes claims, that are not in it, since they could not be read.</param>
 internal sealed record ClusterPart(string Name, RestorePointRow? Point, long Bytes, IReadOnlyList<string> Unread);
 
 /// <summary>Which parts of a virtual cluster its restore points hold.</summary>
@@ -42,7 +42,10 @@ internal static class ClusterPartRows
             {
                 var found = read.FirstOrDefault(one => one.Artifacts.Exists(artifact => part.IsIt(artifact) && !(s_single.Contains(artifact.Name) && one.Unread.ContainsKey(artifact.Name))));
                 var artifacts = found.Artifacts?.Where(part.IsIt).ToList() ?? [];
-                return new ClusterPart(part.Name(), found.Point, artifacts.Sum(artifact => artifact.Length), [.. artifacts.SelectMany(artifact => found.Unread.GetValueOrDefault(artifact.Name) ?? [])]);
+                // A later backup may have found a claim whose data it could not take: then what is there is not all that there is now.
+                var claims = artifacts.Exists(artifact => artifact.Type == StoredArtifact.TreeType)
+                    ? read.TakeWhile(one => one.Point != found.Point).Append(found).SelectMany(one => one.Unread.GetValueOrDefault(VClusterFacts.Volumes) ?? []).Distinct(StringComparer.Ordinal) : [];
+                return new ClusterPart(part.Name(), found.Point, artifacts.Sum(artifact => artifact.Length), [.. artifacts.SelectMany(artifact => found.Unread.GetValueOrDefault(artifact.Name) ?? []), .. claims]);
             }),
         ];
     }

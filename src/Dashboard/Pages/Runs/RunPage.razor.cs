@@ -166,6 +166,13 @@ public partial class RunPage : LivePage
         await RefreshAsync(token);
     });
 
+    private async Task<Run?> AskTakeBackAsync(RestorePlan plan)
+    {
+        Run? asked = null;
+        await AskRestoreAsync(async (request, _) => asked = await request(Requests, plan));
+        return asked;
+    }
+
     private Task ActOnRecoveryAsync(Func<string, CancellationToken, Task> act) => ActAsync(async (actor, token) =>
     {
         await act(actor, token);

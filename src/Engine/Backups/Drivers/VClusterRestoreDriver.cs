@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
@@ -28,7 +29,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     public string PlanKind => Kind;
 
     /// <inheritdoc/>
-    public bool Takes(RestoreTarget target, Manifest manifest) => target is VClusterTarget { Store: null } && manifest is { Kind: VClusterBackup.Kind };
+    public bool Takes(RestoreTarget target, Manifest manifest) => target is VClusterTarget { Store: null, Undo: null } && manifest is { Kind: VClusterBackup.Kind };
 
     /// <summary>What a restore would do: what is confirmed, and every object of it.</summary>
     public async Task<PlannedObjects> PlanInFullAsync(BackupRepository repository, Manifest manifest, VClusterTarget target, CancellationToken cancellationToken)
@@ -56,7 +57,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             Target = target.ToText(),
             Artifacts = [.. manifest.Artifacts.Where(one => VClusterArtifacts.OfObjects.Contains(one.Name)).Select(one => new PlannedArtifact(one.Name, one.Kind, one.Length))],
             Notes = [HashNote + objects.Hash, $"{objects.Summary}, at {objects.Cluster}", .. objects.Notes, .. claims.Heads, .. Lines(objects), .. claims.Rest],
-            Remarks = [.. objects.Objects.Where(one => one.RefusedWith is not null).Take(NamedObjects).Select(one => $"{one.Target}: {one.Reason}")],
+            Remarks = [.. objects.Objects.Where(one => one.RefusedWith is not null || one.ReasonWithoutWords is not null).Take(NamedObjects).Select(one => $"{one.Target}: {one.Reason}")],
             Difference = objects.Count(ObjectAction.Change) > 0 || ClaimDataRestore.WritesAny(claims.Rest) ? RestorePlan.DigestOf([objects.Hash, .. claims.All]) : null,
         };
 
@@ -202,8 +203,54 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             : new Undone(taken, await ClaimUse.WaitFreeAsync(api, claims, since, time, cancellationToken));
     }
 
+    /// <summary>What a completed restore of a run did, from its notes and its record: each effect, and whether it created the object.</summary>
+    /// <returns>Null where nothing of it is left to take back.</returns>
+    internal async Task<IReadOnlyList<(KubeObjectKey Target, bool WasCreated)>?> FindEffectsAsync(
+        BackupRepository repository, Manifest manifest, RestorePlan plan, string operation, CancellationToken cancellationToken)
+    {
+        var done = (await new Journal(notes, operation).ReadAsync(cancellationToken)).Where(one => !one.IsRefused).ToList();
+        if (done.Count == 0)
+        {
+            return null;
+        }
+
+        var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
+        var record = await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) ?? throw new EngineException(
+            "undo-record-missing", ErrorKind.NotFound, $"the record of what was there before {operation.Split(' ')[0]} is not beside its restore point in this tier", "bring the tier up to date with a copy, or repair it; nothing was changed");
+        return [.. done.Select(one => (record.Objects[one.Position].Target, record.Objects[one.Position].Action == ObjectAction.Create))];
+    }
+
+    /// <summary>Takes a completed restore back: what others changed since, and what they put into what it made, is left and named.</summary>
+    /// <param name="plan">The plan of the restore.</param>
+    /// <param name="operation">The restore's run.</param>
+    /// <param name="at">Where the cluster is reached now.</param>
+    /// <param name="cancellationToken">Ends it; what is left can be taken back later.</param>
+    /// <returns>What was taken back, and a sentence for each object and volume that was not.</returns>
+    internal async Task<(IReadOnlyList<string> Found, IReadOnlyList<string> Left)> TakeBackCompletedAsync(RestorePlan plan, string operation, VClusterTarget at, CancellationToken cancellationToken)
+    {
+        var undone = await UndoRecordedAsync(plan, operation, cancellationToken, at);
+        List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
+        if (undone.Left.Count > 0)
+        {
+            return (found, ClaimDataRestore.WritesAny(plan.Notes) ? [.. undone.Left, "what was restored into the claims stays as it is, since what is left may use it"] : undone.Left);
+        }
+
+        var (back, left) = await data.TakeBackAsync(plan, operation, cancellationToken);
+        found.AddRange(back);
+        if (left.Count == 0)
+        {
+            await notes.ForgetAsync(operation, Begun, CancellationToken.None);
+        }
+
+        return (found, left);
+    }
+
     /// <summary>Takes back what the notes say, by the record of what was there before.</summary>
-    private async Task<Undone> UndoRecordedAsync(RestorePlan plan, string operation, CancellationToken cancellationToken)
+    /// <param name="plan">The plan of the restore.</param>
+    /// <param name="operation">Its run.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="completed">Of a restore that had come to its end: where the cluster is reached now.</param>
+    private async Task<Undone> UndoRecordedAsync(RestorePlan plan, string operation, CancellationToken cancellationToken, VClusterTarget? completed = null)
     {
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
         if ((await notes.ReadAsync(operation, cancellationToken)).Count == 0)
@@ -223,8 +270,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
                 return done == 0 ? Undone.Nothing : new Undone(0, [$"{done} objects were restored, and the record of what they were before is not in this tier; they stay"]);
             }
 
-            using var api = await OpenPatientlyAsync(target, cancellationToken);
-            return await UndoAsync(api, new ObjectRestore(api, journal, time) { Operation = operation }, record, plan, cancellationToken);
+            using var api = await OpenPatientlyAsync(completed ?? target, cancellationToken);
+            return await UndoAsync(api, new ObjectRestore(api, journal, time) { Operation = operation, SparesWhatWasChanged = completed is not null }, record, plan, cancellationToken);
         }
     }
 

@@ -102,20 +102,21 @@ public sealed class RepairRun(
 
     private async Task<WorkspaceRepair> RepairAsync(RunContext context, StepHandle step, StorageTier tier, string workspace)
     {
-        WorkspaceRepair? best = null;
+        WorkspaceRepair? done = null;
         EngineException? last = null;
         foreach (var other in estate.Tiers.Where(other => other != tier))
         {
             try
             {
-                if (await tiers.ExistsAsync(other, workspace, context.Cancellation))
+                if (await tiers.ExistsAsync(other, workspace, context.Cancellation) && (!IsWhole(done) || await IsMoreInAsync(context, tier, workspace, other)))
                 {
-                    best = await RepairFromAsync(context, step, tier, workspace, other);
-                    if (best.Objects.All(one => one.IsRepaired))
-                    {
-                        return best;
-                    }
+                    done = Together(done, await RepairFromAsync(context, step, tier, workspace, other));
                 }
+            }
+            catch (EngineException fault) when (IsWhole(done))
+            {
+                // Nothing that is known is damaged any more; what only that tier has is found when it answers.
+                context.Log("repair", $"{other.Name} could not be asked whether it has more: {fault.Message}");
             }
             catch (EngineException fault)
             {
@@ -126,8 +127,41 @@ public sealed class RepairRun(
         }
 
         // Where every helper ended alike, the fault may be this tier's own: the last word says what it is.
-        return best ?? throw new EngineException("repair-without-source", last?.Kind ?? ErrorKind.Unavailable,
+        return done ?? throw new EngineException("repair-without-source", last?.Kind ?? ErrorKind.Unavailable,
             $"no other tier that answers holds a repository of {workspace}, from which {tier.Name} could be repaired{(last is null ? "" : $": {last.Message}")}", "Check the tiers, then ask again.", last);
+    }
+
+    private static bool IsWhole(WorkspaceRepair? done) => done is not null && done.Objects.All(one => one.IsRepaired);
+
+    /// <summary>
+    /// True where another tier has what this one lacks, such as WAL that the tiers before it do not have either: a helper that repaired all
+    /// that it knew says nothing of the next.
+    /// </summary>
+    private async Task<bool> IsMoreInAsync(RunContext context, StorageTier tier, string workspace, StorageTier other)
+    {
+        await using var from = await tiers.OpenAsync(other, workspace, context.Cancellation);
+        await using var repository = await tiers.OpenAsync(tier, workspace, context.Cancellation);
+        var look = await repository.CheckAsync(new CheckOptions { Level = CheckLevel.L1, Others = [from] }, null, context.Cancellation);
+        return look.Damaged.Count > 0;
+    }
+
+    /// <summary>What several helpers did, one after the other: each begins with what the one before it left.</summary>
+    private static WorkspaceRepair Together(WorkspaceRepair? before, WorkspaceRepair now)
+    {
+        if (before is null)
+        {
+            return now;
+        }
+
+        var named = now.Objects.Select(one => one.Name).ToHashSet(StringComparer.Ordinal);
+        return now with
+        {
+            Objects = [.. before.Objects.Where(one => one.IsRepaired && !named.Contains(one.Name)), .. now.Objects],
+            From = before.Fetched > 0 ? $"{before.From}, {now.From}" : now.From,
+            Fetched = before.Fetched + now.Fetched,
+            Salvaged = before.Salvaged + now.Salvaged,
+            PointsWhole = [.. before.PointsWhole.Union(now.PointsWhole)],
+        };
     }
 
     private async Task<WorkspaceRepair> RepairFromAsync(RunContext context, StepHandle step, StorageTier tier, string workspace, StorageTier other)

@@ -16,7 +16,7 @@ public sealed record RotationRunResult(string Workspace, uint Epoch, IReadOnlyLi
 
 /// <summary>
 /// Rotates a workspace's keys in all its tiers: a new encryption epoch and new key slots under the same passphrase. What was
-/// done before a crash is told by the epoch that the tiers have.
+/// done before a crash is told by the key slots that the tiers have; what was not done of it is done then, step by step.
 /// </summary>
 public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRunHandler
 {
@@ -33,7 +33,8 @@ public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRu
     private async Task<RotationRunResult> RotateAsync(RunContext context, StepHandle step, string workspace)
     {
         await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, isForDeletion: true, context.Cancellation);
-        var before = opened.Repositories.Max(one => one.Repository.Epoch);
+        // The lowest: a tier that lacks a rotation, or of which it was interrupted, still encrypts in the epoch before.
+        var before = opened.Repositories.Min(one => one.Repository.Epoch);
         await step.RecordIntentAsync(new Intent(before));
         context.Log("rotate", $"{workspace}: epoch {before} in {string.Join(", ", opened.Names)}");
         var epoch = await BackupRepository.RotateKeysAsync([.. opened.Repositories.Select(one => one.Repository)], opened.Keys, context.Cancellation);
@@ -49,11 +50,13 @@ public sealed class RotationRun(TierRepositories tiers, TimeProvider time) : IRu
         }
 
         await using var opened = await WorkspaceTiers.OpenAsync(tiers, workspace, isForDeletion: true, context.Cancellation);
-        var epochs = opened.Repositories.Select(one => one.Repository.Epoch).Distinct().ToList();
-        // Tiers that differ were cut off in the middle: rotating again finishes that very epoch.
-        return epochs is [var epoch] && epoch > begun.Before
-            ? new StepProbe<RotationRunResult>.Done(Result(workspace, epoch, opened), step => Record(context, step, workspace, epoch, opened))
-            : new StepProbe<RotationRunResult>.NotDone();
+        if (await BackupRepository.FinishRotationAsync([.. opened.Repositories.Select(one => one.Repository)], opened.Keys, begun.Before, context.Cancellation) is not { } epoch)
+        {
+            return new StepProbe<RotationRunResult>.NotDone();
+        }
+
+        context.Log("rotate", $"{workspace}: the interrupted rotation to epoch {epoch} is complete in {string.Join(", ", opened.Names)}");
+        return new StepProbe<RotationRunResult>.Done(Result(workspace, epoch, opened), step => Record(context, step, workspace, epoch, opened));
     }
 
     private RotationRunResult Record(RunContext context, StepHandle step, string workspace, uint epoch, WorkspaceTiers opened)

@@ -143,7 +143,7 @@ public sealed class VClusterBackup(TimeProvider time, PauseLedger? pauses = null
         [EmptiedCheck.Total] = index.Count(EmptiedCheck.IsTenants),
         [EmptiedCheck.Tenants.Fact] = EmptiedCheck.FactOf(counted.Tenants),
         [EmptiedCheck.Whole.Fact] = EmptiedCheck.FactOf(counted.Whole),
-        [VClusterFacts.Unread] = VClusterFacts.UnreadOf(capture, host),
+        [VClusterFacts.Unread] = VClusterFacts.UnreadOf(capture, host, inventory.MissingClaims ?? []),
         ["namespaces"] = index.Count(one => one is { Kind: "Namespace", ApiVersion: "v1" }),
         ["etcdRevision"] = inventory.Etcd?.Revision,
         ["warnings"] = inventory.Warnings.Count,

@@ -9,7 +9,10 @@ public static class VClusterFacts
     /// <summary>The fact that names what could not be read, by the artifact that it would be in.</summary>
     internal const string Unread = "unread";
 
-    /// <summary>Kinds and API groups that could not be read, by artifact; empty where all were, or the restore point is of a build that did not say so.</summary>
+    /// <summary>Stands for the volumes' artifacts, of which each claim has its own: what is named under it are claims whose data no restore point has.</summary>
+    public const string Volumes = "volumes";
+
+    /// <summary>Kinds and API groups that could not be read, by artifact, and claims without data under <see cref="Volumes"/>; empty where all were, or the restore point is of a build that did not say so.</summary>
     /// <param name="factsJson">The restore point's facts.</param>
     public static IReadOnlyDictionary<string, IReadOnlyList<string>> UnreadIn(string? factsJson)
     {
@@ -25,9 +28,15 @@ public static class VClusterFacts
         return found;
     }
 
-    internal static JsonObject UnreadOf(ClusterCapture capture, ClusterCapture host)
+    internal static JsonObject UnreadOf(ClusterCapture capture, ClusterCapture host, IReadOnlyList<MissingClaim> claims)
     {
         var found = new JsonObject();
+        // What another source backs up is in that one's restore points.
+        if (claims.Where(claim => claim.BackedUpBy is null).Select(claim => $"{claim.Namespace}/{claim.Claim}").ToList() is { Count: > 0 } missing)
+        {
+            found[Volumes] = Names(missing);
+        }
+
         foreach (var (artifact, names) in capture.Unread())
         {
             found[artifact] = Names(names);

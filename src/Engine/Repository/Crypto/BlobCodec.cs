@@ -55,12 +55,14 @@ internal static class BlobCodec
     {
         var buffer = ArrayPool<byte>.Shared.Rent(BodyAt + Payload.Bound(plain.Length) + TagLength);
         var length = Payload.Encode(plain, buffer.AsSpan(BodyAt), compression);
-        BinaryPrimitives.WriteUInt32LittleEndian(buffer, keys.Epoch);
+        // Asked once: the keys may learn a newer epoch meanwhile.
+        var epoch = keys.SealingEpoch;
+        BinaryPrimitives.WriteUInt32LittleEndian(buffer, epoch);
         RandomNumberGenerator.Fill(buffer.AsSpan(NonceAt, BodyAt - NonceAt));
 
         Span<byte> associated = stackalloc byte[AssociatedLength];
         WriteAssociated(associated, type, id);
-        using var aes = keys.BlobCipher(id, keys.Epoch);
+        using var aes = keys.BlobCipher(id, epoch);
         var body = buffer.AsSpan(BodyAt, length);
         aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), associated);
         return new PooledBytes(buffer, BodyAt + length + TagLength);
@@ -114,6 +116,10 @@ internal static class BlobCodec
 
         return fault;
     }
+
+    /// <summary>Lets the keys look for the epoch of a stored blob where they do not know it: one of a newer epoch is no damage.</summary>
+    public static ValueTask LearnAsync(KeyRing keys, ReadOnlyMemory<byte> stored, CancellationToken ct) =>
+        stored.Length < Overhead ? ValueTask.CompletedTask : keys.LearnAsync(BinaryPrimitives.ReadUInt32LittleEndian(stored.Span), ct);
 
     /// <summary>Decrypts in place; false where the tag does not fit.</summary>
     public static bool TryDecrypt(KeyRing keys, ObjectType type, ChunkId id, Span<byte> stored)

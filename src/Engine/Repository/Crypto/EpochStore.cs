@@ -27,7 +27,7 @@ internal static class EpochStore
             for (var copy = 0; copy < Copies; copy++)
             {
                 var id = Guid.CreateVersion7();
-                await store.PutAsync($"{Prefix}{id:N}", Envelope.Seal(keys, ObjectType.EpochSecrets, id, plain), ct);
+                await store.PutAsync($"{Prefix}{id:N}", Envelope.Seal(keys, ObjectType.EpochSecrets, id, plain, epoch: keys.Epoch), ct);
             }
         }
         finally
@@ -37,12 +37,17 @@ internal static class EpochStore
     }
 
     /// <summary>The whole ring of what a slot gave.</summary>
+    /// <param name="store">The tier.</param>
+    /// <param name="repositoryId">The repository.</param>
+    /// <param name="slot">What the slot gave; its master is the ring's from now on.</param>
+    /// <param name="ct">Ends it.</param>
+    /// <param name="source">Where the ring looks for later epochs.</param>
     /// <exception cref="EngineException">Kind Damaged where no copy of the older secrets can be opened.</exception>
-    public static async Task<KeyRing> ReadRingAsync(IObjectStore store, Guid repositoryId, SlotKeys slot, CancellationToken ct)
+    public static async Task<KeyRing> ReadRingAsync(IObjectStore store, Guid repositoryId, SlotKeys slot, CancellationToken ct, KeySource? source = null)
     {
         if (slot.Secret is null)
         {
-            return new KeyRing(repositoryId, slot.Master);
+            return new KeyRing(repositoryId, slot.Master, null, source);
         }
 
         var newest = new Dictionary<uint, byte[]> { [slot.Epoch] = slot.Secret };
@@ -52,13 +57,27 @@ internal static class EpochStore
             if (await TryOpenAsync(store, key, alone, ct) is { } older)
             {
                 older[slot.Epoch] = slot.Secret;
-                return new KeyRing(repositoryId, slot.Master, older);
+                return new KeyRing(repositoryId, slot.Master, older, source);
             }
         }
 
         throw new EngineException(
             "epochs-damaged", ErrorKind.Damaged, $"the secrets of the encryption epochs before {slot.Epoch} cannot be read in {store.Url}",
             "copy the folder 'epochs' from another tier of this repository");
+    }
+
+    /// <summary>True where a copy opens with these keys.</summary>
+    public static async Task<bool> IsThereAsync(IObjectStore store, KeyRing keys, CancellationToken ct)
+    {
+        foreach (var key in await KeysAsync(store, ct))
+        {
+            if (await TryOpenAsync(store, key, keys, ct) is not null)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>All objects, in no order.</summary>
@@ -71,6 +90,20 @@ internal static class EpochStore
         }
 
         return found;
+    }
+
+    /// <summary>The epoch in which a copy is sealed; null where it is damaged or gone.</summary>
+    public static async Task<uint?> EpochOfAsync(IObjectStore store, string key, CancellationToken ct)
+    {
+        try
+        {
+            var bytes = await store.ReadAllAsync(key, ct);
+            return Envelope.IsWhole(bytes) ? Envelope.EpochOf(bytes) : null;
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.NotFound)
+        {
+            return null;
+        }
     }
 
     /// <summary>Copies that are not as they were written, and the one that is missing where fewer open with these keys than were written.</summary>

@@ -13,6 +13,9 @@ internal sealed record SlotKeys(byte[] Master, uint Epoch, byte[]? Secret)
 {
     private const int LaterLength = 68;
 
+    /// <summary>True for slots of one rotation: two that run beside one another begin the same epoch with another secret each.</summary>
+    public bool IsSameEpoch(SlotKeys other) => Epoch == other.Epoch && Secret.AsSpan().SequenceEqual(other.Secret);
+
     public byte[] Encode()
     {
         if (Secret is null)
@@ -52,6 +55,9 @@ internal sealed record KeySlot
     public required Guid SlotId { get; init; }
 
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When the store took the first of its copies, by the store's clock; no part of the slot.</summary>
+    public DateTimeOffset StoredAt { get; init; }
 
     public required uint MemoryKiB { get; init; }
 

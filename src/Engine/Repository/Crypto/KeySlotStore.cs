@@ -2,10 +2,17 @@ using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Crypto;
 
+/// <summary>The key slots of a store as one look found them.</summary>
+/// <param name="Slots">Those of which a copy is whole.</param>
+/// <param name="Damaged">The names of copies that are damaged or missing.</param>
+/// <param name="Names">The names that the listing showed.</param>
+internal sealed record SlotLook(IReadOnlyList<KeySlot> Slots, IReadOnlyList<string> Damaged, IReadOnlySet<string> Names);
+
 /// <summary>The key slots of a store: two copies each, <c>keys/&lt;slot&gt;.1</c> and <c>.2</c>.</summary>
 internal static class KeySlotStore
 {
     public const string Prefix = "keys/";
+    private const int MaxLooks = 8;
 
     public static async Task WriteAsync(IObjectStore store, KeySlot slot, CancellationToken ct)
     {
@@ -20,31 +27,53 @@ internal static class KeySlotStore
         await store.DeleteAsync($"{Prefix}{slot:N}.2", ct);
     }
 
-    /// <summary>
-    /// The keys that a passphrase opens: of the slot with the newest epoch, since an interrupted rotation leaves older ones too.
-    /// </summary>
-    public static SlotKeys? TryUnwrap(IEnumerable<KeySlot> slots, ReadOnlySpan<byte> passphrase)
+    /// <summary>True where one of these names is a copy of the slot.</summary>
+    public static bool IsAnyOf(KeySlot slot, IEnumerable<string> names) => names.Any(name => name.StartsWith($"{Prefix}{slot.SlotId:N}.", StringComparison.Ordinal));
+
+    /// <summary>The names of all copies as one listing shows them.</summary>
+    public static async Task<IReadOnlySet<string>> NamesAsync(IObjectStore store, CancellationToken ct)
     {
-        SlotKeys? newest = null;
-        foreach (var slot in slots)
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        await foreach (var item in store.ListAsync(Prefix, ct))
         {
-            if (slot.TryUnwrap(passphrase) is { } keys && (newest is null || keys.Epoch > newest.Epoch))
-            {
-                newest = keys;
-            }
+            names.Add(item.Key);
         }
 
-        return newest;
+        return names;
     }
 
     /// <summary>Reads all copies: the whole ones by slot, and the names of what is damaged or lacks its twin.</summary>
     public static async Task<(IReadOnlyList<KeySlot> Slots, IReadOnlyList<string> Damaged)> ReadAsync(IObjectStore store, CancellationToken ct)
     {
+        var look = await LookAsync(store, ct);
+        return (look.Slots, look.Damaged);
+    }
+
+    /// <summary>The same with what the listing showed.</summary>
+    public static async Task<SlotLook> LookAsync(IObjectStore store, CancellationToken ct)
+    {
+        for (var count = 1; ; count++)
+        {
+            try
+            {
+                return await TryLookAsync(store, ct);
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.NotFound && count < MaxLooks)
+            {
+                // A rotation dropped it between the listing and the reading.
+            }
+        }
+    }
+
+    private static async Task<SlotLook> TryLookAsync(IObjectStore store, CancellationToken ct)
+    {
+        var names = new HashSet<string>(StringComparer.Ordinal);
         var slots = new Dictionary<Guid, KeySlot>();
         var damaged = new List<string>();
         var whole = new Dictionary<string, byte[]>(StringComparer.Ordinal);
         await foreach (var item in store.ListAsync(Prefix, ct))
         {
+            names.Add(item.Key);
             var bytes = await store.ReadAllAsync(item.Key, ct);
             var slot = KeySlot.TryDecode(item.Key, bytes);
             if (slot is null || !item.Key.StartsWith($"{Prefix}{slot.SlotId:N}.", StringComparison.Ordinal))
@@ -54,7 +83,7 @@ internal static class KeySlotStore
             }
 
             whole.Add(item.Key, bytes);
-            slots.TryAdd(slot.SlotId, slot);
+            slots.TryAdd(slot.SlotId, slot with { StoredAt = item.LastModified });
         }
 
         foreach (var slot in slots.Keys)
@@ -67,6 +96,6 @@ internal static class KeySlotStore
             }
         }
 
-        return ([.. slots.Values], damaged);
+        return new SlotLook([.. slots.Values], damaged, names);
     }
 }

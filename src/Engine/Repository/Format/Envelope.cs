@@ -24,19 +24,28 @@ internal static class Envelope
     /// <summary>Bytes around the payload.</summary>
     public const int Overhead = BodyAt + TagLength + ChecksumLength;
 
-    public static byte[] Seal(KeyRing keys, ObjectType type, Guid id, ReadOnlySpan<byte> plain, Compression compression = Compression.Balanced)
+    /// <summary>Encrypts an object.</summary>
+    /// <param name="keys">The repository's keys.</param>
+    /// <param name="type">What it is.</param>
+    /// <param name="id">The id that its name carries.</param>
+    /// <param name="plain">Its content.</param>
+    /// <param name="compression">How hard it is compressed.</param>
+    /// <param name="epoch">The epoch; null for the one in which new objects are encrypted.</param>
+    public static byte[] Seal(KeyRing keys, ObjectType type, Guid id, ReadOnlySpan<byte> plain, Compression compression = Compression.Balanced, uint? epoch = null)
     {
+        // Asked once: the keys may learn a newer epoch meanwhile.
+        var sealing = epoch ?? keys.SealingEpoch;
         var buffer = new byte[Overhead + Payload.Bound(plain.Length)];
         RepositoryFormat.ObjectMagic.CopyTo(buffer);
         BinaryPrimitives.WriteUInt16LittleEndian(buffer.AsSpan(8), RepositoryFormat.Version);
         buffer[10] = (byte)type;
-        buffer[EpochAt] = checked((byte)keys.Epoch);
+        buffer[EpochAt] = checked((byte)sealing);
         id.TryWriteBytes(buffer.AsSpan(IdAt), bigEndian: true, out _);
         RandomNumberGenerator.Fill(buffer.AsSpan(SaltAt, BodyAt - SaltAt));
 
         var length = Payload.Encode(plain, buffer.AsSpan(BodyAt), compression);
         var body = buffer.AsSpan(BodyAt, length);
-        using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32), keys.Epoch))
+        using (var aes = keys.ObjectCipher(buffer.AsSpan(SaltAt, 32), sealing))
         {
             aes.Encrypt(buffer.AsSpan(NonceAt, 12), body, body, buffer.AsSpan(BodyAt + length, TagLength), buffer.AsSpan(0, NonceAt));
         }
@@ -62,6 +71,18 @@ internal static class Envelope
 
     /// <summary>The epoch in which an object was sealed; only of bytes that are whole.</summary>
     public static uint EpochOf(ReadOnlySpan<byte> sealedBytes) => sealedBytes[EpochAt];
+
+    /// <summary>Decrypts an object that may be of an epoch which began since the repository was opened.</summary>
+    /// <inheritdoc cref="Open"/>
+    public static async Task<byte[]> OpenAsync(KeyRing keys, ObjectType type, Guid? id, string name, ReadOnlyMemory<byte> sealedBytes, CancellationToken ct)
+    {
+        await LearnAsync(keys, sealedBytes, ct);
+        return Open(keys, type, id, name, sealedBytes.Span);
+    }
+
+    /// <summary>Lets the keys look for the epoch of an object where they do not know it.</summary>
+    public static ValueTask LearnAsync(KeyRing keys, ReadOnlyMemory<byte> sealedBytes, CancellationToken ct) =>
+        sealedBytes.Length > EpochAt && !keys.Knows(sealedBytes.Span[EpochAt]) && IsWhole(sealedBytes.Span) ? keys.LearnAsync(sealedBytes.Span[EpochAt], ct) : ValueTask.CompletedTask;
 
     /// <summary>Decrypts an object.</summary>
     /// <param name="keys">The repository's keys.</param>
@@ -135,8 +156,8 @@ internal static class Envelope
         if (!keys.Knows(epoch))
         {
             throw new EngineException(
-                "epoch-unknown", ErrorKind.Unsupported, $"{name} is encrypted in epoch {epoch}, whose key was not there when this repository was opened",
-                "open it again; where that does not help, copy the folders 'keys' and 'epochs' from another tier");
+                "epoch-unknown", ErrorKind.Unsupported, $"{name} is encrypted in epoch {epoch}, whose key is not among those of this repository's passphrase",
+                "copy the folders 'keys' and 'epochs' from another tier");
         }
 
         using var aes = keys.ObjectCipher(sealedBytes.Slice(SaltAt, 32), epoch);

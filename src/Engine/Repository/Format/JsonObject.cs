@@ -21,7 +21,7 @@ internal static class JsonObject
     {
         // A name that is no id belongs to no object: then the id inside cannot fit either.
         var id = Guid.TryParseExact(key[folder.Length..], "N", out var parsed) ? parsed : Guid.Empty;
-        var json = Envelope.Open(keys, type, id, key, await store.ReadAllAsync(key, ct));
+        var json = await Envelope.OpenAsync(keys, type, id, key, await store.ReadAllAsync(key, ct), ct);
         try
         {
             return JsonSerializer.Deserialize(json, shape) ?? throw new JsonException("empty");

@@ -215,7 +215,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
                 {
                     var item = fresh[next++];
                     bytes += item.Length;
-                    coming.Enqueue((item, Task.Run(() => TryAsync(item.Key, () => ReadSegment.ReadAsync(store, item, ct)), ct)));
+                    coming.Enqueue((item, Task.Run(() => TryAsync(item.Key, () => ReadSegmentAsync(item, ct)), ct)));
                 }
 
                 var (info, reading) = coming.Dequeue();
@@ -238,6 +238,25 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
                 {
                     (await reading)?.Dispose();
                 }
+            }
+        }
+    }
+
+    private async Task<ReadSegment> ReadSegmentAsync(ObjectInfo item, CancellationToken ct)
+    {
+        var segment = await ReadSegment.ReadAsync(store, item, ct);
+        var isReady = false;
+        try
+        {
+            await Envelope.LearnAsync(keys, segment.Memory, ct);
+            isReady = true;
+            return segment;
+        }
+        finally
+        {
+            if (!isReady)
+            {
+                segment.Dispose();
             }
         }
     }
@@ -349,7 +368,7 @@ internal sealed class IndexStore(KeyRing keys, IObjectStore store) : IDisposable
 
         public void Dispose() => ArrayPool<byte>.Shared.Return(buffer);
 
-        private Memory<byte> Memory => buffer.AsMemory(0, length);
+        public Memory<byte> Memory => buffer.AsMemory(0, length);
     }
 
     /// <summary>Runs a read; damage is noted, since the rest of the repository may well do without this object.</summary>

@@ -169,6 +169,7 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
         try
         {
             await store.ReadAsync(PackBuilder.KeyOf(index.Index.Pack(place.Pack).Name), place.Offset, stored.WritableMemory, ct);
+            await BlobCodec.LearnAsync(keys, stored.Memory, ct);
             isRead = true;
             return stored;
         }

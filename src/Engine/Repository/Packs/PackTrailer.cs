@@ -82,7 +82,7 @@ internal static class PackTrailer
             await store.ReadAsync(key, length - TailLength - trailerLength, trailer, ct);
         }
 
-        return Decode(key, Envelope.Open(keys, ObjectType.PackTrailer, null, key, trailer), length);
+        return Decode(key, await Envelope.OpenAsync(keys, ObjectType.PackTrailer, null, key, trailer, ct), length);
     }
 
     /// <summary>

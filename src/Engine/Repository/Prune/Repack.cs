@@ -47,6 +47,7 @@ internal sealed class Repack(RepositoryParts parts, BlobWriter blobs, ProgressMe
         foreach (var entry in range)
         {
             var stored = bytes.Memory.Slice((int)(entry.Offset - start), (int)entry.StoredLength);
+            await BlobCodec.LearnAsync(parts.Keys, stored, ct);
             if (BlobCodec.Verify(parts.Keys, entry.Type, entry.Id, stored.Span) != BlobFault.None)
             {
                 isSound = false;

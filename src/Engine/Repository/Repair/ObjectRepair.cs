@@ -18,7 +18,7 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
     public static async Task KeySlotsAsync(IObjectStore store, IObjectStore? from, CancellationToken ct)
     {
         var (slots, damaged) = await KeySlotStore.ReadAsync(store, ct);
-        foreach (var slot in slots.Where(slot => damaged.Any(key => IsCopyOf(key, slot))))
+        foreach (var slot in slots.Where(slot => KeySlotStore.IsAnyOf(slot, damaged)))
         {
             await KeySlotStore.WriteAsync(store, slot, ct);
         }
@@ -27,7 +27,7 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
         {
             var known = slots.Select(slot => slot.SlotId).ToHashSet();
             foreach (var slot in (await KeySlotStore.ReadAsync(from, ct)).Slots
-                .Where(slot => !known.Contains(slot.SlotId) && (slots.Count == 0 || damaged.Any(key => IsCopyOf(key, slot)))))
+                .Where(slot => !known.Contains(slot.SlotId) && (slots.Count == 0 || KeySlotStore.IsAnyOf(slot, damaged))))
             {
                 await KeySlotStore.WriteAsync(store, slot, ct);
             }
@@ -152,6 +152,4 @@ internal sealed class ObjectRepair(RepositoryParts parts, RepositoryParts? from)
 
     private async Task CopyAsync(IObjectStore origin, string key, CancellationToken ct) =>
         await parts.Store.PutAsync(key, await origin.ReadAllAsync(key, ct), ct);
-
-    private static bool IsCopyOf(string key, KeySlot slot) => key.StartsWith($"{KeySlotStore.Prefix}{slot.SlotId:N}.", StringComparison.Ordinal);
 }

@@ -81,8 +81,8 @@ internal sealed class CheckMemory(RepositoryParts parts)
 
     /// <summary>The plaintext of one object.</summary>
     /// <exception cref="EngineException">Kind Damaged or NotFound.</exception>
-    public static async Task<byte[]> ReadAsync(RepositoryParts parts, string key, CancellationToken ct) => Envelope.Open(
-        parts.Keys, ObjectType.CheckMemory, Guid.TryParseExact(key[Prefix.Length..], "N", out var id) ? id : Guid.Empty, key, await parts.Store.ReadAllAsync(key, ct));
+    public static async Task<byte[]> ReadAsync(RepositoryParts parts, string key, CancellationToken ct) => await Envelope.OpenAsync(
+        parts.Keys, ObjectType.CheckMemory, Guid.TryParseExact(key[Prefix.Length..], "N", out var id) ? id : Guid.Empty, key, await parts.Store.ReadAllAsync(key, ct), ct);
 
     private void Add(ReadOnlySpan<byte> plain)
     {

@@ -67,6 +67,8 @@ internal sealed class PackReader(RepositoryParts parts, CheckLevel level, Progre
             {
                 ct.ThrowIfCancellationRequested();
                 opened++;
+                // It may be of an epoch that began since the check did.
+                await BlobCodec.LearnAsync(parts.Keys, bytes.Slice((int)entry.Offset, (int)entry.StoredLength), ct);
                 if (Open(entry, bytes.Span.Slice((int)entry.Offset, (int)entry.StoredLength)) is var blobFault and not BlobFault.None)
                 {
                     faults.Add($"chunk {entry.Id.ToString()[..16]} fails at {blobFault.ToString().ToLowerInvariant()}");

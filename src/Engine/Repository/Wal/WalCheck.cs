@@ -63,7 +63,7 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
                 return Envelope.IsWhole(stored) ? null : "is cut or has a changed byte";
             }
 
-            var plain = _wal.Open(name, stored);
+            var plain = await _wal.OpenAsync(name, stored, ct);
             return name.Type == ObjectType.WalSegment && _segmentBytes.TryGetValue(name.Stream, out var bytes) && plain.Length != bytes
                 ? $"holds {plain.Length} bytes where a segment of {bytes} belongs" : null;
         }

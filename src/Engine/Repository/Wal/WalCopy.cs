@@ -96,7 +96,7 @@ internal sealed class WalCopy(RepositoryParts source, RepositoryParts target, IP
         try
         {
             stored = await source.Store.ReadAllAsync(name.Key, ct);
-            _ = _from.Open(name, stored);
+            _ = await _from.OpenAsync(name, stored, ct);
         }
         catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
         {

@@ -32,7 +32,7 @@ public sealed class WalObject
     {
         lock (_lock)
         {
-            return _sealed is { } known && Envelope.EpochOf(known) == keys.Epoch ? known : _sealed = Envelope.Seal(keys, Name.Type, Name.Id, Plain.Span, HowHard);
+            return _sealed is { } known && Envelope.EpochOf(known) == keys.SealingEpoch ? known : _sealed = Envelope.Seal(keys, Name.Type, Name.Id, Plain.Span, HowHard);
         }
     }
 }

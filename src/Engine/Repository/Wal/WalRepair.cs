@@ -58,7 +58,7 @@ internal sealed class WalRepair(RepositoryParts parts, RepositoryParts? from)
 
         foreach (var name in (await wal.NamesAsync(WalName.FolderOf(piece.Stream, piece.Timeline, piece.Segment), ct)).Where(name => name.Type == ObjectType.WalSegment))
         {
-            if (await TryReadAsync(wal, name, ct) is { } stored && wal.DigestOf(wal.Open(name, stored).AsSpan()[piece.From..piece.To]) == piece.Digest)
+            if (await TryReadAsync(wal, name, ct) is { } stored && wal.DigestOf((await wal.OpenAsync(name, stored, ct)).AsSpan()[piece.From..piece.To]) == piece.Digest)
             {
                 return (name, stored);
             }
@@ -72,7 +72,7 @@ internal sealed class WalRepair(RepositoryParts parts, RepositoryParts? from)
         try
         {
             var stored = await wal.Parts.Store.ReadAllAsync(name.Key, ct);
-            _ = wal.Open(name, stored);
+            _ = await wal.OpenAsync(name, stored, ct);
             return stored;
         }
         catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)

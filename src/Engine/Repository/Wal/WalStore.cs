@@ -48,13 +48,13 @@ internal sealed class WalStore(RepositoryParts parts)
 
     /// <summary>The plaintext of an object: whole, of this name, and what its digest says.</summary>
     /// <exception cref="EngineException">Kind NotFound or Damaged.</exception>
-    public async Task<byte[]> ReadAsync(WalName name, CancellationToken ct) => Open(name, await parts.Store.ReadAllAsync(name.Key, ct));
+    public async Task<byte[]> ReadAsync(WalName name, CancellationToken ct) => await OpenAsync(name, await parts.Store.ReadAllAsync(name.Key, ct), ct);
 
     /// <summary>The plaintext of an object's stored bytes.</summary>
-    /// <exception cref="EngineException">Kind Damaged; Unsupported for an encryption epoch that began since the repository was opened.</exception>
-    public byte[] Open(WalName name, ReadOnlySpan<byte> stored)
+    /// <exception cref="EngineException">Kind Damaged; Unsupported for an encryption epoch whose key is not there.</exception>
+    public async Task<byte[]> OpenAsync(WalName name, ReadOnlyMemory<byte> stored, CancellationToken ct)
     {
-        var plain = Envelope.Open(parts.Keys, name.Type, name.Id, name.Key, stored);
+        var plain = await Envelope.OpenAsync(parts.Keys, name.Type, name.Id, name.Key, stored, ct);
         return (name.Digest.Length == 0 || DigestOf(plain) == name.Digest) && (name.Type != ObjectType.WalPiece || plain.Length == name.To - name.From)
             ? plain : throw Damaged(name.Key, "holds other bytes than its name says");
     }
@@ -87,7 +87,7 @@ internal sealed class WalStore(RepositoryParts parts)
         await parts.Store.PutAsync(name.Key, stored, ct);
         var back = await parts.Store.ReadAllAsync(name.Key, ct);
         // Another process may have stored the same bytes at the same time under a nonce of its own.
-        if (!stored.AsSpan().SequenceEqual(back) && (!Envelope.IsWhole(back) || Open(name, back).Length < 0))
+        if (!stored.AsSpan().SequenceEqual(back) && (!Envelope.IsWhole(back) || (await OpenAsync(name, back, ct)).Length < 0))
         {
             throw new EngineException(
                 "wal-not-read-back", ErrorKind.Damaged, $"{name.Key} in {parts.Store.Url} is not what was written right before",

@@ -54,6 +54,41 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Rotation_killed_before_it_dropped_the_old_keys_is_completed_and_not_begun_again()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var asked = await WorkOn(rig, rig.Estate).RotateAsync(rig.Source.Workspace, "anna", Ct);
+        await rig.DieInAsync(asked.Id, "rotate", async () =>
+        {
+            await catalog.Pool.Command("UPDATE run_step SET intent = '{\"before\": 0}' WHERE run_id = $1", asked.Id.Value).RunAsync(Ct);
+            var old = Directory.GetFiles(KeysOf("warm")).ToDictionary(file => file, File.ReadAllBytes);
+            await using (var hot = await rig.OpenAsync("hot"))
+            await using (var warm = await rig.OpenAsync("warm"))
+            {
+                using var key = new RepositoryKey("a passphrase of the test"u8);
+                await BackupRepository.RotateKeysAsync([hot, warm], [key], Ct);
+            }
+
+            // As it was before the last of its writes.
+            foreach (var (file, content) in old)
+            {
+                await File.WriteAllBytesAsync(file, content, Ct);
+            }
+        });
+
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(asked.Id)).State);
+        foreach (var tier in (string[])["hot", "warm"])
+        {
+            await using var after = await rig.OpenAsync(tier);
+            Assert.Equal(1u, after.Epoch);
+            Assert.Equal(2, Directory.GetFiles(KeysOf(tier)).Length);
+        }
+
+        string KeysOf(string tier) => Path.Combine(rig.Store(tier), rig.Source.Workspace, "keys");
+    }
+
+    [Fact]
     public async Task Rotation_with_a_tier_away_is_caught_up_by_the_next_backup()
     {
         await using var rig = await CreateAsync(catalog, lab);

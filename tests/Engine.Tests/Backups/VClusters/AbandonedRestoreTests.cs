@@ -7,10 +7,12 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
+using Hexabase.DrConsole.Lab.Kubernetes;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
@@ -90,6 +92,87 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         }
     }
 
+    [Fact]
+    public async Task Completed_restore_is_taken_back_but_for_what_others_changed_or_added_since_and_then_the_rest()
+    {
+        const string Made = "team-taken-back";
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        using var api = KubernetesLab.Api(cluster);
+        var source = $"tenant-{Guid.NewGuid():n}";
+        try
+        {
+            var (driver, repository, manifest) = await CaptureAsync(source);
+            await using var closing = repository;
+            var from = ClusterPopulation.NamespaceOf(3);
+            var text = $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={from}&map={from}:{Made}";
+            var plan = await driver.PlanAsync(repository, manifest, RestoreTarget.Parse(text, "/"), Ct);
+            var runs = new RunStore(catalog.Pool);
+            var run = await runs.RequestAsync(RunKinds.Restore, source, null, new RestoreRequest(plan, plan.Hash), "anna", null, Ct);
+            await driver.ExecuteAsync(new RestoreWork(repository, manifest, plan, plan.Hash, RestoreRun.OperationOf(run)), Ct);
+            var undo = new VClusterUndoDriver(runs, driver, TimeProvider.System);
+            Assert.Equal("undo-not-possible", Assert.Throws<EngineException>(() => VClusterUndoDriver.Of(run)).Code);
+            await catalog.Pool.Command("UPDATE run SET state = 'completed', ended_at = now() WHERE id = $1", run.Id.Value).RunAsync(Ct);
+            var (point, way) = VClusterUndoDriver.Of((await runs.FindAsync(run.Id, Ct))!);
+            var back = RestoreTarget.Parse(way, "/");
+            Assert.Equal((manifest.Id.Value, true, false), (point, undo.Takes(back, manifest), driver.Takes(back, manifest)));
+
+            // People work with it: one object is changed, another one is theirs alone.
+            await api.PatchAsync($"/api/v1/namespaces/{Made}/configmaps/app-0", ClusterClient.Json("""{"data":{"LOG_LEVEL":"trace"}}"""), Ct);
+            Assert.True((await api.CreateAsync($"/api/v1/namespaces/{Made}/configmaps", ClusterClient.Json("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"theirs"}}"""), false, Ct)).IsSuccess);
+
+            var planned = await undo.PlanAsync(repository, manifest, back, Ct);
+            Assert.True(planned.WritesOver);
+            Assert.Contains($"deleted: Namespace {Made}", planned.Notes);
+            var outcome = await undo.ExecuteAsync(Work(planned), Ct);
+            Assert.Equal(2, outcome.NotRestored);
+            Assert.Contains(outcome.Warnings, line => line.Contains($"ConfigMap {Made}/app-0: somebody has changed it since", StringComparison.Ordinal));
+            Assert.Contains(outcome.Warnings, line => line.Contains($"Namespace {Made}: it holds what the restore did not make", StringComparison.Ordinal) && line.Contains("theirs", StringComparison.Ordinal));
+            Assert.NotNull(await api.FindAsync($"/api/v1/namespaces/{Made}/configmaps/theirs", Ct));
+            Assert.Null(await api.FindAsync($"/api/v1/namespaces/{Made}/secrets/app-0", Ct));
+
+            // With that out of the way, what is left of it goes too, and then there is nothing to take back any more.
+            foreach (var name in (string[])["theirs", "app-0"])
+            {
+                Assert.True((await api.DeleteAsync($"/api/v1/namespaces/{Made}/configmaps/{name}", null, Ct)).IsSuccess);
+            }
+
+            planned = await undo.PlanAsync(repository, manifest, back, Ct);
+            Assert.Empty((await undo.ExecuteAsync(Work(planned), Ct)).Warnings);
+            Assert.Null(await api.FindAsync($"/api/v1/namespaces/{Made}", Ct));
+            Assert.Equal("undo-not-possible", (await Assert.ThrowsAsync<EngineException>(() => undo.PlanAsync(repository, manifest, back, Ct))).Code);
+
+            RestoreWork Work(RestorePlan confirmed) => new(repository, manifest, confirmed, confirmed.Hash, $"R-9 of {Guid.NewGuid()}");
+        }
+        finally
+        {
+            await NamespaceRemoval.RemoveAsync(api, Made, CancellationToken.None);
+        }
+    }
+
+    /// <summary>A restore point of the cluster that the catalog knows, in a tier.</summary>
+    private async Task<(VClusterRestoreDriver Driver, BackupRepository Repository, Manifest Manifest)> CaptureAsync(string source)
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        LocalFolder.WritePrivateFile(_folder.Combine("key"), "a passphrase of the test"u8);
+        var tier = new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null);
+        var driver = Driver(tier);
+        var repository = await _tiers!.OpenOrCreateAsync(tier, source, Ct);
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = source, Kind = VClusterBackup.Kind, Workspace = source },
+                Settings = KubernetesLab.Settings(lab, lab.Clusters[0]) with { Etcd = null, DataDirectory = null },
+            },
+            repository, null, null, Ct);
+        await using var connection = await catalog.Pool.OpenConnectionAsync(Ct);
+        await using var transaction = await connection.BeginTransactionAsync(Ct);
+        await RestorePointCatalog.RecordAsync(transaction, captured.Manifest, null, Ct);
+        await RestorePointCatalog.RecordTierAsync(transaction, captured.Manifest.Id, tier.Name, "stored", null, Ct);
+        await transaction.CommitAsync(Ct);
+        return (driver, repository, captured.Manifest);
+    }
+
     public void Dispose()
     {
         _tiers?.Dispose();
@@ -143,9 +226,9 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         Directory.CreateDirectory(journal);
     }
 
-    private VClusterRestoreDriver Driver()
+    private VClusterRestoreDriver Driver(params StorageTier[] tiers)
     {
-        var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, [], [], []);
+        var estate = new ProtectedEstate("test", _folder.Path, ProtectionClass.Defaults, tiers, [], []);
         _tiers = new TierRepositories(estate, TimeProvider.System) { KeyDerivation = RepositoryFixture.Cheap.KeyDerivation };
         var points = new RestorePointCatalog(catalog.Pool);
         var volumes = new VolumeRestoreDriver(new VolumeRestore(TimeProvider.System), estate, DataFolder.Open(_folder.Combine("data")), TimeProvider.System);

@@ -241,6 +241,58 @@ public sealed class ObjectRestoreTests(KubernetesLab kubernetes) : IAsyncDisposa
         }
     }
 
+    [Fact]
+    public async Task Quota_of_another_namespace_binds_nobody_while_what_no_namespace_takes_stays_refused()
+    {
+        var (api, _) = await CaptureAsync();
+        var ns = ClusterPopulation.NamespaceOf(0);
+        var service = Json($$$"""{"apiVersion":"v1","kind":"Service","metadata":{"name":"edge","namespace":"{{{ns}}}"},"spec":{"type":"NodePort","ports":[{"port":80,"nodePort":30556,"protocol":"TCP"}]}}""");
+        var quota = Json("""{"apiVersion":"v1","kind":"ResourceQuota","metadata":{"name":"none","namespace":"default"},"spec":{"hard":{"count/configmaps":"0","count/secrets":"0"}}}""");
+        Assert.True((await api.CreateAsync($"/api/v1/namespaces/{ns}/services", service, false, Ct)).IsSuccess);
+        Assert.True((await api.CreateAsync("/api/v1/namespaces/default/resourcequotas", quota, false, Ct)).IsSuccess);
+        try
+        {
+            var (_, stored) = await CaptureAsync();
+            var selection = new RestoreSelection { Namespaces = [ns], NamespaceMap = Map("team-borrowed") };
+            var plan = await new RestorePlanner(api).PlanAsync(stored, selection, Ct);
+
+            var counted = plan.Objects.Where(one => one.Target is { Kind: "ConfigMap" or "Secret", Namespace: "team-borrowed" } && one.IsEffect).ToList();
+            Assert.NotEmpty(counted);
+            Assert.All(counted, one => Assert.Contains("there the server would refuse it", one.Reason, StringComparison.Ordinal));
+            var refused = Assert.Single(plan.Objects, one => one.Action == ObjectAction.Refuse);
+            Assert.Equal("Service team-borrowed/edge", refused.Target.ToString());
+            Assert.Contains("30556", refused.Reason, StringComparison.Ordinal);
+
+            // The other namespace is none of the plan: it may change until the restore runs.
+            Assert.True((await api.DeleteAsync("/api/v1/namespaces/default/resourcequotas/none", null, Ct)).IsSuccess);
+            Assert.Equal(plan.Hash, (await new RestorePlanner(api).PlanAsync(stored, selection, Ct)).Hash);
+            var result = await new ObjectRestore(api, new MemoryJournal(), TimeProvider.System).ExecuteAsync(plan, plan.Hash, null, Ct);
+            Assert.Equal((0, plan.Count(ObjectAction.Create)), (result.Failed.Count, result.Created));
+            await RemoveFinalizersAsync(api, "team-borrowed");
+        }
+        finally
+        {
+            await api.DeleteAsync("/api/v1/namespaces/default/resourcequotas/none", null, CancellationToken.None);
+            await api.DeleteAsync($"/api/v1/namespaces/{ns}/services/edge", null, CancellationToken.None);
+        }
+    }
+
+    [Theory]
+    [InlineData(422, "spec.replicas: Invalid value: -1", "spec.replicas", true)]
+    [InlineData(422, "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", null, false)]
+    [InlineData(422, "admission webhook \"w.example\" denied the request: no", "spec", false)]
+    [InlineData(400, "json: cannot unmarshal string into Go struct field", null, true)]
+    [InlineData(400, "admission webhook \"w.example\" denied the request: no", null, false)]
+    [InlineData(403, "exceeded quota: q, requested: count/configmaps=1", null, false)]
+    [InlineData(404, "the server could not find the requested resource", null, true)]
+    [InlineData(500, "failed calling webhook", null, false)]
+    public async Task Refusal_in_a_borrowed_namespace_holds_elsewhere_where_it_is_about_the_object(int status, string message, string? field, bool holds)
+    {
+        var causes = new JsonArray(new JsonObject { ["message"] = message, ["field"] = field });
+        var answer = new KubeAnswer(status, new JsonObject { ["message"] = message, ["details"] = new JsonObject { ["causes"] = causes } }, 0);
+        Assert.Equal(holds, await new BorrowedNamespace(null!).HoldsAnywhereAsync(answer, new KubeObjectKey("apps", "Deployment", "team-a", "web"), Ct));
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (_api is not null)

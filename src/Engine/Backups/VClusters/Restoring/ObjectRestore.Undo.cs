@@ -15,6 +15,12 @@ public sealed partial class ObjectRestore
 
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromSeconds(1);
 
+    /// <summary>
+    /// True for the way back from a restore that had come to its end: then people worked with what it made, and what they changed of it,
+    /// or wrote into its volumes, is theirs.
+    /// </summary>
+    public bool SparesWhatWasChanged { get; init; }
+
     /// <summary>When the first of the created objects that an undo found was made, by the server's clock; null where it found none.</summary>
     public DateTimeOffset? FirstMadeAt { get; private set; }
 
@@ -137,6 +143,11 @@ public sealed partial class ObjectRestore
                     return (kept, false);
                 }
 
+                if (SparesWhatWasChanged && live["metadata"]!["deletionTimestamp"] is null && WhySpared(one, applied, live) is { } spared)
+                {
+                    return (spared, false);
+                }
+
                 FirstMadeAt = FirstMadeAt is { } first && first < ClaimUse.MadeAt(live) ? first : ClaimUse.MadeAt(live);
                 answer = await api.DeleteAsync(path, applied.Uid, cancellationToken).ConfigureAwait(false);
                 ServerPatience.Require(answer, $"taking back {one.Target}");
@@ -177,6 +188,17 @@ public sealed partial class ObjectRestore
 
             await Task.Delay(s_glance, time, cancellationToken).ConfigureAwait(false);
         }
+    }
+
+    private static string? WhySpared(PlannedObject one, AppliedObject applied, JsonObject live)
+    {
+        if (one.Target is { Kind: "PersistentVolumeClaim", Group: "" } && live["spec"]?["volumeName"] is not null && one.Document!["spec"]?["volumeName"] is null)
+        {
+            return "it has got a volume since, and what is in that would go with it";
+        }
+
+        var isAsMade = applied.Digest is { } made ? ObjectOwners.SteadyDigestOf(ObjectBodies.AsFound(live, one.Document!)) == made : ObjectBodies.IsAsCreated(one.Document!, live);
+        return isAsMade ? null : "somebody has changed it since";
     }
 
     /// <summary>

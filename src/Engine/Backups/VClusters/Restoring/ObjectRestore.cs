@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 /// <param name="Uid">The identity that the object has in the target; empty where the server did not take it.</param>
 public sealed record AppliedObject(int Position, string Uid)
 {
-    /// <summary>Of a changed object: by what it is known again as the restore left it; null for others, and in notes of older builds.</summary>
+    /// <summary>By what it is known again as the restore left it; null in notes of older builds.</summary>
     public string? Digest { get; init; }
 
     /// <summary>True where nothing was done: whoever looks for what could not be noted goes on behind it.</summary>
@@ -144,7 +144,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         return _catalogue.Problems.Where(problem => KubeObjectKey.GroupOf(problem.Key) == group).Select(problem => problem.Value).FirstOrDefault();
     }
 
-    /// <returns>Its identity, empty where nothing was done; and of a change what it is known by.</returns>
+    /// <returns>Its identity, empty where nothing was done; and what it is known by.</returns>
     private async Task<(string Uid, string? Digest)> ApplyAsync(PlannedObject one, CancellationToken cancellationToken)
     {
         if (_catalogue.Serving(one.Document!["apiVersion"]!.GetValue<string>(), one.Target.Kind) is not { } resource)
@@ -167,7 +167,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         RequireServer(answer, $"restoring {one.Target}");
         if (answer.IsSuccess)
         {
-            return (UidOf(answer.Body!), one.Action == ObjectAction.Change ? ObjectOwners.SteadyDigestOf(ObjectBodies.AsFound(answer.Body!, one.Document!)) : null);
+            return (UidOf(answer.Body!), ObjectOwners.SteadyDigestOf(ObjectBodies.AsFound(answer.Body!, one.Document!)));
         }
 
         if (answer.Reason == "AlreadyExists")

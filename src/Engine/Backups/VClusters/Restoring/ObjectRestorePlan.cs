@@ -59,9 +59,13 @@ public sealed record PlannedObject(
     /// </summary>
     public int? RefusedWith { get; init; }
 
+    /// <summary>Where a part of the reason is what the server said of another namespace: the rest of it. That one's limits are none of the plan.</summary>
+    [JsonIgnore]
+    internal string? ReasonWithoutWords { get; init; }
+
     /// <summary>The reason as it stays the same while nothing changes.</summary>
     [JsonIgnore]
-    internal string? SteadyReason => RefusedWith is { } status ? string.Create(CultureInfo.InvariantCulture, $"the server answered {status}") : Reason;
+    internal string? SteadyReason => RefusedWith is { } status ? string.Create(CultureInfo.InvariantCulture, $"the server answered {status}") : ReasonWithoutWords ?? Reason;
 
     /// <summary>True where something will be done.</summary>
     [JsonIgnore]

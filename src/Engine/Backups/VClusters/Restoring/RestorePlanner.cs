@@ -17,6 +17,7 @@ public sealed class RestorePlanner(KubeApi api)
     private const int FewNamespaces = 5;
 
     private readonly ConcurrentDictionary<(KubeResource, string), Lazy<Task<Dictionary<(string, string), JsonObject>>>> _live = new();
+    private readonly BorrowedNamespace _borrowed = new(api);
     private bool _isWide;
 
     /// <summary>
@@ -164,12 +165,17 @@ public sealed class RestorePlanner(KubeApi api)
             }
 
             // Its own namespace does not exist yet: the server judges the object as if it went to another one.
-            body["metadata"]!["namespace"] = "default";
-            path = resource.PathOf("default");
-            notes.Add("checked by the server as if in namespace default, since its own is created first");
+            body["metadata"]!["namespace"] = BorrowedNamespace.Name;
+            path = resource.PathOf(BorrowedNamespace.Name);
+            notes.Add(BorrowedNamespace.Note);
         }
 
         var answer = await api.CreateAsync(path, body, isDryRun: true, cancellationToken).ConfigureAwait(false);
+        if (notes.Contains(BorrowedNamespace.Note) && answer is { IsSuccess: false, Reason: not "AlreadyExists" } && !await _borrowed.HoldsAnywhereAsync(answer, plan.Target, cancellationToken).ConfigureAwait(false))
+        {
+            return plan with { Action = ObjectAction.Create, Reason = string.Join("; ", [.. notes, $"there the server would refuse it: {Refusal(answer)}"]), ReasonWithoutWords = string.Join("; ", notes) };
+        }
+
         var lost = LostIn(answer, body);
         if (lost is not null && isOtherVersion)
         {
