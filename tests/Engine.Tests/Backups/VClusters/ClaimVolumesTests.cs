@@ -91,6 +91,9 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             Assert.Equal("files", Assert.Single(nobody.Inventory.MissingClaims!, one => one.Claim == _claim).BackedUpBy);
             // What a source of its own backs up has its own proof; without one this proof lacks it, whatever is equal in it.
             Assert.DoesNotContain(_claim, VClusterStructureCheck.Unread(nobody.Inventory) ?? "", StringComparison.Ordinal);
+            Assert.Equal(
+                nobody.Inventory.MissingClaims!.Where(one => one.BackedUpBy is null).Select(one => $"{one.Namespace}/{one.Claim}"),
+                VClusterFacts.UnreadIn(nobody.Manifest.Facts.ToString()).GetValueOrDefault(VClusterFacts.Volumes) ?? []);
             var alone = nobody.Inventory with { MissingClaims = [.. nobody.Inventory.MissingClaims!.Select(one => one with { BackedUpBy = null })] };
             Assert.Contains($"the data of claim {Namespace}/{_claim} (VCluster:VolumesDirectory", VClusterStructureCheck.Unread(alone), StringComparison.Ordinal);
 
