@@ -21,6 +21,8 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(5);
 
     private readonly ConcurrentDictionary<string, RecoverableWindow> _known = new(StringComparer.Ordinal);
+    private readonly SharedLooks<(string Tier, string Source), (RecoverableWindow? Window, string? Reason)> _readings = new();
+    private readonly SharedLooks<(string Tier, string Workspace), bool> _presences = new();
 
     /// <summary>A source's window; null for one that is not captured as files.</summary>
     /// <exception cref="EngineException">No tier of the source answers, with the reason of each; or what it holds is damaged.</exception>
@@ -73,7 +75,9 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
 
         foreach (var tier in estate.TiersOf(source).Where(tier => tier.Name != furthest.Tier))
         {
-            var (other, _) = await TryReadAsync(tier, source, cancellationToken);
+            using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            patience.CancelAfter(s_patience);
+            var (other, _) = await TryReadAsync(tier, source, patience.Token);
             cancellationToken.ThrowIfCancellationRequested();
             if (other?.Holding(wanted).Count > 0)
             {
@@ -109,15 +113,23 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
     {
         try
         {
-            return await tiers.ExistsAsync(tier, source.Workspace, cancellationToken) ? (await ReadOnlyInAsync(source, tier, cancellationToken), null) : default;
-        }
-        catch (EngineException fault)
-        {
-            return (null, $"{tier.Name}: {fault.Message}");
+            return await _readings.At((tier.Name, source.Name), () => TryReadAsync(tier, source)).WaitAsync(cancellationToken);
         }
         catch (OperationCanceledException)
         {
             return (null, $"{tier.Name}: it does not answer in time");
+        }
+    }
+
+    private async Task<(RecoverableWindow? Window, string? Reason)> TryReadAsync(StorageTier tier, Source source)
+    {
+        try
+        {
+            return await tiers.ExistsAsync(tier, source.Workspace, CancellationToken.None) ? (await ReadOnlyInAsync(source, tier, CancellationToken.None), null) : default;
+        }
+        catch (EngineException fault)
+        {
+            return (null, $"{tier.Name}: {fault.Message}");
         }
     }
 
@@ -166,7 +178,7 @@ public sealed class RecoverableWindows(TierRepositories tiers, RestorePointCatal
         var ends = new DateTimeOffset?[window.Stretches.Count];
         try
         {
-            if (!await tiers.ExistsAsync(tier, source.Workspace, cancellationToken))
+            if (!await _presences.At((tier.Name, source.Workspace), () => tiers.ExistsAsync(tier, source.Workspace, CancellationToken.None)).WaitAsync(cancellationToken))
             {
                 return ends;
             }

@@ -22,7 +22,7 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
 
     private readonly ConcurrentDictionary<(string Tier, string Workspace), Guid> _seen = new();
     private readonly ConcurrentDictionary<string, long> _away = new();
-    private readonly Dictionary<(string Tier, string Workspace), Task<Guid?>> _asking = [];
+    private readonly SharedLooks<(string Tier, string Workspace), Guid?> _looks = new();
 
     /// <summary>Throws where most other tiers that answer (of two tiers: the one that is configured first) hold another repository.</summary>
     /// <exception cref="EngineException">Code <c>store-other-repository</c>, kind Conflict, with both ids.</exception>
@@ -78,7 +78,7 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
 
         try
         {
-            if (await AskAsync(tier, workspace).WaitAsync(Patience, time, cancellationToken) is { } found)
+            if (await _looks.At((tier.Name, workspace), () => AskAsync(tier, workspace)).WaitAsync(Patience, time, cancellationToken) is { } found)
             {
                 return _seen[(tier.Name, workspace)] = found;
             }
@@ -94,18 +94,9 @@ internal sealed class TierIdentities(ProtectedEstate estate, Func<StorageTier, s
         }
     }
 
-    /// <summary>A mount whose server is away hangs in the kernel and hears of no cancel: one look at a time is left to hang there.</summary>
-    private Task<Guid?> AskAsync(StorageTier tier, string workspace)
+    private async Task<Guid?> AskAsync(StorageTier tier, string workspace)
     {
-        lock (_asking)
-        {
-            return _asking.TryGetValue((tier.Name, workspace), out var asking) && !asking.IsCompleted
-                ? asking
-                : _asking[(tier.Name, workspace)] = Task.Run(async () =>
-                {
-                    await using var store = look(tier, workspace);
-                    return await BackupRepository.FindIdAsync(store, CancellationToken.None);
-                });
-        }
+        await using var store = look(tier, workspace);
+        return await BackupRepository.FindIdAsync(store, CancellationToken.None);
     }
 }

@@ -21,7 +21,7 @@ public partial class SourceWal : LivePage
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
-        _receiver = (await Wal.ReceiversAsync(Source, cancellationToken)).FirstOrDefault();
+        _receiver = await Wal.ReceiversAsync(Source, cancellationToken) is [var one, ..] ? one : null;
         _tiers = await Wal.TiersAsync(Source, cancellationToken);
         _gaps = await Wal.GapsAsync(Source, onlyOpen: true, cancellationToken);
     }
