@@ -61,7 +61,7 @@ public sealed class KindSheetTests : ControlTests
         ]));
         Assert.Equal(3 + columns.Count, table.FindAll("th[scope=col]").Count);
         var rows = table.FindAll("tbody tr").Select(row => row.QuerySelectorAll("td").Select(cell => cell.TextContent).Skip(2).ToList()).ToList();
-        Assert.Equal(["3s", "2s", "1s", "1.234 ms", "66 kB", "2.0 MB"], rows[0]);
+        Assert.Equal(["3s", "2s", "1s", "1.2 ms", "66 kB", "2.0 MB"], rows[0]);
         Assert.Equal(["4s", "–", "–", "–", "–", "–"], rows[1]);
     }
 
@@ -71,8 +71,8 @@ public sealed class KindSheetTests : ControlTests
         var table = Render<PointTable>(parameters => parameters
             .Add(self => self.Points, [new PointRow(RedisWordsTests.Point(Redis), [], null, []), new PointRow(RedisWordsTests.Point(null) with { Id = "cd" }, [], null, [])])
             .Add(self => self.Tiers, []).Add(self => self.Empty, "none"));
-        var cells = table.FindAll("td.holds");
-        Assert.Equal(["1,234 keys, 300 with expiry, 512 kB", "stood still 1.234 ms, 66 kB copied, snapshot in 2s"], cells[0].QuerySelectorAll("p").Select(line => line.TextContent));
+        var cells = table.FindAll("td.content");
+        Assert.Equal(["1,234 keys, 300 with expiry, 512 kB", "stood still 1.2 ms, 66 kB copied, snapshot in 2s"], cells[0].QuerySelectorAll("p").Select(line => line.TextContent));
         Assert.Equal("–", cells[1].TextContent.Trim());
         Assert.Equal(table.FindAll("thead th").Count, table.FindAll("tbody tr")[0].QuerySelectorAll("td").Length);
     }
@@ -84,9 +84,9 @@ public sealed class KindSheetTests : ControlTests
         var standing = SourceStanding.Judge(new Source("cache", SourceKind.Redis, "critical", "shop"), ProtectionClass.Defaults["critical"], known, Start);
 
         var row = Render<SourceTable>(parameters => parameters.Add(self => self.Rows, [SourceRows.From(standing, [], Time)]));
-        Assert.Equal(["Redis, critical", "1,234 keys, 300 with expiry, 512 kB", "stood still 1.234 ms, 66 kB copied, snapshot in 2s"], row.FindAll("td.name p").Select(line => line.TextContent));
+        Assert.Equal(["Redis, critical", "1,234 keys, 300 with expiry, 512 kB", "stood still 1.2 ms, 66 kB copied, snapshot in 2s"], row.FindAll("td.name p").Select(line => line.TextContent));
 
         var list = Render<FlowList>(parameters => parameters.Add(self => self.Model, EstateGraph.From([standing], [], _ => null, [], Time)));
-        Assert.Contains("Keys 1,234, Server stood still 1.234 ms", list.Markup, StringComparison.Ordinal);
+        Assert.Contains("Keys 1,234, Server stood still 1.2 ms", list.Markup, StringComparison.Ordinal);
     }
 }

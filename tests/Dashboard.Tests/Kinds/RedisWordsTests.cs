@@ -38,7 +38,7 @@ public sealed class RedisWordsTests
         var sheet = Sheet(Facts);
 
         Assert.Equal("1,234 keys, 300 with expiry, 512 kB", sheet.Holds);
-        Assert.Equal("stood still 1.234 ms, 66 kB copied, snapshot in 2s", sheet.Cost);
+        Assert.Equal("stood still 1.2 ms, 66 kB copied, snapshot in 2s", sheet.Cost);
         var facts = Rows(sheet.Facts);
         Assert.Contains(("Read from a", "replica"), facts);
         Assert.Contains(("Keys", "1,234"), facts);
@@ -47,11 +47,11 @@ public sealed class RedisWordsTests
         Assert.Contains(facts, fact => fact.Label == "Content is of" && fact.Value.Contains("02:00:07", StringComparison.Ordinal));
         Assert.DoesNotContain(facts, row => row.Label == "Read");
         Assert.Equal(
-            [("Snapshot took", "2s, of which 1s waiting for the server to begin"), ("Server stood still", "1.234 ms"), ("Memory copied meanwhile", "66 kB"), ("Memory of the server", "2.0 MB"), ("Most memory ever", "3.0 MB")],
+            [("Snapshot took", "2s, of which 1s waiting for the server to begin"), ("Server stood still", "1.2 ms"), ("Memory copied meanwhile", "66 kB"), ("Memory of the server", "2.0 MB"), ("Most memory ever", "3.0 MB")],
             Rows(sheet.CostFacts));
-        Assert.Equal(["2s", "1s", "1.234 ms", "66 kB", "2.0 MB"], sheet.Costs);
+        Assert.Equal(["2s", "1s", "1.2 ms", "66 kB", "2.0 MB"], sheet.Costs);
         Assert.Equal(sheet.Costs.Count, KindWords.Of(SourceKind.Redis).CostColumns.Count);
-        Assert.Equal([("Keys", "1,234"), ("Server stood still", "1.234 ms")], Rows(sheet.Brief));
+        Assert.Equal([("Keys", "1,234"), ("Server stood still", "1.2 ms")], Rows(sheet.Brief));
         var table = Assert.Single(sheet.Tables);
         Assert.Equal(["db0", "1,200", "300", "string 1,000, hash 200"], table.Rows[0]);
         Assert.Equal(["db3", "34", "0", "zset 34"], table.Rows[1]);
@@ -68,7 +68,7 @@ public sealed class RedisWordsTests
 
         // Builds that asked the server too early wrote the figure of the snapshot before.
         var early = KindWords.SheetOf(Point(Encoding.UTF8.GetString(Facts.ToJson()).Replace("copiedOnWriteBytes", "copiedBytes", StringComparison.Ordinal)), TimeProvider.System);
-        Assert.Equal("stood still 1.234 ms, snapshot in 2s", early.Cost);
+        Assert.Equal("stood still 1.2 ms, snapshot in 2s", early.Cost);
         Assert.Contains(("Memory copied meanwhile", "–"), Rows(early.CostFacts));
 
         // Somebody else's fork came in between.
@@ -104,7 +104,7 @@ public sealed class RedisWordsTests
         using var japanese = new ReadingIn("ja");
         var sheet = Sheet(Facts);
         Assert.Equal("1,234キー、有効期限付き300、512 kB", sheet.Holds);
-        Assert.Equal("停止1.234ミリ秒、複製66 kB、取得2秒", sheet.Cost);
+        Assert.Equal("停止1.2ミリ秒、複製66 kB、取得2秒", sheet.Cost);
     }
 
     internal static RestorePointRow Point(string? facts, string kind = "redis") => new(

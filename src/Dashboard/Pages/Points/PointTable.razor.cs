@@ -25,6 +25,10 @@ public partial class PointTable
     [Parameter]
     public bool ShowSource { get; set; }
 
+    /// <summary>False where the page shows the content beside the table.</summary>
+    [Parameter]
+    public bool ShowContent { get; set; } = true;
+
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
