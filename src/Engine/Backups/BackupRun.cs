@@ -53,6 +53,11 @@ public sealed class BackupRun(
         var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
         await RequireNotRecoveredAsync(context, source);
         var captured = await context.StepAsync("capture", step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
+        if (context.Run.Attempt > 1)
+        {
+            await WithdrawTornAsync(context, source, captured.Backup.BackupId);
+        }
+
         var held = new Dictionary<string, string> { [captured.Tier] = estate.Tiers.First(tier => tier.Name == captured.Tier).RepositoryUrl(source.Workspace) };
         var behind = new Dictionary<string, string>();
         foreach (var tier in estate.TiersOf(source).Where(tier => tier.Name != captured.Tier))
@@ -188,17 +193,10 @@ public sealed class BackupRun(
 
         await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
         Manifest? whole = null;
-        // Each attempt may have left one, and the process may have died before it could be taken back.
+        // Each attempt may have left one.
         foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
         {
-            if (await repository.HoldsAllOfAsync(point, context.Cancellation))
-            {
-                whole = point;
-            }
-            else
-            {
-                await WithdrawAsync(context, source, tier, point);
-            }
+            whole = await repository.HoldsAllOfAsync(point, context.Cancellation) ? point : whole;
         }
 
         if (whole is not { } found)
@@ -208,6 +206,35 @@ public sealed class BackupRun(
 
         var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, found, context.Cancellation);
         return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
+    }
+
+    /// <summary>
+    /// Takes back what interrupted attempts have left that is not whole; only once another restore point of the run is on record, since half
+    /// of the newest state may be all that is left of a source that died with the console.
+    /// </summary>
+    private async Task WithdrawTornAsync(RunContext context, Source source, RestorePointId captured)
+    {
+        foreach (var tier in estate.Tiers)
+        {
+            try
+            {
+                if (await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
+                {
+                    await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
+                    foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point) && point.Id != captured))
+                    {
+                        if (!await repository.HoldsAllOfAsync(point, context.Cancellation))
+                        {
+                            await WithdrawAsync(context, source, tier, point);
+                        }
+                    }
+                }
+            }
+            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+            {
+                context.Warn("capture", $"tier {tier.Name} cannot be asked what interrupted attempts have left: {fault.Message}");
+            }
+        }
     }
 
     /// <summary>It ended before its last look whether all is there that it leans on: nobody counts it, and it must not show when the tier is read anew.</summary>

@@ -91,7 +91,7 @@ public sealed partial class BackupRepository
         CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (_parts.Keys.RepositoryId != to._parts.Keys.RepositoryId || _parts.Keys.SealingEpoch <= to._parts.Keys.Epoch)
+        if (_parts.Keys.RepositoryId != to._parts.Keys.RepositoryId || _parts.Keys.SealingEpoch <= to._parts.Keys.SealingEpoch)
         {
             return await new TierCopy(_parts, to._parts, progress).RunAsync(which, cancellationToken);
         }

@@ -93,7 +93,7 @@ public sealed partial class BackupRepository
         BackupRepository to, string? stream, IProgress<TransferProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(to);
-        if (_parts.Keys.SealingEpoch > to._parts.Keys.Epoch && _parts.Keys.RepositoryId == to._parts.Keys.RepositoryId)
+        if (_parts.Keys.SealingEpoch > to._parts.Keys.SealingEpoch && _parts.Keys.RepositoryId == to._parts.Keys.RepositoryId)
         {
             await TierKeys.CopyAsync(_parts, to._parts.Store, to._parts.Keys, cancellationToken);
             using var newer = new RepositoryParts(to._parts.Store, _parts.Keys.Copy(to._parts.Store), to._parts.Options);

@@ -338,7 +338,7 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
         Assert.Equal((NotificationEvent.WatcherBack, true, told[0].Thread), (back.Event, back.Closes, back.Thread));
 
         async Task<IReadOnlyList<Notification>> ToldAsync() =>
-            [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1000, Ct)).Where(one => one.Event is NotificationEvent.WatcherSilent or NotificationEvent.WatcherBack)];
+            [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1_000_000, Ct)).Where(one => one.Event is NotificationEvent.WatcherSilent or NotificationEvent.WatcherBack)];
     }
 
     private static async Task<IReadOnlyList<ProbeSummary>> SummariesAsync(HealthRig rig, string subject) =>

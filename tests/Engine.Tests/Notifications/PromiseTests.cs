@@ -143,7 +143,7 @@ public sealed class PromiseTests(CatalogServer server)
     private Task SeeAsync(DateTimeOffset rotatedAt) => new WorkspaceCatalog(server.Pool).SeeAsync(_workspace, 1, rotatedAt, ["hot"], Ct);
 
     private async Task<IReadOnlyList<Notification>> ToldAsync() =>
-        [.. (await new NotificationStore(server.Pool).ListAsync(null, 1000, Ct)).Where(one => one.Sources.Contains(_source))];
+        [.. (await new NotificationStore(server.Pool).ListAsync(null, 1_000_000, Ct)).Where(one => one.Sources.Contains(_source))];
 
     private async Task RecordAsync(DateTimeOffset at)
     {

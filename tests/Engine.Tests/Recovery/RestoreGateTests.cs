@@ -225,7 +225,7 @@ public sealed partial class RestoreGateTests(CatalogServer catalog)
         Assert.DoesNotContain(await rig.Gates.ReviewsDueAsync(Ct), one => one.Gate.Id == gate.Id);
         Assert.Equal("there is nothing to review", (await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ReviewAsync(gate.Id, "petra", "it was all right", Ct))).Message);
 
-        async Task<IReadOnlyList<Notification>> RemindersAsync() => [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1000, Ct))
+        async Task<IReadOnlyList<Notification>> RemindersAsync() => [.. (await new NotificationStore(catalog.Pool).ListAsync(null, 1_000_000, Ct))
             .Where(one => one.Event == NotificationEvent.GateReviewDue && one.Facts.Run == run.ToString())];
     }
 

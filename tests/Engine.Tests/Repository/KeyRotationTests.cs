@@ -147,6 +147,13 @@ public sealed partial class KeyRotationTests : IDisposable
         var (inOne, inOther) = (await BackupAsync(one, "of hot"), await BackupAsync(other, "of warm"));
         Assert.Equal("epochs-diverged", (await Assert.ThrowsAsync<EngineException>(() => BackupRepository.RotateKeysAsync([one, other], [_key], Ct))).Code);
         Assert.Equal(("of hot", "of warm"), (await ReadAsync(one, inOne), await ReadAsync(other, inOther)));
+
+        // The newer keys of one of them do not take the other's only ones away.
+        await BackupRepository.RotateKeysAsync([one], [_key], Ct);
+        await using var newer = await BackupRepository.OpenAsync(hot, _key, Options, Ct);
+        Assert.Equal("epochs-diverged", (await Assert.ThrowsAsync<EngineException>(() => newer.CopyAsync(other, null, null, Ct))).Code);
+        await using var still = await BackupRepository.OpenAsync(warm, _key, Options, Ct);
+        Assert.Equal("of warm", await ReadAsync(still, inOther));
     }
 
     [Fact]

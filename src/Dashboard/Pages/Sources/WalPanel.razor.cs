@@ -47,13 +47,17 @@ public partial class WalPanel
 
     private IReadOnlyList<string> Notices => [.. Receiver?.Notices ?? [], .. Tiers.Where(tier => tier.Message is not null).Select(tier => $"{tier.Tier}: {tier.Message}")];
 
-    private static (Status Status, string Word) StateOf(WalTierRow tier) => tier.State switch
+    /// <summary>What a receiver that is gone said last is true no more.</summary>
+    private bool IsCurrent => Receiver is { IsAlive: true, State: "streaming" };
+
+    private (Status Status, string Word) StateOf(WalTierRow tier) => tier.State switch
     {
+        _ when !IsCurrent => (Status.NotRun, WindowTexts.WalUnknown),
         "streaming" => (Status.Running, WindowTexts.WalTierStreaming),
         "catching_up" => (Status.Waiting, WindowTexts.WalTierCatchingUp),
         _ => (Status.Degraded, WindowTexts.WalTierDown),
     };
 
-    private static string Behind(WalTierRow tier) => tier is { LagBytes: { } bytes, LagSeconds: { } seconds }
+    private string Behind(WalTierRow tier) => IsCurrent && tier is { LagBytes: { } bytes, LagSeconds: { } seconds }
         ? Figures.Format(WindowTexts.WalBehind, Figures.Bytes(bytes), Figures.Duration(TimeSpan.FromSeconds(seconds))) : WindowTexts.WalUnknown;
 }

@@ -198,7 +198,9 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     {
         var (taken, left) = await restore.UndoAsync(objects, cancellationToken);
         var claims = ClaimDataRestore.ClaimsIn(plan.Notes);
-        return left.Count > 0 || claims.Count == 0 || restore.FirstMadeAt is not { } since
+        // Long after its end all that uses the volumes counts, whoever brought it about.
+        var from = restore.SparesWhatWasChanged ? DateTimeOffset.MinValue : restore.FirstMadeAt;
+        return left.Count > 0 || claims.Count == 0 || from is not { } since
             ? new Undone(taken, left)
             : new Undone(taken, await ClaimUse.WaitFreeAsync(api, claims, since, time, cancellationToken));
     }
@@ -211,7 +213,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         var done = (await new Journal(notes, operation).ReadAsync(cancellationToken)).Where(one => !one.IsRefused).ToList();
         if (done.Count == 0)
         {
-            return null;
+            // The objects may be taken back already, and a volume not.
+            return ClaimDataRestore.WritesAny(plan.Notes) && (await notes.ReadAsync(operation, cancellationToken)).Count > 0 ? [] : null;
         }
 
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");

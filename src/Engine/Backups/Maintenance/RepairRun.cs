@@ -108,21 +108,20 @@ public sealed class RepairRun(
         {
             try
             {
-                if (await tiers.ExistsAsync(other, workspace, context.Cancellation) && (!IsWhole(done) || await IsMoreInAsync(context, tier, workspace, other)))
+                if (!(IsWhole(done) ? await HasMoreAsync(context, tier, workspace, other) : await tiers.ExistsAsync(other, workspace, context.Cancellation)))
                 {
-                    done = Together(done, await RepairFromAsync(context, step, tier, workspace, other));
+                    continue;
                 }
-            }
-            catch (EngineException fault) when (IsWhole(done))
-            {
-                // Nothing that is known is damaged any more; what only that tier has is found when it answers.
-                context.Log("repair", $"{other.Name} could not be asked whether it has more: {fault.Message}");
+
+                done = Together(done, await RepairFromAsync(context, step, tier, workspace, other));
             }
             catch (EngineException fault)
             {
                 // Away, damaged itself, or of another repository: whatever is wrong with it, the next tier may be sound.
                 last = fault;
                 context.Warn("repair", $"{other.Name} cannot help now: {fault.Message}");
+                // Where it was known to have what is lacking here, the others' work is not all.
+                done = IsWhole(done) ? done! with { Objects = [.. done!.Objects, new RepairedObject(other.Name, $"{other.Name} has what is lacking here", [], false, fault.Message)] } : done;
             }
         }
 
@@ -132,6 +131,20 @@ public sealed class RepairRun(
     }
 
     private static bool IsWhole(WorkspaceRepair? done) => done is not null && done.Objects.All(one => one.IsRepaired);
+
+    /// <summary>Nothing that is known is damaged any more; what only a tier has that does not answer now is found when it does.</summary>
+    private async Task<bool> HasMoreAsync(RunContext context, StorageTier tier, string workspace, StorageTier other)
+    {
+        try
+        {
+            return await tiers.ExistsAsync(other, workspace, context.Cancellation) && await IsMoreInAsync(context, tier, workspace, other);
+        }
+        catch (EngineException fault)
+        {
+            context.Log("repair", $"{other.Name} could not be asked whether it has more: {fault.Message}");
+            return false;
+        }
+    }
 
     /// <summary>
     /// True where another tier has what this one lacks, such as WAL that the tiers before it do not have either: a helper that repaired all

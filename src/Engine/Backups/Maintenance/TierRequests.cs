@@ -58,7 +58,7 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
     /// <summary>The same, where it may as well be WAL behind the restore point that cannot be read: then that counts as damaged, and the point as it did.</summary>
     internal async Task NoteDamageAsync(RunContext context, RestorePointId point, string workspace, string tier, BackupRepository repository, EngineException fault)
     {
-        if (RepositoryDamage.ObjectOf(fault) is { } key && (await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation)).Count > 0)
+        if (await NoteDamagedWalAsync(context, repository, tier, fault))
         {
             context.Warn("damaged", $"WAL in {tier}: {fault.Message}");
             await AskForRepairAsync(context, tier, [workspace]);
@@ -66,6 +66,26 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
         }
 
         await NoteDamageAsync(context, point, workspace, tier, fault);
+    }
+
+    /// <summary>Notes damaged WAL in its tier. One that takes no note, as when it is full, must not hide what was found.</summary>
+    /// <returns>False where it is no WAL, or could not be noted.</returns>
+    internal static async Task<bool> NoteDamagedWalAsync(RunContext context, BackupRepository repository, string tier, EngineException damage)
+    {
+        if (RepositoryDamage.ObjectOf(damage) is not { } key)
+        {
+            return false;
+        }
+
+        try
+        {
+            return (await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation)).Count > 0;
+        }
+        catch (EngineException fault)
+        {
+            context.Warn("damaged", $"{key} is damaged, which could not be noted in {tier}: {fault.Message}");
+            return false;
+        }
     }
 
     /// <summary>Asks, for a run that found damage, to repair the tier from the others, where there are any.</summary>

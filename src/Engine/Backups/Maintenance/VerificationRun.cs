@@ -133,7 +133,17 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
     private async Task<IReadOnlyList<(string Source, IReadOnlyList<WalHole> Holes)>> NoteWalAsync(
         RunContext context, BackupRepository repository, StorageTier tier, string workspace, CheckReport report)
     {
-        var hurt = await repository.NoteDamagedWalAsync(report.Damaged.Select(damage => damage.Name), report.SoundWal, context.Cancellation);
+        IReadOnlySet<string> hurt = new HashSet<string>();
+        try
+        {
+            hurt = (await repository.NoteDamagedWalAsync(report.Damaged.Select(damage => damage.Name), report.SoundWal, context.Cancellation)).ToHashSet();
+        }
+        catch (EngineException fault)
+        {
+            // A tier that takes no note, as when it is full, must not hide what was found in it.
+            context.Warn("wal", $"what was found in {tier.Name} could not be noted there: {fault.Message}");
+        }
+
         var found = new List<(string Source, IReadOnlyList<WalHole> Holes)>();
         foreach (var stream in hurt.Count == 0 ? [] : (await repository.ListWalAsync(context.Cancellation)).Where(stream => hurt.Contains(stream.Stream)))
         {

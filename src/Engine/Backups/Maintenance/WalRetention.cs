@@ -72,6 +72,13 @@ internal sealed class WalRetention(
 
         var archive = await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken);
         var coverage = await archive.CoverageAsync(cancellationToken);
+        if (WithoutHistory(coverage, bases) is { } timeline)
+        {
+            // From where it branched off nobody can say: the WAL before it may be all that leads to its first moments.
+            _kept.Add(new KeptWal(stream.Source, KeptWalCause.Refused, 0, $"the history of timeline {timeline} of {stream.Source} cannot be read here"));
+            return;
+        }
+
         var needs = WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage))], tier, begin);
         if (needs.LacksUsableBase)
         {
@@ -84,6 +91,13 @@ internal sealed class WalRetention(
         {
             _done.Add(new WalGivenUp(stream.Source, BeforeText(horizon, coverage), await repository.ExpireWalAsync(stream.Stream, horizon, cancellationToken)));
         }
+    }
+
+    /// <summary>A timeline that cannot be the first of what is stored, and has no readable history; null where there is none.</summary>
+    private static uint? WithoutHistory(WalCoverage coverage, List<Manifest> bases)
+    {
+        var timelines = coverage.Timelines.Select(one => one.Timeline).Concat(bases.Select(TimelineOf)).Distinct().Order().ToList();
+        return timelines.Skip(1).Where(one => coverage.Histories.All(history => history.Timeline != one)).Select(one => (uint?)one).FirstOrDefault();
     }
 
     private static string BeforeText(Dictionary<uint, ulong> horizon, WalCoverage coverage) => string.Join(", ", horizon.OrderBy(one => one.Key).Select(one =>

@@ -74,10 +74,16 @@ internal sealed class CatalogWalJournal(NpgsqlDataSource catalog, ReceiverLease 
         {
             var isNew = await transaction.Command(
                 """
-                INSERT INTO wal_gap (source, system_identifier, timeline, from_lsn, to_lsn, reason) VALUES ($1, $2, $3, $4, $5, $6)
-                ON CONFLICT (source, system_identifier, timeline, from_lsn) DO UPDATE SET to_lsn = greatest(wal_gap.to_lsn, excluded.to_lsn), closed_at = NULL, closed_by = NULL
+                -- What a base backup begins behind already is no hole in what is promised.
+                INSERT INTO wal_gap (source, system_identifier, timeline, from_lsn, to_lsn, reason, closed_at, closed_by)
+                SELECT $1, $2, $3, $4, $5, $6, CASE WHEN b.id IS NOT NULL THEN clock_timestamp() END, b.id FROM (SELECT 1) one LEFT JOIN LATERAL (
+                  SELECT p.id FROM restore_point p
+                  WHERE p.source = $1 AND p.expired_at IS NULL AND p.properties->>'systemIdentifier' = $2 AND (p.properties->>'timeline')::bigint >= $3 AND (p.properties->>'startLsn')::pg_lsn >= $5
+                  ORDER BY p.created_at LIMIT 1) b ON true
+                ON CONFLICT (source, system_identifier, timeline, from_lsn) DO UPDATE
+                  SET to_lsn = greatest(wal_gap.to_lsn, excluded.to_lsn), closed_at = excluded.closed_at, closed_by = excluded.closed_by
                   WHERE excluded.to_lsn > wal_gap.to_lsn
-                RETURNING xmax = 0
+                RETURNING xmax = 0 AND closed_at IS NULL
                 """, lease.Source, WalCatalog.Text(gap.SystemIdentifier), (long)gap.Timeline, Number(gap.FromLsn), Number(gap.ToLsn), gap.Reason)
                 .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
             if (isNew is not null)

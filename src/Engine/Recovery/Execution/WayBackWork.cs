@@ -76,7 +76,7 @@ internal sealed class WayBackWork(RecoveryActions actions, RecoveryPlan plan, Re
         try
         {
             var done = await StepWork.OfTheTargetAsync(
-                action.RollBackAsync, await steps.ContextAsync(step, row, patience.Token) with { IsGoneOnWith = row.State is StepState.RollingBack or StepState.RollbackFailed });
+                action.RollBackAsync, await steps.ContextAsync(step, row, patience.Token) with { IsGoneOnWith = row.State is StepState.RollingBack });
             await journal.RolledBackAsync(step);
             Run.Log(step.Name, $"rolled back: {done}");
             return true;

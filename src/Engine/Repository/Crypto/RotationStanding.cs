@@ -84,7 +84,7 @@ internal sealed class RotationStanding
 
     private static EngineException Diverged(uint epoch) => new(
         "epochs-diverged", ErrorKind.Conflict, $"tiers of this repository have different keys of epoch {epoch}: they were rotated apart, while each could not see the other",
-        "nothing was changed, and each tier opens what it holds; rotate each of them by itself, and copy what only one of them holds into a new tier");
+        "nothing was changed, and each tier opens what it holds; copy what only one of them holds into a new tier");
 }
 
 /// <summary>A key slot that a passphrase opens.</summary>

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Crypto;
@@ -15,6 +16,7 @@ internal static class TierKeys
     /// <param name="to">The other one.</param>
     /// <param name="known">The keys by which that one was opened; null for one that has none.</param>
     /// <param name="ct">Ends it.</param>
+    /// <exception cref="EngineException"><c>keys-changing</c>; <c>epochs-diverged</c>: the other one has secrets that these keys do not know.</exception>
     public static async Task CopyAsync(RepositoryParts from, IObjectStore to, KeyRing? known, CancellationToken ct)
     {
         var keys = from.Keys;
@@ -30,12 +32,19 @@ internal static class TierKeys
             look = await KeySlotStore.LookAsync(from.Store, ct);
         }
 
-        if (keys.Epoch > 0)
+        if (known is not null)
+        {
+            RequireAll(keys, known, to);
+        }
+
+        // One that was cut off is gone on with: what it has written stays as it is.
+        if (keys.Epoch > 0 && !await EpochStore.IsThereAsync(to, keys, ct))
         {
             await EpochStore.WriteAsync(to, keys, ct);
         }
 
-        foreach (var slot in look.Slots)
+        var (there, broken) = await KeySlotStore.ReadAsync(to, ct);
+        foreach (var slot in look.Slots.Where(slot => broken.Count > 0 || !there.Any(one => one.SlotId == slot.SlotId)))
         {
             await KeySlotStore.WriteAsync(to, slot, ct);
         }
@@ -43,6 +52,22 @@ internal static class TierKeys
         if (known is not null && keys.SealingEpoch == keys.Epoch)
         {
             await DropOlderAsync(keys, to, known, [.. look.Slots.Select(slot => slot.SlotId)], ct);
+        }
+    }
+
+    /// <summary>What the other tier encrypted by keys that these do not have could be opened by nobody once its slots are superseded.</summary>
+    private static void RequireAll(KeyRing keys, KeyRing known, IObjectStore to)
+    {
+        var secrets = keys.Secrets;
+        // In an epoch whose rotation has not ended nothing was encrypted.
+        foreach (var (epoch, secret) in known.Secrets.Where(one => one.Key <= known.SealingEpoch))
+        {
+            if (!secrets.TryGetValue(epoch, out var same) || !CryptographicOperations.FixedTimeEquals(same, secret))
+            {
+                throw new EngineException(
+                    "epochs-diverged", ErrorKind.Conflict, $"{to.Url} was rotated apart from the others: it has keys of epoch {epoch} that they do not have",
+                    "nothing was changed, and each tier opens what it holds; copy what only this one holds into a new tier");
+            }
         }
     }
 

@@ -48,14 +48,14 @@ public static class WindowAnchor
 
     /// <summary>
     /// The lines that may have moments within the window: of a timeline that was left nobody knows here when it ended, but it did before
-    /// the first base of one that came after it.
+    /// the first base of one that came out of it.
     /// </summary>
     private static IEnumerable<IReadOnlyList<TimelinePart>> LinesOf(List<RetainedPoint> bases, DateTimeOffset begin)
     {
         var placed = bases.Where(point => point.Place is not null).ToList();
         foreach (var line in placed.GroupBy(point => point.Place!.Timeline).Select(one => one.OrderByDescending(point => point.Place!.Line.Count).First().Place!.Line))
         {
-            var after = placed.Where(point => point.Place!.Timeline > line[^1].Timeline).ToList();
+            var after = placed.Where(point => point.Place!.Timeline > line[^1].Timeline && point.Place.Line.Any(part => part.Timeline == line[^1].Timeline)).ToList();
             if (after.Count == 0 || after.Min(point => point.ConsistentAt) >= begin)
             {
                 yield return line;

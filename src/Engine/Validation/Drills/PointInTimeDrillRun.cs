@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -83,11 +84,7 @@ public sealed class PointInTimeDrillRun(
         catch (EngineException fault) when (fault.Kind is not (ErrorKind.Unavailable or ErrorKind.OutOfSpace or ErrorKind.Denied) || fault.Code == "postgres-start-failed")
         {
             // The window promised this moment. That it cannot be reached is what a drill is there to find; WAL that does not open it promises no more.
-            if (RepositoryDamage.ObjectOf(fault) is { } key)
-            {
-                await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation);
-            }
-
+            await TierRequests.NoteDamagedWalAsync(context, repository, chosen.Tier, fault);
             return new Drilled(chosen, DrillOutcomes.Failed, fault.Message, proof);
         }
     }

@@ -104,6 +104,29 @@ public sealed class WalRetentionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Timeline_whose_history_cannot_be_read_keeps_all_WAL_and_is_said()
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await repository.OpenDescribedAsync();
+        Know(await LiveAsync(repository, archive, 1, 2), proven: true);
+        await archive.StoreHistoryAsync(2, History((1, At(3))), Ct);
+        for (var segment = 3; segment <= 12; segment++)
+        {
+            _time.Advance(TimeSpan.FromDays(1));
+            await archive.StoreAsync(segment, timeline: 2);
+        }
+
+        Know(await BaseAsync(repository, 2, 12), proven: true);
+        _store.Damage(_store.KeysOf("wal/").Single(key => key.Contains("history", StringComparison.Ordinal)), bytes => bytes[..20]);
+
+        var report = await ExpireAsync(repository);
+
+        Assert.Empty(report.GivenUp);
+        Assert.Equal(KeptWalCause.Refused, Assert.Single(report.Kept).Cause);
+        Assert.Equal([(At(1), At(3))], await archive.SpansAsync());
+    }
+
+    [Fact]
     public async Task Cluster_of_which_no_base_is_left_is_given_up_once_all_of_its_WAL_is_older_than_the_window()
     {
         await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });

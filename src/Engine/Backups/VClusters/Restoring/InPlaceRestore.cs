@@ -89,9 +89,10 @@ public sealed class InPlaceRestore(ProcessRegistry registry, TimeProvider time, 
                 try
                 {
                     await PhaseAsync("unpack", () => fresh.MakeAsync(() => SeenAsync(access, target, cancellationToken), cancellationToken)).ConfigureAwait(false);
-                    if (!isTakenOver)
+                    if (!isTakenOver || !await held.IsHeldAsync(cancellationToken).ConfigureAwait(false))
                     {
-                        // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it.
+                        // After the unpacking, which takes long: what is confirmed must still be so when the cluster stops. One that an interrupted attempt had stopped was compared by it,
+                        // unless somebody has started it since.
                         await PhaseAsync("compare", async () => before = await compare().ConfigureAwait(false)).ConfigureAwait(false);
                     }
 

@@ -31,6 +31,7 @@ internal sealed class RecordedPause(ClusterPause pause, PauseLedger? ledger, str
 
         // Whoever found the record of the interrupted attempt has started it just now.
         ledger?.Forget(source, operation);
+        _record = null;
         return false;
     }
 
