@@ -1,7 +1,5 @@
-using System.Text;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
-using Hexabase.DrConsole.Engine.Repository.Manifests;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Storage;
 
