@@ -1,8 +1,5 @@
 using System.Globalization;
-using System.Text;
-using Hexabase.DrConsole.Engine.Repository.Trees;
 using Hexabase.DrConsole.Engine.Servers;
-using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Backups.Redis;
 
@@ -14,21 +11,20 @@ namespace Hexabase.DrConsole.Engine.Backups.Redis;
 internal sealed class RedisExchange : IDisposable
 {
     private const string CompleteName = "complete";
-    private const uint OthersMayWrite = 0x12;
     private readonly RedisDirectoryTarget _target;
     private readonly RedisPlaces _places;
-    private readonly SafeFileHandle _home;
-    private SafeFileHandle? _staging;
+    private readonly HeldFolder _home;
+    private HeldFolder? _staging;
 
     public RedisExchange(RedisDirectoryTarget target, RedisPlaces places)
     {
         (_target, _places) = (target, places);
-        _home = Posix.OpenDirectoryHandle(Posix.ToPath(target.Path));
+        _home = HeldFolder.Open(target.Path);
         _staging = TryOpenOwn();
     }
 
     /// <summary>True where the new files are whole.</summary>
-    public bool IsComplete => _staging is not null && Has(_staging, CompleteName);
+    public bool IsComplete => _staging?.Has(CompleteName) == true;
 
     /// <summary>Makes the hidden folder anew; what a killed attempt left unfinished is not trusted.</summary>
     /// <returns>A path that leads into it and nowhere else.</returns>
@@ -37,20 +33,23 @@ internal sealed class RedisExchange : IDisposable
         _staging?.Dispose();
         _staging = null;
         RemoveStaging();
-        Posix.MakeDirectoryAt(_home, NameOf(_places.Staging));
-        _staging = TryOpenOwn() ?? throw new IOException($"{_places.Staging} was exchanged at this moment");
-        return LiveOf(_staging);
+        using (_home.Make(NameOf(_places.Staging)))
+        {
+            _staging = TryOpenOwn() ?? throw _home.Exchanged(NameOf(_places.Staging));
+        }
+
+        return _staging.Live;
     }
 
     /// <summary>Gives the new files to the server's user, and says that they are whole. The folder stays the console's.</summary>
     public void Complete()
     {
-        foreach (var name in RedisPlaces.NamesIn(_target).Where(name => Has(_staging!, name)))
+        foreach (var name in RedisPlaces.NamesIn(_target).Where(_staging!.Has))
         {
-            OwnedFolder.Give(_staging!, name, Owner());
+            OwnedFolder.Give(_staging.Handle, name, Owner());
         }
 
-        LocalFolder.WritePrivateFile(Path.Combine(LiveOf(_staging!), CompleteName), "the new files are whole\n"u8);
+        _staging.Mark(CompleteName, "the new files are whole\n"u8);
     }
 
     /// <summary>
@@ -59,68 +58,68 @@ internal sealed class RedisExchange : IDisposable
     /// </summary>
     public void Swap()
     {
-        using var aside = TryOpen(_places.Aside) ?? MakeAside();
+        using var aside = _home.TryOpen(NameOf(_places.Aside)) ?? MakeAside();
         foreach (var name in RedisPlaces.NamesIn(_target).Reverse())
         {
-            var isPlaced = name != _target.AppendName && !Has(_staging!, name);
-            if (!isPlaced && Has(_home, name))
+            var isPlaced = name != _target.AppendName && !_staging!.Has(name);
+            if (!isPlaced && _home.Has(name))
             {
-                Move(_home, aside, name);
+                _home.Move(name, aside);
             }
 
-            if (Has(_staging!, name))
+            if (_staging!.Has(name))
             {
-                Move(_staging!, _home, name);
+                _staging!.Move(name, _home);
             }
         }
 
-        LocalFolder.Flush(LiveOf(aside));
-        Flush();
+        aside.Flush();
+        _home.Flush();
         // From here on it is finished; whoever comes after a crash must not take what is left of the folder for a beginning.
         Unmark();
         RemoveStaging();
-        Flush();
+        _home.Flush();
     }
 
     /// <summary>Puts back what was moved aside, where it has not come to its end.</summary>
     /// <returns>Where some of the old stays that could not be put back; else null.</returns>
     public string? PutBack()
     {
-        using var aside = TryOpen(_places.Aside);
+        using var aside = _home.TryOpen(NameOf(_places.Aside));
         var isComplete = IsComplete;
-        if (!Has(_home, Path.GetFileName(_places.Staging)) || (aside is not null && !isComplete))
+        if (!_home.Has(NameOf(_places.Staging)) || (aside is not null && !isComplete))
         {
             return null;
         }
 
         foreach (var name in RedisPlaces.NamesIn(_target))
         {
-            if (isComplete && name != _target.AppendName && !Has(_staging!, name) && Has(_home, name))
+            if (isComplete && name != _target.AppendName && !_staging!.Has(name) && _home.Has(name))
             {
-                Move(_home, _staging!, name);
+                _home.Move(name, _staging!);
             }
 
-            if (aside is not null && Has(aside, name) && !Has(_home, name))
+            if (aside is not null && aside.Has(name) && !_home.Has(name))
             {
-                Move(aside, _home, name);
+                aside.Move(name, _home);
             }
         }
 
-        Flush();
+        _home.Flush();
         // The only copy of what was there: it goes only where nothing of it is left in it.
         string? left = null;
-        if (aside is not null && RedisPlaces.NamesIn(_target).Any(name => Has(aside, name)))
+        if (aside is not null && RedisPlaces.NamesIn(_target).Any(name => aside.Has(name)))
         {
             // By another name: aside under its own it would say that the restore is finished.
             left = _places.Aside + "-left";
-            Posix.MoveAt(_home, NameOf(_places.Aside), _home, NameOf(left));
+            _home.Move(NameOf(_places.Aside), _home, NameOf(left));
         }
         else
         {
-            TreeRemoval.Remove(_home, NameOf(_places.Aside));
+            _home.Remove(NameOf(_places.Aside));
         }
 
-        Flush();
+        _home.Flush();
         // Everything is back. The mark goes first: new files that are missing beside it would say that they are in their places, and
         // whoever comes after a crash would take the old ones for them.
         Unmark();
@@ -128,7 +127,7 @@ internal sealed class RedisExchange : IDisposable
         return left;
     }
 
-    public void RemoveStaging() => TreeRemoval.Remove(_home, NameOf(_places.Staging));
+    public void RemoveStaging() => _home.Remove(NameOf(_places.Staging));
 
     public void Dispose()
     {
@@ -136,25 +135,19 @@ internal sealed class RedisExchange : IDisposable
         _home.Dispose();
     }
 
-    private SafeFileHandle MakeAside()
+    private HeldFolder MakeAside()
     {
-        Posix.MakeDirectoryAt(_home, NameOf(_places.Aside));
-        var aside = TryOpen(_places.Aside) ?? throw new IOException($"{_places.Aside} was exchanged at this moment");
-        LocalFolder.WritePrivateFile(Path.Combine(LiveOf(aside), "README"), "What was here before a restore in place. Stop the server and move it back to undo that.\n"u8);
-        OwnedFolder.Give(LiveOf(aside), Owner());
+        var aside = _home.Make(NameOf(_places.Aside));
+        aside.Mark("README", "What was here before a restore in place. Stop the server and move it back to undo that.\n"u8);
+        OwnedFolder.Give(aside.Live, Owner());
         return aside;
     }
 
     /// <summary>The hidden folder where it is the console's own; what another made under its name is no sign of anything.</summary>
-    private SafeFileHandle? TryOpenOwn()
+    private HeldFolder? TryOpenOwn()
     {
-        if (TryOpen(_places.Staging) is not { } opened)
-        {
-            return null;
-        }
-
-        var stat = Posix.Stat(opened, Posix.ToPath(_places.Staging));
-        if (stat.User == Posix.EffectiveUser && (stat.Mode & OthersMayWrite) == 0)
+        var opened = _home.TryOpen(NameOf(_places.Staging));
+        if (opened is null or { IsOwn: true })
         {
             return opened;
         }
@@ -163,42 +156,20 @@ internal sealed class RedisExchange : IDisposable
         return null;
     }
 
-    private SafeFileHandle? TryOpen(string path)
-    {
-        var name = NameOf(path);
-        return Posix.TryStatAt(_home, name) is { Kind: TreeNodeKind.Directory } ? Posix.OpenDirectoryAt(_home, name) : null;
-    }
-
-    private void Move(SafeFileHandle from, SafeFileHandle to, string name)
-    {
-        if (Has(to, name))
-        {
-            throw new IOException($"{name} is there twice in {_target.Path}");
-        }
-
-        Posix.MoveAt(from, NameOf(name), to, NameOf(name));
-    }
-
     private void Unmark()
     {
         if (IsComplete)
         {
-            Posix.RemoveAt(_staging!, NameOf(CompleteName), isDirectory: false);
-            LocalFolder.Flush(LiveOf(_staging!));
+            _staging!.Remove(CompleteName);
+            _staging.Flush();
         }
     }
 
-    private void Flush() => LocalFolder.Flush(LiveOf(_home));
-
     private ServerUser Owner()
     {
-        var stat = Posix.Stat(_home, Posix.ToPath(_target.Path));
+        var stat = _home.Stat;
         return new ServerUser(stat.User.ToString(CultureInfo.InvariantCulture), stat.User, stat.Group, "/");
     }
 
-    private static bool Has(SafeFileHandle folder, string name) => Posix.TryStatAt(folder, NameOf(name)) is not null;
-
-    private static byte[] NameOf(string path) => Posix.ToPath(Path.GetFileName(path));
-
-    private static string LiveOf(SafeFileHandle folder) => Encoding.ASCII.GetString(Posix.LiveName(folder)[..^1]);
+    private static string NameOf(string path) => Path.GetFileName(path);
 }

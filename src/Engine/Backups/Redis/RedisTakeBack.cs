@@ -1,92 +1,149 @@
-using Hexabase.DrConsole.Engine.Repository.Trees;
-using Hexabase.DrConsole.Engine.Servers;
-
 namespace Hexabase.DrConsole.Engine.Backups.Redis;
 
 /// <summary>
 /// Takes a restore in place back that had come to its end: the files that it put aside return. What it had put in their place goes,
 /// unless a server has written to it since. Called again after a crash it goes on where it stopped.
 /// </summary>
-internal static class RedisTakeBack
+/// <remarks>All of it through directories that are held open, as in <see cref="RedisExchange"/>.</remarks>
+internal sealed class RedisTakeBack : IDisposable
 {
     /// <summary>Says in the folder of the old files that all of them have returned.</summary>
     private const string EndedName = "taken-back";
 
     private const string RecoveredName = "recovered";
+    private readonly RedisDirectoryTarget _target;
+    private readonly RedisPlaces _places;
+    private readonly HeldFolder _home;
+    private readonly HeldFolder _aside;
+
+    private RedisTakeBack(RedisDirectoryTarget target, RedisPlaces places)
+    {
+        (_target, _places) = (target, places);
+        _home = HeldFolder.Open(target.Path);
+        try
+        {
+            var name = NameOf(places.Aside);
+            _aside = _home.TryOpen(name) ?? throw _home.Exchanged(name);
+        }
+        catch
+        {
+            _home.Dispose();
+            throw;
+        }
+    }
 
     /// <returns>What was done, as a line for the log.</returns>
-    /// <exception cref="EngineException"><c>server-running</c>; <c>directory-missing</c>.</exception>
+    /// <exception cref="EngineException"><c>server-running</c>; <c>directory-missing</c>; <c>directory-taken</c>: nothing was moved.</exception>
     public static string Go(RedisDirectoryTarget target, RedisPlaces places)
     {
         RedisDirectoryRestore.RequireStopped(target);
-        var ended = Path.Combine(places.Aside, EndedName);
-        if (!File.Exists(ended))
+        using var work = new RedisTakeBack(target, places);
+        return work.Go();
+    }
+
+    public void Dispose()
+    {
+        _aside.Dispose();
+        _home.Dispose();
+    }
+
+    private string Go()
+    {
+        if (!_aside.Has(EndedName))
         {
-            Directory.CreateDirectory(places.Recovered, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
-            foreach (var name in RedisPlaces.NamesIn(target))
+            using var recovered = OpenOwnRecovered() ?? _home.Make(NameOf(_places.Recovered));
+            foreach (var name in RedisPlaces.NamesIn(_target))
             {
-                Return(target, places, name);
+                Return(recovered, name);
             }
 
-            LocalFolder.Flush(target.Path);
-            LocalFolder.WritePrivateFile(ended, "the old files are back in their places\n"u8);
+            _home.Flush();
+            _aside.Mark(EndedName, "the old files are back in their places\n"u8);
         }
 
-        var isKept = Directory.Exists(places.Recovered) && WasWrittenTo(target, places);
-        if (!isKept && Directory.Exists(places.Recovered))
+        var isKept = false;
+        using (var recovered = OpenOwnRecovered())
         {
-            Directory.Move(places.Recovered, Path.Combine(places.Aside, RecoveredName));
+            isKept = recovered is not null && WasWrittenTo(recovered);
+            if (recovered is not null && !isKept)
+            {
+                _home.Move(NameOf(_places.Recovered), _aside, RecoveredName);
+            }
         }
 
         // One rename ends it, and what is deleted bears a name that says nothing: half of the folder under its own, without its mark,
         // would say that the files are still to be returned, and move the old ones away.
-        RedisDirectoryRestore.RemoveStaging(places);
-        Directory.Move(places.Aside, places.Staging);
-        LocalFolder.Flush(target.Path);
-        RedisDirectoryRestore.RemoveStaging(places);
+        var hidden = NameOf(_places.Staging);
+        _home.Remove(hidden);
+        _home.Move(NameOf(_places.Aside), _home, hidden);
+        _home.Flush();
+        _home.Remove(hidden);
         return isKept
-            ? $"{target.Path} is as it was before the restore; what a server wrote there since is kept in {places.Recovered}"
-            : $"{target.Path} is as it was before the restore";
+            ? $"{_target.Path} is as it was before the restore; what a server wrote there since is kept in {_places.Recovered}"
+            : $"{_target.Path} is as it was before the restore";
     }
 
     /// <summary>A name that has its mark has been dealt with: what bears it is the old file, or there was none.</summary>
-    private static void Return(RedisDirectoryTarget target, RedisPlaces places, string name)
+    private void Return(HeldFolder recovered, string name)
     {
-        var (here, old, mark) = (Path.Combine(target.Path, name), Path.Combine(places.Aside, name), Path.Combine(places.Recovered, $".{name}"));
-        if (File.Exists(mark))
+        var mark = $".{name}";
+        if (recovered.Has(mark))
         {
             return;
         }
 
-        var away = Path.Combine(places.Recovered, name);
         // No restore puts the log of older servers there: without an old one aside, the one that is there is the old one.
-        if (Path.Exists(here) && !Path.Exists(away) && (name != target.AppendName || Path.Exists(old)))
+        if (_home.Has(name) && !recovered.Has(name) && (name != _target.AppendName || _aside.Has(name)))
         {
-            Directory.Move(here, away);
+            _home.Move(name, recovered);
         }
 
         // From here on what is at its place is the old one.
-        if (Path.Exists(old))
+        if (_aside.Has(name))
         {
-            Directory.Move(old, here);
+            _aside.Move(name, _home);
         }
 
-        LocalFolder.WritePrivateFile(mark, ""u8);
+        recovered.Mark(mark, ""u8);
     }
 
     /// <summary>The restore made one file with two names, and nothing else; whatever is more or other, a server wrote.</summary>
-    private static bool WasWrittenTo(RedisDirectoryTarget target, RedisPlaces places)
+    private bool WasWrittenTo(HeldFolder recovered)
     {
-        var dump = Path.Combine(places.Recovered, target.DumpName);
-        var append = Path.Combine(places.Recovered, target.AppendDirectory);
-        var based = Path.Combine(append, $"{target.AppendName}.1.base.rdb");
-        if (!File.Exists(dump) || !File.Exists(based) || File.Exists(Path.Combine(places.Recovered, target.AppendName)))
+        var based = $"{_target.AppendName}.1.base.rdb";
+        using var append = recovered.TryOpen(_target.AppendDirectory);
+        if (append is null || recovered.Has(_target.AppendName)
+            || recovered.TryStat(_target.DumpName) is not { } one || append.TryStat(based) is not { } other)
         {
             return true;
         }
 
-        var (one, other) = (Posix.Stat(Posix.ToPath(dump), follow: true), Posix.Stat(Posix.ToPath(based), follow: true));
         return (one.Device, one.Inode) != (other.Device, other.Inode)
-            || Directory.EnumerateFiles(append).Any(file => file != based && !file.EndsWith(".manifest", StringComparison.Ordinal) && new FileInfo(file).Length > 0);
+            || append.Names.Any(name => name != based && !name.EndsWith(".manifest", StringComparison.Ordinal) && append.TryStat(name) is not { Size: 0 });
     }
+
+    /// <summary>
+    /// Null where there is none. The marks in it say what has been dealt with: in a folder that somebody else could write to they say
+    /// nothing, and where one stands in the way, nothing is moved.
+    /// </summary>
+    private HeldFolder? OpenOwnRecovered()
+    {
+        var name = NameOf(_places.Recovered);
+        if (!_home.Has(name))
+        {
+            return null;
+        }
+
+        var opened = _home.TryOpen(name);
+        if (opened is { IsOwn: true })
+        {
+            return opened;
+        }
+
+        opened?.Dispose();
+        throw new EngineException("directory-taken", ErrorKind.Conflict, $"{_places.Recovered} was put there by somebody else; nothing was moved",
+            "look at what it is, move it away, and take the restore back again");
+    }
+
+    private static string NameOf(string path) => Path.GetFileName(path);
 }

@@ -190,6 +190,34 @@ public sealed class RedisInPlaceTests
         Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*")), "dump.rdb"), Ct));
     }
 
+    [Fact]
+    public async Task Link_in_the_place_of_what_a_server_wrote_leads_nothing_elsewhere_when_a_restore_is_taken_back()
+    {
+        await using var rig = await CreateAsync();
+        var server = await rig.StartAsync(sessions: 5);
+        var backup = await rig.CaptureAsync(server.Backup);
+        await server.StopAsync(Ct);
+        var manifest = await rig.Repository.ReadManifestAsync(backup.BackupId, Ct);
+        var driver = new RedisInPlaceDriver(new RedisDirectoryRestore(TimeProvider.System));
+        var old = await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct);
+        var plan = await driver.PlanAsync(rig.Repository, manifest, new RedisDirectoryTarget(server.DataFolder) { Exchange = true }, Ct);
+        await driver.ExecuteAsync(new RestoreWork(rig.Repository, manifest, plan, plan.Hash, "R-7"), Ct);
+        var aside = Assert.Single(Directory.GetDirectories(server.DataFolder, "drconsole-aside-*"));
+        var victim = Directory.CreateDirectory(rig.Folder.Combine("etc")).FullName;
+        var link = aside.Replace("aside", "recovered", StringComparison.Ordinal);
+        Directory.CreateSymbolicLink(link, victim);
+        var before = Directory.GetFileSystemEntries(server.DataFolder).Order(StringComparer.Ordinal).ToList();
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => driver.TakeBackAsync(plan, "R-7", Ct));
+
+        Assert.Equal("directory-taken", fault.Code);
+        Assert.Empty(Directory.GetFileSystemEntries(victim));
+        Assert.Equal(before, Directory.GetFileSystemEntries(server.DataFolder).Order(StringComparer.Ordinal));
+        File.Delete(link);
+        await driver.TakeBackAsync(plan, "R-7", Ct);
+        Assert.Equal(old, await File.ReadAllBytesAsync(Path.Combine(server.DataFolder, "dump.rdb"), Ct));
+    }
+
     /// <summary>Moves the hidden folder away and puts a link in its place.</summary>
     private sealed class Exchanging(string data, string victim) : IProgress<TransferProgress>
     {
