@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Language;
 using Hexabase.DrConsole.Dashboard.Layout;
+using Hexabase.DrConsole.Dashboard.Pages;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
 using MudBlazor;
@@ -48,6 +49,7 @@ public static class DashboardServices
         app.MapStaticAssets().AllowAnonymous();
         app.MapAccess();
         app.MapLanguage();
+        app.MapShownIds();
         app.MapRazorComponents<App>()
             .AddInteractiveServerRenderMode(mode => mode.ContentSecurityFrameAncestorsPolicy = null);
         return app;

@@ -68,10 +68,22 @@ internal static class SourceCommands
             });
     }
 
+    /// <summary>One line for each kind of target, with the options that most restores need; docs/ has all.</summary>
+    private const string TargetHelp =
+        """
+        where to, by what was backed up:
+        postgres://USER@HOST:PORT/NEWDB?passwordFile=F  a dump, into a new database
+        pgdata:/new/dir?port=P&time=T  a base backup, started on a port, at a moment (or lsn=, name=, end=true; timeline=N; inPlace=aside or delta over an existing one)
+        vcluster:NAMESPACE/NAME?kubeconfig=F  objects into a virtual cluster that runs (namespaces=A,B; map=A:B; existing=change; volumes=DIR with the claims' data), or with store=DIR the whole cluster in its place
+        redis://USER@HOST:PORT?passwordFile=F  into a Redis server that is empty, or its keys=PATTERN
+        redisdata:/var/lib/redis  in place, while the server is stopped
+        dir:/path  a volume (part=P; inPlace=true, delete=true; undo=true), or the raw artifacts of any kind
+        """;
+
     private static Command Restore(ConsoleOptions options, Option<bool> noWait)
     {
         var point = new Argument<string>("ID") { Description = "a restore point, or the beginning of its id" };
-        var target = new Option<string>("--to") { Description = "postgres://user@host:port/newdb?passwordFile=F, pgdata:/new/dir (of a base backup; ?port=P starts it, ?time=T, lsn=X, name=N or end=true go to a moment, timeline=N along that one, inPlace=aside or delta over an existing one), or dir:/path (of a volume also ?part=P, ?inPlace=true&delete=true, ?undo=true)", Required = true, HelpName = "TARGET" };
+        var target = new Option<string>("--to") { Description = TargetHelp, Required = true, HelpName = "TARGET" };
         var confirm = new Option<string?>("--confirm") { Description = "the plan's hash, or at least its first 12 digits: needed where the restore writes over something that lives, which then waits until others approve it", HelpName = "HASH" };
         var command = new Command("restore", "restore into a new target, or over what lives in one once its plan is confirmed") { point, target, confirm };
         command.Subcommands.Add(Undo(options, noWait));

@@ -44,7 +44,7 @@ public sealed record DirectoryTarget(string Path) : RestoreTarget
         Add("inPlace", InPlace);
         if (Part is not null)
         {
-            options.Add($"part={Uri.EscapeDataString(Part).Replace("%2F", "/", StringComparison.Ordinal)}");
+            options.Add($"part={Escaped(Part)}");
         }
 
         Add("undo", Undo);

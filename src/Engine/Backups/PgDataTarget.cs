@@ -50,13 +50,13 @@ public sealed record PgDataTarget(
         Add("port", Port?.ToString(CultureInfo.InvariantCulture));
         Add("time", Time?.UtcDateTime.ToString("O", CultureInfo.InvariantCulture));
         Add("timeline", Timeline?.ToString(CultureInfo.InvariantCulture));
-        return $"pgdata:{Uri.EscapeDataString(Path).Replace("%2F", "/", StringComparison.Ordinal)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
+        return $"pgdata:{Escaped(Path)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
 
         void Add(string name, string? value)
         {
             if (value is not null)
             {
-                options.Add($"{name}={Uri.EscapeDataString(value)}");
+                options.Add($"{name}={Escaped(value)}");
             }
         }
     }

@@ -34,7 +34,7 @@ public sealed record RedisTarget(
         {
             if (value is not null)
             {
-                options.Add($"{name}={Uri.EscapeDataString(value)}");
+                options.Add($"{name}={Escaped(value)}");
             }
         }
     }
@@ -131,13 +131,13 @@ public sealed record RedisDirectoryTarget(
             options.Add("exchange=true");
         }
 
-        return $"redisdata:{Uri.EscapeDataString(Path).Replace("%2F", "/", StringComparison.Ordinal)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
+        return $"redisdata:{Escaped(Path)}{(options.Count > 0 ? "?" + string.Join('&', options) : "")}";
 
         void Add(string name, string value, string usual)
         {
             if (value != usual)
             {
-                options.Add($"{name}={Uri.EscapeDataString(value)}");
+                options.Add($"{name}={Escaped(value)}");
             }
         }
     }

@@ -113,6 +113,10 @@ public abstract record RestoreTarget
         return options;
     }
 
+    /// <summary>A value of an option, or a path, as a URL has it and a person can read it: not all that may be escaped there must be.</summary>
+    private protected static string Escaped(string value) => Uri.EscapeDataString(value)
+        .Replace("%2F", "/", StringComparison.Ordinal).Replace("%3A", ":", StringComparison.Ordinal).Replace("%2C", ",", StringComparison.Ordinal);
+
     private protected static bool Flag(Dictionary<string, string> options, string name, List<string> faults)
     {
         switch (options.GetValueOrDefault(name))
@@ -173,7 +177,7 @@ public sealed record PostgresTarget(
         Add("noPrivileges", NoPrivileges);
         if (PasswordFile is not null)
         {
-            options.Add($"passwordFile={Uri.EscapeDataString(PasswordFile)}");
+            options.Add($"passwordFile={Escaped(PasswordFile)}");
         }
 
         if (SslMode is not null)
@@ -184,7 +188,7 @@ public sealed record PostgresTarget(
         var isSocket = Host.StartsWith('/');
         if (isSocket)
         {
-            options.Insert(0, $"host={Uri.EscapeDataString(Host)}");
+            options.Insert(0, $"host={Escaped(Host)}");
         }
 
         var host = isSocket ? "localhost" : Host.Contains(':', StringComparison.Ordinal) ? $"[{Host}]" : Host;

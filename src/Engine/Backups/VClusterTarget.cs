@@ -38,7 +38,7 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
     /// <inheritdoc/>
     public override string ToText()
     {
-        var options = new List<string> { $"kubeconfig={Uri.EscapeDataString(Kubeconfig)}" };
+        var options = new List<string> { $"kubeconfig={Escaped(Kubeconfig)}" };
         Add("server", Server?.OriginalString);
         Add("store", Store);
         Add("namespaces", Joined(Selection.Namespaces));
@@ -59,7 +59,7 @@ public sealed record VClusterTarget(string Namespace, string Name, string Kubeco
         {
             if (value is not null)
             {
-                options.Add($"{name}={Uri.EscapeDataString(value)}");
+                options.Add($"{name}={Escaped(value)}");
             }
         }
 

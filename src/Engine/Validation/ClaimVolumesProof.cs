@@ -59,7 +59,7 @@ internal sealed class ClaimVolumesProof(ProofWork work)
 
             return objects with
             {
-                Reason = string.Create(CultureInfo.InvariantCulture, $"{objects.Reason}; all {items} files and folders of {_trees.Count} volumes are equal in content and metadata"),
+                Reason = string.Create(CultureInfo.InvariantCulture, $"{objects.Reason}; all {items} files and folders of {Counted.Of(_trees.Count, "volume")} are equal in content and metadata"),
                 RestoreSeconds = objects.RestoreSeconds + work.Time.GetElapsedTime(began).TotalSeconds,
                 ComparedObjects = (int)Math.Min(objects.ComparedObjects + items, int.MaxValue),
             };

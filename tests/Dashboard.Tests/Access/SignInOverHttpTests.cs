@@ -77,6 +77,22 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
         Assert.Equal(_host.Address.Host, new Uri(_host.Address, answer.Headers.Location!).Host);
     }
 
+    [Theory]
+    [InlineData("/runs/R-12", "/runs/12")]
+    [InlineData("/incidents/I-3", "/incidents/3")]
+    [InlineData("/approvals/G-4", "/approvals/4")]
+    public async Task Address_with_an_id_as_it_is_shown_leads_to_its_page(string shown, string page)
+    {
+        using var stranger = await _browser.GetAsync(new Uri(shown, UriKind.Relative), Cancel);
+        Assert.Contains("/sign-in", stranger.Headers.Location?.ToString(), StringComparison.Ordinal);
+
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "viewer", ConsoleHost.Password, shown, Cancel);
+        Assert.EndsWith(shown, signedIn.Headers.Location?.ToString(), StringComparison.Ordinal);
+        using var answer = await _browser.GetAsync(new Uri(shown, UriKind.Relative), Cancel);
+
+        Assert.EndsWith(page, answer.Headers.Location?.ToString(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Sign_in_without_antiforgery_token_is_refused()
     {

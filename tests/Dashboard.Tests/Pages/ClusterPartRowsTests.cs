@@ -46,7 +46,7 @@ public sealed class ClusterPartRowsTests
         Assert.Equal(isOffered, TakeBack.IsFor(run));
         if (isOffered)
         {
-            Assert.Equal((plan.RestorePointId, $"vcluster:team/one?kubeconfig=%2Fk&undo={run.Id}"), VClusterUndoDriver.Of(run));
+            Assert.Equal((plan.RestorePointId, $"vcluster:team/one?kubeconfig=/k&undo={run.Id}"), VClusterUndoDriver.Of(run));
         }
     }
 

@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Live;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 
@@ -15,6 +16,10 @@ public partial class RunTable
     /// <summary>False on the page of one source.</summary>
     [Parameter]
     public bool ShowSource { get; set; } = true;
+
+    /// <summary>What to do where there is none.</summary>
+    [Parameter]
+    public string EmptyThen { get; set; } = PageTexts.RunsEmptyThen;
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;

@@ -5,11 +5,11 @@ namespace Hexabase.DrConsole.Engine.Tests.Backups.VClusters;
 public sealed class VClusterTargetTests
 {
     [Theory]
-    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost")]
-    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&server=https%3A%2F%2F127.0.0.1%3A6443&namespaces=shop%2Cbilling&kinds=ConfigMap%2CDeployment.apps&names=web&map=billing%3Ab2%2Cshop%3As2&existing=change")]
-    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&namespaces=team-%2A&excludeNamespaces=team-b&excludeKinds=Secret&labels=app%20in%20%28a%2Cb%29%2C%21old&cluster=without&nodePorts=keep")]
-    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&namespaces=shop&existing=change&volumes=%2Fsrv%2Fstorage")]
-    [InlineData("vcluster:vcluster-a/a?kubeconfig=%2Fk%2Fhost&store=%2Fsrv%2Fdata-a-0")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=/k/host")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=/k/host&server=https://127.0.0.1:6443&namespaces=shop,billing&kinds=ConfigMap,Deployment.apps&names=web&map=billing:b2,shop:s2&existing=change")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=/k/host&namespaces=team-%2A&excludeNamespaces=team-b&excludeKinds=Secret&labels=app%20in%20%28a,b%29,%21old&cluster=without&nodePorts=keep")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=/k/host&namespaces=shop&existing=change&volumes=/srv/storage")]
+    [InlineData("vcluster:vcluster-a/a?kubeconfig=/k/host&store=/srv/data-a-0")]
     public void Target_reads_back_as_it_was_written(string text)
     {
         var target = Assert.IsType<VClusterTarget>(RestoreTarget.Parse(text, "/"));
