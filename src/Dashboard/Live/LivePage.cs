@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Runs;
@@ -120,34 +121,36 @@ public abstract class LivePage : ComponentBase, IAsyncDisposable
     /// button is drawn: it may have been taken away since.
     /// </summary>
     /// <param name="act">Gets the person's name, for the audit.</param>
-    protected Task ActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanOperate, "Ask an admin for the role Operator. Nothing was changed.", act);
+    protected Task ActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanOperate, PageTexts.AskForOperator, act);
 
     /// <summary>Does something that an admin asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
-    protected Task AdministerAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanAdminister, "Only an admin may. Nothing was changed.", act);
+    protected Task AdministerAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanAdminister, PageTexts.AskForAdmin, act);
 
     /// <summary>Does something that an approver asked for, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does for an operator.</summary>
-    protected Task ApproverActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanApprove, "Ask an admin for the role Approver. Nothing was changed.", act);
+    protected Task ApproverActAsync(Func<string, CancellationToken, Task> act) => ActAsync(Policies.CanApprove, PageTexts.AskForApprover, act);
 
     /// <summary>
-    /// Does something that may end in a restore, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does. Whether the
-    /// person may write over something that lives is asked for when the restore is, not when a dialog opened.
+    /// Does something that may end in a restore, as <see cref="ActAsync(Func{string, CancellationToken, Task})"/> does. What the
+    /// person may is asked again when the restore is asked for: a dialog may have been open for long.
     /// </summary>
     /// <param name="act">Gets what asks for the restore of a confirmed plan in the person's name.</param>
-    protected Task AskRestoreAsync(Func<RestoreRequester, CancellationToken, Task> act) => ActAsync((actor, token) => act(
+    protected Task AskRestoreAsync(Func<RestoreRequester, CancellationToken, Task> act) => ActAsync((_, token) => act(
         async (requests, plan) => await requests.RestoreAsync(
-            plan, plan.Hash, new RestoreAsker(actor, (await Authorization.AuthorizeAsync((await Session).User, Policies.CanAdminister)).Succeeded), token),
+            plan, plan.Hash,
+            new RestoreAsker(await ActorAsync(Policies.CanOperate, PageTexts.AskForOperator), (await Authorization.AuthorizeAsync((await Session).User, Policies.CanAdminister)).Succeeded), token),
         token));
 
-    private Task ActAsync(string policy, string hint, Func<string, CancellationToken, Task> act) => TryAsync(async token =>
+    private Task ActAsync(string policy, string hint, Func<string, CancellationToken, Task> act) =>
+        TryAsync(async token => await act(await ActorAsync(policy, hint), token));
+
+    /// <returns>The person's name.</returns>
+    /// <exception cref="EngineException"><c>role-missing</c>.</exception>
+    private async Task<string> ActorAsync(string policy, string hint)
     {
         var user = (await Session).User;
-        if (!(await Authorization.AuthorizeAsync(user, policy)).Succeeded)
-        {
-            throw new EngineException("role-missing", ErrorKind.Denied, "your role may look, not act", hint);
-        }
-
-        await act(user.Identity!.Name!, token);
-    });
+        return (await Authorization.AuthorizeAsync(user, policy)).Succeeded
+            ? user.Identity!.Name! : throw new EngineException("role-missing", ErrorKind.Denied, PageTexts.RoleMayLook, hint);
+    }
 
     /// <summary>Does something that every reader may do; a fault shows on the page.</summary>
     protected async Task TryAsync(Func<CancellationToken, Task> act)

@@ -21,8 +21,8 @@ public sealed record SetRow(
 
 /// <summary>A part of a recovery set.</summary>
 /// <param name="IsKept">True while a tier holds its restore point.</param>
-/// <param name="IsProven">True where its restore point was restored and compared.</param>
-public sealed record SetPartRow(string Source, long? BackupRun, string? RestorePoint, DateTimeOffset? SnapshotAt, string? Fault, bool IsKept, bool IsProven);
+/// <param name="ProvenAt">When its restore point was restored and compared last; null where it never was, or failed the last time.</param>
+public sealed record SetPartRow(string Source, long? BackupRun, string? RestorePoint, DateTimeOffset? SnapshotAt, string? Fault, bool IsKept, DateTimeOffset? ProvenAt);
 
 /// <summary>Recovery sets as the catalog knows them.</summary>
 public sealed class SetCatalog(NpgsqlDataSource catalog)
@@ -63,11 +63,13 @@ public sealed class SetCatalog(NpgsqlDataSource catalog)
             """
             SELECT p.run_id, p.source, p.backup_run, p.restore_point, p.snapshot_at, p.fault,
               EXISTS (SELECT 1 FROM restore_point_tier t WHERE t.restore_point = p.restore_point AND t.state IN ('stored', 'verified')),
-              EXISTS (SELECT 1 FROM validation v WHERE v.restore_point = p.restore_point AND v.passed)
-            FROM recovery_set_part p WHERE p.run_id = ANY($1) ORDER BY p.source
+              CASE WHEN v.passed THEN v.validated_at END
+            FROM recovery_set_part p
+            LEFT JOIN LATERAL (SELECT passed, validated_at FROM validation WHERE restore_point = p.restore_point ORDER BY validated_at DESC, id DESC LIMIT 1) v ON true
+            WHERE p.run_id = ANY($1) ORDER BY p.source
             """, sets.Select(set => set.RunId).ToArray())
             .ListAsync(row => (Run: row.GetInt64(0), Part: new SetPartRow(
-                row.GetString(1), row.LongOrNull(2), row.TextOrNull(3), row.TimeOrNull(4), row.TextOrNull(5), row.GetBoolean(6), row.GetBoolean(7))), cancellationToken);
+                row.GetString(1), row.LongOrNull(2), row.TextOrNull(3), row.TimeOrNull(4), row.TextOrNull(5), row.GetBoolean(6), row.TimeOrNull(7))), cancellationToken);
         return [.. sets.Select(set => set with { Parts = [.. parts.Where(part => part.Run == set.RunId).Select(part => part.Part)] })];
     }
 

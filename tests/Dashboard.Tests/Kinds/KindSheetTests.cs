@@ -69,7 +69,7 @@ public sealed class KindSheetTests : ControlTests
     public void Restore_points_show_what_they_hold_and_cost_in_a_column_of_their_own()
     {
         var table = Render<PointTable>(parameters => parameters
-            .Add(self => self.Points, [new PointRow(RedisWordsTests.Point(Redis), [], null, []), new PointRow(RedisWordsTests.Point(null) with { Id = "cd" }, [], null, [])])
+            .Add(self => self.Points, [new PointRow(RedisWordsTests.Point(Redis), [], null, [], Status.Unproven), new PointRow(RedisWordsTests.Point(null) with { Id = "cd" }, [], null, [], Status.Unproven)])
             .Add(self => self.Tiers, []).Add(self => self.Empty, "none"));
         var cells = table.FindAll("td.content");
         Assert.Equal(["1,234 keys, 300 with expiry, 512 kB", "stood still 1.2 ms, 66 kB copied, snapshot in 2s"], cells[0].QuerySelectorAll("p").Select(line => line.TextContent));

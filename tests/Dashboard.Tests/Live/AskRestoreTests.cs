@@ -91,6 +91,21 @@ public sealed class AskRestoreTests : BunitContext
         Assert.Empty(_gate.Asked);
     }
 
+    [Fact]
+    public async Task Operator_who_lost_the_role_while_the_dialog_was_open_restores_nothing_into_a_new_place_either()
+    {
+        var authorization = AddAuthorization().SetAuthorized("otto").SetPolicies(Policies.CanOperate);
+        var page = Render<AskingPage>();
+
+        await page.InvokeAsync(() => page.Instance.AskAsync(async (request, _) =>
+        {
+            authorization.SetPolicies(Policies.CanView);
+            await request(_requests, s_over with { Target = "dir:/srv/new", Difference = null });
+        }));
+
+        Assert.Equal("role-missing", CodeOf(page));
+    }
+
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);

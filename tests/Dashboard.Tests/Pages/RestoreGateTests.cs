@@ -3,8 +3,10 @@ using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Tests.Controls;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.AspNetCore.Components.Forms;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -19,7 +21,11 @@ public sealed class RestoreGateTests : ControlTests
         Artifacts = [new PlannedArtifact("files", "tree", 2_100_000)], Notes = ["0 created, 1 changed", "~ photos/letter"], Difference = "ab",
     };
 
-    public RestoreGateTests() => Services.AddSingleton<AntiforgeryStateProvider, NoToken>();
+    public RestoreGateTests()
+    {
+        Services.AddSingleton<AntiforgeryStateProvider, NoToken>();
+        Services.AddSingleton(new ProtectedEstate("test", "/unused", ProtectionClass.Defaults, [], [], []));
+    }
 
     [Fact]
     public void Approver_sees_what_is_written_over_by_what_and_every_line_of_the_plan()

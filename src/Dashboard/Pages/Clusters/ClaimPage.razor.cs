@@ -9,6 +9,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Browsing;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Components;
 using MudBlazor;
@@ -45,6 +46,9 @@ public partial class ClaimPage : LivePage
     private ClusterBrowsing Browsing { get; set; } = default!;
 
     [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    [Inject]
     private RunRequests Requests { get; set; } = default!;
 
     [Inject]
@@ -73,7 +77,7 @@ public partial class ClaimPage : LivePage
                 ?? throw new EngineException("volume-missing", ErrorKind.NotFound, $"restore point {point.PointId.Short} holds no files named {Artifact}", "Choose one on its page.");
         }
 
-        _verdict = new PointRow(point, [], last, []).Status;
+        _verdict = PointProof.StatusOf(last, Estate.ProofLifetimeOf(point.Source, point.Class), Time.GetUtcNow());
         _point = point;
     }
 

@@ -78,6 +78,7 @@ public partial class ObjectBrowser : IAsyncDisposable
     /// <inheritdoc/>
     protected override async Task OnParametersSetAsync()
     {
+        _fault = null;
         try
         {
             if (_cluster is null)

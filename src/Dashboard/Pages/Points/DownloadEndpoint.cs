@@ -1,5 +1,6 @@
 using System.Text;
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Microsoft.AspNetCore.Antiforgery;
@@ -43,7 +44,7 @@ internal static class DownloadEndpoint
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
-            return Results.Text("This form is stale. Go back, load the page again and ask once more. Nothing was handed out.", statusCode: StatusCodes.Status400BadRequest);
+            return Results.Text(PageTexts.StaleForm, statusCode: StatusCodes.Status400BadRequest);
         }
 
         try

@@ -69,18 +69,11 @@ public partial class PointPage : LivePage
 
     private bool IsVolume => _point!.Kind == VolumeDriver.ManifestKind;
 
-    private Status Verdict => _validations switch
-    {
-        [] => Status.Unproven,
-        [{ NotProvable: true }, ..] => Status.Unproven,
-        [{ Passed: true } last, ..] => Time.GetUtcNow() - last.ValidatedAt > ProofLifetime ? Status.Stale : Status.Proven,
-        _ => Status.Failed,
-    };
+    private Status Verdict => PointProof.StatusOf(_validations.Count == 0 ? null : _validations[0], ProofLifetime, Time.GetUtcNow());
 
     private string? VerdictWord => Verdict == Status.Failed ? PageTexts.FailedValidation : null;
 
-    private TimeSpan ProofLifetime =>
-        (Estate.Classes.TryGetValue(_point!.Class, out var found) ? found : Estate.Classes["standard"]).ProofLifetime;
+    private TimeSpan ProofLifetime => Estate.ProofLifetimeOf(_point!.Source, _point.Class);
 
     private IReadOnlyList<Figure> Strip
     {
@@ -97,7 +90,7 @@ public partial class PointPage : LivePage
                 new Figure(PageTexts.FigureReadBack, read is { } at ? Figures.Moment(at, Time) : PageTexts.Never, PageTexts.ReadBackHow, read is null ? Status.NotRun : Status.ReadBack),
                 new Figure(PageTexts.FigureRestored, proven is null ? PageTexts.Never : Figures.Moment(proven.ValidatedAt, Time),
                     proven is { RestoreSeconds: { } seconds } ? Figures.Format(PageTexts.RestoredIn, Figures.Duration(TimeSpan.FromSeconds(seconds))) : PageTexts.StepFiveNotRun,
-                    proven is null ? Status.NotRun : Status.Proven),
+                    proven is null ? Status.NotRun : PointProof.OfProof(proven.ValidatedAt, ProofLifetime, Time.GetUtcNow())),
                 new Figure(PageTexts.FigureProofUntil, proven is null ? PageTexts.NoProof : Figures.Moment(proven.ValidatedAt + ProofLifetime, Time),
                     last is { Passed: false, NotProvable: false } ? PageTexts.LastValidationFailed : Figures.Format(PageTexts.ProofHoldsFor, Figures.Target(ProofLifetime)), null, last is { Passed: false, NotProvable: false } ? Status.Failed : null),
             ];

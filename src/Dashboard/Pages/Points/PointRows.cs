@@ -10,17 +10,9 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 /// <param name="Tiers">Where it is held.</param>
 /// <param name="Last">Its last validation, or null.</param>
 /// <param name="Kept">Why the ladder keeps it; empty where it does not.</param>
-public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointTierRow> Tiers, ValidationRow? Last, IReadOnlyList<KeepReason> Kept)
+/// <param name="Status">What its last validation says, as long as a proof holds.</param>
+public sealed record PointRow(RestorePointRow Point, IReadOnlyList<RestorePointTierRow> Tiers, ValidationRow? Last, IReadOnlyList<KeepReason> Kept, Status Status)
 {
-    /// <summary>What its last validation says; unproven where there was none.</summary>
-    public Status Status => Last switch
-    {
-        null => Status.Unproven,
-        { Passed: true } => Status.Proven,
-        { NotProvable: true } => Status.Unproven,
-        _ => Status.Failed,
-    };
-
     public string Href => $"/restore-points/{Point.Id}";
 }
 
@@ -35,7 +27,11 @@ public sealed class PointRows(RestorePointCatalog catalog, ProtectedEstate estat
         var tiers = (await catalog.TiersOfAsync(ids, cancellationToken)).ToLookup(row => row.RestorePoint);
         var validations = (await catalog.LastValidationsOfAsync(ids, cancellationToken)).ToDictionary(row => row.RestorePoint);
         var kept = await KeptAsync([.. points.Select(point => (point.Source, point.Class)).Distinct()], cancellationToken);
-        return [.. points.Select(point => new PointRow(point, [.. tiers[point.Id]], validations.GetValueOrDefault(point.Id), kept.GetValueOrDefault(point.Id, [])))];
+        return [.. points.Select(point => Row(point, validations.GetValueOrDefault(point.Id)))];
+
+        PointRow Row(RestorePointRow point, ValidationRow? last) => new(
+            point, [.. tiers[point.Id]], last, kept.GetValueOrDefault(point.Id, []),
+            PointProof.StatusOf(last, estate.ProofLifetimeOf(point.Source, point.Class), time.GetUtcNow()));
     }
 
     private async Task<Dictionary<string, IReadOnlyList<KeepReason>>> KeptAsync((string Source, string Class)[] sources, CancellationToken cancellationToken)

@@ -10,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Pages.Points;
 public partial class PointsPage : LivePage
 {
     private const int MostRows = 500;
-    private static readonly Status[] ProofStates = [Status.Proven, Status.Unproven, Status.Failed];
+    private static readonly Status[] ProofStates = [Status.Proven, Status.Stale, Status.Unproven, Status.Failed];
     private IReadOnlyList<PointRow>? _points;
 
     [SupplyParameterFromQuery]

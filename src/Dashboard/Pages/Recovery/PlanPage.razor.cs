@@ -112,7 +112,8 @@ public partial class PlanPage : LivePage
     {
         (_isMaking, _plan) = (true, null);
         StateHasChanged();
-        await TryAsync(async token => {
+        await ActAsync(async (_, token) =>
+        {
             var incident = Incident is { } number ? await Incidents.FindAsync(new IncidentId(number), token) : null;
             _plan = await Requests.PlanAsync(Name, new PlanRequest(_source!, _disaster!, incident?.Id.Value, incident?.FirstEvidenceAt), token);
         });

@@ -1,7 +1,9 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Microsoft.AspNetCore.Components;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Recovery;
@@ -22,12 +24,10 @@ public partial class RestoreGateFacts
     [Inject]
     private TimeProvider Time { get; set; } = default!;
 
-    private Status ProofStatus => Proof switch
-    {
-        null or { NotProvable: true } => Status.Unproven,
-        { Passed: true } => Status.Proven,
-        _ => Status.Failed,
-    };
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    private Status ProofStatus => PointProof.StatusOf(Proof, Estate.ProofLifetimeOf(Point.Source, Point.Class), Time.GetUtcNow());
 
     private string ProofText => Proof switch
     {

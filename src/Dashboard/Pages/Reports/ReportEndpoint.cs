@@ -1,4 +1,6 @@
 using Hexabase.DrConsole.Dashboard.Access;
+using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Recovery.Reports;
 using Hexabase.DrConsole.Engine.Runs;
@@ -27,7 +29,7 @@ internal static class ReportEndpoint
     {
         if (await FindAsync(run, writer, cancellationToken) is not { } report)
         {
-            return TypedResults.NotFound($"R-{run} is no recovery and no drill");
+            return TypedResults.NotFound(Figures.Format(DrillTexts.NoReport, new RunId(run)));
         }
 
         return new RazorComponentResult<ReportDocument>(new Dictionary<string, object?> { [nameof(ReportDocument.Report)] = report, [nameof(ReportDocument.Reader)] = context.User.Identity!.Name });

@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -16,14 +17,16 @@ public sealed record KeptPoint(string Id, DateTimeOffset CreatedAt, IReadOnlyLis
     public bool HasFailed => Last is { Passed: false, NotProvable: false };
 
     /// <summary>What is known of it, and how. A restore says most; a copy that was written says least.</summary>
-    public (Status Status, string Reason) Known(TimeProvider time)
+    /// <param name="lifetime">How long the proof by a restore holds.</param>
+    public (Status Status, string Reason) Known(TimeSpan lifetime, TimeProvider time)
     {
         var verified = Copies.Where(copy => copy.State == "verified").Select(copy => copy.Tier).ToList();
         var stored = Copies.Where(copy => copy.State == "stored").Select(copy => copy.Tier).ToList();
         return this switch
         {
             { HasFailed: true } => (Status.Damaged, Figures.Format(RetentionTexts.SlotFailed, Figures.Moment(Last!.ValidatedAt, time))),
-            { Last: { Passed: true } proof } => (Status.Proven, Figures.Format(RetentionTexts.SlotRestored, proof.Tier, Figures.Moment(proof.ValidatedAt, time))),
+            { Last: { Passed: true } proof } => (
+                PointProof.OfProof(proof.ValidatedAt, lifetime, time.GetUtcNow()), Figures.Format(RetentionTexts.SlotRestored, proof.Tier, Figures.Moment(proof.ValidatedAt, time))),
             _ when verified.Count > 0 => (Status.ReadBack, Figures.Format(RetentionTexts.SlotReadBack, Figures.List(verified))),
             _ when stored.Count > 0 => (Status.Stored, Figures.Format(RetentionTexts.SlotStored, Figures.List(stored))),
             _ when Copies.FirstOrDefault(copy => copy.State == "damaged") is { } damaged => (Status.Damaged, Figures.Format(RetentionTexts.SlotDamaged, damaged.Tier, damaged.Detail ?? PageTexts.TierDamaged)),

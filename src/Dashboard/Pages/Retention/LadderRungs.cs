@@ -34,7 +34,7 @@ internal static class LadderRungs
         }
 
         var isShort = cells.Any(cell => cell.IsBad);
-        var filled = cells.Count(cell => cell.Status is Status.Proven or Status.ReadBack or Status.Stored or Status.Behind);
+        var filled = cells.Count(cell => cell.Status is Status.Proven or Status.Stale or Status.ReadBack or Status.Stored or Status.Behind);
         return new LadderRung(Name(rung), cells, Figures.Format(RetentionTexts.LadderCount, filled, count), Why(cells), isShort);
     }
 
@@ -44,7 +44,7 @@ internal static class LadderRungs
         var when = When(rung, start);
         if (point is not null)
         {
-            var (status, reason) = point.Known(time);
+            var (status, reason) = point.Known(source.Class.ProofLifetime, time);
             return new SlotCell(status, when, reason, point.Href);
         }
 
@@ -72,7 +72,7 @@ internal static class LadderRungs
         Add(Count(Status.Stored), RetentionTexts.WhyUnread);
         Add(Count(Status.NotDue), RetentionTexts.WhyNotDue);
         Add(Count(Status.NotKept), RetentionTexts.WhyNotKept);
-        Add(Count(Status.Proven), RetentionTexts.WhyRestored);
+        Add(Count(Status.Proven) + Count(Status.Stale), RetentionTexts.WhyRestored);
         return Figures.List(said);
 
         int Count(Status status) => cells.Count(cell => cell.Status == status);

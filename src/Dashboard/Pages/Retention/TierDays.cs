@@ -1,6 +1,7 @@
 using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Overview;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -42,7 +43,7 @@ internal static class TierDays
         var copies = points.Select(point => (Point: point, Copy: point.Copies.FirstOrDefault(copy => copy.Tier == tier))).Where(pair => pair.Copy is not null).ToList();
         if (copies.Count > 0)
         {
-            var (status, worst) = copies.Select(pair => (Status: StatusOf(pair.Point, pair.Copy!), pair)).OrderBy(known => Order(known.Status)).Select(known => (known.Status, known.pair)).First();
+            var (status, worst) = copies.Select(pair => (Status: StatusOf(pair.Point, pair.Copy!, source), pair)).OrderBy(known => Order(known.Status)).Select(known => (known.Status, known.pair)).First();
             return new SlotCell(status, when, Reason(copies.Count, status, worst.Point, worst.Copy!, time), worst.Point.Href) { IsNow = isToday };
         }
 
@@ -81,12 +82,12 @@ internal static class TierDays
         !source.Class.TierDays.TryGetValue(tier, out var days) || source.Now - point.CreatedAt <= TimeSpan.FromDays(days);
 
     /// <summary>A restore proves the tier that it read from, and no other.</summary>
-    private static Status StatusOf(KeptPoint point, RestorePointTierRow copy) => copy.State switch
+    private static Status StatusOf(KeptPoint point, RestorePointTierRow copy, KeptSource source) => copy.State switch
     {
         "damaged" => Status.Damaged,
         "behind" => Status.Behind,
         _ when point.Last is { } last && last.Tier == copy.Tier && point.HasFailed => Status.Damaged,
-        _ when point.Last is { Passed: true } last && last.Tier == copy.Tier => Status.Proven,
+        _ when point.Last is { Passed: true } last && last.Tier == copy.Tier => PointProof.OfProof(last.ValidatedAt, source.Class.ProofLifetime, source.Now),
         "verified" => Status.ReadBack,
         _ => Status.Stored,
     };
@@ -96,8 +97,9 @@ internal static class TierDays
         Status.Damaged => 0,
         Status.Behind => 1,
         Status.Proven => 2,
-        Status.ReadBack => 3,
-        _ => 4,
+        Status.Stale => 3,
+        Status.ReadBack => 4,
+        _ => 5,
     };
 
     private static string Reason(int count, Status status, KeptPoint point, RestorePointTierRow copy, TimeProvider time)
@@ -107,7 +109,7 @@ internal static class TierDays
             Status.Damaged when point.HasFailed => Figures.Format(RetentionTexts.SlotFailed, Figures.Moment(point.Last!.ValidatedAt, time)),
             Status.Damaged => copy.Detail ?? PageTexts.TierDamaged,
             Status.Behind => copy.Detail ?? PageTexts.TierBehind,
-            Status.Proven => Figures.Format(RetentionTexts.SlotRestored, copy.Tier, Figures.Moment(point.Last!.ValidatedAt, time)),
+            Status.Proven or Status.Stale => Figures.Format(RetentionTexts.SlotRestored, copy.Tier, Figures.Moment(point.Last!.ValidatedAt, time)),
             Status.ReadBack => Figures.Format(PageTexts.ReadBackAt, Figures.Moment(copy.VerifiedAt ?? copy.StoredAt, time)),
             _ => Figures.Format(PageTexts.StoredAt, Figures.Moment(copy.StoredAt, time)),
         };
@@ -117,9 +119,9 @@ internal static class TierDays
     private static string Line(string tier, DateOnly monday, KeptSource source, TimeProvider time)
     {
         var copies = source.Points.Select(point => (Point: point, Copy: point.Copies.FirstOrDefault(copy => copy.Tier == tier))).Where(pair => pair.Copy is not null).ToList();
-        var states = copies.Select(pair => StatusOf(pair.Point, pair.Copy!)).ToList();
+        var states = copies.Select(pair => StatusOf(pair.Point, pair.Copy!, source)).ToList();
         var older = copies.Where(pair => DateOnly.FromDateTime(pair.Point.CreatedAt.UtcDateTime) < monday).ToList();
-        List<string> parts = [Figures.Format(RetentionTexts.CalendarLine, states.Count(status => status != Status.Behind), states.Count(status => status == Status.Proven))];
+        List<string> parts = [Figures.Format(RetentionTexts.CalendarLine, states.Count(status => status != Status.Behind), states.Count(status => status is Status.Proven or Status.Stale))];
         Add(states.Count(status => status == Status.Damaged), RetentionTexts.CalendarLineDamaged);
         Add(states.Count(status => status == Status.Behind), RetentionTexts.CalendarLineBehind);
         Add(states.Count(status => status == Status.Stored), RetentionTexts.CalendarLineUnread);

@@ -129,6 +129,7 @@ public partial class RunPage : LivePage
         _log = log;
 
         _steps = await Store.StepsAsync(id, cancellationToken);
+        (_rescue, _isDecided) = (null, false);
         if (run.Kind == RunKinds.TableRescue)
         {
             _rescue = _steps.FirstOrDefault(step => step.Name == "rescue")?.IntentJson is { } offer ? JsonSerializer.Deserialize<RescueOffer>(offer, JsonSerializerOptions.Web) : null;

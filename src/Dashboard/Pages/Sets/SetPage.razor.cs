@@ -40,7 +40,7 @@ public partial class SetPage : LivePage
             _set.SkewSeconds is null ? SetTexts.FigureSkewNone : Figures.Format(SetTexts.FigureSkewHow, _set.Parts.Count(part => part.SnapshotAt is not null))),
         new Figure(SetTexts.FigureHeld, SetWords.Held(_set), _set.HeldToEnd is null ? SetTexts.FigureHeldNone : SetTexts.FigureHeldHow),
         new Figure(SetTexts.FigureParts, SetWords.Parts(_set), SetTexts.FigurePartsHow, null, _set.IsWhole ? null : Status.Degraded),
-        new Figure(SetTexts.FigureProven, Figures.Format(SetTexts.PartsOf, _set.Parts.Count(part => part.IsProven), _set.Parts.Count), SetTexts.FigureProvenHow),
+        new Figure(SetTexts.FigureProven, Figures.Format(SetTexts.PartsOf, _set.Parts.Count(part => SetWords.StatusOf(part, Estate, Time) == Status.Proven), _set.Parts.Count), SetTexts.FigureProvenHow),
     ];
 
     /// <inheritdoc/>

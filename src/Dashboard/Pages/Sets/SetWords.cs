@@ -1,7 +1,9 @@
 using System.Globalization;
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Dashboard.Pages.Sets;
 
@@ -13,7 +15,15 @@ internal static class SetWords
     public static string Href(long run) => string.Create(CultureInfo.InvariantCulture, $"{Page}/{run}");
 
     /// <summary>A set is proven where each of its parts was restored and compared; a part that is missing or gone weakens it.</summary>
-    public static Status StatusOf(SetRow set) => !set.IsWhole ? Status.Degraded : set.Parts.All(part => part.IsProven) ? Status.Proven : Status.Unproven;
+    public static Status StatusOf(SetRow set, ProtectedEstate estate, TimeProvider time)
+    {
+        var parts = set.Parts.Select(part => StatusOf(part, estate, time)).ToList();
+        return !set.IsWhole ? Status.Degraded : parts.Contains(Status.Unproven) ? Status.Unproven : parts.Contains(Status.Stale) ? Status.Stale : Status.Proven;
+    }
+
+    /// <summary>Proven only as long as a proof of the source's class holds.</summary>
+    public static Status StatusOf(SetPartRow part, ProtectedEstate estate, TimeProvider time) =>
+        PointProof.OfProof(part.ProvenAt, estate.ProofLifetimeOf(part.Source, "standard"), time.GetUtcNow());
 
     public static string Skew(SetRow set) => set.SkewSeconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : SetTexts.OneMoment;
 

@@ -198,7 +198,7 @@ public partial class SourcePage : LivePage
         }
 
         var point = await Catalog.ResolveAsync(basis.Id.Value, token);
-        var verdict = Proven.Contains(basis.Id.Value) ? Status.Proven : Status.Unproven;
+        var verdict = _points.FirstOrDefault(row => row.Point.Id == basis.Id.Value)?.Status ?? Status.Unproven;
         if (await RestoreDialog.ShowAsync(Dialogs, point, _standing!.Source, verdict, moment, timeline: _window.HasBranches ? reach.Timeline : null) is { } plan)
         {
             var run = await request(Requests, plan);
@@ -216,12 +216,16 @@ public partial class SourcePage : LivePage
 
     private bool CanRescue => _standing!.Source.Postgres is not null && (_window is { Stretches.Count: > 0 } || Dumps.Count > 0);
 
-    private Task RescueAsync() => ActAsync(async (actor, token) =>
+    private Task RescueAsync() => ActAsync(async (_, _) =>
     {
         if (await RescueDialog.ShowAsync(Dialogs, Name, _window is { Stretches.Count: > 0 }, _moment, Dumps) is { } ask)
         {
-            var run = await Requests.RescueAsync(Name, ask.Table, ask.Moment, ask.RestorePoint, null, actor, token);
-            Navigation.NavigateTo(RunTexts.Href(run.Id));
+            // Who opened the dialog may have lost the role while it was open.
+            await ActAsync(async (actor, token) =>
+            {
+                var run = await Requests.RescueAsync(Name, ask.Table, ask.Moment, ask.RestorePoint, null, actor, token);
+                Navigation.NavigateTo(RunTexts.Href(run.Id));
+            });
         }
     });
 

@@ -30,8 +30,27 @@ public sealed class SetRunTests(CatalogServer catalog, PostgresLab lab)
 
         var row = Assert.Single(await new SetCatalog(catalog.Pool).ListAsync(rig.Workspace, 10, Ct));
         Assert.Equal((run.Id.Value, true, set.SkewSeconds), (row.RunId, row.IsWhole, row.SkewSeconds));
-        Assert.All(row.Parts, part => Assert.True(part.IsKept && !part.IsProven));
+        Assert.All(row.Parts, part => Assert.True(part is { IsKept: true, ProvenAt: null }));
         Assert.Equal(set.Parts.Max(part => part.SnapshotAt)!.Value, row.MomentAt!.Value, TimeSpan.FromMilliseconds(1));
+
+        // What counts is the newest validation.
+        var point = row.Parts[0].RestorePoint!;
+        var proven = await ValidateAsync(passed: true, secondsAgo: 60);
+        Assert.Equal(proven, await ProvenAtAsync());
+        await ValidateAsync(passed: false, secondsAgo: 30);
+        Assert.Null(await ProvenAtAsync());
+
+        async Task<DateTimeOffset?> ProvenAtAsync() => (await new SetCatalog(catalog.Pool).FindAsync(run.Id.Value, Ct))!.Parts[0].ProvenAt;
+
+        async Task<DateTimeOffset> ValidateAsync(bool passed, int secondsAgo)
+        {
+            await using var insert = catalog.Pool.CreateCommand(
+                "INSERT INTO validation (restore_point, tier, passed, steps, validated_at) VALUES ($1, 'hot', $2, '[]', now() - make_interval(secs => $3)) RETURNING validated_at");
+            insert.Parameters.AddWithValue(point);
+            insert.Parameters.AddWithValue(passed);
+            insert.Parameters.AddWithValue((double)secondsAgo);
+            return new DateTimeOffset((DateTime)(await insert.ExecuteScalarAsync(Ct))!);
+        }
     }
 
     [Fact]
