@@ -14,7 +14,6 @@ namespace Hexabase.DrConsole.Engine.Tests.Executable;
 public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab lab, ConsoleSeed seed)
 {
     private const string Tenant = "tenant";
-    private const string Ingresses = "/apis/networking.k8s.io/v1/namespaces/{0}/ingresses";
 
     /// <summary>So many objects are taken back before the kill: all ingresses, which go first, are among them.</summary>
     private const int BeforeTheKill = 10;
@@ -115,7 +114,7 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
     private static async Task<long> NotedAsync(NpgsqlDataSource catalog, string run) => (long)(await catalog.Command(
         "SELECT count(*) FROM object_restore WHERE operation LIKE $1 AND position >= 0", $"{run} %").FirstAsync(row => (object)row.GetInt64(0), Ct))!;
 
-    private static string In(string ns) => string.Format(System.Globalization.CultureInfo.InvariantCulture, Ingresses, ns);
+    private static string In(string ns) => $"/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses";
 
     private static string HashIn(CommandResult unconfirmed)
     {

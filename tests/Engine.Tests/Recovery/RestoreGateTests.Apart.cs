@@ -85,7 +85,7 @@ public sealed partial class RestoreGateTests
     }
 
     [Fact]
-    public async Task Place_that_became_the_source_s_own_while_the_restore_waited_is_claimed_all_the_same()
+    public async Task Place_that_became_the_source_s_own_while_the_restore_waited_is_not_written_over()
     {
         await using var rig = await FilledAsync();
         var other = $"{rig.Source.Volume!.Path!}-elsewhere";
@@ -95,14 +95,18 @@ public sealed partial class RestoreGateTests
         var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
         var run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
         Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
-        var open = await rig.Requests.BackupAsync(rig.Source.Name, "schedule", Ct);
         await rig.ApproveAsync(run, "paul");
         Directory.Delete(rig.Source.Volume!.Path!, recursive: true);
         Directory.CreateSymbolicLink(rig.Source.Volume.Path!, other);
 
-        Assert.Null(await PassAsync(rig, run, plan));
+        var ended = await rig.AdvanceAsync(run);
 
-        Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(open.Id)).State);
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.Contains("restore-place-changed", ended.ErrorJson, StringComparison.Ordinal);
+        Assert.Equal("of somebody else", Read(rig));
+        // Planned again it claims the source.
+        plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
         Assert.False(RestoreRequest.Of((await rig.Runs.FindAsync(run, Ct))!).IsElsewhere);
     }
 

@@ -61,7 +61,7 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         }
     }
 
-    /// <summary>The source, unless the restore goes to another place. It was asked for hours ago, perhaps: what was told then and cannot be told now is claimed from now on.</summary>
+    /// <summary>The source, unless the restore goes to another place. It was asked for hours ago, perhaps: that has to be so still, since nobody would know of a claim that is made now.</summary>
     private async Task<IReadOnlyList<string>> ClaimedAsync(RunContext context, RestorePlan plan, bool hasBegun)
     {
         if (!RestoreRequest.Of(context.Run).IsElsewhere)
@@ -70,14 +70,11 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         }
 
         var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
-        if (hasBegun || await RestorePlaces.IsElsewhereAsync(source, RestoreTarget.Parse(plan.Target, "/"), context.Cancellation))
-        {
-            return [];
-        }
-
-        await context.CommitAsync(transaction => transaction.Command(
-            "UPDATE run SET request = jsonb_set(request, '{isElsewhere}', 'false') WHERE id = $1", context.Run.Id.Value).RunAsync(CancellationToken.None));
-        return [plan.Source];
+        return hasBegun || await RestorePlaces.IsElsewhereAsync(source, RestoreTarget.Parse(plan.Target, "/"), context.Cancellation)
+            ? []
+            : throw new EngineException("restore-place-changed", ErrorKind.Conflict,
+                $"{plan.Target} was another place than that of {plan.Source} when this restore was asked for, and is not any more, or nobody can tell",
+                "Plan the restore again: it then ends the source's open backups, and none begins beside it. Nothing was changed.");
     }
 
     private async Task RequireApartAsync(RunContext context, RestorePlan plan, IReadOnlyList<string> claimed)
