@@ -25,6 +25,7 @@ internal static class ApiEndpoints
     {
         services.AddSingleton<ApiTokens>();
         services.AddSingleton<RunStepReading>();
+        services.AddSingleton<PlanGiving>();
         services.AddSingleton<LiveTicks>();
         services.AddOpenApi("v1", options => options.ShouldInclude = description => description.RelativePath?.StartsWith("api/v1/", StringComparison.Ordinal) == true);
     }
@@ -38,6 +39,7 @@ internal static class ApiEndpoints
         IncidentEndpoints.Map(api);
         PlanEndpoints.Map(api);
         RecoveryEndpoints.Map(api);
+        RecoveryPlanEndpoints.Map(api);
         ApprovalEndpoints.Map(api);
         DrillEndpoints.Map(api);
         ReportEndpoints.Map(api);

@@ -105,7 +105,7 @@ internal static class ApprovalEndpoints
         _ => Results.Ok(await FindAsync(gates, gate, ct)),
     };
 
-    private static async Task<ApiGate> FindAsync(ApprovalCatalog gates, long gate, CancellationToken ct) => await gates.StandingsAsync([gate], ct) is [var found]
+    internal static async Task<ApiGate> FindAsync(ApprovalCatalog gates, long gate, CancellationToken ct) => await gates.StandingsAsync([gate], ct) is [var found]
         ? ApiGate.Of(found)
         : throw new EngineException("gate-unknown", ErrorKind.NotFound, $"there is no gate G-{gate}", "List them with GET /api/v1/approvals.");
 }

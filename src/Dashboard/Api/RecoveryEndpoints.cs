@@ -122,6 +122,6 @@ internal static class RecoveryEndpoints
 
     private static async Task<IResult> NowAsync(RecoveryCatalog recoveries, long run, CancellationToken ct) => Results.Ok(ApiRecovery.Of(await FindAsync(recoveries, run, ct)));
 
-    private static async Task<RecoveryRow> FindAsync(RecoveryCatalog recoveries, long run, CancellationToken ct) => await recoveries.FindAsync(new RunId(run), ct)
+    internal static async Task<RecoveryRow> FindAsync(RecoveryCatalog recoveries, long run, CancellationToken ct) => await recoveries.FindAsync(new RunId(run), ct)
         ?? throw new EngineException("recovery-unknown", ErrorKind.NotFound, $"{new RunId(run)} is no recovery", "List them with GET /api/v1/recoveries.");
 }

@@ -23,11 +23,6 @@ public sealed record ApiRecoverySet(
 /// <param name="LeaveOut">Sources that stay as they are.</param>
 public sealed record ApiSetPlanRequest(string? Disaster, IReadOnlyList<string>? LeaveOut);
 
-/// <summary>The plan that would be asked for, or what stands against it.</summary>
-/// <param name="Hash">What approvals would be bound to; null where there is no plan.</param>
-/// <param name="Faults">Each source that cannot be a part of it, with the reason and what to do.</param>
-public sealed record ApiPlanDraft(string? Hash, JsonElement? Plan, IReadOnlyList<PartFault> Faults);
-
 /// <summary>Recovery sets: taking one, looking at one, and the plan that would bring the workspace back to it.</summary>
 internal static class RecoverySetEndpoints
 {
@@ -40,11 +35,9 @@ internal static class RecoverySetEndpoints
             : throw new EngineException("set-unknown", ErrorKind.NotFound, $"there is no recovery set {run}", "List them with GET /api/v1/recovery-sets.")).Produces<ApiRecoverySet>();
         api.MapPost("/workspaces/{name}/recovery-sets", async (string name, HttpContext context, WorkspaceRequests requests, CancellationToken ct) =>
             ApiEndpoints.Accepted(await requests.TakeSetAsync(name, ApiEndpoints.ActorOf(context), ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
-        api.MapPost("/recovery-sets/{run:long}/plan", async (long run, ApiSetPlanRequest body, RecoveryRequests requests, CancellationToken ct) =>
-        {
-            var draft = await requests.PlanSetAsync(run, body.Disaster, body.LeaveOut ?? [], ct);
-            return Results.Ok(new ApiPlanDraft(draft.Plan?.Hash, draft.Plan is { } plan ? JsonElement.Parse(plan.ToJson()) : null, draft.Faults));
-        }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiPlanDraft>();
+        api.MapPost("/recovery-sets/{run:long}/plan", async (long run, ApiSetPlanRequest body, HttpContext context, PlanGiving plans, CancellationToken ct) =>
+            Results.Ok(await plans.GiveAsync(
+                new PlanAsk(RecoveryRequests.WorkspacePlan, null, run, body.Disaster, null, body.LeaveOut ?? []), ApiEndpoints.ActorOf(context), ct))).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiPlanDraft>();
     }
 
     private static ApiRecoverySet Of(SetRow set) => new(

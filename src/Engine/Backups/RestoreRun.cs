@@ -11,6 +11,9 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// <summary>What a restore run is asked for: the plan and the hash of it that a person confirmed.</summary>
 public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
 {
+    /// <summary>True where it goes to another place than the one where its source lives: then that source is neither changed nor claimed by it.</summary>
+    public bool IsElsewhere { get; init; }
+
     /// <summary>The request of a restore's run.</summary>
     public static RestoreRequest Of(Run run)
     {

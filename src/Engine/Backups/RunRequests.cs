@@ -164,13 +164,17 @@ public sealed class RunRequests(
                 "Ask an admin, or restore into something new. Nothing was changed.");
         }
 
-        _secrets.Refuse(RestoreTarget.Parse(plan.Target, "/"));
+        var target = RestoreTarget.Parse(plan.Target, "/");
+        _secrets.Refuse(target);
         if (plan.WritesOver)
         {
             await gate.RequireApproversAsync(plan, asker.Name, cancellationToken);
         }
 
-        return await RequestAsync(RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash), asker.Name, null, cancellationToken);
+        var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
+        var isElsewhere = plan.WritesOver && await RestorePlaces.IsElsewhereAsync(source, target, cancellationToken);
+        return await RequestAsync(
+            RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash) { IsElsewhere = isElsewhere }, asker.Name, null, cancellationToken);
     }
 
     /// <summary>Asks to end a run. Not a recovery: it has a door of its own, since it ends with a reason, and undone or not.</summary>

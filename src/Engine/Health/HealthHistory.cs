@@ -16,7 +16,7 @@ public sealed record ProbeSummary(DateTimeOffset From, string Probe, int Answere
 /// <summary>The rounds that are kept: each for a day, then by minute for a week, then by hour for 400 days.</summary>
 public sealed class HealthHistory(NpgsqlDataSource catalog)
 {
-    private static readonly TimeSpan RawKept = TimeSpan.FromHours(24);
+    internal static readonly TimeSpan RawKept = TimeSpan.FromHours(24);
     private static readonly TimeSpan MinutesKept = TimeSpan.FromDays(7);
     private static readonly TimeSpan HoursKept = TimeSpan.FromDays(400);
 
@@ -58,10 +58,12 @@ public sealed class HealthHistory(NpgsqlDataSource catalog)
         catalog.Command("SELECT subject, at, answers::text, maintained FROM health_sample WHERE subject = $1 ORDER BY at DESC LIMIT 1", subject).FirstAsync(Map, cancellationToken);
 
     /// <summary>The rounds of a time, oldest first, with what was dealt with between them.</summary>
-    public async Task<IReadOnlyList<HealthRound>> RoundsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken)
+    /// <param name="subject">Only what was seen of this one; null for all.</param>
+    public async Task<IReadOnlyList<HealthRound>> RoundsAsync(DateTimeOffset from, DateTimeOffset to, CancellationToken cancellationToken, string? subject = null)
     {
         var samples = await catalog.Command(
-            "SELECT subject, at, answers::text, maintained FROM health_sample WHERE at >= $1 AND at <= $2 ORDER BY at, subject", from.ToUniversalTime(), to.ToUniversalTime())
+            "SELECT subject, at, answers::text, maintained FROM health_sample WHERE at >= $1 AND at <= $2 AND ($3::text IS NULL OR subject = $3) ORDER BY at, subject",
+            from.ToUniversalTime(), to.ToUniversalTime(), subject)
             .ListAsync(Map, cancellationToken);
         var closed = await catalog.Command(
             "SELECT resolved_at, sources, tiers, kind FROM incident WHERE resolution = 'closed' AND resolved_at >= $1 AND resolved_at <= $2", from.ToUniversalTime(), to.ToUniversalTime())

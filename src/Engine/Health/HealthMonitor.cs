@@ -54,8 +54,18 @@ public sealed class HealthMonitor(NpgsqlDataSource catalog, ProbeRunner probes, 
     internal async Task RememberAsync(CancellationToken ct)
     {
         var now = time.GetUtcNow();
-        _state = (await new HealthHistory(catalog).RoundsAsync(now - Remembered, now, ct))
-            .Aggregate(HealthState.Empty, (state, round) => Hysteresis.Advance(state, round, estate.Health.Thresholds));
+        var history = new HealthHistory(catalog);
+        var state = (await history.RoundsAsync(now - Remembered, now, ct)).Aggregate(HealthState.Empty, (before, round) => Hysteresis.Advance(before, round, estate.Health.Thresholds));
+        // Of corruption no sign is ever too old: one is looked for once a day perhaps, and the second makes it sure.
+        foreach (var incident in (await new IncidentStore(catalog).OpenAsync(ct)).Where(one => one.Kind == DisasterKind.DatabaseCorruption))
+        {
+            foreach (var subject in incident.Sources.Select(name => HealthSubject.IdOf(name, SubjectKind.Database)))
+            {
+                state = Hysteresis.Recall(state, subject, incident, await history.RoundsAsync(now - HealthHistory.RawKept, now, ct, subject));
+            }
+        }
+
+        _state = state;
     }
 
     /// <summary>One round: ask, judge, write.</summary>

@@ -32,6 +32,32 @@ public static class Hysteresis
     }
 
     /// <summary>
+    /// The state with what is known of a corruption that is open: signs of it may be older than all that a new watcher goes through, and
+    /// good answers disprove none of them.
+    /// </summary>
+    /// <param name="incident">The corruption. Where no round is kept any more from when it was suspected, it is itself one sign.</param>
+    /// <param name="rounds">The rounds that are kept of the subject, oldest first.</param>
+    public static HealthState Recall(HealthState state, string subject, Incident incident, IReadOnlyList<HealthRound> rounds)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        ArgumentNullException.ThrowIfNull(incident);
+        ArgumentNullException.ThrowIfNull(rounds);
+        var kept = rounds.SelectMany(round => round.Subjects.Where(one => one.Subject.Id == subject).Select(one => (Seen: one, Round: round)))
+            .Aggregate(SubjectHealth.Fresh, (health, one) => Corruption(health, one.Seen, one.Round));
+        var isOlder = rounds.Count == 0 || incident.SuspectedAt < rounds[0].At;
+        var since = incident.FirstEvidenceAt;
+        return state with
+        {
+            Subjects = state.Subjects.SetItem(subject, state.Of(subject) with
+            {
+                CorruptRounds = isOlder ? kept.CorruptRounds + 1 : Math.Max(1, kept.CorruptRounds),
+                CorruptKinds = kept.CorruptKinds,
+                FirstCorruptAt = kept.FirstCorruptAt < since ? kept.FirstCorruptAt : since,
+            }),
+        };
+    }
+
+    /// <summary>
     /// True where nothing on the network answered, and where that came at once: then this console is likelier to be cut off than
     /// everything to have failed. With one place alone a closed port still is an answer of its host.
     /// </summary>

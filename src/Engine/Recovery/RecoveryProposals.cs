@@ -18,7 +18,7 @@ public sealed record RecoveryProposal(
 /// Makes a plan for each source of a confirmed incident as soon as it is confirmed, so that a person who comes finds it ready.
 /// Nothing is carried out: that takes a person who asks and others who approve. A console that is cut off proposes nothing.
 /// </summary>
-public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, SeveralPlans several, ProtectedEstate estate, TimeProvider time)
+public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore incidents, PlanLibrary library, PlanMaker maker, SeveralPlans several, ProtectedEstate estate)
 {
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(2);
 
@@ -42,10 +42,7 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         var open = await incidents.OpenAsync(cancellationToken);
         foreach (var incident in open.Where(one => one is { State: IncidentState.Confirmed, IsDisaster: true }))
         {
-            // A refusal may have been a tier that was away: it is looked at again now and then.
-            var since = time.GetUtcNow() - s_again;
-            var known = (await ListAsync(incident.Id, cancellationToken)).Where(proposal => proposal.Refusal is null || proposal.ProposedAt > since)
-                .Select(proposal => (proposal.Source, proposal.Plan)).ToHashSet();
+            var known = await StandingAsync(incident, cancellationToken);
             var touched = estate.Sources.Where(source => incident.Sources.Contains(source.Name));
             await Parallel.ForEachAsync(touched, new ParallelOptions { MaxDegreeOfParallelism = SideBySide, CancellationToken = cancellationToken }, async (source, token) =>
                 Interlocked.Add(ref made, await ProposeAsync(incident, source, known, token)));
@@ -55,6 +52,24 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
 
         return made;
     }
+
+    /// <summary>
+    /// The proposals that need not be made again. A refusal may have been a tier that was away: it is looked at now and then. One that is
+    /// older than a change of its incident, whose first evidence may have moved to before its restore point, or than word of a corruption,
+    /// is out of date. All of that by the catalog's clock, which wrote these times.
+    /// </summary>
+    private async Task<HashSet<(string Source, string Plan)>> StandingAsync(Incident incident, CancellationToken cancellationToken) =>
+    [
+        .. await catalog.Command(
+            """
+            SELECT p.source, p.plan FROM recovery_proposal p
+            WHERE p.incident = $1 AND (p.refusal IS NULL OR p.proposed_at > clock_timestamp() - $2)
+              AND NOT EXISTS (
+                SELECT FROM incident_event e JOIN incident i ON i.id = e.incident
+                WHERE e.at > p.proposed_at AND ((i.id = $1 AND e.what = 'changed') OR (i.id <> $1 AND i.kind = $3 AND i.sources && $4)))
+            """, incident.Id.Value, s_again, DisasterKind.DatabaseCorruption.ToName(), incident.Sources.ToArray())
+            .ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken),
+    ];
 
     private async Task<int> ProposeAsync(Incident incident, Source source, IReadOnlySet<(string Source, string Plan)> known, CancellationToken cancellationToken)
     {
@@ -131,20 +146,31 @@ public sealed class RecoveryProposals(NpgsqlDataSource catalog, IncidentStore in
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // One process after the other, also for the first proposal: people are told once.
-        await transaction.Command("SELECT FROM incident WHERE id = $1 FOR NO KEY UPDATE", incident.Id.Value).RunAsync(cancellationToken);
+        var first = await transaction.Command("SELECT first_evidence_at FROM incident WHERE id = $1 FOR NO KEY UPDATE", incident.Id.Value)
+            .FirstAsync(row => (object)row.Time(0), cancellationToken);
+        if (first is not DateTimeOffset evidence || evidence != incident.FirstEvidenceAt)
+        {
+            // It moved while this was made: what goes to before it is made by the next look.
+            return 0;
+        }
+
         var known = await transaction.Command(
-            "SELECT refusal IS NOT NULL FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source, version.Plan)
-            .FirstAsync(row => (object)row.GetBoolean(0), cancellationToken);
+            "SELECT refusal IS NOT NULL, restore_point FROM recovery_proposal WHERE incident = $1 AND source = $2 AND plan = $3 FOR UPDATE", incident.Id.Value, source, version.Plan)
+            .FirstAsync(row => Tuple.Create(row.GetBoolean(0), row.TextOrNull(1)), cancellationToken);
+        var point = plan is { Restores: true } ? plan.Basis.RestorePoint : null;
         var made = await transaction.Command(
             $"INSERT INTO recovery_proposal ({Columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp()) "
                 + "ON CONFLICT (incident, source, plan) DO UPDATE SET plan_version = $4, restore_point = $5, keeps_until = $6, estimate_seconds = $7, refusal = $8, proposed_at = clock_timestamp()",
-                incident.Id.Value, source, version.Plan, version.Version, plan is { Restores: true } ? plan.Basis.RestorePoint : null, plan is { Restores: true } ? plan.Loss.From.ToUniversalTime() : null, plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
-        if (known is null || (bool)known != (refusal is not null))
+                incident.Id.Value, source, version.Plan, version.Version, point, plan is { Restores: true } ? plan.Loss.From.ToUniversalTime() : null, plan?.EstimateSeconds, refusal).RunAsync(cancellationToken);
+        if (known is null || known.Item1 != (refusal is not null))
         {
             await RecoveryNotices.ProposedAsync(transaction, incident, source, plan, $"{version.Plan} v{version.Version}", refusal);
-            await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, incident.Id.Value.ToString(CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
         }
 
+        if (known is null || known.Item1 != (refusal is not null) || known.Item2 != point)
+        {
+            await transaction.Command("SELECT pg_notify($1, $2)", IncidentFeed.Channel, incident.Id.Value.ToString(CultureInfo.InvariantCulture)).RunAsync(cancellationToken);
+        }
 
         await transaction.CommitAsync(cancellationToken);
         return made;

@@ -10,6 +10,15 @@ using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Recovery;
 
+/// <summary>What a plan is wanted for, as somebody names it who has not read the plan.</summary>
+/// <param name="Plan">Its name.</param>
+/// <param name="Source">The source, of a plan for several their names with commas between; null where the set says it.</param>
+/// <param name="Set">The run that took the recovery set, for a plan that covers one.</param>
+/// <param name="Disaster">What happened; null for what the incident is, else for the plan's first.</param>
+/// <param name="Incident">The incident that it answers, or null.</param>
+/// <param name="LeaveOut">Sources that stay as they are, in a plan for several.</param>
+public sealed record PlanAsk(string Plan, string? Source, long? Set, string? Disaster, long? Incident, IReadOnlyCollection<string> LeaveOut);
+
 /// <summary>
 /// The door through which people, the API and the command line work with recoveries: make a plan, ask for it to be carried out,
 /// pause, resume, decide, end. Each act is one transaction with its audit event.
@@ -29,8 +38,7 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     /// <exception cref="EngineException"><c>plan-unknown</c>, and as <see cref="PlanMaker.MakeAsync"/>.</exception>
     public async Task<RecoveryPlan> PlanAsync(string plan, PlanRequest request, CancellationToken cancellationToken)
     {
-        var version = await library.NewestAsync(plan, cancellationToken)
-            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
+        var version = await NewestAsync(plan, cancellationToken);
         return await maker.MakeAsync(version, library.Read(version), request, cancellationToken);
     }
 
@@ -38,25 +46,43 @@ public sealed class RecoveryRequests(NpgsqlDataSource catalog, PlanLibrary libra
     /// <exception cref="EngineException"><c>plan-unknown</c>, and as <see cref="SeveralPlans.MakeAsync"/>.</exception>
     public async Task<SeveralDraft> PlanAsync(string plan, SeveralRequest request, CancellationToken cancellationToken)
     {
-        var version = await library.NewestAsync(plan, cancellationToken)
-            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
+        var version = await NewestAsync(plan, cancellationToken);
         return await several.MakeAsync(version, library.Read(version), request, cancellationToken);
     }
 
-    /// <summary>Makes the plan that brings a workspace back to a recovery set, or says what stands against each part; nothing is changed.</summary>
-    /// <param name="set">The run that took it.</param>
-    /// <param name="disaster">What happened; null for the plan's first.</param>
-    /// <param name="leaveOut">Sources that stay as they are.</param>
-    /// <exception cref="EngineException"><c>disaster-unknown</c>, and as <see cref="SeveralPlans.MakeAsync"/>.</exception>
-    public async Task<SeveralDraft> PlanSetAsync(long set, string? disaster, IReadOnlyCollection<string> leaveOut, CancellationToken cancellationToken)
+    /// <summary>Makes a plan for whatever it covers, by names alone, or says what stands against each part; nothing is changed.</summary>
+    /// <exception cref="EngineException"><c>plan-unknown</c>, <c>incident-unknown</c>, <c>disaster-unknown</c>, <c>plan-kind</c>, and as the other two.</exception>
+    public async Task<SeveralDraft> DraftAsync(PlanAsk ask, CancellationToken cancellationToken)
     {
-        var version = await library.NewestAsync(WorkspacePlan, cancellationToken)
-            ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{WorkspacePlan}'", "look at the Plans page");
+        ArgumentNullException.ThrowIfNull(ask);
+        var version = await NewestAsync(ask.Plan, cancellationToken);
         var template = library.Read(version);
-        return disaster is null || template.Disasters.Contains(disaster)
-            ? await several.MakeAsync(version, template, new SeveralRequest(disaster ?? template.Disasters[0], leaveOut) { Set = set }, cancellationToken)
-            : throw new EngineException("disaster-unknown", ErrorKind.Input, $"plan {WorkspacePlan} does not answer '{disaster}'", $"one of {string.Join(", ", template.Disasters)}");
+        var incident = ask.Incident is not { } number ? null : await new IncidentStore(catalog).FindAsync(new IncidentId(number), cancellationToken)
+            ?? throw new EngineException("incident-unknown", ErrorKind.NotFound, $"there is no incident I-{number}", "look at the Incidents page");
+        var disaster = ask.Disaster ?? template.Disasters.FirstOrDefault(one => one == incident?.Kind.ToName()) ?? template.Disasters[0];
+        if (!template.Disasters.Contains(disaster))
+        {
+            throw new EngineException("disaster-unknown", ErrorKind.Input, $"plan {ask.Plan} does not answer '{disaster}'", $"one of {string.Join(", ", template.Disasters)}");
+        }
+
+        if (template.Covers == PlanCover.Source && ask is { Set: null, LeaveOut.Count: 0, Source: { } source })
+        {
+            var request = new PlanRequest(source, disaster, incident?.Id.Value, incident?.FirstEvidenceAt);
+            return new SeveralDraft(await maker.MakeAsync(version, template, request, cancellationToken), []);
+        }
+
+        return await several.MakeAsync(
+            version, template, new SeveralRequest(disaster, ask.LeaveOut)
+            {
+                Set = ask.Set,
+                Sources = SeveralPlans.SourcesOf(ask.Source ?? ""),
+                Incident = incident?.Id.Value,
+                FirstEvidence = incident?.FirstEvidenceAt,
+            }, cancellationToken);
     }
+
+    private async Task<PlanVersion> NewestAsync(string plan, CancellationToken cancellationToken) => await library.NewestAsync(plan, cancellationToken)
+        ?? throw new EngineException("plan-unknown", ErrorKind.NotFound, $"there is no plan '{plan}'", "look at the Plans page");
 
     /// <summary>Asks for a plan to be carried out. It waits at its gate until others approve it.</summary>
     /// <param name="confirmedHash">The hash of the plan that the person saw.</param>

@@ -46,6 +46,9 @@ public sealed partial class EndpointRoleTests
         ["GET /api/v1/readiness"] = s_all,
         ["GET /api/v1/recoveries"] = s_all,
         ["GET /api/v1/recoveries/{run:long}"] = s_all,
+        ["GET /api/v1/recoveries/{run:long}/plan"] = s_all,
+        ["POST /api/v1/recoveries/plan"] = s_operators,
+        ["POST /api/v1/recoveries"] = s_operators,
         ["POST /api/v1/recoveries/{run:long}/pause"] = s_operators,
         ["POST /api/v1/recoveries/{run:long}/resume"] = s_operators,
         ["POST /api/v1/recoveries/{run:long}/cancel"] = s_operators,
@@ -54,6 +57,7 @@ public sealed partial class EndpointRoleTests
         ["GET /api/v1/approvals"] = s_all,
         ["GET /api/v1/approvals/reviews-due"] = s_all,
         ["GET /api/v1/approvals/{gate:long}"] = s_all,
+        ["GET /api/v1/approvals/{gate:long}/plan"] = s_all,
         // Whoever may answer is asked for with the password, by the role of that moment (ApiTests).
         ["POST /api/v1/approvals/{gate:long}/answer"] = s_all,
         ["POST /api/v1/approvals/{gate:long}/review"] = s_all,

@@ -90,6 +90,7 @@ public sealed class ApiTests(ApiConsole console)
             ("/api/v1/plans/none/readiness", HttpStatusCode.NotFound, "plan-unknown"), ("/api/v1/reports?outcome=odd", HttpStatusCode.BadRequest, "state-unknown"),
             ("/api/v1/approvals?state=odd", HttpStatusCode.BadRequest, "state-unknown"), ("/api/v1/runs/999999/steps", HttpStatusCode.NotFound, "run-unknown"),
             ("/api/v1/incidents/999999", HttpStatusCode.NotFound, "incident-unknown"), ("/api/v1/recoveries/999999", HttpStatusCode.NotFound, "recovery-unknown"),
+            ("/api/v1/recoveries/999999/plan", HttpStatusCode.NotFound, "recovery-unknown"), ("/api/v1/approvals/999999/plan", HttpStatusCode.NotFound, "gate-unknown"),
             ("/api/v1/nothing", HttpStatusCode.NotFound, "address-unknown"),
         })
         {
@@ -211,7 +212,7 @@ public sealed class ApiTests(ApiConsole console)
     {
         var paths = (await ReadAsync(await GetAsync("viewer", "/api/openapi/v1.json"))).GetProperty("paths").EnumerateObject().Select(path => path.Name).ToHashSet();
         Assert.Superset(
-            new HashSet<string> { "/api/v1/sources", "/api/v1/sources/{name}/backups", "/api/v1/runs/{id}/events", "/api/v1/incidents/{id}", "/api/v1/approvals/{gate}/answer", "/api/v1/notifications" }, paths);
+            new HashSet<string> { "/api/v1/sources", "/api/v1/sources/{name}/backups", "/api/v1/runs/{id}/events", "/api/v1/incidents/{id}", "/api/v1/approvals/{gate}/answer", "/api/v1/recoveries", "/api/v1/recoveries/plan", "/api/v1/notifications" }, paths);
         Assert.All(paths, path => Assert.StartsWith("/api/v1/", path, StringComparison.Ordinal));
     }
 

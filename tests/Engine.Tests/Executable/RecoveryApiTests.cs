@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -202,6 +203,79 @@ public sealed class RecoveryApiTests(ApiConsole console)
     }
 
     [Fact]
+    public async Task A_recovery_is_planned_looked_at_and_asked_for_by_the_hash_of_what_was_seen()
+    {
+        await BackUpAsync();
+        // Somebody must be there who may answer.
+        using var pia = await console.PersonAsync("pia", "Approver", Password, Ct);
+        foreach (var role in new[] { "viewer", "approver" })
+        {
+            Assert.Equal("role-missing", await RefusedAsync(role, "/api/v1/recoveries/plan", new { plan = Plan, source = ApiConsole.Uploads }, HttpStatusCode.Forbidden));
+            Assert.Equal("role-missing", await RefusedAsync(role, "/api/v1/recoveries", new { hash = "0" }, HttpStatusCode.Forbidden));
+        }
+
+        var nothing = await console.PostAsync("operator", "/api/v1/recoveries/plan", new { }, Ct);
+        Assert.Contains("plan is missing; either source or set says", await nothing.Content.ReadAsStringAsync(Ct), StringComparison.Ordinal);
+        foreach (var (body, status, code) in new (object, HttpStatusCode, string)[]
+        {
+            (new { plan = Plan, source = ApiConsole.Uploads, set = 1 }, HttpStatusCode.BadRequest, "values-invalid"),
+            (new { plan = "none", source = ApiConsole.Uploads }, HttpStatusCode.NotFound, "plan-unknown"),
+            (new { plan = Plan, source = "nobody" }, HttpStatusCode.NotFound, "source-unknown"),
+            (new { plan = Plan, source = ConsoleEstate.Source }, HttpStatusCode.BadRequest, "plan-kind"),
+            (new { plan = Plan, source = ApiConsole.Uploads, disaster = "FLOOD" }, HttpStatusCode.BadRequest, "disaster-unknown"),
+            (new { plan = Plan, source = ApiConsole.Uploads, incident = 999999 }, HttpStatusCode.NotFound, "incident-unknown"),
+            (new { plan = Plan, source = ApiConsole.Uploads, leaveOut = new[] { "orders" } }, HttpStatusCode.BadRequest, "plan-kind"),
+        })
+        {
+            Assert.Equal(code, await RefusedAsync("operator", "/api/v1/recoveries/plan", body, status));
+        }
+
+        var draft = await PostAsync("operator", "/api/v1/recoveries/plan", new { plan = Plan, source = ApiConsole.Uploads });
+        var (hash, made) = (Text(draft, "hash")!, RecoveryPlan.Parse(draft.GetProperty("plan").GetRawText()));
+        Assert.Equal((hash, Disaster, ApiConsole.Uploads), (made.Hash, made.Disaster, made.Source));
+        Assert.DoesNotContain((await GetAsync("viewer", "/api/v1/recoveries")).EnumerateArray(), one => Text(one, "planHash") == hash);
+        Assert.Equal("values-invalid", await RefusedAsync("operator", "/api/v1/recoveries", new { }, HttpStatusCode.BadRequest));
+        // Neither is one's own plan made by guessing, nor another's used.
+        Assert.Equal("plan-not-given", await RefusedAsync("operator", "/api/v1/recoveries", new { hash = hash[..^1] }, HttpStatusCode.NotFound));
+        Assert.Equal("plan-not-given", await RefusedAsync("admin", "/api/v1/recoveries", new { hash }, HttpStatusCode.NotFound));
+
+        var answer = await console.PostAsync("operator", "/api/v1/recoveries", new { hash }, Ct);
+        var asked = await ApiConsole.ReadAsync(answer, Ct);
+        var run = IdOf(asked);
+        Assert.Equal((HttpStatusCode.Accepted, $"/api/v1/runs/{run}", "token/ci"), (answer.StatusCode, answer.Headers.Location?.OriginalString, Text(asked, "requestedBy")));
+        Assert.Equal("recovery-already-open", await RefusedAsync("operator", "/api/v1/recoveries", new { hash }, HttpStatusCode.Conflict));
+        await UntilAsync(run, "approval");
+        var gate = (await GetAsync("viewer", $"/api/v1/recoveries/{run}")).GetProperty("gates")[0];
+        Assert.Equal(("token/ci", hash), (Text(gate, "requester"), Text(gate, "subjectHash")));
+        using var viewer = console.Program("viewer");
+        foreach (var path in new[] { $"/api/v1/recoveries/{run}/plan", $"/api/v1/approvals/{gate.GetProperty("id").GetInt64()}/plan" })
+        {
+            Assert.Equal(hash, Convert.ToHexStringLower(SHA256.HashData(await viewer.GetByteArrayAsync(new Uri(path, UriKind.Relative), Ct))));
+        }
+
+        console.SetReady(true);
+        await ApproveAsync(pia, gate);
+        Assert.Equal("completed", Text((await FollowAsync(run))[^1].GetProperty("recovery"), "outcome"));
+        Assert.Equal("as it was", await File.ReadAllTextAsync(Letter, Ct));
+        Assert.Equal(["run.requested"], await AuditAsync($"R-{run}", "token/ci"));
+    }
+
+    [Fact]
+    public async Task A_plan_for_an_incident_goes_by_what_it_is()
+    {
+        await BackUpAsync();
+        var id = (long)(await console.Catalog.Command(
+            """
+            INSERT INTO incident (kind, sources, state, first_evidence_at, suspected_at, confirmed_at, evidence)
+            VALUES ('STORAGE_FAILURE', ARRAY['uploads'], 'confirmed', clock_timestamp(), clock_timestamp(), clock_timestamp(), $1) RETURNING id
+            """, new Jsonb(new Evidence(TimeProvider.System.GetUtcNow(), [], [], []).ToJson())).FirstAsync(row => (object)row.GetInt64(0), Ct))!;
+        var draft = (await PostAsync("operator", "/api/v1/recoveries/plan", new { plan = Plan, source = ApiConsole.Uploads, incident = id })).GetProperty("plan");
+        Assert.Equal((id, Disaster), (draft.GetProperty("incident").GetInt64(), Text(draft, "disaster")));
+        await PostAsync("operator", $"/api/v1/incidents/{id}/close", new { reason = "it was a test" });
+        Assert.Equal("incident-not-open", await RefusedAsync("operator", "/api/v1/recoveries", new { hash = RecoveryPlan.Parse(draft.GetRawText()).Hash }, HttpStatusCode.Conflict));
+    }
+
+    [Fact]
     public async Task A_plan_is_copied_under_another_name_and_each_version_is_saved_on_top_of_the_one_that_was_seen()
     {
         var body = JsonNode.Parse((await GetAsync("viewer", $"/api/v1/plans/{Plan}"))[0].GetProperty("body").GetRawText())!;
@@ -241,6 +315,11 @@ public sealed class RecoveryApiTests(ApiConsole console)
         var draft = await PostAsync("operator", path, new { leaveOut = new[] { "orders" } });
         Assert.Equal(RecoveryPlan.Parse(draft.GetProperty("plan").GetRawText()).Hash, Text(draft, "hash"));
         Assert.DoesNotContain((await GetAsync("viewer", "/api/v1/recoveries")).EnumerateArray(), one => Text(one, "plan") == RecoveryRequests.WorkspacePlan);
+        // The same by its name; and what was planned to is asked for.
+        Assert.True(JsonElement.DeepEquals(draft.GetProperty("plan"), (await PostAsync("operator", "/api/v1/recoveries/plan", new { plan = RecoveryRequests.WorkspacePlan, set = run, leaveOut = new[] { "orders" } })).GetProperty("plan")));
+        var asked = IdOf(await PostAsync("operator", "/api/v1/recoveries", new { hash = Text(draft, "hash") }));
+        await PostAsync("operator", $"/api/v1/recoveries/{asked}/cancel", new { reason = Reason, undo = false });
+        Assert.Equal("cancelled", Text((await FollowAsync(asked))[^1].GetProperty("recovery"), "outcome"));
     }
 
     private string Letter => console.Estate.Combine($"{ApiConsole.Uploads}/letter");

@@ -86,6 +86,10 @@ public sealed partial class RestoreGateCommandTests(PostgresLab lab, ConsoleSeed
     {
         var open = JsonElement.Parse(await person.GetStringAsync(new Uri("/api/v1/approvals", UriKind.Relative), Ct)).EnumerateArray().Single(gate => gate.GetProperty("run").GetInt64() == run);
         Assert.Equal("command line", open.GetProperty("requester").GetString());
+        // What will run can be looked at before it is answered.
+        var plan = JsonElement.Parse(await person.GetStringAsync(new Uri($"/api/v1/approvals/{open.GetProperty("id").GetInt64()}/plan", UriKind.Relative), Ct));
+        Assert.Equal(open.GetProperty("subjectHash").GetString(), plan.GetProperty("hash").GetString());
+        Assert.Contains(plan.GetProperty("notes").EnumerateArray(), note => note.GetString()!.Contains("letter", StringComparison.Ordinal));
         var answer = await person.PostAsJsonAsync(
             $"/api/v1/approvals/{open.GetProperty("id").GetInt64()}/answer",
             new { act, subjectHash = open.GetProperty("subjectHash").GetString(), reason = "the files are damaged", incident = "INC-1", password = Password }, Ct);

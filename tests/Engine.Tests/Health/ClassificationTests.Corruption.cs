@@ -57,4 +57,23 @@ public sealed partial class ClassificationTests
         Assert.Equal(Start.AddMinutes(65), FirstOf(Rounds([Well()])[0], At(2, 5), At(3, -115)));
         Assert.Equal(Start.AddHours(2), FirstOf(Rounds([Well()])[0], At(2, 5)));
     }
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(-1, 2)]
+    public void Corruption_that_was_suspected_long_ago_is_known_to_a_watcher_that_has_just_begun(int suspectedHours, int counted)
+    {
+        var corrupt = Well();
+        corrupt[0] = Acts.Corrupt;
+        var rounds = Rounds([corrupt, Well(), Well()]);
+        var incident = new Incident(new IncidentId(7), DisasterKind.DatabaseCorruption, ["db1"], IncidentState.Suspected, Start.AddDays(-1), null, "{}") { SuspectedAt = Start.AddHours(suspectedHours) };
+
+        // It went through the last two rounds only.
+        var state = Hysteresis.Recall(HealthState.Empty, "source/db1", incident, rounds);
+
+        var health = state.Of("source/db1");
+        Assert.Equal((counted, Start.AddDays(-1)), (health.CorruptRounds, health.FirstCorruptAt));
+        Assert.Equal(1, Hysteresis.Recall(HealthState.Empty, "source/db1", incident, []).Of("source/db1").CorruptRounds);
+        Assert.Equal(counted + 1, Hysteresis.Advance(state, Rounds([corrupt])[0], Usual).Of("source/db1").CorruptRounds);
+    }
 }

@@ -63,6 +63,25 @@ public sealed class HealthMonitorTests(CatalogServer catalog, ClusterSeed seed)
     }
 
     [Fact]
+    public async Task Corruption_that_is_open_is_known_to_the_next_process_however_long_ago_it_showed()
+    {
+        await using var rig = await HealthRig.CreateAsync(catalog, seed);
+        var incident = await catalog.Pool.Command(
+            """
+            INSERT INTO incident (kind, sources, state, first_evidence_at, suspected_at, evidence)
+            VALUES ('DATABASE_CORRUPTION', ARRAY[$1], 'suspected', $2, $2, $3) RETURNING id
+            """, rig.Name(), rig.Now.AddHours(-30).ToUniversalTime(), new Jsonb(new Evidence(rig.Now, [], [], []).ToJson())).FirstAsync(row => Tuple.Create(new IncidentId(row.GetInt64(0))), Ct);
+
+        await rig.Monitor.RememberAsync(Ct);
+        var verdict = Assert.Single(await rig.LookAsync(2));
+
+        Assert.Equal((DisasterKind.DatabaseCorruption, IncidentState.Suspected), (verdict.Kind, verdict.State));
+        Assert.Equal(rig.Now.AddMinutes(-1).AddHours(-30), verdict.FirstEvidenceAt, TimeSpan.FromSeconds(1));
+        await rig.Incidents.CloseAsync(incident!.Item1, "it was a test", "tester", Ct);
+        Assert.Empty(await rig.LookAsync());
+    }
+
+    [Fact]
     public async Task Part_of_a_recovery_of_several_that_stops_it_is_no_outage()
     {
         await using var rig = await HealthRig.CreateAsync(catalog, seed);

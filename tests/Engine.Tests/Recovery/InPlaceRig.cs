@@ -89,7 +89,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var subjects = new SeveralSubjects(Estate, new SetCatalog(catalog.Pool));
         Recoveries = new RecoveryRequests(catalog.Pool, Library, maker, several, Catalog, TriggerAsync);
         Incidents = new IncidentStore(catalog.Pool);
-        Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, several, Estate, time);
+        Proposals = new RecoveryProposals(catalog.Pool, Incidents, Library, maker, several, Estate);
         Readiness = new ReadinessCatalog(catalog.Pool, time);
         PlanReadiness = new PlanReadiness(Library, maker, several, subjects, Estate, Readiness, time);
         _drillPlans = new DrillPlans(maker, several, subjects, all, Estate, Points, access, Scratch);

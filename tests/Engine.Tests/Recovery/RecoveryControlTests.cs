@@ -42,6 +42,22 @@ public sealed class RecoveryControlTests(CatalogServer catalog)
         Assert.Equal(["there"], await File.ReadAllLinesAsync(SwitchLog(rig), Ct));
     }
 
+    [Fact]
+    public async Task A_step_whose_time_ends_while_a_check_says_no_says_what_it_said()
+    {
+        await using var rig = await FilledAsync();
+        var plan = await PlanAsync(rig, "roll-back-step");
+        rig.Wrap = inner => inner.Name == CheckServices.ActionName ? new HookedAction(inner, beforeVerify: () =>
+        {
+            File.Delete(Path.Combine(rig.Source.Volume!.Path!, "orders"));
+            return Task.CompletedTask;
+        }) : inner;
+
+        var ended = await rig.RecoverAsync(plan with { Steps = [.. plan.Steps.Select(step => step.Action == CheckServices.ActionName ? step with { TimeoutSeconds = 6 } : step)] });
+
+        Assert.Contains("it took longer than its 6 s, in which it waited for an answer that did not come: check 'orders are there' ended with 1", (await rig.Catalog.StepsAsync(ended.Id, Ct))[1].Error, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData(StepChoice.Retry, RunState.Completed, null)]
     [InlineData(StepChoice.MarkDone, RunState.Completed, null)]

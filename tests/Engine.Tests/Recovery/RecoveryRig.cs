@@ -129,7 +129,7 @@ public sealed class RecoveryRig : IAsyncLifetime, IRunTrigger
         Drills = new DrillRequests(_catalog.Pool, Library, DrillPlans, subjects, DrillCatalog, Estate, TriggerAsync, TimeProvider.System, NullLogger<DrillRequests>.Instance);
         Readiness = new ReadinessCatalog(_catalog.Pool, TimeProvider.System);
         PlanReadiness = new PlanReadiness(Library, maker, several, subjects, Estate, Readiness, TimeProvider.System);
-        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, several, Estate, TimeProvider.System);
+        Proposals = new RecoveryProposals(_catalog.Pool, Incidents, Library, maker, several, Estate);
     }
 
     public static CancellationToken Ct => TestContext.Current.CancellationToken;

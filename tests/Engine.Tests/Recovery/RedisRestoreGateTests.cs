@@ -44,4 +44,21 @@ public sealed class RedisRestoreGateTests(CatalogServer catalog)
         Assert.Equal(drifts ? "newer too" : "as it was", (await server.RunAsync(Ct, "GET", "price:2")).Text);
         Assert.Equal(GateState.Used, Assert.Single(await rig.Gates.OfRunAsync(run, Ct)).State);
     }
+
+    [Fact]
+    public async Task Only_the_servers_themselves_tell_whether_two_addresses_are_one_place()
+    {
+        await using var servers = await RedisRig.CreateAsync();
+        var own = await servers.StartAsync(sessions: 0);
+        var other = await servers.StartAsync("other", sessions: 0);
+        var source = RedisRig.SourceOf(own.Backup);
+        var target = RedisRig.Target(own, "price:*", replace: true);
+
+        Assert.True(await RestorePlaces.IsElsewhereAsync(source, RedisRig.Target(other, "price:*", replace: true), Ct));
+        Assert.False(await RestorePlaces.IsElsewhereAsync(source, target, Ct));
+        Assert.False(await RestorePlaces.IsElsewhereAsync(source, target with { Host = "localhost" }, Ct));
+        Assert.False(await RestorePlaces.IsElsewhereAsync(null, target, Ct));
+        await other.StopAsync(Ct);
+        Assert.False(await RestorePlaces.IsElsewhereAsync(source, RedisRig.Target(other, "price:*", replace: true), Ct));
+    }
 }

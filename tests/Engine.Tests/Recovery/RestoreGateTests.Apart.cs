@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
@@ -47,6 +48,66 @@ public sealed partial class RestoreGateTests
         await rig.ExpireLeaseAsync(run);
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);
         Assert.Equal("engine", (await rig.Runs.FindAsync(open.Id, Ct))!.CancelRequestedBy);
+    }
+
+    [Fact]
+    public async Task Restore_over_another_place_leaves_the_source_and_its_backups_alone()
+    {
+        await using var rig = await FilledAsync();
+        var other = $"{rig.Source.Volume!.Path!}-elsewhere";
+        Directory.CreateDirectory(other);
+        await File.WriteAllTextAsync(Path.Combine(other, "letter"), "of somebody else", Ct);
+        var point = Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 5, Ct));
+        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        Assert.True(plan.WritesOver);
+        var run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
+        var open = await rig.Requests.BackupAsync(rig.Source.Name, "schedule", Ct);
+        await rig.ApproveAsync(run, "paul");
+        Assert.Null(await PassAsync(rig, run, plan));
+
+        // It is at work: the open backup goes on, another begins, and the source's own restore is not refused.
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(open.Id)).State);
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync((await rig.Requests.BackupAsync(rig.Source.Name, "schedule", Ct)).Id)).State);
+        var own = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{rig.Source.Volume!.Path!}?inPlace=true", "/", Ct);
+        var beside = (await rig.Requests.RestoreAsync(own, own.Hash, new RestoreAsker("olga", true), Ct)).Id;
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(beside)).State);
+        await rig.ApproveAsync(beside, "paul");
+        Assert.True((await rig.AdvanceAsync(beside)).State == RunState.Completed, await rig.LogAsync(beside));
+        // Another one over the same place is, whatever source it is of.
+        var second = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
+        Assert.Equal(RunState.Failed, (await rig.AdvanceAsync(second)).State);
+        Assert.Contains("restore-at-work", (await rig.Runs.FindAsync(second, Ct))!.ErrorJson, StringComparison.Ordinal);
+
+        await rig.ExpireLeaseAsync(run);
+        Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);
+        Assert.Equal("as it was", await File.ReadAllTextAsync(Path.Combine(other, "letter"), Ct));
+    }
+
+    [Fact]
+    public async Task Place_that_became_the_source_s_own_while_the_restore_waited_is_not_written_over()
+    {
+        await using var rig = await FilledAsync();
+        var other = $"{rig.Source.Volume!.Path!}-elsewhere";
+        Directory.CreateDirectory(other);
+        await File.WriteAllTextAsync(Path.Combine(other, "letter"), "of somebody else", Ct);
+        var point = Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 5, Ct));
+        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        var run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
+        Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
+        await rig.ApproveAsync(run, "paul");
+        Directory.Delete(rig.Source.Volume!.Path!, recursive: true);
+        Directory.CreateSymbolicLink(rig.Source.Volume.Path!, other);
+
+        var ended = await rig.AdvanceAsync(run);
+
+        Assert.Equal(RunState.Failed, ended.State);
+        Assert.Contains("restore-place-changed", ended.ErrorJson, StringComparison.Ordinal);
+        Assert.Equal("of somebody else", Read(rig));
+        // Planned again it claims the source.
+        plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
+        Assert.False(RestoreRequest.Of((await rig.Runs.FindAsync(run, Ct))!).IsElsewhere);
     }
 
     [Fact]

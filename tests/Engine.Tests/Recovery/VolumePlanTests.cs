@@ -3,6 +3,8 @@ using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
+using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
@@ -191,6 +193,45 @@ public sealed class VolumePlanTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task A_proposal_is_made_again_where_the_first_evidence_has_moved_to_before_its_restore_point()
+    {
+        await using var rig = await FilledAsync();
+        await rig.Library.SaveBuiltInAsync(Ct);
+        var incident = await rig.ConfirmIncidentAsync(Disaster, TimeProvider.System.GetUtcNow());
+        await rig.Proposals.ProposeAsync(Ct);
+        var first = await ProposalAsync();
+        Assert.Null(first.Refusal);
+        await rig.Proposals.ProposeAsync(Ct);
+        Assert.Equal(first.ProposedAt, (await ProposalAsync()).ProposedAt);
+
+        // What joins an incident may have shown its first sign before: the monitor moves the evidence, and tells of it.
+        await catalog.Pool.Command("UPDATE incident SET first_evidence_at = first_evidence_at - interval '1 day' WHERE id = $1", incident.Value).RunAsync(Ct);
+        await catalog.Pool.Command("INSERT INTO incident_event (incident, at, what, actor) VALUES ($1, clock_timestamp(), 'changed', 'engine')", incident.Value).RunAsync(Ct);
+        await rig.Proposals.ProposeAsync(Ct);
+
+        var again = await ProposalAsync();
+        Assert.Contains("after the first evidence of the damage", again.Refusal, StringComparison.Ordinal);
+        Assert.Null(again.RestorePoint);
+        await rig.Proposals.ProposeAsync(Ct);
+        Assert.Equal(again.ProposedAt, (await ProposalAsync()).ProposedAt);
+
+        async Task<RecoveryProposal> ProposalAsync() => Assert.Single(await rig.Proposals.ListAsync(incident, Ct), proposal => proposal.Plan == Plan);
+    }
+
+    [Fact]
+    public async Task A_step_whose_time_ends_over_a_check_says_which_it_was()
+    {
+        await using var rig = await FilledAsync(new OperatorCheck("shop", null, null, ["/bin/sleep", "25"], null));
+        Damage(rig);
+        var plan = await rig.Recoveries.PlanAsync(Plan, new PlanRequest(rig.Source.Name, Disaster), Ct);
+
+        var ended = await rig.RecoverAsync(plan with { Steps = [.. plan.Steps.Select(step => step with { TimeoutSeconds = 6, Retries = 0 })] });
+
+        var step = Assert.Single(await rig.Catalog.StepsAsync(ended.Id, Ct));
+        Assert.Contains("it took longer than its 6 s, in which it waited for an answer that did not come: check 'shop' has not answered", step.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_restore_point_that_the_driver_cannot_put_back_is_passed_over_for_an_older_one()
     {
         await using var rig = await FilledAsync();
@@ -265,9 +306,12 @@ public sealed class VolumePlanTests(CatalogServer catalog)
     private static async Task<string> RefusalAsync(InPlaceRig rig, string plan) =>
         (await Assert.ThrowsAsync<EngineException>(() => rig.Recoveries.PlanAsync(plan, new PlanRequest(rig.Source.Name, Disaster), Ct))).Code;
 
-    private async Task<InPlaceRig> FilledAsync()
+    private async Task<InPlaceRig> FilledAsync(params OperatorCheck[] checks)
     {
-        var rig = new InPlaceRig(catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) });
+        var rig = new InPlaceRig(catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop")
+        {
+            Volume = new VolumeSettings(folder.Combine("volume")), Recovery = RecoverySettings.None with { Checks = checks },
+        });
         Write(rig, "photos/a", "picture a");
         Write(rig, "photos/b", "picture b");
         Write(rig, "documents/letter", "dear reader");

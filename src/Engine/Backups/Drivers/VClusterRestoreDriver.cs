@@ -74,6 +74,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         {
             plan = await new RestorePlanner(api).PlanAsync(new StoredObjects(work.Repository, work.Manifest), target.Selection, cancellationToken);
             ObjectRestore.RequireHash(plan, ApprovedHash(work.Plan));
+            plan = plan with { Identity = await new ServerPatience(time).AskAsync(() => ClusterIdentity.FindAsync(api, cancellationToken), cancellationToken) };
             await RestoreRecord.WriteAsync(work.Repository, work.Manifest, work.Operation, plan, cancellationToken);
         }
         else
@@ -155,33 +156,53 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     /// <exception cref="NeedsDecisionException">Objects, or the data of a claim, could not be taken back.</exception>
     private async Task<IReadOnlyList<string>> TakeBackAsync(RestorePlan plan, string operation, Func<Task<Undone>> objects, CancellationToken cancellationToken)
     {
-        Undone undone;
-        try
+        var back = await GoBackAsync(plan, operation, ToldAsync, cancellationToken);
+        if (back.Objects.Count > 0)
         {
-            undone = await objects();
-        }
-        catch (EngineException fault)
-        {
-            throw Undecided(plan, $"the objects could not be taken back: {fault.Message}");
+            throw Undecided(plan, $"{string.Join("; ", back.Found.Append($"not taken back: {string.Join("; ", back.Objects.Take(10))}"))}" + (back.Objects.Count > 10 ? $" and {back.Objects.Count - 10} more" : ""));
         }
 
+        // Half a way back is no end that a person may overlook: which volume has what is told here alone.
+        return back.Claims.Count == 0 ? back.Found : throw new NeedsDecisionException(
+            "cleanup", string.Join("; ", back.Found.Prepend($"the data of {Counted.Of(back.Claims.Count, "claim")} could not be taken back: {string.Join("; ", back.Claims)}")));
+
+        async Task<Undone> ToldAsync()
+        {
+            try
+            {
+                return await objects();
+            }
+            catch (EngineException fault)
+            {
+                throw Undecided(plan, $"the objects could not be taken back: {fault.Message}");
+            }
+        }
+    }
+
+    /// <summary>What a way back came to.</summary>
+    /// <param name="Found">A sentence for each part that was taken back.</param>
+    /// <param name="Objects">One for each object that is still there.</param>
+    /// <param name="Claims">One for each claim whose data stayed.</param>
+    private sealed record WayBack(IReadOnlyList<string> Found, IReadOnlyList<string> Objects, IReadOnlyList<string> Claims);
+
+    /// <summary>Objects first, then the data that they used; the restore is forgotten when all of it is taken back.</summary>
+    private async Task<WayBack> GoBackAsync(RestorePlan plan, string operation, Func<Task<Undone>> objects, CancellationToken cancellationToken)
+    {
+        var undone = await objects();
+        List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
         if (undone.Left.Count > 0)
         {
-            throw Undecided(plan, $"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back; not taken back: {string.Join("; ", undone.Left.Take(10))}"
-                + (undone.Left.Count > 10 ? $" and {undone.Left.Count - 10} more" : ""));
+            return new WayBack(found, undone.Left, []);
         }
 
-        List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
         var (back, left) = await data.TakeBackAsync(plan, operation, cancellationToken);
         found.AddRange(back);
-        if (left.Count > 0)
+        if (left.Count == 0)
         {
-            // Half a way back is no end that a person may overlook: which volume has what is told here alone.
-            throw new NeedsDecisionException("cleanup", $"{string.Join("; ", found.Prepend($"the data of {Counted.Of(left.Count, "claim")} could not be taken back: {string.Join("; ", left)}"))}");
+            await notes.ForgetAsync(operation, Begun, CancellationToken.None);
         }
 
-        await notes.ForgetAsync(operation, Begun, CancellationToken.None);
-        return found;
+        return new WayBack(found, [], left);
     }
 
     private static NeedsDecisionException Undecided(RestorePlan plan, string why) =>
@@ -205,10 +226,17 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             : new Undone(taken, await ClaimUse.WaitFreeAsync(api, claims, since, time, cancellationToken));
     }
 
+    private async Task RequireSameAsync(KubeApi api, ObjectRestorePlan record, VClusterTarget restored, VClusterTarget at, string operation, CancellationToken cancellationToken) =>
+        ClusterIdentity.RequireSame(
+            record.Identity, await new ServerPatience(time).AskAsync(() => ClusterIdentity.FindAsync(api, cancellationToken), cancellationToken),
+            (restored.Kubeconfig, restored.Server) == (at.Kubeconfig, at.Server), operation.Split(' ')[0], api.Address);
+
     /// <summary>What a completed restore of a run did, from its notes and its record: each effect, and whether it created the object.</summary>
+    /// <param name="at">Where the cluster is reached now; it has to be the one that was restored into.</param>
     /// <returns>Null where nothing of it is left to take back.</returns>
+    /// <exception cref="EngineException"><c>undo-record-missing</c>, <c>undo-other-cluster</c>, or the cluster does not answer.</exception>
     internal async Task<IReadOnlyList<(KubeObjectKey Target, bool WasCreated)>?> FindEffectsAsync(
-        BackupRepository repository, Manifest manifest, RestorePlan plan, string operation, CancellationToken cancellationToken)
+        BackupRepository repository, Manifest manifest, RestorePlan plan, string operation, VClusterTarget at, CancellationToken cancellationToken)
     {
         var done = (await new Journal(notes, operation).ReadAsync(cancellationToken)).Where(one => !one.IsRefused).ToList();
         if (done.Count == 0)
@@ -220,6 +248,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         var target = (VClusterTarget)RestoreTarget.Parse(plan.Target, "/");
         var record = await RestoreRecord.FindAsync(repository, manifest, operation, target.Selection, cancellationToken) ?? throw new EngineException(
             "undo-record-missing", ErrorKind.NotFound, $"the record of what was there before {operation.Split(' ')[0]} is not beside its restore point in this tier", "bring the tier up to date with a copy, or repair it; nothing was changed");
+        using var api = await OpenAsync(at, cancellationToken);
+        await RequireSameAsync(api, record, target, at, operation, cancellationToken);
         return [.. done.Select(one => (record.Objects[one.Position].Target, record.Objects[one.Position].Action == ObjectAction.Create))];
     }
 
@@ -231,21 +261,10 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     /// <returns>What was taken back, and a sentence for each object and volume that was not.</returns>
     internal async Task<(IReadOnlyList<string> Found, IReadOnlyList<string> Left)> TakeBackCompletedAsync(RestorePlan plan, string operation, VClusterTarget at, CancellationToken cancellationToken)
     {
-        var undone = await UndoRecordedAsync(plan, operation, cancellationToken, at);
-        List<string> found = undone.Taken == 0 ? [] : [$"{Counted.Of(undone.Taken, "restored object", "was", "were")} taken back"];
-        if (undone.Left.Count > 0)
-        {
-            return (found, ClaimDataRestore.WritesAny(plan.Notes) ? [.. undone.Left, "what was restored into the claims stays as it is, since what is left may use it"] : undone.Left);
-        }
-
-        var (back, left) = await data.TakeBackAsync(plan, operation, cancellationToken);
-        found.AddRange(back);
-        if (left.Count == 0)
-        {
-            await notes.ForgetAsync(operation, Begun, CancellationToken.None);
-        }
-
-        return (found, left);
+        var back = await GoBackAsync(plan, operation, () => UndoRecordedAsync(plan, operation, cancellationToken, at), cancellationToken);
+        return (back.Found, back.Objects.Count > 0 && ClaimDataRestore.WritesAny(plan.Notes)
+            ? [.. back.Objects, "what was restored into the claims stays as it is, since what is left may use it"]
+            : [.. back.Objects, .. back.Claims]);
     }
 
     /// <summary>Takes back what the notes say, by the record of what was there before.</summary>
@@ -274,6 +293,12 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
             }
 
             using var api = await OpenPatientlyAsync(completed ?? target, cancellationToken);
+            if (completed is not null)
+            {
+                // What is not found in another cluster would be taken for gone, and forgotten.
+                await RequireSameAsync(api, record, target, completed, operation, cancellationToken);
+            }
+
             return await UndoAsync(api, new ObjectRestore(api, journal, time) { Operation = operation, SparesWhatWasChanged = completed is not null }, record, plan, cancellationToken);
         }
     }

@@ -36,9 +36,10 @@ public sealed class VClusterUndoDriver(RunStore runs, VClusterRestoreDriver rest
     public async Task<RestorePlan> PlanAsync(BackupRepository repository, Manifest manifest, RestoreTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(manifest);
-        var (run, restored) = await FindAsync((VClusterTarget)target, manifest, cancellationToken);
+        var at = (VClusterTarget)target;
+        var (run, restored) = await FindAsync(at, manifest, cancellationToken);
         var operation = RestoreRun.OperationOf(run);
-        var effects = await restores.FindEffectsAsync(repository, manifest, restored, operation, cancellationToken) ?? throw NotPossible(run, "nothing of it is left to take back");
+        var effects = await restores.FindEffectsAsync(repository, manifest, restored, operation, at, cancellationToken) ?? throw NotPossible(run, "nothing of it is left to take back");
         var (created, changed) = (effects.Count(one => one.WasCreated), effects.Count(one => !one.WasCreated));
         List<string> notes =
         [

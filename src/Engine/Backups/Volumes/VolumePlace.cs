@@ -65,10 +65,44 @@ public sealed record VolumePlace(string Path, string Form, string MountPoint, st
         return real;
     }
 
-    /// <summary>The mount that a resolved path lies on: the last one of the longest point that the path is below.</summary>
-    internal static (string Point, string Source, string Type, string Device) MountOf(string realPath, IEnumerable<string> table)
+    /// <summary>
+    /// True where neither path is the other one or within it, by whatever links and mounts they are reached. False also where that cannot
+    /// be told: of two mounts of file systems that show what others hold, as those of a network and overlays do.
+    /// </summary>
+    public static bool AreApart(string one, string other)
     {
-        var found = (Point: "/", Source: "", Type: "", Device: "");
+        try
+        {
+            var table = File.ReadAllLines(MountTable);
+            var (first, second) = (RealPath(one), RealPath(other));
+            var (from, to) = (MountOf(first, table), MountOf(second, table));
+            return AreDisjoint(first, second)
+                && (from.Point == to.Point || (from.Device == to.Device ? AreDisjoint(from.OnDisk(first), to.OnDisk(second)) : from.HoldsItsOwn && to.HoldsItsOwn));
+        }
+        catch (Exception fault) when (fault is UnauthorizedAccessException or IOException)
+        {
+            return false;
+        }
+
+        static bool AreDisjoint(string one, string other) => !IsWithin(one, other) && !IsWithin(other, one);
+
+        static bool IsWithin(string inner, string outer) => inner == outer || outer is "/" or "" || inner.StartsWith(outer + '/', StringComparison.Ordinal);
+    }
+
+    /// <summary>A mount: its point, what is mounted there, the type and number of the file system, and which directory of that it shows.</summary>
+    internal readonly record struct Mount(string Point, string Source, string Type, string Device, string Root)
+    {
+        /// <summary>False of what may show files that another file system holds, as those of a network and overlays do.</summary>
+        public bool HoldsItsOwn => Source.StartsWith("/dev/", StringComparison.Ordinal) || Type == "tmpfs";
+
+        /// <summary>A resolved path within the file system: the same at every place where that is mounted.</summary>
+        public string OnDisk(string realPath) => $"{Root.TrimEnd('/')}/{realPath[Point.Length..].TrimStart('/')}".TrimEnd('/');
+    }
+
+    /// <summary>The mount that a resolved path lies on: the last one of the longest point that the path is below.</summary>
+    internal static Mount MountOf(string realPath, IEnumerable<string> table)
+    {
+        var found = new Mount("/", "", "", "", "/");
         foreach (var line in table)
         {
             // 36 35 98:0 /root /mount/point options [fields …] - type source options
@@ -82,7 +116,7 @@ public sealed record VolumePlace(string Path, string Form, string MountPoint, st
             var point = Unescape(fields[4]);
             if (point.Length >= found.Point.Length && (point == "/" || realPath == point || realPath.StartsWith(point + '/', StringComparison.Ordinal)))
             {
-                found = (point, Unescape(fields[dash + 2]), fields[dash + 1], fields[2]);
+                found = new Mount(point, Unescape(fields[dash + 2]), fields[dash + 1], fields[2], Unescape(fields[3]));
             }
         }
 

@@ -114,6 +114,9 @@ public sealed record ActionContext(
     /// <summary>What the step's effect said, once it acted.</summary>
     public JsonElement? Effect { get; init; }
 
+    /// <summary>Gets what the action waits for, and what it last heard, and null when that is over: where the step's time ends over it, that is why.</summary>
+    public Action<string?> Waits { get; init; } = _ => { };
+
     /// <summary>True where an earlier attempt has begun the way back: what it looks for may have been brought back by it.</summary>
     public bool IsGoneOnWith { get; init; }
 

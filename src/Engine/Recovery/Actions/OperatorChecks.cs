@@ -48,9 +48,26 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         }
     }
 
+    /// <summary>The same as a part of a step, which says that it waited for this where its time ends over it.</summary>
+    public async Task<(bool Passed, string Text)> AskAsync(OperatorCheck check, ActionContext context)
+    {
+        ArgumentNullException.ThrowIfNull(check);
+        ArgumentNullException.ThrowIfNull(context);
+        return await AskAsync(check, context, $"check '{check.Name}' has not answered");
+    }
+
+    /// <param name="before">What is known of it while it does not answer.</param>
+    private async Task<(bool Passed, string Text)> AskAsync(OperatorCheck check, ActionContext context, string before)
+    {
+        context.Waits(before);
+        var (passed, text) = await AskAsync(check, context.Target, context.Cancellation);
+        context.Waits(passed ? null : text);
+        return (passed, text);
+    }
+
     /// <summary>
-    /// As <see cref="AskAsync"/>, of what has just started: what asks from outside, by HTTP or a command, is asked again while it says no. A
-    /// query reads what is stored, which no waiting changes.
+    /// As <see cref="AskAsync(OperatorCheck, ActionContext)"/>, of what has just started: what asks from outside, by HTTP or a command, is
+    /// asked again while it says no. A query reads what is stored, which no waiting changes.
     /// </summary>
     public async Task<(bool Passed, string Text)> AskWarmingAsync(OperatorCheck check, ActionContext context, TimeProvider time)
     {
@@ -60,7 +77,7 @@ public sealed class OperatorChecks(HttpClient http, ProcessRegistry registry)
         var (began, last) = (time.GetTimestamp(), "");
         while (true)
         {
-            var (passed, text) = await AskAsync(check, context.Target, context.Cancellation);
+            var (passed, text) = last.Length == 0 ? await AskAsync(check, context) : await AskAsync(check, context, last);
             if (passed || check.Sql is not null || time.GetElapsedTime(began) > Warming)
             {
                 return (passed, text);

@@ -89,7 +89,7 @@ public sealed class RestoreInPlace(RestorePointCatalog points, RestorePointAcces
         var found = new List<string> { finding.Text };
         foreach (var check in ChecksOf(context.Target))
         {
-            var (passed, text) = await checks.AskAsync(check, context.Target, context.Cancellation);
+            var (passed, text) = await checks.AskAsync(check, context);
             if (!passed)
             {
                 return new StepVerification(false, text);

@@ -38,10 +38,13 @@ internal static class ServiceAnswer
         {
             try
             {
-                return await AskAsync(context.Target, context.Cancellation);
+                var answer = await AskAsync(context.Target, context.Cancellation);
+                context.Waits(null);
+                return answer;
             }
             catch (EngineException fault)
             {
+                context.Waits(fault.Message);
                 if (fault.Message != last)
                 {
                     context.Log($"not yet: {last = fault.Message}");

@@ -36,9 +36,10 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
     {
         ArgumentNullException.ThrowIfNull(context);
         ArgumentNullException.ThrowIfNull(plan);
+        var claimed = await ClaimedAsync(context, plan, hasBegun);
         if (!hasBegun)
         {
-            await RequireApartAsync(context, plan);
+            await RequireApartAsync(context, plan, claimed);
         }
 
         var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
@@ -50,8 +51,8 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         if (!hasBegun)
         {
             // Another may have gone through its own gate at the same moment. Each is to be seen by now before it looks for the other, so that both never go on.
-            await RequireApartAsync(context, plan);
-            await SourceClaims.EndBackupsAsync(context, [plan.Source], s_longestEnd, time);
+            await RequireApartAsync(context, plan, claimed);
+            await SourceClaims.EndBackupsAsync(context, claimed, s_longestEnd, time);
         }
 
         if (found.Gate.Needed == 0)
@@ -60,14 +61,30 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         }
     }
 
-    private async Task RequireApartAsync(RunContext context, RestorePlan plan)
+    /// <summary>The source, unless the restore goes to another place. It was asked for hours ago, perhaps: that has to be so still, since nobody would know of a claim that is made now.</summary>
+    private async Task<IReadOnlyList<string>> ClaimedAsync(RunContext context, RestorePlan plan, bool hasBegun)
     {
-        if (await SourceClaims.RestoreAtWorkAsync(catalog, [plan.Source], context.Cancellation, context.Run.Id, plan.Target) is { } restore)
+        if (!RestoreRequest.Of(context.Run).IsElsewhere)
+        {
+            return [plan.Source];
+        }
+
+        var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
+        return hasBegun || await RestorePlaces.IsElsewhereAsync(source, RestoreTarget.Parse(plan.Target, "/"), context.Cancellation)
+            ? []
+            : throw new EngineException("restore-place-changed", ErrorKind.Conflict,
+                $"{plan.Target} was another place than that of {plan.Source} when this restore was asked for, and is not any more, or nobody can tell",
+                "Plan the restore again: it then ends the source's open backups, and none begins beside it. Nothing was changed.");
+    }
+
+    private async Task RequireApartAsync(RunContext context, RestorePlan plan, IReadOnlyList<string> claimed)
+    {
+        if (await SourceClaims.RestoreAtWorkAsync(catalog, claimed, context.Cancellation, context.Run.Id, plan.Target) is { } restore)
         {
             throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then plan the restore again. Nothing was changed.");
         }
 
-        if (await SourceClaims.RecoveryAtWorkAsync(catalog, [plan.Source], context.Cancellation) is { } recovery)
+        if (await SourceClaims.RecoveryAtWorkAsync(catalog, claimed, context.Cancellation) is { } recovery)
         {
             throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");
         }

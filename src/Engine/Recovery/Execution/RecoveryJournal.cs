@@ -39,7 +39,8 @@ internal sealed class RecoveryJournal(RunContext context, RecoveryCatalog catalo
     public Task IntendAsync(PlannedStep step, JsonElement? snapshot) => WriteAsync("recovery.step-begun", step, RecoveryNotices.StartedAsync,
         """
         UPDATE recovery_step SET state = 'running', attempt = attempt + 1, snapshot = coalesce(snapshot, $3), error = NULL, reason = NULL,
-          started_at = coalesce(started_at, clock_timestamp()), attempted_at = clock_timestamp(), ended_at = NULL WHERE run_id = $1 AND position = $2
+          started_at = coalesce(started_at, now.at), attempted_at = now.at, ended_at = NULL
+        FROM (SELECT clock_timestamp() AS at) now WHERE run_id = $1 AND position = $2
         """, new Jsonb(snapshot?.GetRawText()));
 
     public Task ActedAsync(PlannedStep step, StepEffect effect) => WriteAsync("recovery.step-acted", step, null,

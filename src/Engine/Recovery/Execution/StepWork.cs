@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Recovery.Actions;
@@ -21,6 +22,8 @@ internal sealed class UndecidedStepException(PlannedStep step, string why) : Exc
 internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, RecoveryJournal journal, TimeProvider time)
 {
     private static readonly TimeSpan s_longestPause = TimeSpan.FromSeconds(30);
+
+    private readonly ConcurrentDictionary<int, string?> _waits = new();
 
     private RunContext Run => journal.Context;
 
@@ -52,6 +55,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             }
 
             var row = await journal.StepAsync(step.Position);
+            _waits.TryRemove(step.Position, out _);
             using var patience = new CancellationTokenSource(TimeSpan.FromSeconds(step.TimeoutSeconds), time);
             using var both = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, Run.Cancellation, Halt);
             // Found so it was interrupted, by the end of a process or by a try that failed.
@@ -73,7 +77,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             }
             catch (OperationCanceledException) when (!Run.Cancellation.IsCancellationRequested)
             {
-                if (await GiveUpAsync(step, tries, $"it took longer than its {step.TimeoutSeconds} s"))
+                if (await GiveUpAsync(step, tries, TooLong(step)))
                 {
                     return false;
                 }
@@ -104,6 +108,7 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             number == 0 ? tag : string.Create(CultureInfo.InvariantCulture, $"{tag}-p{number}"), snapshots, Run.Progress, text => Run.Log(step.Name, text), cancellation)
         {
             Scratch = Scratch?.Of(step.Part),
+            Waits = text => _waits[step.Position] = text,
             ByHand = rows.Where(one => one.Reason is not null && one.Part == step.Part).Select(one => one.Action).ToHashSet(),
             Effect = row.Effect is { } effect && effect.TryGetProperty("data", out var data) && data.ValueKind != JsonValueKind.Null ? data : null,
         };
@@ -194,6 +199,10 @@ internal sealed class StepWork(RecoveryActions actions, RecoveryPlan plan, Recov
             throw new EngineException("target-fault", ErrorKind.Unavailable, $"the server of {context.Plan.Source} broke off: {fault.Message}", "look at its log", fault);
         }
     }
+
+    /// <summary>A step whose time ends over a check that says no has not been too slow: what the check said is the reason.</summary>
+    private string TooLong(PlannedStep step) =>
+        $"it took longer than its {step.TimeoutSeconds} s{(_waits.GetValueOrDefault(step.Position) is { } waited ? $", in which it waited for an answer that did not come: {waited}" : "")}";
 
     /// <summary>True where no try is left.</summary>
     private async Task<bool> GiveUpAsync(PlannedStep step, int tries, string error)

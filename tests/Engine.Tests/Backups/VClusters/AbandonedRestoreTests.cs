@@ -1,13 +1,16 @@
+using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Servers;
+using Hexabase.DrConsole.Engine.Servers.Kubernetes;
 using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Strategies;
 using Hexabase.DrConsole.Engine.Tests.Repository;
@@ -115,6 +118,7 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
             await catalog.Pool.Command("UPDATE run SET state = 'completed', ended_at = now() WHERE id = $1", run.Id.Value).RunAsync(Ct);
             var (point, way) = VClusterUndoDriver.Of((await runs.FindAsync(run.Id, Ct))!);
             var back = RestoreTarget.Parse(way, "/");
+            await RefusedAtAnotherClusterAsync(undo, repository, manifest, back);
             Assert.Equal((manifest.Id.Value, true, false), (point, undo.Takes(back, manifest), driver.Takes(back, manifest)));
 
             // People work with it: one object is changed, another one is theirs alone.
@@ -147,6 +151,44 @@ public sealed class AbandonedRestoreTests(KubernetesLab kubernetes, CatalogServe
         finally
         {
             await NamespaceRemoval.RemoveAsync(api, Made, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Another cluster at the same place is refused before anything of the record is forgotten: at the plan, and where one that was confirmed is carried out.</summary>
+    private async Task RefusedAtAnotherClusterAsync(VClusterUndoDriver undo, BackupRepository repository, Manifest manifest, RestoreTarget back)
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var planned = await undo.PlanAsync(repository, manifest, back, Ct);
+        using var host = new KubeApi(KubeEndpoint.FromKubeconfig(lab.Host.Kubeconfig));
+        var path = $"/api/v1/namespaces/{lab.Clusters[0].Namespace}/secrets/vc-{lab.Clusters[0].Name}";
+        var own = (await host.FindAsync(path, Ct))!["data"]!.DeepClone();
+        // The way to it leads to the host's own API server.
+        var keys = lab.Host.Keys;
+        var foreign = new JsonObject { ["config"] = Data(lab.Host.Kubeconfig), ["certificate-authority"] = Data(keys.Authority), ["client-certificate"] = Data(keys.AdminCertificate), ["client-key"] = Data(keys.AdminKey) };
+        await host.PatchAsync(path, new JsonObject { ["data"] = foreign }, Ct);
+        try
+        {
+            Assert.Equal("undo-other-cluster", (await Assert.ThrowsAsync<EngineException>(() => undo.PlanAsync(repository, manifest, back, Ct))).Code);
+            var work = new RestoreWork(repository, manifest, planned, planned.Hash, $"R-8 of {Guid.NewGuid()}");
+            Assert.Equal("undo-other-cluster", (await Assert.ThrowsAsync<EngineException>(() => undo.ExecuteAsync(work, Ct))).Code);
+        }
+        finally
+        {
+            await host.PatchAsync(path, new JsonObject { ["data"] = own }, CancellationToken.None);
+        }
+
+        Assert.Equal(planned.Hash, (await undo.PlanAsync(repository, manifest, back, Ct)).Hash);
+        static string Data(string file) => Convert.ToBase64String(File.ReadAllBytes(file));
+    }
+
+    [Fact]
+    public void Restore_of_an_older_build_whose_record_names_no_cluster_is_taken_back_the_way_it_was_made_only()
+    {
+        ClusterIdentity.RequireSame("a", "a", isReachedAlike: false, "R-1", "https://c");
+        ClusterIdentity.RequireSame(null, "a", isReachedAlike: true, "R-1", "https://c");
+        foreach (var (recorded, found, isAlike) in ((string?, string?, bool)[])[("a", "b", true), (null, "a", false), ("a", null, false)])
+        {
+            Assert.Equal("undo-other-cluster", Assert.Throws<EngineException>(() => ClusterIdentity.RequireSame(recorded, found, isAlike, "R-1", "https://c")).Code);
         }
     }
 

@@ -70,6 +70,10 @@ public sealed class InPlaceLookTests(KubernetesLab kubernetes) : IDisposable
             Assert.Null(same.Identity.Fault);
             Assert.StartsWith("nothing of what the restore was to change has changed", same.Fault, StringComparison.Ordinal);
 
+            // A handful is borne where the cluster's own revision tells; an attempt that found it stopped never asked for that.
+            Assert.Null((await Look(planned, before, 1).LookAsync(Ct)).Fault);
+            Assert.StartsWith("nothing of what the restore was to change has changed", (await Look(planned, null, 1).LookAsync(Ct)).Fault, StringComparison.Ordinal);
+
             var behind = await Look([], null, long.MaxValue).LookAsync(Ct);
             Assert.EndsWith("it runs on another store", behind.Fault, StringComparison.Ordinal);
 

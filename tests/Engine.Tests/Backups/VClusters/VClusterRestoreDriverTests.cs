@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
@@ -21,6 +22,37 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
 {
     private readonly TemporaryFolder _folder = new();
     private TierRepositories? _tiers;
+
+    [Fact]
+    public async Task Plan_of_a_whole_cluster_holds_the_documents_of_what_it_puts_there_and_of_nothing_else()
+    {
+        var lab = await kubernetes.GetAsync(Ct);
+        var cluster = lab.Clusters[0];
+        await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
+                Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null },
+            },
+            repository, null, null, Ct);
+        using var api = KubernetesLab.Api(cluster);
+        var lost = $"/api/v1/namespaces/{ClusterPopulation.NamespaceOf(1)}/configmaps/settings-0";
+        Assert.True((await api.DeleteAsync(lost, null, Ct)).IsSuccess);
+        try
+        {
+            var target = (VClusterTarget)RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}", "/");
+            var objects = (await Driver().Driver.PlanInFullAsync(repository, captured.Manifest, target, Ct)).Objects.Objects;
+
+            Assert.True(objects.Count(one => one.Action == ObjectAction.Leave) > 100, $"{objects.Count}");
+            Assert.Contains(objects, one => one is { Action: ObjectAction.Create, Document: not null, Target.Name: "settings-0" });
+            Assert.All(objects.Where(one => !one.IsEffect), one => Assert.True(one is { Document: null, Live: null }, one.Target.ToString()));
+        }
+        finally
+        {
+            await api.CreateAsync(lost[..lost.LastIndexOf('/')], ClusterClient.Json("""{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings-0"},"data":{"on":"yes"}}"""), false, CancellationToken.None);
+        }
+    }
 
     [Fact]
     public async Task Confirmed_plan_runs_once_and_its_record_carries_it_through_a_second_attempt()

@@ -94,8 +94,9 @@ internal sealed class InPlaceLook(BackupRepository repository, Manifest manifest
         var (remaining, isUnchanged) = Remaining(Planned, Before, LivingState.Of(stored, live));
         return new InPlaceSight(found, remaining, found.Fault
             ?? (revision < Revision ? string.Create(CultureInfo.InvariantCulture, $"its API server is at revision {revision}, and the restored store at {Revision}: it runs on another store") : null)
-            // Where the revision is known it has told already, and a handful may be all that came between the listing and the snapshot.
-            ?? (isUnchanged && (Revision == 0 || remaining.Count > BetweenListingAndSnapshot) ? $"nothing of what the restore was to change has changed, so it runs on another store: {string.Join(", ", remaining.Take(5))}" : null));
+            // Where the revision is known it has told already, and a handful may be all that came between the listing and the snapshot. It
+            // tells only of a cluster that was asked for its own before: else it is that of the directory's store, and another cluster may be far beyond it.
+            ?? (isUnchanged && (Revision == 0 || Before is null || remaining.Count > BetweenListingAndSnapshot) ? $"nothing of what the restore was to change has changed, so it runs on another store: {string.Join(", ", remaining.Take(5))}" : null));
     }
 
     /// <summary>

@@ -37,11 +37,11 @@ public enum ObjectAction
 public sealed record PlannedObject(
     KubeObjectKey Source, KubeObjectKey Target, ObjectAction Action, string? Reason, IReadOnlyList<FieldDifference> Differences, string Digest, string? LiveDigest)
 {
-    /// <summary>The document to put there, cleaned and mapped; owners are in it.</summary>
+    /// <summary>The document to put there, cleaned and mapped; owners are in it. Null where nothing is put there: then it is only compared.</summary>
     [JsonIgnore]
     internal JsonObject? Document { get; init; }
 
-    /// <summary>What is there, cleaned; null where nothing is.</summary>
+    /// <summary>What is there, cleaned; null where nothing is, or it stays.</summary>
     [JsonIgnore]
     internal JsonObject? Live { get; init; }
 
@@ -80,6 +80,10 @@ public sealed record PlannedObject(
 /// <param name="Objects">In the order of the work.</param>
 public sealed record ObjectRestorePlan(string Cluster, IReadOnlyList<PlannedObject> Objects)
 {
+    /// <summary>Which cluster it was, whatever address it had: the identity of a namespace that lives as long as its store. Null where that is not on record.</summary>
+    [JsonIgnore]
+    internal string? Identity { get; init; }
+
     /// <summary>What is to be said of the selection as a whole: filters that take nothing, rights that stay behind.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

@@ -35,6 +35,23 @@ public sealed class RestorePlanner(KubeApi api)
     {
         ArgumentNullException.ThrowIfNull(stored);
         ArgumentNullException.ThrowIfNull(selection);
+        var (scope, notes) = await ReadAsync(stored, selection, cancellationToken).ConfigureAwait(false);
+        _isWide = scope.Documents.Select(one => one.Object.Namespace).Distinct().Count() > FewNamespaces;
+        var planned = new PlannedObject[scope.Documents.Length];
+        await Parallel.ForAsync(0, planned.Length, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (at, token) =>
+        {
+            var document = scope.Documents[at];
+            // What is left alone needs its documents no more, and of a whole cluster that may be nearly all.
+            scope.Documents[at] = document with { Document = null };
+            var one = await PlanAsync(document, scope, token).ConfigureAwait(false);
+            planned[at] = one.IsEffect ? one : one with { Document = null, Live = null, LivePorts = null };
+        }).ConfigureAwait(false);
+        return new ObjectRestorePlan(api.Address, [.. planned.OrderBy(one => RestoreOrder.RankOf(one.Target)).ThenBy(one => one.Target.ToString(), StringComparer.Ordinal)]) { Notes = notes };
+    }
+
+    /// <summary>What is restored, and what is to be said of it. A method of its own: nothing here is held while the plan is made.</summary>
+    private async Task<(Scope Scope, IReadOnlyList<string> Notes)> ReadAsync(StoredObjects stored, RestoreSelection selection, CancellationToken cancellationToken)
+    {
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         var chosen = (await stored.ReadEachAsync(index.Where(selection.Takes), cancellationToken).ConfigureAwait(false)).Where(one => one.Document is null || selection.TakesLabels(one.Document)).ToList();
         if (chosen.Count == 0)
@@ -46,26 +63,18 @@ public sealed class RestorePlanner(KubeApi api)
         var catalogue = await KubeDiscovery.DiscoverAsync(api, cancellationToken, "get", "create", "delete").ConfigureAwait(false);
         var companions = new RestoreCompanions(stored, index, selection, catalogue, FindLiveAsync);
         var along = await companions.FindAsync(chosen, cancellationToken).ConfigureAwait(false);
-        var scope = Scope.Of(catalogue, selection, [.. chosen, .. along], along);
-        _isWide = scope.Documents.Select(one => one.Object.Namespace).Distinct().Count() > FewNamespaces;
-        var planned = new PlannedObject[scope.Documents.Count];
-        await Parallel.ForAsync(0, planned.Length, new ParallelOptions { MaxDegreeOfParallelism = api.Budget.Parallel * 2, CancellationToken = cancellationToken }, async (at, token) =>
-            planned[at] = await PlanAsync(scope.Documents[at], scope, token).ConfigureAwait(false)).ConfigureAwait(false);
-        return new ObjectRestorePlan(api.Address, [.. planned.OrderBy(one => RestoreOrder.RankOf(one.Target)).ThenBy(one => one.Target.ToString(), StringComparer.Ordinal)])
-        {
-            Notes = [.. SelectionCheck.Idle(selection, index), .. companions.Notes],
-        };
+        return (Scope.Of(catalogue, selection, [.. chosen, .. along], along), [.. SelectionCheck.Idle(selection, index), .. companions.Notes]);
     }
 
     /// <summary>
-    /// What each object is planned within: kinds that are defined, namespaces of the target and persistent volumes that are restored too,
+    /// What each object is planned within, whose document is taken out of it for that: kinds that are defined, namespaces of the target and persistent volumes that are restored too,
     /// and what nobody chose.
     /// </summary>
     private sealed record Scope(
-        KubeCatalogue Catalogue, RestoreSelection Selection, IReadOnlyList<StoredDocument> Documents, HashSet<(string Group, string Kind)> Defined, HashSet<string> Namespaces, HashSet<string> Volumes,
+        KubeCatalogue Catalogue, RestoreSelection Selection, StoredDocument[] Documents, HashSet<(string Group, string Kind)> Defined, HashSet<string> Namespaces, HashSet<string> Volumes,
         HashSet<KubeObjectKey> Along, HashSet<string> Leaving)
     {
-        public static Scope Of(KubeCatalogue catalogue, RestoreSelection selection, IReadOnlyList<StoredDocument> documents, IReadOnlyList<StoredDocument> along)
+        public static Scope Of(KubeCatalogue catalogue, RestoreSelection selection, StoredDocument[] documents, IReadOnlyList<StoredDocument> along)
         {
             var restored = documents.Where(one => one.Document is { } document && ObjectRules.NeverRestored(document, one.Object.IsTerminating, one.Object.IsFinished) is null).ToList();
             SelectionCheck.RequireOneEach(selection, restored.Select(one => one.Object));

@@ -35,7 +35,7 @@ internal static class RestoreRecord
             });
         }
 
-        var content = JsonSerializer.SerializeToElement(new JsonObject { ["operation"] = operation, ["cluster"] = plan.Cluster, ["objects"] = rows });
+        var content = JsonSerializer.SerializeToElement(new JsonObject { ["operation"] = operation, ["cluster"] = plan.Cluster, ["identity"] = plan.Identity, ["objects"] = rows });
         await repository.EnsureAttestationAsync(IdOf(manifest, operation), Kind, manifest.Id, content, cancellationToken).ConfigureAwait(false);
     }
 
@@ -62,7 +62,11 @@ internal static class RestoreRecord
         var stored = new StoredObjects(repository, manifest);
         var index = await stored.ReadIndexAsync(cancellationToken).ConfigureAwait(false);
         var documents = (await stored.ReadAsync(index.Where(one => wanted.ContainsKey(one.Key)), cancellationToken).ConfigureAwait(false)).ToDictionary(one => one.Object.Key);
-        return new ObjectRestorePlan(found.Content.GetProperty("cluster").GetString()!, [.. rows.Select(row => wanted.ContainsKey(row.Source) ? row with { Document = Mapped(documents[row.Source], row.Target, selection) } : row)]);
+        return new ObjectRestorePlan(found.Content.GetProperty("cluster").GetString()!, [.. rows.Select(row => wanted.ContainsKey(row.Source) ? row with { Document = Mapped(documents[row.Source], row.Target, selection) } : row)])
+        {
+            // Nor this.
+            Identity = found.Content.TryGetProperty("identity", out var identity) ? identity.GetString() : null,
+        };
     }
 
     private static JsonObject Mapped((CapturedObject Object, JsonObject Document) one, KubeObjectKey target, RestoreSelection selection)
