@@ -50,6 +50,7 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
 
     private static PostgresSource SourceOf(PostgresSettings settings)
     {
+            Gaps = request.Gaps,
         var source = new PostgresSource
         {
             Host = settings.Host,

@@ -65,7 +65,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         log?.Invoke("preflight", $"waiting until standby {standby.Address} has replayed what {request.Source.Address} has written");
-        var fault = await StandbyFitness.FaultOfAsync(request.Source, time, cancellationToken);
+        var fault = await StandbyFitness.FaultOfAsync(request.Source, request.Gaps, time, log, cancellationToken);
         if (fault is null)
         {
             try
