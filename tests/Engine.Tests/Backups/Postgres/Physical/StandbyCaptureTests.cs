@@ -111,6 +111,14 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
                 Assert.Equal(await primary.ScalarAsync<long>("SELECT count(*) FROM beside"), content.Tables.Single(table => table.FullName == "public.beside").Rows);
             }
 
+            // As the standby's agent would read it, where both machines have their data at the same path.
+            foreach (var source in new[] { primary.Source with { DataDirectory = standby.DataFolder }, primary.Source with { Port = standby.Port } })
+            {
+                var other = await Assert.ThrowsAsync<EngineException>(() => primary.CaptureAsync(source));
+                Assert.Equal("data-directory-other", other.Code);
+                Assert.Contains("of the same cluster", other.Message, StringComparison.Ordinal);
+            }
+
             await EndGapAsync(With(standby, null), standby, password);
             await StandbyExecuteAsync(standby, password, "SELECT pg_wal_replay_pause()");
             await primary.ExecuteAsync("INSERT INTO beside SELECT max(n) + 1 FROM beside");
