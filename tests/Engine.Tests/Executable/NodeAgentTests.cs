@@ -2,9 +2,12 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Health.Probes;
 using Hexabase.DrConsole.Engine.Jobs;
+using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
 using Hexabase.DrConsole.Engine.Strategies;
+using Hexabase.DrConsole.Engine.Tests.Repository;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using Hexabase.DrConsole.Lab.Postgres;
 
@@ -70,6 +73,25 @@ public sealed class NodeAgentTests(PostgresLab lab, ConsoleSeed seed)
 
         string QueueOf(string kind, string strategy) => JobQueues.For(
             new Run(new RunId(1), kind, Name, null, JsonSerializer.Serialize(new BackupRequest(Name, strategy)), "", RunState.Queued, 0, 0, "tester", null, null) { CreatedAt = DateTimeOffset.UnixEpoch }, estate);
+    }
+
+    [Fact]
+    public async Task Nothing_else_touches_the_path_which_is_another_directory_here()
+    {
+        using var here = new TemporaryFolder();
+        var settings = new PostgresSettings("db", 5432, "orders", "backup", null, PostgresMode.Physical, []) { DataDirectory = here.Path };
+        var (own, elsewhere) = (new Source(Name, SourceKind.Postgres, "critical", "shop") { Postgres = settings }, new Source(Name, SourceKind.Postgres, "critical", "shop") { Postgres = settings with { Node = Node } });
+
+        Assert.True(PlanMaker.IsPutBack(own.Postgres));
+        Assert.False(PlanMaker.IsPutBack(elsewhere.Postgres));
+        Assert.Equal((here.Path, ServiceDriver.PgCtl), (LivingTarget.Of(own).DataDirectory, LivingTarget.Of(own).Service?.Driver));
+        Assert.Equal(("", null), (LivingTarget.Of(elsewhere).DataDirectory, LivingTarget.Of(elsewhere).Service));
+        Assert.Equal(ProbeAnswer.Answered, (await DiskAsync(own)).Answer);
+        Assert.Equal((ProbeAnswer.NotDetectable, DiskProbe.OnANode), await DiskAsync(elsewhere) is var found ? (found.Answer, found.Detail) : default);
+
+        static Task<ProbeFinding> DiskAsync(Source source) =>
+            new PostgresProbes(new ProtectedEstate("test", "/", new Dictionary<string, ProtectionClass>(), [], [source], []) { Health = HealthSettings.Default with { MinimumFreePercent = 0 } })
+                .Probes.Single(probe => probe.Name == "disk").AskAsync(Ct);
     }
 
     private async Task<ConsoleEstate> EstateAsync()

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Wal;
 using Hexabase.DrConsole.Engine.Estate;
@@ -41,8 +42,7 @@ public sealed class WalSyncTests(CatalogServer catalog)
         await rig.WaitForAsync(row => row.CommitsWaitSince is null && row.Notices.Any(notice => notice.Contains($"'\"another\"', and {rig.Slot} is async", StringComparison.Ordinal)), Limit);
         rig.TakeDown("warm");
         await rig.ExecuteAsync("SET synchronous_commit = local; CREATE TABLE goes_on (n int)");
-        var until = DateTimeOffset.UtcNow.AddSeconds(9);
-        while (DateTimeOffset.UtcNow < until)
+        for (var began = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(began) < TimeSpan.FromSeconds(9);)
         {
             Assert.Null((await rig.Wal.ReceiversAsync(rig.Source.Name, Ct)).Single().CommitsWaitSince);
             await Task.Delay(200, Ct);

@@ -24,7 +24,7 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
           current_setting('synchronous_standby_names'), pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
           (SELECT r.sync_state FROM pg_stat_replication r WHERE r.pid = s.active_pid),
           EXISTS (SELECT FROM pg_stat_replication r WHERE r.sync_state IN ('sync', 'quorum') AND r.pid IS DISTINCT FROM s.active_pid),
-          ARRAY(SELECT w.pid::text || ' ' || w.query_start::text FROM pg_stat_activity w WHERE w.wait_event = 'SyncRep' ORDER BY w.query_start LIMIT 500)
+          ARRAY(SELECT w.pid::text || ' ' || coalesce(w.query_start::text, '') FROM pg_stat_activity w WHERE w.wait_event = 'SyncRep' ORDER BY w.query_start LIMIT 500)
         FROM (SELECT) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
         """;
 
