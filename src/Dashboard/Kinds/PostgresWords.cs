@@ -28,6 +28,11 @@ internal sealed class PostgresWords : KindWords
             yield return new NamedFact(PageTexts.FactStandby, string.Create(CultureInfo.InvariantCulture, $"{standby.Host}:{standby.Port}"));
         }
 
+        if (postgres.ReadingNode is { } node)
+        {
+            yield return new NamedFact(VolumeTexts.FactNode, node);
+        }
+
         yield return new NamedFact(PageTexts.FactDatabase, postgres.Database);
         yield return new NamedFact(PageTexts.FactUser, postgres.Username);
         yield return new NamedFact(PageTexts.FactTables, postgres.Tables.Count == 0 ? PageTexts.AllTables : Figures.List(postgres.Tables));
@@ -41,6 +46,7 @@ internal sealed class PostgresWords : KindWords
         [
             new NamedFact(PageTexts.FactDatabase, totals.Database),
             new NamedFact(PageTexts.FactServerVersion, totals.ServerVersion),
+            .. How(totals),
             new NamedFact(PageTexts.FactTables, Figures.Count(totals.Tables)),
             new NamedFact(PageTexts.FactRows, Figures.Count(totals.Rows)),
             new NamedFact(PageTexts.FactSequences, Figures.Count(totals.Sequences)),
@@ -48,4 +54,14 @@ internal sealed class PostgresWords : KindWords
             new NamedFact(PageTexts.FactExtensions, totals.Extensions.Count == 0 ? PageTexts.NoneWord : Figures.List(totals.Extensions)),
         ],
     };
+
+    /// <summary>Of a base backup only: a dump is always asked of the server.</summary>
+    private static IEnumerable<NamedFact> How(FactsSummary totals)
+    {
+        if (totals.Route is { } route)
+        {
+            var way = route == "files" ? KindTexts.WayDataDirectory : KindTexts.WaySent;
+            yield return new NamedFact(PageTexts.FactReadHow, totals.Node is { } node ? Figures.Format(KindTexts.WayOfNode, way, node) : way);
+        }
+    }
 }

@@ -1,10 +1,12 @@
 using System.Diagnostics;
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Runs;
 using NpgsqlTypes;
 
@@ -155,6 +157,8 @@ public sealed class BackupRun(
         },
         PreviousSnapshotAt = await sources.NewestPointAsync(source.Name, context.Cancellation),
         MeasuredRestoreTime = await sources.MeasuredRestoreTimeAsync(source.Name, context.Cancellation),
+        Gaps = source.Postgres is null ? [] : [.. (await new WalCatalog(context.Catalog).GapsAsync(source.Name, onlyOpen: true, context.Cancellation))
+            .Select(gap => new WalGapEnd(gap.SystemIdentifier, new Lsn((ulong)gap.ToLsn)))],
         Properties = new Dictionary<string, string>
         {
             [RunProperty] = context.Run.Id.ToString(),

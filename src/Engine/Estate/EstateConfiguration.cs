@@ -63,6 +63,18 @@ public static partial class EstateConfiguration
         return reader.Items("Approvals").ToDictionary(risk => risk.Key, risk => approvals.Number(risk.Key, 1, 1, MostApprovals), StringComparer.OrdinalIgnoreCase);
     }
 
+    /// <summary>The node whose agent reads a source's files; null for the console's machine.</summary>
+    internal static string? ReadNode(ConfigurationReader settings)
+    {
+        var node = settings.Text("Node");
+        if (node is not null && !NameShape().IsMatch(node))
+        {
+            settings.Problem("Node", $"'{node}' is not a name; use lower-case letters, digits, '.', '_' and '-'");
+        }
+
+        return node;
+    }
+
     /// <summary>Where the console keeps its data when nobody says: a folder that survives and, as root, that PostgreSQL's user may enter.</summary>
     public static string DefaultDataDirectory()
     {

@@ -61,6 +61,11 @@ internal static partial class SourceConfiguration
         }
 
         var settings = entry.Section(wanted);
+        if (source is { Kind: SourceKind.Postgres, Recovery.Service.Driver: ServiceDriver.PgCtl } && settings.Text("Node") is { } node)
+        {
+            entry.Section("Recovery").Section("Service").Problem("Driver", $"pg_ctl stops and starts a server on the console's machine, and {source.Name} is on node {node}; use kubernetes or command");
+        }
+
         if (source is { Kind: SourceKind.VCluster, Recovery.Service.Workload: { } workload } && workload.Namespace == settings.Text("Namespace") && workload.Name == settings.Text("Name"))
         {
             entry.Section("Recovery").Section("Service").Problem("Workload", "is the virtual cluster itself, which its restore stops and starts; leave Service out");
@@ -77,7 +82,7 @@ internal static partial class SourceConfiguration
 
     private static PostgresSettings ReadPostgres(ConfigurationReader settings, string source, List<string> warnings)
     {
-        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Standby", "Tables", "Wal", "Heartbeat");
+        settings.AllowOnly("Host", "Port", "Database", "Username", "PasswordFile", "Mode", "DataDirectory", "Node", "Standby", "Tables", "Wal", "Heartbeat");
         var mode = settings.Choice<PostgresMode>("Mode", PostgresMode.Logical) ?? PostgresMode.Logical;
         var tables = settings.Items("Tables").Select(item => settings.Section("Tables").Text(item.Key) ?? "").Where(table => table.Length > 0).ToList();
         if (mode != PostgresMode.Logical && tables.Count > 0)
@@ -90,6 +95,7 @@ internal static partial class SourceConfiguration
             settings.RequiredText("Username"), Secret(settings), mode, tables)
         {
             DataDirectory = ReadDataDirectory(settings, mode, source, warnings),
+            Node = ReadNode(settings),
             Standby = ReadStandby(settings, mode, source, warnings),
             Wal = ReadWal(settings, mode),
             Heartbeat = ReadHeartbeat(settings, mode),
@@ -105,7 +111,7 @@ internal static partial class SourceConfiguration
         }
 
         var standby = settings.Section("Standby");
-        standby.AllowOnly("Host", "Port", "Username", "PasswordFile", "DataDirectory", "CatchUp");
+        standby.AllowOnly("Host", "Port", "Username", "PasswordFile", "DataDirectory", "Node", "CatchUp");
         if (mode == PostgresMode.Logical)
         {
             settings.Problem("Standby", "is for physical backups; set Mode to physical or both");
@@ -125,7 +131,10 @@ internal static partial class SourceConfiguration
 
         return new PostgresStandby(
             host, port, standby.Text("Username") ?? settings.Text("Username") ?? "", standby.Has("PasswordFile") ? Secret(standby) : settings.FilePath("PasswordFile"),
-            ReadDataDirectory(standby, PostgresMode.Physical, $"{source}'s standby", warnings), catchUp);
+            ReadDataDirectory(standby, PostgresMode.Physical, $"{source}'s standby", warnings), catchUp)
+        {
+            Node = ReadNode(standby),
+        };
     }
 
     /// <summary>Off unless it is asked for: it writes into somebody's database.</summary>
@@ -151,6 +160,17 @@ internal static partial class SourceConfiguration
         return heartbeat.OptionalNumber("Seconds", 1, 3600) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
     }
 
+    private static string? ReadNode(ConfigurationReader settings)
+    {
+        var node = EstateConfiguration.ReadNode(settings);
+        if (node is not null && settings.Text("DataDirectory") is null)
+        {
+            settings.Problem("Node", $"the agent of {node} reads the data directory, and none is named; set DataDirectory to its path there, or leave Node out");
+        }
+
+        return node;
+    }
+
     /// <summary>
     /// A directory that is away is no mistake: a recovery that was killed has moved it aside, and the console must start to go on
     /// with it. One that is there and is no data directory is.
@@ -158,15 +178,17 @@ internal static partial class SourceConfiguration
     private static string? ReadDataDirectory(ConfigurationReader settings, PostgresMode mode, string source, List<string> warnings)
     {
         var path = settings.FilePath("DataDirectory");
+        // Of another machine's directory whatever lies here by that name says nothing.
+        var isHere = settings.Text("Node") is null;
         if (path is not null && mode == PostgresMode.Logical)
         {
             settings.Problem("DataDirectory", "is for physical backups; set Mode to physical or both");
         }
-        else if (path is not null && !Path.Exists(path) && Directory.Exists(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(path))))
+        else if (path is not null && isHere && !Path.Exists(path) && Directory.Exists(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(path))))
         {
             warnings.Add($"{source}: its data directory {path} is not there; where no recovery has moved it aside, its path is wrong, and nothing can be backed up or recovered there");
         }
-        else if (path is not null && !File.Exists(Path.Combine(path, "PG_VERSION")))
+        else if (path is not null && isHere && !File.Exists(Path.Combine(path, "PG_VERSION")))
         {
             settings.Problem("DataDirectory", $"{path} is no data directory that this process can read (it has no PG_VERSION); leave it out and the server sends its files");
         }

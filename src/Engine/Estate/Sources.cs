@@ -56,8 +56,14 @@ public sealed record PostgresSettings(
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>The node that has <see cref="DataDirectory"/>, and whose agent makes the physical backups; null for the console's machine.</summary>
+    public string? Node { get; init; }
+
     /// <summary>A standby of the server, which physical backups read instead of it; null where there is none.</summary>
     public PostgresStandby? Standby { get; init; }
+
+    /// <summary>The node whose agent makes the physical backups: the standby's, where files are read there. Null: any process does.</summary>
+    public string? ReadingNode => Standby is { DataDirectory: not null } standby ? standby.Node : Node;
 
     /// <summary>How its WAL is received, where physical backups are made and WAL is wanted.</summary>
     public WalSettings Wal { get; init; } = new(null, null, false, WalSettings.DefaultFlushInterval);
@@ -77,6 +83,9 @@ public sealed record PostgresStandby(string Host, int Port, string Username, str
 {
     /// <summary>A healthy standby is a moment behind; one that is further is not worth more waiting.</summary>
     public static readonly TimeSpan DefaultCatchUp = TimeSpan.FromSeconds(30);
+
+    /// <summary>The node that has <see cref="DataDirectory"/>; null for the console's machine.</summary>
+    public string? Node { get; init; }
 }
 
 /// <summary>How a PostgreSQL source's WAL is received.</summary>
@@ -197,6 +206,9 @@ public sealed record Source(string Name, SourceKind Kind, string Class, string W
 
     /// <summary>Set for <see cref="SourceKind.VCluster"/>.</summary>
     public VClusterSettings? VCluster { get; init; }
+
+    /// <summary>The node whose agent alone reads its files; null where any process does.</summary>
+    public string? Node => Volume?.Node ?? Postgres?.ReadingNode;
 
     /// <summary>How it is recovered in place.</summary>
     public RecoverySettings Recovery { get; init; } = RecoverySettings.None;

@@ -11,12 +11,7 @@ internal static class VolumeConfiguration
     public static VolumeSettings Read(ConfigurationReader settings)
     {
         settings.AllowOnly("Path", "Exclude", "OneFileSystem", "RequireMount", "MayBeEmptied", "FreezeCommand", "ThawCommand", "Fsfreeze", "HookTimeout", "FrozenLimit", "Node", "Claim", "Snapshot");
-        var node = settings.Text("Node");
-        if (node is not null && !EstateConfiguration.NameShape().IsMatch(node))
-        {
-            settings.Problem("Node", $"'{node}' is not a name; use lower-case letters, digits, '.', '_' and '-'");
-        }
-
+        var node = EstateConfiguration.ReadNode(settings);
         var path = settings.FilePath("Path") is { } file ? System.IO.Path.TrimEndingDirectorySeparator(file) : null;
         return new VolumeSettings(path)
         {

@@ -49,6 +49,13 @@ public sealed class PromiseWatch(
         // What is declared no longer was promised to nobody.
         foreach (var (name, subject) in broken.Except(looked))
         {
+            if (name == Commits)
+            {
+                // Nobody makes commits wait any more: an alert that is open ends with the setting.
+                await ChangeAsync(CommitsOf(subject, null, time.GetUtcNow()), isBroken: false, cancellationToken);
+                continue;
+            }
+
             await catalog.Command("DELETE FROM promise_broken WHERE promise = $1 AND subject = $2", name, subject).RunAsync(cancellationToken);
         }
     }

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 
@@ -37,7 +40,7 @@ public static class JobQueues
             ? [.. All.Where(queue => asked.Contains(queue) || asked.Contains(queue[2..])), .. nodes]
             : throw new EngineException(
                 "queue-unknown", ErrorKind.Input, asked.Length == 0 ? "no queue is named" : $"there is no queue {string.Join(", ", unknown)}",
-                $"the queues are {string.Join(", ", Names)}, and node-NAME for the volumes of a node");
+                $"the queues are {string.Join(", ", Names)}, and node-NAME for the volumes and data directories of a node");
     }
 
     /// <summary>The nodes whose queues are among some names: whoever serves them is the nodes' agent.</summary>
@@ -53,9 +56,9 @@ public static class JobQueues
         }
 
         var source = estate.Sources.FirstOrDefault(source => source.Name == run.Source);
-        if (run.Kind == RunKinds.Backup && source?.Volume?.Node is { } node)
+        if (run.Kind == RunKinds.Backup && source?.Node is { } node && !IsDump(run, source))
         {
-            // Only there is its path the volume; everywhere else it is another directory of the same name.
+            // Only there is its path the volume or the data directory; everywhere else it is another directory of the same name.
             return QueueOfNode(node);
         }
 
@@ -63,6 +66,10 @@ public static class JobQueues
         var rank = Array.IndexOf(Classes, name);
         return rank < 0 ? Others : QueueOf(Classes[rank], rank);
     }
+
+    /// <summary>A dump comes over the network, and is anybody's.</summary>
+    private static bool IsDump(Run run, Source source) =>
+        source.Postgres is not null && JsonSerializer.Deserialize<BackupRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Strategy == LogicalBackup.Strategy;
 
     private static bool IsNode(string name) => name.Length > NodeWord.Length && name.StartsWith(NodeWord, StringComparison.Ordinal);
 

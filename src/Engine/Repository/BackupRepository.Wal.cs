@@ -69,16 +69,32 @@ public sealed partial class BackupRepository
     /// Writes down which WAL of this tier is damaged, so that nobody is offered it any more, and which was read whole again. The note
     /// holds until the object is written anew.
     /// </summary>
-    /// <param name="damaged">Keys of damaged objects; what is no WAL is passed over.</param>
+    /// <param name="damaged">What a check found; what is no WAL, and what was stored anew since, is passed over.</param>
     /// <param name="sound">Keys of objects that were opened and are as their names say.</param>
     /// <param name="cancellationToken">Ends it.</param>
     /// <returns>The streams of which something is known to be damaged now.</returns>
     /// <exception cref="EngineException">Kind Denied or OutOfSpace where the note cannot be written.</exception>
-    public Task<IReadOnlyList<string>> NoteDamagedWalAsync(IEnumerable<string> damaged, IReadOnlySet<string> sound, CancellationToken cancellationToken)
+    public Task<IReadOnlyList<string>> NoteDamagedWalAsync(IEnumerable<CheckDamage> damaged, IReadOnlySet<string> sound, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(damaged);
         ArgumentNullException.ThrowIfNull(sound);
-        return WalDamageNotes.WriteAsync(new WalStore(_parts), damaged, sound, cancellationToken);
+        return WalDamageNotes.WriteAsync(
+            new WalStore(_parts), damaged.Where(one => one.StoredAt is not null).Select(one => new DamagedWal(one.Name, one.StoredAt!.Value)), sound, cancellationToken);
+    }
+
+    /// <summary>Writes down that an object of WAL is damaged which somebody could not open, where it does not open now either: it may have been written anew since.</summary>
+    /// <param name="key">The object's key.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>False where it is no WAL, is gone, or opens.</returns>
+    /// <exception cref="EngineException">Kind Denied or OutOfSpace where the note cannot be written.</exception>
+    public async Task<bool> NoteUnreadableWalAsync(string key, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(key);
+        var wal = new WalStore(_parts);
+        // First when it was stored, then what is in it: what is stored in between is not meant.
+        return WalName.TryParse(key) is { IsWal: true } name && await _parts.Store.StatAsync(key, cancellationToken) is { } stored
+            && await wal.FaultOfAsync(name, cancellationToken) is not null
+            && (await WalDamageNotes.WriteAsync(wal, [new DamagedWal(key, stored.LastModified)], new HashSet<string>(), cancellationToken)).Contains(name.Stream);
     }
 
     /// <summary>

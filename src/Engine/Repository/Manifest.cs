@@ -164,4 +164,5 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
 [JsonSerializable(typeof(PackMark))]
 [JsonSerializable(typeof(WalStreamInfo))]
 [JsonSerializable(typeof(List<DamagedWal>))]
+[JsonSerializable(typeof(WalDamageNote))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

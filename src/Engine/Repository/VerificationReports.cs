@@ -114,7 +114,11 @@ public sealed record CheckOptions
 /// <param name="Name">The object's key in the store, or the chunk.</param>
 /// <param name="Reason">What is wrong with it.</param>
 /// <param name="RestorePoints">Those that cannot be restored whole because of it; empty where none leans on it.</param>
-public sealed record CheckDamage(string Name, string Reason, IReadOnlyList<RestorePointId> RestorePoints);
+public sealed record CheckDamage(string Name, string Reason, IReadOnlyList<RestorePointId> RestorePoints)
+{
+    /// <summary>Of WAL: when the store had taken the bytes that were looked at; what is stored there later is not meant. Null for all else.</summary>
+    public DateTimeOffset? StoredAt { get; init; }
+}
 
 /// <summary>How much of a repository was read back over all checks that the tier remembers, damaged packs not counted.</summary>
 /// <param name="Objects">Packs and objects of WAL in the store.</param>

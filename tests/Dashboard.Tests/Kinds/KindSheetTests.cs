@@ -30,6 +30,14 @@ public sealed class KindSheetTests : ControlTests
         var database = KindWords.SheetOf(RedisWordsTests.Point(totals.ToJson().GetRawText(), "postgres"), Time);
         Assert.Equal(("12 tables, 3,400 rows", null), (database.Holds, database.Cost));
         Assert.Contains(new NamedFact("Sequences", "5"), database.Facts);
+        Assert.DoesNotContain(database.Facts, fact => fact.Name == "Read");
+        var files = KindWords.SheetOf(RedisWordsTests.Point((totals with { Route = "files", Node = "db-1" }).ToJson().GetRawText(), "postgres"), Time);
+        Assert.Contains(new NamedFact("Read", "the data directory, by the agent of node db-1"), files.Facts);
+        var sent = KindWords.SheetOf(RedisWordsTests.Point((totals with { Route = "stream" }).ToJson().GetRawText(), "postgres"), Time);
+        Assert.Contains(new NamedFact("Read", "as the server sent it"), sent.Facts);
+        var server = new PostgresSettings("db", 5432, "orders", "backup", null, PostgresMode.Physical, []) { DataDirectory = "/srv/data" };
+        Assert.DoesNotContain(KindWords.Of(SourceKind.Postgres).Of(Declared(server)), fact => fact.Name == "Node");
+        Assert.Contains(new NamedFact("Node", "db-1"), KindWords.Of(SourceKind.Postgres).Of(Declared(server with { Node = "db-1" })));
 
         var cluster = KindWords.SheetOf(RedisWordsTests.Point("""{"cluster": "tenant", "kubernetesVersion": "v1.31.2", "objects": 120, "namespaces": 4, "etcdRevision": 7}""", "vcluster"), Time);
         Assert.Equal(("120 objects, 4 namespaces", null), (cluster.Holds, cluster.Cost));
@@ -37,6 +45,8 @@ public sealed class KindSheetTests : ControlTests
         // Of a build that counted no namespaces.
         Assert.Same(KindSheet.None, KindWords.SheetOf(RedisWordsTests.Point("""{"cluster": "tenant", "objects": 120}""", "vcluster"), Time));
     }
+
+    private static Source Declared(PostgresSettings settings) => new("orders", SourceKind.Postgres, "critical", "shop") { Postgres = settings };
 
     [Fact]
     public void Panel_has_a_table_with_heads_for_columns_and_rows_and_is_absent_where_nothing_is_known()

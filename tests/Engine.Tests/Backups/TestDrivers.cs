@@ -3,13 +3,14 @@ using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Redis;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
 
 /// <summary>Drivers composed by hand, as the console's services compose them.</summary>
 internal static class TestDrivers
 {
-    public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points), new RedisDriver(new RedisBackup(TimeProvider.System))]);
+    public static SourceDrivers Of(PostgresBackups postgres, RestorePointCatalog points) => new([new PostgresDriver(postgres, points, ServedNodes.None), new RedisDriver(new RedisBackup(TimeProvider.System))]);
 
     public static RestoreDrivers Of(PostgresRestores postgres, params IRestoreDriver[] more) =>
         new([

@@ -113,6 +113,31 @@ public sealed class EstateConfigurationTests : IDisposable
     }
 
     [Fact]
+    public void Read_a_data_directory_of_a_node_is_not_looked_for_here_and_needs_its_name_and_path()
+    {
+        Touch("key", "pw");
+        string Config(string more, string recovery = "") => $$"""
+            { "DrConsole": {
+              "Tiers": [ { "Name": "hot", "Store": "file:///var/backups/hot", "KeyFile": "key" } ],
+              "Sources": [ { "Name": "orders", "Kind": "postgres", "Class": "standard", {{recovery}}
+                             "Postgres": { "Host": "db", "Port": 5433, "Database": "orders", "Username": "backup", "PasswordFile": "pw", "Mode": "physical", {{more}} } } ] } }
+            """;
+        Source Read(string more) => EstateConfiguration.Read(Load(Config(more)), null).SourceNamed("orders");
+        string Fault(string more, string recovery = "") => Assert.Throws<EngineException>(() => EstateConfiguration.Read(Load(Config(more, recovery)), null)).Message;
+        const string Own = """ "DataDirectory": "/nowhere/at/all", "Node": "db-1" """;
+
+        Assert.Equal(("db-1", "/nowhere/at/all"), (Read(Own).Node, Read(Own).Postgres!.DataDirectory));
+        Assert.DoesNotContain(EstateConfiguration.Read(Load(Config(Own)), null).Warnings, warning => warning.Contains("data directory", StringComparison.Ordinal));
+        // Whoever reads the files makes the backup: the standby's node, where they are read there.
+        Assert.Equal("db-2", Read($$"""{{Own}}, "Standby": { "Host": "db-2", "DataDirectory": "/nowhere", "Node": "db-2" }""").Node);
+        Assert.Equal("db-1", Read($$"""{{Own}}, "Standby": { "Host": "db-2" }""").Node);
+
+        Assert.Contains("Postgres:Node: the agent of db-1 reads the data directory, and none is named", Fault(""" "Node": "db-1" """), StringComparison.Ordinal);
+        Assert.Contains("Postgres:Node: 'DB 1' is not a name", Fault(""" "DataDirectory": "/srv/data", "Node": "DB 1" """), StringComparison.Ordinal);
+        Assert.Contains("Service:Driver: pg_ctl stops and starts a server on the console's machine", Fault(Own, """ "Recovery": { "Service": { "Driver": "pgctl" } }, """), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_three_mistakes_reports_all_three_with_their_keys()
     {
         Touch("key");

@@ -126,6 +126,24 @@ public sealed class PromiseTests(CatalogServer server)
         Assert.Equal("no process receives its WAL", (await CommitsAsync())[0].Facts.Reason);
     }
 
+    [Fact]
+    public async Task Commits_alert_that_is_open_ends_where_the_source_is_synchronous_no_more()
+    {
+        var settings = new PostgresSettings("127.0.0.1", 5432, "shop", "backup", null, PostgresMode.Physical, []) { Wal = new WalSettings(true, null, true, TimeSpan.FromSeconds(1)) };
+        ProtectedEstate With(WalSettings wal) => Estate with { Sources = [new Source(_source, SourceKind.Postgres, "critical", _workspace) { Postgres = settings with { Wal = wal } }] };
+        await ReceiveAsync("streaming", Now.AddMinutes(-1));
+        await WatchOf(With(settings.Wal), TimeProvider.System).LookAsync(Ct);
+        var told = Assert.Single(await CommitsAsync());
+
+        var changed = With(settings.Wal with { IsSynchronous = false });
+        await WatchOf(changed, TimeProvider.System).LookAsync(Ct);
+        await WatchOf(changed, TimeProvider.System).LookAsync(Ct);
+
+        var all = await CommitsAsync();
+        Assert.Equal([NotificationEvent.CommitsFlow, NotificationEvent.CommitsWait], all.Select(one => one.Event));
+        Assert.Equal((told.Thread, true), (all[0].Thread, all[0].Closes));
+    }
+
     private async Task<IReadOnlyList<Notification>> CommitsAsync() => [.. (await ToldAsync()).Where(one => one.Event is NotificationEvent.CommitsWait or NotificationEvent.CommitsFlow)];
 
     private Task ReceiveAsync(string state, DateTimeOffset? waitsSince) => server.Pool.Command(

@@ -34,6 +34,9 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue, TimeProv
     /// <summary>Called after each object became durable.</summary>
     public Action<string>? Stored { get; set; }
 
+    /// <summary>Called once, after the next listing was made and before its reader sees it.</summary>
+    public Func<Task>? Listed { get; set; }
+
     /// <summary>Keys in the order in which they became durable.</summary>
     public List<string> Order { get; } = [];
 
@@ -106,6 +109,12 @@ public sealed class CrashStore(int operationsUntilCrash = int.MaxValue, TimeProv
         lock (_lock)
         {
             found = [.. _objects.Where(o => o.Key.StartsWith(prefix, StringComparison.Ordinal)).Select(o => new ObjectInfo(o.Key, o.Value.Length, _written[o.Key]))];
+        }
+
+        if (Listed is { } listed)
+        {
+            Listed = null;
+            await listed();
         }
 
         foreach (var item in found)

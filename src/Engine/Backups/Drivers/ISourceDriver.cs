@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 
@@ -19,6 +20,9 @@ public sealed record CaptureRequest
 
     /// <summary>The last measured restore of this source; null while none was measured.</summary>
     public TimeSpan? MeasuredRestoreTime { get; init; }
+
+    /// <summary>The open gaps in a PostgreSQL source's WAL, which a base backup is to end.</summary>
+    public IReadOnlyList<WalGapEnd> Gaps { get; init; } = [];
 
     /// <summary>Further properties of the restore point, to be stored with it; never secrets.</summary>
     public IReadOnlyDictionary<string, string> Properties { get; init; } = new Dictionary<string, string>();

@@ -7,7 +7,7 @@ using Hexabase.DrConsole.Engine.Repository;
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
 /// <summary>Captures PostgreSQL: as a dump, as files, or both by turns.</summary>
-public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog points) : ISourceDriver
+public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog points, ServedNodes nodes) : ISourceDriver
 {
     /// <inheritdoc/>
     public SourceKind Kind => SourceKind.Postgres;
@@ -23,8 +23,16 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
 
     /// <inheritdoc/>
     public async Task<BackupResult> CaptureAsync(
-        CaptureRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken) =>
-        Common(request, await postgres.CaptureAsync(request.Strategy, RequestFor(request), repository, progress, log, cancellationToken));
+        CaptureRequest request, BackupRepository repository, IProgress<TransferProgress>? progress, Action<string, string>? log, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.Strategy == PhysicalBackup.Strategy)
+        {
+            nodes.Require(request.Source.Node, request.Source.Name, "data-directory-elsewhere");
+        }
+
+        return Common(request, await postgres.CaptureAsync(request.Strategy, RequestFor(request), repository, progress, log, cancellationToken));
+    }
 
     /// <inheritdoc/>
     public async Task<BackupResult> DescribeAsync(CaptureRequest request, BackupRepository repository, Manifest committed, CancellationToken cancellationToken)
@@ -35,21 +43,27 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
         return Common(request, result with { Type = committed.Strategy ?? LogicalBackup.Strategy });
     }
 
-    private static PostgresBackupRequest RequestFor(CaptureRequest request)
+    private PostgresBackupRequest RequestFor(CaptureRequest request)
     {
         var settings = request.Source.Postgres!;
         return new PostgresBackupRequest
         {
             Description = request.Description,
             Source = SourceOf(settings),
+            Gaps = request.Gaps,
             PreviousSnapshotAt = request.PreviousSnapshotAt,
             MeasuredRestoreTime = request.MeasuredRestoreTime,
             Properties = request.Properties,
         };
     }
 
-    private static PostgresSource SourceOf(PostgresSettings settings)
+    /// <summary>
+    /// With the data directories that this process sees: a standby's agent has the primary's address, and at the primary's path nothing
+    /// or, worse, its own server's files. What it cannot see the server sends.
+    /// </summary>
+    private PostgresSource SourceOf(PostgresSettings settings)
     {
+        var isHere = settings.Node is { } node ? nodes.Serves(node) : settings.ReadingNode is null;
         var source = new PostgresSource
         {
             Host = settings.Host,
@@ -58,7 +72,8 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
             Username = settings.Username,
             PasswordFile = settings.PasswordFile,
             Tables = settings.Tables,
-            DataDirectory = settings.DataDirectory,
+            DataDirectory = isHere ? settings.DataDirectory : null,
+            Node = settings.Node,
         };
         return settings.Standby is not { } standby ? source : source with
         {
@@ -69,6 +84,7 @@ public sealed class PostgresDriver(PostgresBackups postgres, RestorePointCatalog
                 Username = standby.Username,
                 PasswordFile = standby.PasswordFile,
                 DataDirectory = standby.DataDirectory,
+                Node = standby.Node,
                 CatchUp = standby.CatchUp,
             },
         };

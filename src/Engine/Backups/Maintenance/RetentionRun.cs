@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies.Retention;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Engine.Backups.Maintenance;
@@ -74,6 +75,7 @@ public sealed class RetentionRun(
         }
 
         var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();
+        await KeepAnchorsAsync(context, going, await WalRetentionOfAsync(context, tier, workspace, repository));
         context.Log("retention", $"{workspace}: {Counted.Of(going.Count, "restore point", "is", "are")} kept by nothing in {tier.Name}");
         var reasons = going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText());
         var options = new PruneOptions
@@ -104,17 +106,46 @@ public sealed class RetentionRun(
             [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes) { KeptWal = keptWal };
     }
 
-    /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
-    private async Task<IReadOnlyList<KeptWal>> ExpireWalAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
+    /// <summary>Takes out of what goes the base backups that stored WAL leads on from; all of them where nobody can tell which those are.</summary>
+    private async Task KeepAnchorsAsync(RunContext context, List<TierDecision> going, WalRetention wal)
+    {
+        if (going.All(one => one.Point.Place is null))
+        {
+            return;
+        }
+
+        try
+        {
+            var anchors = await wal.AnchorsAsync(time.GetUtcNow(), context.Cancellation);
+            foreach (var one in going.Where(one => anchors.Contains(one.Point.Id)))
+            {
+                context.Log("kept", $"{new RestorePointId(one.Point.Id).Short} stays: the WAL of the point-in-time window leads on from it, also along a timeline that has no base backup yet");
+            }
+
+            going.RemoveAll(one => anchors.Contains(one.Point.Id));
+        }
+        catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged)
+        {
+            context.Warn("kept", $"base backups stay, since nobody can tell which of them the stored WAL leads on from: {fault.Message}");
+            going.RemoveAll(one => one.Point.Place is not null);
+        }
+    }
+
+    private async Task<WalRetention> WalRetentionOfAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
     {
         var frozen = await points.FrozenSourcesAsync(context.Cancellation);
         var known = (await planning.RetainedOfAsync(workspace, context.Cancellation)).ToDictionary(point => point.Id);
         var awaited = (await points.BehindAsync(tier.Name, workspace, context.Cancellation)).Select(row => (row.Source, row.SystemIdentifier ?? "")).ToHashSet();
+        return new WalRetention(repository, tier.Name, source => frozen.Contains(source) ? null : WindowOf(source), id => known.GetValueOrDefault(id.Value), awaited);
+    }
+
+    /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
+    private async Task<IReadOnlyList<KeptWal>> ExpireWalAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
+    {
         var kept = new List<KeptWal>();
+        var retention = await WalRetentionOfAsync(context, tier, workspace, repository);
         try
         {
-            var retention = new WalRetention(
-                repository, tier.Name, source => frozen.Contains(source) ? null : WindowOf(source), id => known.GetValueOrDefault(id.Value), awaited);
             var report = await retention.ExpireAsync(time.GetUtcNow(), context.Cancellation);
             foreach (var (source, before, expiry) in report.GivenUp)
             {

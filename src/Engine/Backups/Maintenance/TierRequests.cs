@@ -79,7 +79,7 @@ public sealed class TierRequests(RunRequests requests, ProtectedEstate estate)
 
         try
         {
-            return (await repository.NoteDamagedWalAsync([key], new HashSet<string>(), context.Cancellation)).Count > 0;
+            return await repository.NoteUnreadableWalAsync(key, context.Cancellation);
         }
         catch (EngineException fault)
         {

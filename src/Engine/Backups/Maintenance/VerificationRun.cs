@@ -136,7 +136,7 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         IReadOnlySet<string> hurt = new HashSet<string>();
         try
         {
-            hurt = (await repository.NoteDamagedWalAsync(report.Damaged.Select(damage => damage.Name), report.SoundWal, context.Cancellation)).ToHashSet();
+            hurt = (await repository.NoteDamagedWalAsync(report.Damaged, report.SoundWal, context.Cancellation)).ToHashSet();
         }
         catch (EngineException fault)
         {
@@ -145,9 +145,25 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
         }
 
         var found = new List<(string Source, IReadOnlyList<WalHole> Holes)>();
-        foreach (var stream in hurt.Count == 0 ? [] : (await repository.ListWalAsync(context.Cancellation)).Where(stream => hurt.Contains(stream.Stream)))
+        try
         {
-            var coverage = await (await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, context.Cancellation)).CoverageAsync(context.Cancellation);
+            foreach (var stream in hurt.Count == 0 ? [] : (await repository.ListWalAsync(context.Cancellation)).Where(stream => hurt.Contains(stream.Stream)))
+            {
+                await NoteHolesAsync(stream);
+            }
+        }
+        catch (EngineException fault)
+        {
+            // Nobody can tell what lies where cannot be looked: what was known stands, and so does what this check has found.
+            context.Warn("wal", $"what {tier.Name} lacks of the WAL could not be looked at: {fault.Message}");
+        }
+
+        return found;
+
+        async Task NoteHolesAsync(WalStreamInfo stream)
+        {
+            var archive = await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, context.Cancellation);
+            var coverage = await archive.CoverageAsync(context.Cancellation);
             foreach (var (timeline, damaged) in coverage.Timelines.Where(one => one.Damaged.Count > 0).Select(one => (one.Timeline, one.Damaged)))
             {
                 context.Warn("wal", $"{workspace} in {tier.Name}: {Counted.Of(damaged.Count, "object")} of the WAL of {stream.Source}, timeline {timeline}, from {new Lsn(damaged[0].StartLsn)} on are damaged: no moment is offered from {tier.Name} that needs them");
@@ -156,11 +172,9 @@ public sealed class VerificationRun(TierRepositories tiers, RestorePointCatalog 
             if (await wal.ReceiversAsync(stream.Source, context.Cancellation) is [{ Timeline: { } received } receiver, ..]
                 && receiver.SystemIdentifier == stream.SystemIdentifier.ToString(System.Globalization.CultureInfo.InvariantCulture))
             {
-                found.Add((stream.Source, coverage.HolesOf((uint)received)));
+                found.Add((stream.Source, await archive.HolesAsync((uint)received, context.Cancellation)));
             }
         }
-
-        return found;
     }
 
     private async Task<WorkspaceVerification> VerifyAsync(RunContext context, StepHandle step, VerificationRequest request, StorageTier tier, string workspace)

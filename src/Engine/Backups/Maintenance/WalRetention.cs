@@ -63,6 +63,32 @@ internal sealed class WalRetention(
         return new WalRetentionReport(_done, [.. _kept.Distinct()]);
     }
 
+    /// <summary>
+    /// The base backups that WAL is kept for, by their ids, as the stored histories say. A timeline is stored as soon as it begins; of the
+    /// restore points nobody can tell where it branched off before the first base backup was taken on it.
+    /// </summary>
+    /// <param name="now">The time that the window is counted from.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="EngineException">Kind Damaged where a stream's description cannot be read.</exception>
+    public async Task<IReadOnlySet<string>> AnchorsAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var streams = await repository.ListWalAsync(cancellationToken);
+        var points = streams.Count == 0 ? [] : (await repository.ListAsync(cancellationToken)).Points;
+        var anchors = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var stream in streams)
+        {
+            if (windowOf(stream.Source) is { } days && points.Where(point => IsBaseOf(stream, point)).ToList() is { Count: > 0 } bases)
+            {
+                var coverage = await (await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken)).CoverageAsync(cancellationToken);
+                anchors.UnionWith(WithoutHistory(coverage, bases) is not null
+                    ? bases.Select(point => point.Id.Value)
+                    : WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage))], tier, now.AddDays(-days)).Anchors.Select(point => point.Id));
+            }
+        }
+
+        return anchors;
+    }
+
     private async Task ExpireAsync(WalStreamInfo stream, List<Manifest> bases, DateTimeOffset begin, CancellationToken cancellationToken)
     {
         if (bases.Count == 0 && awaited.Contains((stream.Source, SystemOf(stream))))

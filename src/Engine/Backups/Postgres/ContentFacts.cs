@@ -164,6 +164,14 @@ public sealed record FactsSummary(
     string Database, string ServerVersion, DateTimeOffset TakenAt, long DatabaseBytes, int Tables, long Rows,
     int Sequences, long LargeObjects, IReadOnlyList<string> Extensions, bool AllTables)
 {
+    /// <summary>Of a cluster that was captured as files: <c>files</c>, read from its data directory, or <c>stream</c>, sent by the server. Null in a dump's, and in older ones.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Route { get; init; }
+
+    /// <summary>The node whose agent read the data directory; null for the console's machine.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Node { get; init; }
+
     public JsonElement ToJson() => JsonSerializer.SerializeToElement(this, PostgresJson.Default.FactsSummary);
 
     /// <summary>The summary in a manifest's facts, or null where they are of another kind of source.</summary>

@@ -36,6 +36,9 @@ public sealed record PostgresSource
     /// </summary>
     public string? DataDirectory { get; init; }
 
+    /// <summary>The node that has <see cref="DataDirectory"/>; null for the console's machine.</summary>
+    public string? Node { get; init; }
+
     /// <summary>A standby of this server, which physical backups read instead of it; null where there is none.</summary>
     public PostgresSource? Standby { get; init; }
 

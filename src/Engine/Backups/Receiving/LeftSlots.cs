@@ -78,6 +78,14 @@ internal sealed class LeftSlots(NpgsqlDataSource catalog, ProtectedEstate estate
 
     private async Task DropAsync(Source source, PostgresSource server, WalSlotRow left, CancellationToken ct)
     {
+        if (estate.WalOf(source) is null && source.Postgres!.Wal.IsEnabled is not false)
+        {
+            // Its class or mode says so, in the configuration of this process: that may be a mistake, or another process's configuration
+            // may want it, whose console is down. What the slot keeps nobody else has.
+            Say(left, $"the configuration of this process wants no WAL of {left.Source}, and does not say so by Wal:Enabled false, for which alone it is dropped");
+            return;
+        }
+
         await using var connection = await server.OpenAsync(ct);
         // The old one keeps what the new one cannot give yet; and a process that knows nothing of the WAL may be the one with the old configuration.
         if (estate.WalOf(source) is { } settings ? !await HasGoneOnAsync(source, connection, settings.SlotOf(source.Name), ct) : await IsReceivedAsync(source, ct))

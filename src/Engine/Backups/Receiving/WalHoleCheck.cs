@@ -63,7 +63,7 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
 
             foreach (var look in looks)
             {
-                look.Holes = await HolesAsync(look.Archive, timeline, ct);
+                look.Holes = await look.Archive.HolesAsync(timeline, ct);
             }
 
             await FillAsync(looks, timeline, ct);
@@ -120,15 +120,8 @@ internal sealed class WalHoleCheck(TierRepositories tiers, ProtectedEstate estat
                 }
             }
 
-            look.Holes = await HolesAsync(look.Archive, timeline, ct);
+            look.Holes = await look.Archive.HolesAsync(timeline, ct);
         }
-    }
-
-    /// <summary>A hole counts when two looks show it: while pieces give way to their segment, one listing may show neither.</summary>
-    private static async Task<IReadOnlyList<WalHole>> HolesAsync(WalArchive archive, uint timeline, CancellationToken ct)
-    {
-        var holes = (await archive.CoverageAsync(ct)).HolesOf(timeline);
-        return holes.Count == 0 ? holes : WalHole.Common([holes, (await archive.CoverageAsync(ct)).HolesOf(timeline)]);
     }
 
     private sealed record Look(string Tier, BackupRepository Repository, WalArchive Archive)

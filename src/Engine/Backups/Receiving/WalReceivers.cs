@@ -105,7 +105,7 @@ public sealed class WalReceivers(
             catch (EngineException fault)
             {
                 log.LogWarning("the WAL of {Source} is not received: {Reason}", source.Name, fault.ToText());
-                await journal.FailedAsync(fault.ToText(), settings.IsSynchronous ? [.. receiver.Notices, NobodyReceives] : receiver.Notices, settings.IsSynchronous, ct);
+                await journal.FailedAsync(fault.ToText(), receiver.MayHoldCommits ? [.. receiver.Notices, NobodyReceives] : receiver.Notices, receiver.MayHoldCommits, ct);
             }
 
             // One that ran for a while begins again at once.

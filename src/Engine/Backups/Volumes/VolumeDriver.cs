@@ -50,7 +50,7 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(repository);
         var settings = request.Source.Volume!;
-        RequireNode(request.Source, settings);
+        nodes.Require(settings.Node, request.Source.Name, "volume-elsewhere");
         if (settings.Snapshot is null)
         {
             return await StoreAsync(request, repository, await LookAsync(settings, cancellationToken), progress, log, cancellationToken);
@@ -217,14 +217,5 @@ public sealed class VolumeDriver(VolumeFreeze freeze, ProtectedEstate estate, Da
         var (root, real) = (path.TrimEnd('/'), VolumePlace.RealPath(path).TrimEnd('/'));
         return estate.Tiers.Select(tier => StoreUrl.Parse(tier.Store).LocalFolder).OfType<string>().Append(data.Root).Select(VolumePlace.RealPath)
             .Where(own => own.StartsWith(real + '/', StringComparison.Ordinal)).Select(own => root + own[real.Length..]);
-    }
-
-    private void RequireNode(Source source, VolumeSettings settings)
-    {
-        if (settings.Node is { } node && !nodes.Serves(node))
-        {
-            throw new EngineException("volume-elsewhere", ErrorKind.Unsupported, $"{source.Name} lies on node {node}, and this process is not its agent",
-                $"Run there: drconsole worker --queues node-{node}. Its backup is executed by that worker only.");
-        }
     }
 }

@@ -8,6 +8,15 @@ namespace Hexabase.DrConsole.Engine.Health.Probes;
 /// <param name="name">Tells it from others of the subject.</param>
 public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPercent, string name = "disk") : IHealthProbe
 {
+    /// <summary>Nothing says where the files are.</summary>
+    internal const string NoDirectory = "this process does not see where its files are; DataDirectory says it for PostgreSQL";
+
+    /// <summary>They are another machine's.</summary>
+    internal const string OnANode = "it lies on another node, whose agent backs it up";
+
+    /// <summary>What is answered where there is no folder.</summary>
+    internal string WhyUnseen { get; init; } = NoDirectory;
+
     public HealthSubject Subject => subject;
 
     public string Name => name;
@@ -19,7 +28,7 @@ public sealed class DiskProbe(HealthSubject subject, string? folder, int leastPe
     {
         if (folder is null)
         {
-            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, "this process does not see where its files are; DataDirectory says it for PostgreSQL"));
+            return Task.FromResult(new ProbeFinding(ProbeAnswer.NotDetectable, WhyUnseen));
         }
 
         try

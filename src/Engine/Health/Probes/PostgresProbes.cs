@@ -32,8 +32,9 @@ public sealed class PostgresProbes(ProtectedEstate estate) : IProbeSource
             yield return new PostgresProbe(subject, "amcheck", ProbeKind.Integrity, server, limit, indexes.CheckNextAsync) { Every = every };
         }
 
-        yield return new DiskProbe(subject, settings.DataDirectory, health.MinimumFreePercent);
-        if (WalElsewhere(settings.DataDirectory) is { } wal)
+        var directory = settings.Node is null ? settings.DataDirectory : null;
+        yield return new DiskProbe(subject, directory, health.MinimumFreePercent) { WhyUnseen = settings.Node is null ? DiskProbe.NoDirectory : DiskProbe.OnANode };
+        if (WalElsewhere(directory) is { } wal)
         {
             yield return new DiskProbe(subject, wal, health.MinimumFreePercent, "disk-wal");
         }

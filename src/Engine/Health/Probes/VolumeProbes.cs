@@ -92,7 +92,7 @@ internal sealed class VolumeProbe(
     {
         if (path is null)
         {
-            return new ProbeFinding(ProbeAnswer.NotDetectable, "it lies on another node, whose agent backs it up");
+            return new ProbeFinding(ProbeAnswer.NotDetectable, DiskProbe.OnANode);
         }
 
         string there;

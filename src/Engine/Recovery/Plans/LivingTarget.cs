@@ -9,10 +9,12 @@ internal static class LivingTarget
     public static RecoveryTarget Of(Source source)
     {
         var recovery = source.Recovery;
+        // Of another machine's directory the same path is here another one, or none.
+        var directory = source.Postgres is { Node: null } local ? local.DataDirectory : null;
         return source.Postgres is { } postgres
             ? new RecoveryTarget(
-                postgres.DataDirectory ?? "", postgres.Host, postgres.Port, postgres.Database, postgres.Username, postgres.PasswordFile,
-                recovery.Service ?? (postgres.DataDirectory is null ? null : new ServiceSettings(ServiceDriver.PgCtl)), recovery.Checks, recovery.SwitchTraffic, recovery.SwitchBack)
+                directory ?? "", postgres.Host, postgres.Port, postgres.Database, postgres.Username, postgres.PasswordFile,
+                recovery.Service ?? (directory is null ? null : new ServiceSettings(ServiceDriver.PgCtl)), recovery.Checks, recovery.SwitchTraffic, recovery.SwitchBack)
             {
                 SwitchService = recovery.SwitchService,
             }

@@ -175,11 +175,18 @@ public sealed class PlanMaker(
         }
     }
 
-    /// <summary>Whether a server can be put back in its place: only by physical backups, and where its data is known.</summary>
-    internal static bool IsPutBack(PostgresSettings server) => server is { DataDirectory: not null, Mode: not PostgresMode.Logical };
+    /// <summary>Whether a server can be put back in its place: only by physical backups, and where its data is known and on this machine.</summary>
+    internal static bool IsPutBack(PostgresSettings server) => server is { DataDirectory: not null, Node: null, Mode: not PostgresMode.Logical };
 
     private static RecoveryTarget TargetOf(Source source)
     {
+        if (source.Postgres!.Node is { } node)
+        {
+            throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,
+                $"{source.Name} cannot be recovered in place: its data directory is on node {node}, and a plan restores on the console's machine only",
+                "restore it by hand on that node, with pgdata:/path?inPlace=aside; or restore it into a new database");
+        }
+
         if (!IsPutBack(source.Postgres!))
         {
             throw new EngineException("recovery-not-configured", ErrorKind.Unsupported,

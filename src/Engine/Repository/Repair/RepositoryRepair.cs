@@ -186,7 +186,8 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
     {
         var lost = new List<CheckDamage>();
         // Noted first: what cannot be repaired is offered to nobody, and the note of what can ends when it is written anew.
-        await WalDamageNotes.WriteAsync(new WalStore(parts), found.Damaged.Select(damage => damage.Name), found.SoundWal, ct);
+        await WalDamageNotes.WriteAsync(
+            new WalStore(parts), found.Damaged.Where(damage => damage.StoredAt is not null).Select(damage => new DamagedWal(damage.Name, damage.StoredAt!.Value)), found.SoundWal, ct);
         foreach (var damage in found.Damaged)
         {
             if (WalName.TryParse(damage.Name) is { } name && !await new WalRepair(parts, from).RepairAsync(name, ct))

@@ -71,7 +71,7 @@ internal sealed class RepositoryCheck(
             Coverage = budget?.CoverageOf(PackNames(pack => !pack.IsDamaged).Concat(_wal.Select(WalCheck.MemoryName))),
             ChunksRead = _chunksRead,
             BytesRead = _bytesRead,
-            Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)))],
+            Damaged = [.. _damaged.OrderBy(d => d.Key, StringComparer.Ordinal).Select(d => new CheckDamage(d.Key, d.Value, HurtBy(d.Key)) { StoredAt = _walCheck?.StoredAt(d.Key) })],
             Notes = _notes,
             SoundPacks = _sound.Keys.ToHashSet(StringComparer.Ordinal),
             SoundWal = _soundWal.Keys.ToHashSet(StringComparer.Ordinal),

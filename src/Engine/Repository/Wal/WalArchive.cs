@@ -130,6 +130,17 @@ public sealed partial class WalArchive
     }
 
     /// <summary>
+    /// What is missing along a timeline's line, or damaged. A hole counts when two looks show it: while pieces give way to their segment,
+    /// one listing may show neither.
+    /// </summary>
+    /// <exception cref="EngineException">The store cannot be listed: then nobody can tell.</exception>
+    public async Task<IReadOnlyList<WalHole>> HolesAsync(uint timeline, CancellationToken cancellationToken)
+    {
+        var holes = (await CoverageAsync(cancellationToken)).HolesOf(timeline);
+        return holes.Count == 0 ? holes : WalHole.Common([holes, (await CoverageAsync(cancellationToken)).HolesOf(timeline)]);
+    }
+
+    /// <summary>
     /// Writes the segment files that hold a range of a timeline and its ancestors, and all history files, into a directory
     /// under PostgreSQL's names. Each appears whole or not at all; a last segment that is not full is filled with zeros.
     /// </summary>

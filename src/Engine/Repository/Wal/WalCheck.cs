@@ -17,6 +17,7 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
     private readonly WalStore _wal = new(parts);
     private readonly Dictionary<string, int> _segmentBytes = new(StringComparer.Ordinal);
     private readonly HashSet<string> _noted = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, DateTimeOffset> _storedAt = new(StringComparer.Ordinal);
 
     /// <summary>Looks at everything that needs no reading of WAL, and returns the objects that hold some.</summary>
     public async Task<IReadOnlyList<WalItem>> LoadAsync(CancellationToken ct)
@@ -25,6 +26,7 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
         await foreach (var item in _wal.ListAsync(WalName.Prefix, ct))
         {
             items.Add(item);
+            _storedAt[item.Info.Key] = item.Info.LastModified;
             if (item.Name is null)
             {
                 onNote($"{item.Info.Key} is no object of this format version");
@@ -44,6 +46,9 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
 
         return [.. items.Where(item => item.Name?.IsWal == true)];
     }
+
+    /// <summary>When what is looked at was stored, by the listing before it was; null for what is no WAL.</summary>
+    public DateTimeOffset? StoredAt(string key) => _storedAt.TryGetValue(key, out var at) ? at : null;
 
     /// <summary>True where the object is known to be damaged from before.</summary>
     public bool IsNoted(string key) => _noted.Contains(key);

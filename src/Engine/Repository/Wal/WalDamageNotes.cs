@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository.Format;
 
@@ -8,40 +10,44 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 /// <param name="StoredAt">When the store had taken those bytes: what is stored there later is another matter.</param>
 internal sealed record DamagedWal(string Key, DateTimeOffset StoredAt);
 
+/// <summary>A note about damaged WAL, as it is stored.</summary>
+/// <param name="Damaged">What is damaged.</param>
+/// <param name="Replaces">The numbers of the notes that hold no longer, since this one says what they said: 16 hex digits each.</param>
+internal sealed record WalDamageNote(IReadOnlyList<DamagedWal> Damaged, IReadOnlyList<string> Replaces);
+
 /// <summary>
 /// What a tier knows of its damaged WAL. A listing shows that an object is there, not that it opens; so what a check, or a restore,
 /// found is written beside the stream, and whoever asks what is stored is not offered it any more. Never copied to another tier. A
 /// note ends by itself where the object is written anew, by a receiver, a copy or a repair, and where a later check reads it whole.
 /// </summary>
+/// <remarks>
+/// Several processes may write at the same time, and no store has locks for them. So each note has a name of its own and says which others
+/// it replaces: those that its writer had read. What another wrote meanwhile is among them in no case, and holds as well.
+/// </remarks>
 internal static class WalDamageNotes
 {
+    /// <summary>Notes of smaller numbers were lists, counted from one: of those the highest says it all.</summary>
+    private const int CounterShift = 40;
+
+    /// <summary>A note that is gone was replaced after it was listed; whoever writes one after the other for so long is no check.</summary>
+    private const int MostLooks = 10;
+
     /// <summary>The damaged objects of a stream, by key, each with when the damaged bytes were stored.</summary>
     /// <param name="wal">The tier.</param>
     /// <param name="names">What a listing of the stream showed.</param>
     /// <param name="ct">Ends it.</param>
-    public static async Task<Dictionary<string, DateTimeOffset>> ReadAsync(WalStore wal, IEnumerable<WalName> names, CancellationToken ct)
-    {
-        // The newest says it all; older ones are there only where whoever wrote it may not delete.
-        foreach (var note in names.Where(name => name.Type == ObjectType.WalDamage).OrderByDescending(name => name.Segment))
-        {
-            if (await TryReadAsync(wal, note, ct) is { } known)
-            {
-                return known.ToDictionary(one => one.Key, one => one.StoredAt, StringComparer.Ordinal);
-            }
-        }
+    public static async Task<Dictionary<string, DateTimeOffset>> ReadAsync(WalStore wal, IEnumerable<WalName> names, CancellationToken ct) =>
+        (await ReadHoldingAsync(wal, [.. names.Where(name => name.Type == ObjectType.WalDamage)], ct)).Known;
 
-        return [];
-    }
-
-    /// <summary>Writes down what was found damaged and takes out what was read whole; one new note replaces all older ones.</summary>
+    /// <summary>Writes down what was found damaged and takes out what was read whole.</summary>
     /// <param name="wal">The tier.</param>
-    /// <param name="damaged">Keys; those that are no WAL, or are gone, need no note.</param>
+    /// <param name="damaged">Keys, each with when the bytes had been stored that were read; those that are no WAL, are gone or were stored anew since need no note.</param>
     /// <param name="sound">Keys that were read whole.</param>
     /// <param name="ct">Ends it.</param>
     /// <returns>The streams in which something is known to be damaged now.</returns>
-    public static async Task<IReadOnlyList<string>> WriteAsync(WalStore wal, IEnumerable<string> damaged, IReadOnlySet<string> sound, CancellationToken ct)
+    public static async Task<IReadOnlyList<string>> WriteAsync(WalStore wal, IEnumerable<DamagedWal> damaged, IReadOnlySet<string> sound, CancellationToken ct)
     {
-        var wanted = damaged.Where(key => WalName.TryParse(key)?.IsWal == true).ToHashSet(StringComparer.Ordinal);
+        var wanted = damaged.Where(one => WalName.TryParse(one.Key)?.IsWal == true).DistinctBy(one => one.Key).ToDictionary(one => one.Key, one => one.StoredAt, StringComparer.Ordinal);
         var items = new List<WalItem>();
         if (wanted.Count > 0 || sound.Count > 0)
         {
@@ -63,30 +69,34 @@ internal static class WalDamageNotes
         return hurt;
     }
 
-    private static async Task<bool> WriteAsync(WalStore wal, string stream, List<WalItem> items, HashSet<string> wanted, IReadOnlySet<string> sound, CancellationToken ct)
+    /// <summary>True where these very bytes are known to be damaged.</summary>
+    public static bool IsDamaged(IReadOnlyDictionary<string, DateTimeOffset> damaged, WalItem item) =>
+        damaged.TryGetValue(item.Info.Key, out var at) && item.Info.LastModified <= at;
+
+    private static async Task<bool> WriteAsync(
+        WalStore wal, string stream, List<WalItem> items, Dictionary<string, DateTimeOffset> wanted, IReadOnlySet<string> sound, CancellationToken ct)
     {
-        var notes = items.Select(item => item.Name!.Value).Where(name => name.Type == ObjectType.WalDamage).ToList();
-        var known = await ReadAsync(wal, notes, ct);
-        var now = items.Where(item => wanted.Contains(item.Info.Key) || (IsDamaged(known, item) && !sound.Contains(item.Info.Key)))
+        var (known, notes) = await ReadHoldingAsync(wal, [.. items.Select(item => item.Name!.Value).Where(name => name.Type == ObjectType.WalDamage)], ct);
+        var now = items.Where(item => IsDamaged(wanted, item) || (IsDamaged(known, item) && !sound.Contains(item.Info.Key)))
             .Select(item => new DamagedWal(item.Info.Key, item.Info.LastModified)).ToList();
-        if (now.Count == known.Count && now.All(one => known.TryGetValue(one.Key, out var at) && at == one.StoredAt))
+        if (notes.Count <= 1 && now.Count == known.Count && now.All(one => known.TryGetValue(one.Key, out var at) && at == one.StoredAt))
         {
             return now.Count > 0;
         }
 
         // The new note first: at no time is a reader offered what is damaged. Without any damage no note is needed, but where one has to stay.
-        var name = WalName.OfDamage(stream, notes.Select(note => note.Segment).DefaultIfEmpty().Max() + 1);
+        var name = WalName.OfDamage(stream, NumberAfter(notes));
         var isWritten = now.Count > 0;
         if (isWritten)
         {
-            await PutAsync(wal, name, now, ct);
+            await PutAsync(wal, name, now, notes, ct);
         }
 
         foreach (var note in notes)
         {
             if (!await wal.TryDeleteAsync(note.Key, ct) && !isWritten)
             {
-                await PutAsync(wal, name, now, ct);
+                await PutAsync(wal, name, now, notes, ct);
                 isWritten = true;
             }
         }
@@ -94,21 +104,73 @@ internal static class WalDamageNotes
         return now.Count > 0;
     }
 
-    /// <summary>True where these very bytes are known to be damaged.</summary>
-    public static bool IsDamaged(IReadOnlyDictionary<string, DateTimeOffset> damaged, WalItem item) =>
-        damaged.TryGetValue(item.Info.Key, out var at) && item.Info.LastModified <= at;
+    /// <summary>What the notes that hold say together, and all notes that were looked at for it.</summary>
+    private static async Task<(Dictionary<string, DateTimeOffset> Known, List<WalName> Notes)> ReadHoldingAsync(WalStore wal, List<WalName> notes, CancellationToken ct)
+    {
+        for (var look = 1; ; look++)
+        {
+            var read = new List<(WalName Name, WalDamageNote Note)>();
+            var isGone = false;
+            foreach (var name in notes)
+            {
+                try
+                {
+                    if (await TryReadAsync(wal, name, ct) is { } note)
+                    {
+                        read.Add((name, note));
+                    }
+                }
+                catch (EngineException fault) when (fault.Kind == ErrorKind.NotFound)
+                {
+                    isGone = true;
+                }
+            }
 
-    private static Task PutAsync(WalStore wal, WalName name, List<DamagedWal> damaged, CancellationToken ct) =>
-        wal.PutAsync(name, Envelope.Seal(wal.Parts.Keys, name.Type, name.Id, JsonSerializer.SerializeToUtf8Bytes(damaged, RepositoryJson.Default.ListDamagedWal)), ct);
+            if (!isGone || look == MostLooks)
+            {
+                return (KnownOf(read), notes);
+            }
+
+            // The one that replaced it came before it went, and stands in another listing only.
+            notes = [.. (await wal.NamesAsync(WalName.FolderOf(notes[0].Stream), ct)).Where(name => name.Type == ObjectType.WalDamage)];
+        }
+    }
+
+    private static Dictionary<string, DateTimeOffset> KnownOf(List<(WalName Name, WalDamageNote Note)> read)
+    {
+        var replaced = read.SelectMany(one => one.Note.Replaces).ToHashSet(StringComparer.Ordinal);
+        var newest = read.Where(one => one.Name.Segment >> CounterShift == 0).Select(one => one.Name.Segment).DefaultIfEmpty().Max();
+        return read.Where(one => !replaced.Contains(NumberOf(one.Name)) && (one.Name.Segment >> CounterShift > 0 || one.Name.Segment == newest))
+            .SelectMany(one => one.Note.Damaged).GroupBy(one => one.Key, StringComparer.Ordinal)
+            .ToDictionary(same => same.Key, same => same.Max(one => one.StoredAt), StringComparer.Ordinal);
+    }
+
+    /// <summary>A count, so that the newest stands last, and by chance what no other writer chooses at the same time.</summary>
+    private static ulong NumberAfter(List<WalName> notes)
+    {
+        Span<byte> chance = stackalloc byte[sizeof(ulong)];
+        RandomNumberGenerator.Fill(chance[..(CounterShift / 8)]);
+        return ((notes.Select(note => note.Segment >> CounterShift).DefaultIfEmpty().Max() + 1) << CounterShift) | BitConverter.ToUInt64(chance);
+    }
+
+    private static string NumberOf(WalName note) => note.Segment.ToString("x16", CultureInfo.InvariantCulture);
+
+    private static Task PutAsync(WalStore wal, WalName name, List<DamagedWal> damaged, List<WalName> replaced, CancellationToken ct) => wal.PutAsync(
+        name,
+        Envelope.Seal(wal.Parts.Keys, name.Type, name.Id, JsonSerializer.SerializeToUtf8Bytes(new WalDamageNote(damaged, [.. replaced.Select(NumberOf)]), RepositoryJson.Default.WalDamageNote)), ct);
 
     /// <summary>Null for a note that does not open: a check names it, and reads what it spoke of again.</summary>
-    private static async Task<List<DamagedWal>?> TryReadAsync(WalStore wal, WalName note, CancellationToken ct)
+    /// <exception cref="EngineException">Kind NotFound.</exception>
+    private static async Task<WalDamageNote?> TryReadAsync(WalStore wal, WalName note, CancellationToken ct)
     {
         try
         {
-            return JsonSerializer.Deserialize(await wal.ReadAsync(note, ct), RepositoryJson.Default.ListDamagedWal);
+            var text = await wal.ReadAsync(note, ct);
+            return note.Segment >> CounterShift > 0
+                ? JsonSerializer.Deserialize(text, RepositoryJson.Default.WalDamageNote)
+                : new WalDamageNote(JsonSerializer.Deserialize(text, RepositoryJson.Default.ListDamagedWal) ?? [], []);
         }
-        catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Damaged)
         {
             return null;
         }

@@ -175,6 +175,37 @@ public sealed class WalRetentionTests : IAsyncDisposable
         Assert.Equal([(At(4), At(13))], await archive.SpansAsync(3));
     }
 
+    [Fact]
+    public async Task Base_that_leads_to_a_new_timeline_stays_before_that_has_one_of_its_own()
+    {
+        await using var repository = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await repository.OpenDescribedAsync();
+        var before = await LiveAsync(repository, archive, 1, 2);
+        var left = await LiveAsync(repository, archive, 3, 5);
+        await archive.StoreHistoryAsync(2, History((1, At(3))), Ct);
+        for (var segment = 3; segment <= 14; segment++)
+        {
+            await archive.StoreAsync(segment, timeline: 2, seed: 7);
+            _time.Advance(TimeSpan.FromDays(1));
+        }
+
+        Know(before, proven: true);
+        Know(left, proven: true);
+        // Of the restore points alone nothing says that there is another timeline, which goes on from before the newer one.
+        RetainedPoint Placed(Manifest point, int segment) => _known[point.Id] with
+        {
+            ConsistentAt = point.CreatedAt, Place = new TimelinePlace(At(segment), At(segment, 100), [new TimelinePart(1, 0, ulong.MaxValue)]),
+        };
+        Assert.Equal([left.Id.Value], WindowAnchor.KeptOf([Placed(before, 1), Placed(left, 3)], _time.GetUtcNow().AddDays(-Days)).Select(point => point.Id));
+
+        var retention = new WalRetention(repository, "hot", _ => Days, id => _known.GetValueOrDefault(id), _awaited);
+        Assert.Equal([before.Id.Value], await retention.AnchorsAsync(_time.GetUtcNow(), Ct));
+
+        // Where the history cannot be read nobody can tell.
+        _store.Damage(_store.KeysOf("wal/").Single(key => key.Contains("history", StringComparison.Ordinal)), bytes => bytes[..20]);
+        Assert.Equal(new[] { before.Id.Value, left.Id.Value }.Order(), (await retention.AnchorsAsync(_time.GetUtcNow(), Ct)).Order());
+    }
+
     public async ValueTask DisposeAsync() => await _store.DisposeAsync();
 
     private Task<WalRetentionReport> ExpireAsync(BackupRepository repository, DateTimeOffset? now = null) =>

@@ -47,6 +47,25 @@ public sealed class LeftSlotsTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Slot_of_a_source_whose_class_wants_no_WAL_any_more_stays_however_long_nobody_streams_from_it()
+    {
+        await using var rig = await CreateAsync(catalog);
+        rig.StartReceiver();
+        await rig.WaitForAsync(row => row.State == "streaming", Limit);
+        await rig.StopReceiverAsync();
+        await catalog.Pool.Command("UPDATE wal_receiver SET measured_at = measured_at - interval '2 d', lease_until = lease_until - interval '2 d' WHERE source = $1", rig.Source.Name).RunAsync(Ct);
+
+        // The console that receives is down for days, and a worker reads a configuration with a mistake in the class's name.
+        var estate = rig.Estate with { Sources = [rig.Source with { Class = "standard" }] };
+        Assert.Null(estate.WalOf(estate.Sources[0]));
+        await LookAsync(rig, estate);
+
+        Assert.Equal([rig.Slot], await SlotsAsync(rig));
+        Assert.Contains(_log.Said, text => text.Contains("does not say so by Wal:Enabled false", StringComparison.Ordinal));
+        Assert.Contains(await rig.Wal.SlotsAsync(Ct), slot => slot.Source == rig.Source.Name);
+    }
+
+    [Fact]
     public async Task Slot_under_the_old_name_is_dropped_when_the_new_one_keeps_what_is_needed()
     {
         await using var rig = await CreateAsync(catalog);

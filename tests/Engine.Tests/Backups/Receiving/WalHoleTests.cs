@@ -161,7 +161,7 @@ public sealed class WalHoleTests(CatalogServer catalog)
         await File.WriteAllBytesAsync(file, bytes, Ct);
         await using var repository = await rig.OpenRepositoryAsync(tier);
         var check = await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct);
-        await repository.NoteDamagedWalAsync(check.Damaged.Select(damage => damage.Name), check.SoundWal, Ct);
+        await repository.NoteDamagedWalAsync(check.Damaged, check.SoundWal, Ct);
         return Convert.ToUInt64(Path.GetFileName(file)[..16], 16);
     }
 

@@ -116,13 +116,92 @@ public sealed class WalDamageTests : IAsyncDisposable
         _store.DeniesDelete = _ => true;
         Damage(_store, 2);
         await NoteAsync(repository);
-        await repository.NoteDamagedWalAsync([KeyOf(_store, 3)], s_none, Ct);
+        await repository.NoteDamagedWalAsync([Found(3)], s_none, Ct);
         Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
 
         await repository.NoteDamagedWalAsync([], new HashSet<string> { KeyOf(_store, 2), KeyOf(_store, 3) }, Ct);
 
         Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
         Assert.Equal(3, _store.Objects.Keys.Count(key => key.EndsWith(".damage", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task What_was_written_anew_while_a_check_ran_is_not_condemned_by_what_the_check_read_before()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        var key = KeyOf(_store, 2);
+        var whole = _store.Objects[key];
+        Damage(_store, 2);
+        var check = await here.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct);
+        Assert.Equal(key, Assert.Single(check.Damaged).Name);
+
+        // A receiver, a copy or a repair was faster than the check's note.
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await _store.PutAsync(key, whole, Ct);
+        Assert.Empty(await here.NoteDamagedWalAsync(check.Damaged, check.SoundWal, Ct));
+        Assert.Empty((await archive.CoverageAsync(Ct)).HolesOf(1));
+
+        // A restore that failed looks again, and notes what is still so.
+        Assert.False(await here.NoteUnreadableWalAsync(key, Ct));
+        Damage(_store, 2);
+        Assert.True(await here.NoteUnreadableWalAsync(key, Ct));
+        Assert.True(Assert.Single((await archive.CoverageAsync(Ct)).HolesOf(1)).IsDamaged);
+    }
+
+    [Fact]
+    public async Task Hole_that_one_listing_shows_and_the_next_does_not_is_none()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        var (key, whole) = (KeyOf(_store, 2), _store.Objects[KeyOf(_store, 2)]);
+        _store.Remove(key);
+        _store.Listed = () =>
+        {
+            _store.Insert(key, whole);
+            return Task.CompletedTask;
+        };
+        Assert.Empty(await archive.HolesAsync(1, Ct));
+
+        _store.Remove(key);
+        Assert.Single(await archive.HolesAsync(1, Ct));
+        _store.Listed = () => throw new EngineException("store-unavailable", ErrorKind.Unavailable, "the store does not answer");
+        await Assert.ThrowsAsync<EngineException>(() => archive.HolesAsync(1, Ct));
+    }
+
+    [Fact]
+    public async Task Notes_that_two_checks_write_at_the_same_time_hold_both()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        await here.NoteDamagedWalAsync([Found(4)], s_none, Ct);
+        var before = Notes();
+        await here.NoteDamagedWalAsync([Found(2)], s_none, Ct);
+        var one = Notes();
+
+        // As if the other had listed and read its notes before the first wrote.
+        _store.Insert(before.Single().Key, before.Single().Value);
+        _store.Remove(one.Single().Key);
+        await here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
+        _store.Insert(one.Single().Key, one.Single().Value);
+
+        Assert.Equal(2, Notes().Count);
+        Assert.Equal([(At(1), At(2))], await archive.SpansAsync());
+        // The next to write brings them together.
+        await here.NoteDamagedWalAsync([], new HashSet<string> { KeyOf(_store, 2) }, Ct);
+        Assert.Single(Notes());
+        Assert.Equal([(At(1), At(3))], await archive.SpansAsync());
+    }
+
+    [Fact]
+    public async Task Note_that_another_process_replaces_while_it_is_read_holds_all_the_time()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        await here.NoteDamagedWalAsync([Found(2)], s_none, Ct);
+        _store.Listed = () => here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
+
+        Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
     }
 
     public async ValueTask DisposeAsync()
@@ -142,6 +221,10 @@ public sealed class WalDamageTests : IAsyncDisposable
         return archive;
     }
 
+    private CheckDamage Found(int segment) => new(KeyOf(_store, segment), "is cut", []) { StoredAt = _time.GetUtcNow() };
+
+    private Dictionary<string, byte[]> Notes() => _store.Objects.Where(one => one.Key.EndsWith(".damage", StringComparison.Ordinal)).ToDictionary(one => one.Key, one => one.Value);
+
     private static string KeyOf(CrashStore store, int segment) => store.KeysOf("wal/").Single(key => WalName.TryParse(key) is { Type: Engine.Repository.Format.ObjectType.WalSegment } name && name.Segment == (ulong)segment);
 
     private static void Damage(CrashStore store, int segment) => store.Damage(KeyOf(store, segment), bytes =>
@@ -155,6 +238,6 @@ public sealed class WalDamageTests : IAsyncDisposable
     {
         var check = await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct);
         Assert.NotEmpty(check.Damaged);
-        Assert.Single(await repository.NoteDamagedWalAsync(check.Damaged.Select(damage => damage.Name), check.SoundWal, Ct));
+        Assert.Single(await repository.NoteDamagedWalAsync(check.Damaged, check.SoundWal, Ct));
     }
 }

@@ -12,6 +12,9 @@ internal sealed class DirectoryFiles(string directory, Manifest? parent, BackupR
     /// <summary>Property of the manifest: the directory that was read; only its own parent can spare reading.</summary>
     public const string DirectoryProperty = "dataDirectory";
 
+    /// <summary>Property of the manifest: the node that has that directory; absent for the console's machine.</summary>
+    public const string NodeProperty = "node";
+
     /// <summary>The artifact that holds the control file, which is read after all others.</summary>
     public const string ControlArtifactName = "pg_control";
 

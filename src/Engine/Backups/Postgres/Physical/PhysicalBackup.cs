@@ -65,7 +65,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         log?.Invoke("preflight", $"waiting until standby {standby.Address} has replayed what {request.Source.Address} has written");
-        var fault = await StandbyFitness.FaultOfAsync(request.Source, time, cancellationToken);
+        var fault = await StandbyFitness.FaultOfAsync(request.Source, request.Gaps, time, log, cancellationToken);
         if (fault is null)
         {
             try
@@ -92,7 +92,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         await using var cluster = await SourceCluster.OpenAsync(source, cancellationToken);
         if (source.DataDirectory is { } directory)
         {
-            cluster.RequireDirectory(directory);
+            await cluster.RequireDirectoryAsync(directory, time, cancellationToken);
         }
 
         await using var wal = await BaseWal.ReserveAsync(source, cancellationToken);
@@ -219,7 +219,7 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         }
 
         log?.Invoke("commit", $"timeline {facts.Timeline}, {facts.StartLsn} to {facts.StopLsn}{(hasParent ? ", unchanged files taken over" : "")}; committing");
-        var manifest = await session.CommitAsync(marked.Facts.Summarise().ToJson(), Properties(request, facts, marked, ancestors), cancellationToken);
+        var manifest = await session.CommitAsync((marked.Facts.Summarise() with { Route = facts.Route, Node = request.Source.DataDirectory is null ? null : request.Source.Node }).ToJson(), Properties(request, facts, marked, ancestors), cancellationToken);
         return PostgresBackupResult.From(manifest, marked.Facts, repository.Info, request, withPasswords: true, warnings) with { Type = Strategy };
     }
 
@@ -227,7 +227,8 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
     private static Manifest? FindParent(List<Manifest> earlier, PostgresBackupRequest request, ClusterFacts facts) =>
         request.Source.DataDirectory is null ? null : earlier.LastOrDefault(point =>
             point.Properties.GetValueOrDefault(SystemProperty) == facts.SystemIdentifier
-            && point.Properties.GetValueOrDefault(DirectoryFiles.DirectoryProperty) == request.Source.DataDirectory);
+            && point.Properties.GetValueOrDefault(DirectoryFiles.DirectoryProperty) == request.Source.DataDirectory
+            && point.Properties.GetValueOrDefault(DirectoryFiles.NodeProperty) == request.Source.Node);
 
     /// <summary>
     /// Says when this is not the cluster that it was: another one on the same address, or one that went through a major upgrade, which
@@ -268,6 +269,10 @@ public sealed class PhysicalBackup(ProcessRegistry registry, TimeProvider time, 
         {
             properties[DirectoryFiles.DirectoryProperty] = directory;
             properties[DataDirectoryMount.MountProperty] = VolumePlace.MountPointOf(directory);
+            if (request.Source.Node is { } node)
+            {
+                properties[DirectoryFiles.NodeProperty] = node;
+            }
         }
 
         return properties;

@@ -21,6 +21,11 @@ internal sealed class SourceCluster : IAsyncDisposable
         "shared_buffers", "wal_level", "lc_messages", "shared_preload_libraries",
     ];
 
+    private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>A checkpoint may end between the two looks, and a directory that is mounted over a network shows it a little later.</summary>
+    private const int ControlLooks = 20;
+
     private readonly NpgsqlConnection _connection;
     private readonly PostgresSource _source;
 
@@ -83,41 +88,69 @@ internal sealed class SourceCluster : IAsyncDisposable
     });
 
     /// <summary>
-    /// Refuses a directory that is not this server's: one that was left behind by an upgrade, or another machine's, would make
-    /// a backup that nothing can replay.
+    /// Refuses a directory that is not this server's: one that was left behind by an upgrade, a copy, or that of a standby, which has the
+    /// same cluster's number, would make a backup that nothing can replay.
     /// </summary>
     /// <exception cref="EngineException"><c>data-directory-unreadable</c>, <c>data-directory-other</c>.</exception>
-    public void RequireDirectory(string directory)
+    public async Task RequireDirectoryAsync(string directory, TimeProvider time, CancellationToken cancellationToken)
     {
         var control = Path.Combine(directory, ClusterFiles.Control);
-        ulong found;
+        for (var look = 1; ; look++)
+        {
+            var found = ReadControl(control);
+            if (found.System.ToString(CultureInfo.InvariantCulture) != Facts.SystemIdentifier)
+            {
+                throw new EngineException("data-directory-other", ErrorKind.Conflict,
+                    $"{directory} belongs to cluster {found.System}, but {_source.Address} is cluster {Facts.SystemIdentifier}",
+                    $"name the server's own data directory (it says {ReportedDataDirectory})");
+            }
+
+            var at = await GuardAsync(async () =>
+            {
+                await using var command = new NpgsqlCommand("SELECT checkpoint_lsn FROM pg_control_checkpoint()", _connection);
+                return (NpgsqlLogSequenceNumber)(await command.ExecuteScalarAsync(cancellationToken))!;
+            });
+            if (found.Checkpoint == at && found.IsStandby == Facts.FromStandby)
+            {
+                return;
+            }
+
+            if (look == ControlLooks)
+            {
+                throw new EngineException("data-directory-other", ErrorKind.Conflict,
+                    $"{directory} is not where {_source.Address} works: it is {(found.IsStandby ? "a standby's" : "a primary's")} of the same cluster, whose last checkpoint is {found.Checkpoint}, and the server's is {at}",
+                    $"name the server's own data directory (it says {ReportedDataDirectory}), on the machine that has it");
+            }
+
+            await Task.Delay(s_lookEvery, time, cancellationToken);
+        }
+    }
+
+    public ValueTask DisposeAsync() => _connection.DisposeAsync();
+
+    /// <summary>The beginning of a control file, which has been the same since version 11.</summary>
+    private static (ulong System, bool IsStandby, NpgsqlLogSequenceNumber Checkpoint) ReadControl(string control)
+    {
+        const int InArchiveRecovery = 5;
         try
         {
-            Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+            Span<byte> bytes = stackalloc byte[40];
             using var file = File.OpenHandle(control, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
             if (RandomAccess.Read(file, bytes, 0) != bytes.Length)
             {
                 throw new IOException("it is too short");
             }
 
-            found = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+            return (BinaryPrimitives.ReadUInt64LittleEndian(bytes), BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]) == InArchiveRecovery,
+                new NpgsqlLogSequenceNumber(BinaryPrimitives.ReadUInt64LittleEndian(bytes[32..])));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
             throw new EngineException("data-directory-unreadable", ErrorKind.Denied,
                 $"{control} cannot be read: {exception.Message}",
-                "let the console's user read the data directory, or leave DataDirectory out: then the server sends its files", exception);
-        }
-
-        if (found.ToString(CultureInfo.InvariantCulture) != Facts.SystemIdentifier)
-        {
-            throw new EngineException("data-directory-other", ErrorKind.Conflict,
-                $"{directory} belongs to cluster {found}, but {_source.Address} is cluster {Facts.SystemIdentifier}",
-                $"name the server's own data directory (it says {ReportedDataDirectory})");
+                "let the user of the console, or of the node's agent, read the data directory, or leave DataDirectory out: then the server sends its files", exception);
         }
     }
-
-    public ValueTask DisposeAsync() => _connection.DisposeAsync();
 
     private static async Task<SourceCluster> ReadAsync(NpgsqlConnection connection, PostgresSource source, CancellationToken ct)
     {

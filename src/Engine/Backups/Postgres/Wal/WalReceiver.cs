@@ -42,9 +42,13 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
     private const int GatherBelow = 256 * 1024;
 
     private readonly List<string> _notices = [];
+    private WalSyncState? _sync;
 
     /// <summary>The notices of the session: what was found and done at its start.</summary>
     public IReadOnlyList<string> Notices => _notices;
+
+    /// <summary>True where the server may make commits wait while nothing is received, as far as it was last looked at.</summary>
+    public bool MayHoldCommits => options.IsSynchronous && _sync?.MayWaitForReceiver != false;
 
     /// <summary>
     /// Receives until the timeline ends (then it returns, and the next call goes on along the next), or until something fails.
@@ -70,6 +74,8 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
     private async Task ReceiveAsync(NpgsqlConnection looking, PhysicalReplicationConnection replication, CancellationToken ct)
     {
         var state = await server.LookAsync(looking, ct);
+        // Of who is connected nothing can be told before this receiver is: only an empty list of names is certain.
+        _sync = state.Sync.Names.Length == 0 ? state.Sync : null;
         var identity = await replication.IdentifySystem(ct);
         var known = await journal.KnownAsync(ct);
         await NoteOtherClusterAsync(known, state, ct);
@@ -242,6 +248,7 @@ public sealed class WalReceiver(WalReceiverOptions options, WalSource server, IR
             // Each of them ends by the cancellation; why the session ended, the first has told.
             await Task.WhenAll(all).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
             session.Moved = null;
+            _sync = watch.Sync ?? _sync;
             await watch.LastReportAsync(CancellationToken.None);
         }
     }

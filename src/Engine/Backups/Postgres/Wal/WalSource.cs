@@ -20,7 +20,11 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
           clock_timestamp(), (SELECT setting::int FROM pg_settings WHERE name = 'wal_segment_size'), current_setting('server_version_num')::int / 10000,
           pg_is_in_recovery(), (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
           s.slot_type = 'physical', s.active_pid, coalesce(a.application_name, 'unknown') || coalesce(' from ' || a.client_addr::text, ''),
-          a.application_name = $1 AND a.usename = current_user, s.restart_lsn::text, s.wal_status, s.safe_wal_size
+          a.application_name = $1 AND a.usename = current_user, s.restart_lsn::text, s.wal_status, s.safe_wal_size,
+          current_setting('synchronous_standby_names'), pg_has_role(current_user, 'pg_read_all_stats', 'USAGE'),
+          (SELECT r.sync_state FROM pg_stat_replication r WHERE r.pid = s.active_pid),
+          EXISTS (SELECT FROM pg_stat_replication r WHERE r.sync_state IN ('sync', 'quorum') AND r.pid IS DISTINCT FROM s.active_pid),
+          ARRAY(SELECT w.pid::text || ' ' || coalesce(w.query_start::text, '') FROM pg_stat_activity w WHERE w.wait_event = 'SyncRep' ORDER BY w.query_start LIMIT 500)
         FROM (SELECT) one LEFT JOIN pg_replication_slots s ON s.slot_name = $1 LEFT JOIN pg_stat_activity a ON a.pid = s.active_pid
         """;
 
@@ -58,7 +62,10 @@ public sealed class WalSource(PostgresSource source, string slot, ProcessRegistr
             var bound = row.GetInt64(6);
             return new WalSourceState(
                 ulong.Parse(row.GetString(0), CultureInfo.InvariantCulture), Lsn.Parse(row.GetString(1)), row.GetFieldValue<DateTimeOffset>(2), row.GetInt32(3), row.GetInt32(4),
-                row.GetBoolean(5), bound < 0 ? null : bound << 20, found);
+                row.GetBoolean(5), bound < 0 ? null : bound << 20, found)
+            {
+                Sync = new WalSyncState(row.GetString(14), row.GetBoolean(15), row.IsDBNull(16) ? null : row.GetString(16), row.GetBoolean(17), row.GetFieldValue<string[]>(18)),
+            };
         }
         catch (Exception exception) when (PostgresFault.Recognises(exception))
         {

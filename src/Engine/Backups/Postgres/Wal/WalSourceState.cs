@@ -28,6 +28,9 @@ public sealed record WalSlot(bool IsPhysical, int? ActivePid, string? ActiveClie
 public sealed record WalSourceState(
     ulong SystemIdentifier, Lsn CurrentLsn, DateTimeOffset At, int SegmentBytes, int Major, bool IsStandby, long? MaxSlotWalBytes, WalSlot? Slot)
 {
+    /// <summary>Whom commits wait for.</summary>
+    public required WalSyncState Sync { get; init; }
+
     /// <summary>What is worth telling a person, each a sentence.</summary>
     public IReadOnlyList<string> Notices(string slot, int? ownPid)
     {

@@ -15,12 +15,16 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
     private static readonly TimeSpan s_longWait = TimeSpan.FromSeconds(5);
 
     private readonly WalSamples _samples = new(session.Time);
+    private readonly WalSyncWaits _waits = new(session.Time);
     private WalSourceState? _state;
     private DateTimeOffset _measuredAt;
 
     /// <summary>Where the server stood at a look, which the tiers have not reached or had not when they were last asked; and since when.</summary>
     private (ulong Lsn, long Since) _awaited;
     private IReadOnlyList<string> _notices = [];
+
+    /// <summary>Whom commits of the server wait for, as the last look showed; null before the first.</summary>
+    public WalSyncState? Sync => _state?.Sync;
 
     public async Task RunAsync(int ownPid, CancellationToken ct)
     {
@@ -62,6 +66,7 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         _state = await server.LookAsync(connection, ct);
         _measuredAt = session.Time.GetUtcNow();
         _samples.Add(_state.CurrentLsn.Value);
+        _waits.Look(_state.Sync.Waiting);
         Press(_state);
         if (session.DurableIn(options.RequiredTiers) >= _awaited.Lsn || _awaited.Since == 0)
         {
@@ -120,15 +125,38 @@ internal sealed class WalWatch(WalReceiverOptions options, WalSource server, Wal
         }
     }
 
-    /// <summary>Where commits wait for the tiers, everybody who uses the database does, and nothing on the server says for what.</summary>
-    private TimeSpan? CommitsWaitFor =>
-        options.IsSynchronous && session.DurableIn(options.RequiredTiers) < _awaited.Lsn && session.Time.GetElapsedTime(_awaited.Since) is var waited && waited > s_longWait ? waited : null;
+    private bool IsBehind => session.DurableIn(options.RequiredTiers) < _awaited.Lsn;
+
+    /// <summary>
+    /// Where commits wait for the tiers, everybody who uses the database does. The server says whether any does, to a role that may see it;
+    /// else it is concluded: they do while the tiers lack what it has written, if anybody commits.
+    /// </summary>
+    private TimeSpan? CommitsWaitFor
+    {
+        get
+        {
+            if (!options.IsSynchronous || _state?.Sync is not { MayWaitForReceiver: true } sync)
+            {
+                return null;
+            }
+
+            var waited = sync.MaySee ? _waits.Longest : IsBehind ? session.Time.GetElapsedTime(_awaited.Since) : TimeSpan.Zero;
+            return waited > s_longWait ? waited : null;
+        }
+    }
 
     private IEnumerable<string> WaitNotices()
     {
         if (CommitsWaitFor is { } waited)
         {
-            yield return $"commits have been waiting for {waited.TotalSeconds:0} s, since fewer than {Counted.Of(options.RequiredTiers, "tier")} hold what the server has written";
+            var seen = _state!.Sync.MaySee ? $" ({Counted.Of(_waits.Count, "session", "waits", "wait")})" : "";
+            var why = IsBehind ? $"since fewer than {Counted.Of(options.RequiredTiers, "tier")} hold what the server has written" : "although the tiers hold what the server has written";
+            yield return $"commits have been waiting for {waited.TotalSeconds:0} s{seen}, {why}";
+        }
+
+        if (options.IsSynchronous && _state?.Sync.Notice(server.Slot) is { } notice)
+        {
+            yield return notice;
         }
     }
 

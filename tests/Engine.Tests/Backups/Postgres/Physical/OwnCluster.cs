@@ -58,12 +58,14 @@ public class OwnCluster : IAsyncLifetime
         GC.SuppressFinalize(this);
     }
 
-    public Task<PostgresBackupResult> CaptureAsync(PostgresSource? source = null, CancellationToken? cancellation = null, Action<string, string>? log = null) =>
+    public Task<PostgresBackupResult> CaptureAsync(
+        PostgresSource? source = null, CancellationToken? cancellation = null, Action<string, string>? log = null, IReadOnlyList<WalGapEnd>? gaps = null) =>
         new PhysicalBackup(Registry, TimeProvider.System, _folder.Combine("staging")).CaptureAsync(
             new PostgresBackupRequest
             {
                 Description = new BackupDescription { Source = "cluster", Kind = "postgres", Workspace = "shop" },
                 Source = source ?? Source,
+                Gaps = gaps ?? [],
             },
             Repository, null, log, cancellation ?? Ct);
 

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
+using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Servers;
 using Hexabase.DrConsole.Engine.Validation;
 using Hexabase.DrConsole.Lab.Postgres;
@@ -110,6 +111,15 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
                 Assert.Equal(await primary.ScalarAsync<long>("SELECT count(*) FROM beside"), content.Tables.Single(table => table.FullName == "public.beside").Rows);
             }
 
+            // As the standby's agent would read it, where both machines have their data at the same path.
+            foreach (var source in new[] { primary.Source with { DataDirectory = standby.DataFolder }, primary.Source with { Port = standby.Port } })
+            {
+                var other = await Assert.ThrowsAsync<EngineException>(() => primary.CaptureAsync(source));
+                Assert.Equal("data-directory-other", other.Code);
+                Assert.Contains("of the same cluster", other.Message, StringComparison.Ordinal);
+            }
+
+            await EndGapAsync(With(standby, null), standby, password);
             await StandbyExecuteAsync(standby, password, "SELECT pg_wal_replay_pause()");
             await primary.ExecuteAsync("INSERT INTO beside SELECT max(n) + 1 FROM beside");
             var late = With(standby, null);
@@ -126,6 +136,27 @@ public sealed class StandbyCaptureTests(DurableCluster primary) : IClassFixture<
             Assert.Contains("not from its standby", Assert.Single(away.Warnings), StringComparison.Ordinal);
             Assert.True((await primary.ValidateAsync(away.BackupId)).OverallPassed);
         }
+    }
+
+    /// <summary>A backup that is to end a gap: read at the standby once that begins behind it, else at the server.</summary>
+    private async Task EndGapAsync(PostgresSource source, PostgresCluster standby, string password)
+    {
+        await primary.ExecuteAsync("INSERT INTO beside SELECT max(n) + 1 FROM beside");
+        var system = await primary.ScalarAsync<string>("SELECT system_identifier::text FROM pg_control_system()");
+        var end = Lsn.Parse(await primary.ScalarAsync<string>("SELECT pg_current_wal_lsn()::text"));
+        Assert.True(Lsn.Parse(await StandbyScalarAsync(standby, password, "SELECT redo_lsn::text FROM pg_control_checkpoint()")).Value < end.Value);
+
+        var waited = await primary.CaptureAsync(source, gaps: [new WalGapEnd(system, end)]);
+        Assert.Empty(waited.Warnings);
+        Assert.True((await FactsAsync(waited)).FromStandby);
+        Assert.True(Lsn.Parse((await FactsAsync(waited)).StartLsn).Value >= end.Value);
+
+        // A gap of another cluster has nothing to do with it, and one that no restart point gets behind is ended at the server itself.
+        Assert.Empty((await primary.CaptureAsync(source, gaps: [new WalGapEnd("1", new Lsn(ulong.MaxValue))])).Warnings);
+        var never = source with { Standby = source.Standby! with { CatchUp = TimeSpan.FromSeconds(1) } };
+        var own = await primary.CaptureAsync(never, gaps: [new WalGapEnd(system, new Lsn(end.Value + (1UL << 40)))]);
+        Assert.Contains("where WAL that is stored nowhere ends: it would not end that gap", Assert.Single(own.Warnings), StringComparison.Ordinal);
+        Assert.False((await FactsAsync(own)).FromStandby);
     }
 
     private async Task<ClusterFacts> FactsAsync(PostgresBackupResult result) =>
