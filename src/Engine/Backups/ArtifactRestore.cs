@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Backups;
 
@@ -41,7 +42,10 @@ public sealed class ArtifactRestore(TimeProvider time)
                 Directory.Delete(target.Path);
             }
 
+            // The files' names before the directory's, and that before anybody is told that it is done.
+            Durability.SyncDirectory(staging);
             Directory.Move(staging, target.Path);
+            Durability.SyncDirectory(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(target.Path))!);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {

@@ -45,8 +45,13 @@ public sealed class BackupRun(
     /// <summary>Begins the code of every fault of a store.</summary>
     private const string TierFault = "store-";
 
+    private const string CaptureStep = "capture";
+
     /// <inheritdoc/>
     public string Kind => RunKinds.Backup;
+
+    /// <summary>A store that went away while a restore point was committed may hold it all the same.</summary>
+    public bool AbandonsFirstAttempt => true;
 
     /// <inheritdoc/>
     public async Task<object> ExecuteAsync(RunContext context)
@@ -54,7 +59,7 @@ public sealed class BackupRun(
         var began = time.GetTimestamp();
         var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
         await RequireNotRecoveredAsync(context, source);
-        var captured = await context.StepAsync("capture", step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
+        var captured = await context.StepAsync(CaptureStep, step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
         if (context.Run.Attempt > 1)
         {
             await WithdrawTornAsync(context, source, captured.Backup.BackupId);
@@ -83,6 +88,47 @@ public sealed class BackupRun(
         return new BackupRunResult(captured.Backup, held, behind, wanted, time.GetElapsedTime(began).TotalSeconds);
     }
 
+    /// <summary>
+    /// What this run committed in a tier without coming to tell the catalog of it would be seen by nobody: retention would never give it up.
+    /// Whole, it is put on record, since it may be the last state of a source that is gone; torn, it is taken back.
+    /// </summary>
+    public async Task AbandonAsync(RunContext context)
+    {
+        if (!await context.HasBegunAsync(CaptureStep))
+        {
+            return;
+        }
+
+        var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
+        await EachLeftAsync(context, source, async (tier, repository, point) =>
+        {
+            if (await IsKnownAsync(context, point.Id))
+            {
+                return;
+            }
+
+            if (!await repository.HoldsAllOfAsync(point, context.Cancellation))
+            {
+                await WithdrawAsync(context, source, tier, point);
+                return;
+            }
+
+            await context.CommitAsync(async transaction =>
+            {
+                await RestorePointCatalog.RecordAsync(transaction, point, context.Run.Id.Value, CancellationToken.None);
+                await RestorePointCatalog.RecordTierAsync(transaction, point.Id, tier.Name, "stored", null, CancellationToken.None);
+            });
+            context.Warn(CaptureStep, $"restore point {point.Id.Short} of this run is whole in tier {tier.Name} although the run did not come to its end; it was put on record");
+        });
+    }
+
+    private static async Task<bool> IsKnownAsync(RunContext context, RestorePointId point)
+    {
+        await using var command = context.Catalog.CreateCommand("SELECT 1 FROM restore_point WHERE id = $1");
+        command.Parameters.AddWithValue(point.Value);
+        return await command.ExecuteScalarAsync(context.Cancellation) is not null;
+    }
+
     /// <summary>What is captured while a recovery replaces it is a mixture that may validate: its facts are those of what was read.</summary>
     private static async Task RequireNotRecoveredAsync(RunContext context, Source source)
     {
@@ -106,7 +152,7 @@ public sealed class BackupRun(
             }
             catch (EngineException fault) when (tier != serving[^1] && IsOfTheTier(fault))
             {
-                context.Warn("capture", $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
+                context.Warn(CaptureStep, $"tier {tier.Name} cannot be used: {fault.Message}; trying the next");
             }
         }
 
@@ -178,13 +224,14 @@ public sealed class BackupRun(
                     return found;
                 }
             }
-            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+            catch (EngineException fault) when (!context.Cancellation.IsCancellationRequested)
             {
-                context.Warn("capture", $"tier {tier.Name} cannot be asked for the interrupted attempt: {fault.Message}");
+                // Whatever is wrong with one tier, another may have it, and without any it is captured again.
+                context.Warn(CaptureStep, $"tier {tier.Name} cannot be asked for the interrupted attempt: {fault.Message}");
             }
         }
 
-        context.Log("capture", "no restore point of the interrupted attempt was committed; capturing again");
+        context.Log(CaptureStep, "no restore point of the interrupted attempt was committed; capturing again");
         return new StepProbe<Captured>.NotDone();
     }
 
@@ -216,7 +263,16 @@ public sealed class BackupRun(
     /// Takes back what interrupted attempts have left that is not whole; only once another restore point of the run is on record, since half
     /// of the newest state may be all that is left of a source that died with the console.
     /// </summary>
-    private async Task WithdrawTornAsync(RunContext context, Source source, RestorePointId captured)
+    private Task WithdrawTornAsync(RunContext context, Source source, RestorePointId captured) => EachLeftAsync(context, source, async (tier, repository, point) =>
+    {
+        if (point.Id != captured && !await repository.HoldsAllOfAsync(point, context.Cancellation))
+        {
+            await WithdrawAsync(context, source, tier, point);
+        }
+    });
+
+    /// <summary>Each restore point of this run in each tier that can be asked.</summary>
+    private async Task EachLeftAsync(RunContext context, Source source, Func<StorageTier, BackupRepository, Manifest, Task> look)
     {
         foreach (var tier in estate.Tiers)
         {
@@ -225,18 +281,15 @@ public sealed class BackupRun(
                 if (await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
                 {
                     await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-                    foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point) && point.Id != captured))
+                    foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
                     {
-                        if (!await repository.HoldsAllOfAsync(point, context.Cancellation))
-                        {
-                            await WithdrawAsync(context, source, tier, point);
-                        }
+                        await look(tier, repository, point);
                     }
                 }
             }
-            catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+            catch (EngineException fault) when (!context.Cancellation.IsCancellationRequested)
             {
-                context.Warn("capture", $"tier {tier.Name} cannot be asked what interrupted attempts have left: {fault.Message}");
+                context.Warn(CaptureStep, $"tier {tier.Name} cannot be asked what interrupted attempts have left: {fault.Message}");
             }
         }
     }
@@ -249,12 +302,12 @@ public sealed class BackupRun(
         {
             await using var repository = await tiers.OpenForPruneAsync(tier, source.Workspace, context.Cancellation);
             var isGone = await repository.WithdrawUnprovenAsync(point, context.Cancellation);
-            context.Warn("capture", isGone ? $"{what}; it was taken back" : $"{what}, or did not a moment ago");
+            context.Warn(CaptureStep, isGone ? $"{what}; it was taken back" : $"{what}, or did not a moment ago");
         }
         catch (EngineException fault) when (fault.Kind is ErrorKind.Denied or ErrorKind.Unavailable)
         {
             // The next attempt looks again; a check names it until then.
-            context.Warn("capture", $"{what}, and cannot be taken back now: {fault.Message}");
+            context.Warn(CaptureStep, $"{what}, and cannot be taken back now: {fault.Message}");
         }
     }
 

@@ -22,17 +22,13 @@ public sealed record TierUsage(
 
 /// <summary>
 /// Looks at the tiers' stores and keeps what it found for the pages: every minute, and when a run has ended, since that is
-/// when a store has changed. A look lists every object, so a store that takes long to list is listed less often.
+/// when a store has changed. A look lists every object, so a store that takes long to list is listed less often. One that hangs counts as
+/// not answering, and keeps nobody from looking at the others.
 /// </summary>
 public sealed class TierMonitor(
     TierRepositories tiers, TierCatalog catalog, RunStore runs, RunFeed feed, TimeProvider time, ILogger<TierMonitor> log) : BackgroundService
 {
-    private static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan RunsEvery = TimeSpan.FromSeconds(2);
-
-    /// <summary>At most this share of the time goes into looking.</summary>
-    private const double LookingShare = 0.05;
-
     private readonly Lock _gate = new();
     private readonly Dictionary<string, TierUsage> _usage = [];
     private readonly HashSet<RunId> _moving = [];
@@ -51,21 +47,24 @@ public sealed class TierMonitor(
     {
         using var heard = feed.Subscribe(Hear);
         using var timer = new PeriodicTimer(RunsEvery, time);
-        var next = time.GetUtcNow();
-        var mayLookAgain = next;
+        var watches = tiers.Tiers.Select(tier => new TierWatch(tier.Name, (onMoved, ct) => LookAsync(tier, onMoved, ct), Keep, RememberAsync, time)).ToList();
         do
         {
-            var now = time.GetUtcNow();
-            if (now >= next || (now >= mayLookAgain && await HasARunEndedAsync(stoppingToken)))
+            var hasEnded = await HasARunEndedAsync(stoppingToken);
+            foreach (var watch in watches)
             {
-                var began = time.GetTimestamp();
-                await LookAtAllAsync(stoppingToken);
-                var rest = time.GetElapsedTime(began) / LookingShare;
-                mayLookAgain = time.GetUtcNow() + rest;
-                next = time.GetUtcNow() + (rest > Every ? rest : Every);
+                await watch.AdvanceAsync(hasEnded, stoppingToken);
             }
         }
         while (await timer.WaitForNextTickAsync(stoppingToken));
+    }
+
+    private void Keep(TierUsage usage)
+    {
+        lock (_gate)
+        {
+            _usage[usage.Tier] = usage;
+        }
     }
 
     private void Hear(RunId? run)
@@ -87,6 +86,11 @@ public sealed class TierMonitor(
             moving = [.. _moving];
         }
 
+        if (moving.Length == 0)
+        {
+            return false;
+        }
+
         try
         {
             var ended = await runs.EndedAsync(moving, cancellationToken);
@@ -102,20 +106,6 @@ public sealed class TierMonitor(
             // The minute's look comes all the same.
             log.LogDebug("the runs could not be read: {Reason}", fault.Message);
             return false;
-        }
-    }
-
-    private async Task LookAtAllAsync(CancellationToken cancellationToken)
-    {
-        foreach (var tier in tiers.Tiers)
-        {
-            var usage = await LookAsync(tier, cancellationToken);
-            lock (_gate)
-            {
-                _usage[tier.Name] = usage;
-            }
-
-            await RememberAsync(usage, cancellationToken);
         }
     }
 
@@ -138,7 +128,7 @@ public sealed class TierMonitor(
         }
     }
 
-    private async Task<TierUsage> LookAsync(StorageTier tier, CancellationToken cancellationToken)
+    private async Task<TierUsage> LookAsync(StorageTier tier, Action onMoved, CancellationToken cancellationToken)
     {
         try
         {
@@ -147,6 +137,7 @@ public sealed class TierMonitor(
             DateTimeOffset? last = null;
             await foreach (var found in store.ListAsync("", cancellationToken))
             {
+                onMoved();
                 bytes += found.Length;
                 objects++;
                 last = last is null || found.LastModified > last ? found.LastModified : last;

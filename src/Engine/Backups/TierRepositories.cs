@@ -95,14 +95,15 @@ public sealed class TierRepositories : IDisposable
     /// <exception cref="EngineException">As <see cref="OpenAsync"/>.</exception>
     public async Task<BackupRepository> OpenOrCreateAsync(StorageTier tier, string workspace, CancellationToken cancellationToken)
     {
+        // Nobody waits here for another tier, which may hang.
+        if (await ExistsAsync(tier, workspace, cancellationToken))
+        {
+            return await OpenAsync(tier, workspace, cancellationToken);
+        }
+
         await _oneInitialisation.WaitAsync(cancellationToken);
         try
         {
-            if (await ExistsAsync(tier, workspace, cancellationToken))
-            {
-                return await OpenAsync(tier, workspace, cancellationToken);
-            }
-
             return await CreateAsync(tier, workspace, cancellationToken);
         }
         finally
@@ -119,7 +120,8 @@ public sealed class TierRepositories : IDisposable
         await using var alone = _catalog is null ? null : await CatalogLock.TakeAsync(_catalog, $"drconsole.repository {workspace}", s_patience, _time, cancellationToken)
             ?? throw new EngineException("repository-being-made", ErrorKind.Unavailable, $"another process has been making the repository of {workspace} for {s_patience.TotalMinutes:0} minutes",
                 "Look whether a tier of it answers too slowly; nothing was changed, and the next backup tries again.");
-        if (_catalog is not null && await ExistsAsync(tier, workspace, cancellationToken))
+        // Somebody may have made it while this one waited.
+        if (await ExistsAsync(tier, workspace, cancellationToken))
         {
             return await OpenAsync(tier, workspace, cancellationToken);
         }

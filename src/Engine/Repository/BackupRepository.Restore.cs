@@ -143,6 +143,7 @@ public sealed partial class BackupRepository
         }
 
         File.Move(partial, target, overwrite: options.Delta);
+        Durability.SyncDirectory(Path.GetDirectoryName(Path.GetFullPath(target))!);
         return result;
     }
 

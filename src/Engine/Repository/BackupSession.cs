@@ -178,10 +178,11 @@ public sealed class BackupSession : IAsyncDisposable
             Facts = facts,
             Properties = properties ?? new Dictionary<string, string>(),
         };
-        await _parts.Manifests.WriteAsync(manifest, cancellationToken);
         var proven = false;
         try
         {
+            // Also a write that failed may have been done: its answer got lost.
+            await _parts.Manifests.WriteAsync(manifest, cancellationToken);
             await _writer.ProveAsync(always: false, cancellationToken);
             manifest = await _parts.Manifests.ReadAsync(ManifestStore.KeyOf(Id), cancellationToken);
             proven = true;
@@ -191,9 +192,22 @@ public sealed class BackupSession : IAsyncDisposable
         {
             if (!proven)
             {
-                // It must not show as a restore point, whatever ended the check.
-                await _parts.Store.DeleteAsync(ManifestStore.KeyOf(Id), CancellationToken.None);
+                await TakeBackAsync();
             }
+        }
+    }
+
+    /// <summary>It must not show as a restore point, whatever ended the commit.</summary>
+    private async Task TakeBackAsync()
+    {
+        try
+        {
+            await _parts.Store.DeleteAsync(ManifestStore.KeyOf(Id), CancellationToken.None);
+        }
+        catch (EngineException error) when (error.Kind is ErrorKind.Unavailable or ErrorKind.Denied)
+        {
+            // What ended the commit is told. The store does not answer, or lets nobody delete who only writes: whoever ran this backup looks
+            // for what it left, with the rights to take it back.
         }
     }
 

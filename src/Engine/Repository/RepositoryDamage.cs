@@ -1,3 +1,5 @@
+using Hexabase.DrConsole.Engine.Storage;
+
 namespace Hexabase.DrConsole.Engine.Repository;
 
 /// <summary>
@@ -8,7 +10,7 @@ public static class RepositoryDamage
 {
     private static readonly HashSet<string> s_codes = new(StringComparer.Ordinal)
     {
-        "object-cut", "object-damaged", "object-invalid", "object-missing", BackupRepository.PointMissing, "pack-damaged", "chunk-unreadable", "chunk-list-invalid",
+        "object-cut", StoreFaults.Unreadable, "object-damaged", "object-invalid", "object-missing", BackupRepository.PointMissing, "pack-damaged", "chunk-unreadable", "chunk-list-invalid",
         "page-list-invalid", "stretch-differs", "content-length", "tree-invalid",
     };
 

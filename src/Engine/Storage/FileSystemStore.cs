@@ -1,4 +1,6 @@
+using System.IO.Enumeration;
 using System.Runtime.CompilerServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace Hexabase.DrConsole.Engine.Storage;
 
@@ -8,6 +10,7 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// </summary>
 public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableStore
 {
+    private const string LostAndFound = "lost+found";
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
     private readonly string _root;
     private readonly string _prefix;
@@ -72,9 +75,9 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
     public async Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
         var path = PathOf(key);
+        using var handle = OpenToRead(key, path);
         try
         {
-            using var handle = File.OpenHandle(path);
             while (buffer.Length > 0)
             {
                 var read = await RandomAccess.ReadAsync(handle, buffer, offset, cancellationToken);
@@ -89,7 +92,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw Translate(error, key, path);
+            throw StoreFaults.OfReading(error, Url, key, path);
         }
     }
 
@@ -112,8 +115,15 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
     public Task<ObjectInfo?> StatAsync(string key, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        var file = new FileInfo(PathOf(key));
-        return Task.FromResult<ObjectInfo?>(file.Exists ? new ObjectInfo(key, file.Length, file.LastWriteTimeUtc) : null);
+        var path = PathOf(key);
+        try
+        {
+            return Task.FromResult(TryDescribe(key, new FileInfo(path)));
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFaults.From(error, path);
+        }
     }
 
     /// <inheritdoc/>
@@ -133,11 +143,13 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         var path = PathOf(key);
         try
         {
-            if (File.Exists(path))
-            {
-                File.Delete(path);
-                Durability.SyncDirectory(Path.GetDirectoryName(path)!);
-            }
+            // Not asked before whether it is there: a disk that does not answer would look as if it were not, and it would count as deleted.
+            File.Delete(path);
+            Durability.SyncDirectory(Path.GetDirectoryName(path)!);
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing is there, which is what was asked for.
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -154,20 +166,19 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         var folder = Path.Combine(_root, ObjectKey.TemporaryFolder);
         try
         {
-            if (Directory.Exists(folder))
-            {
-                // A writer that was killed left whole objects here, and what they are nothing tells.
-                SweepAbandoned(folder, TimeSpan.MinValue);
-                Durability.SyncDirectory(folder);
-                return Directory.EnumerateFiles(folder).FirstOrDefault() is { } left ? throw StoreErasure.NotErased(this, left[_prefix.Length..]) : erased;
-            }
+            // A writer that was killed left whole objects here, and what they are nothing tells.
+            SweepAbandoned(folder, TimeSpan.MinValue);
+            Durability.SyncDirectory(folder);
+            return Directory.EnumerateFiles(folder).FirstOrDefault() is { } left ? throw StoreErasure.NotErased(this, left[_prefix.Length..]) : erased;
+        }
+        catch (DirectoryNotFoundException)
+        {
+            return erased;
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw StoreFaults.From(error, folder);
         }
-
-        return erased;
     }
 
     /// <inheritdoc/>
@@ -188,12 +199,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         var folder = slash < 0 ? _root : Path.Combine(_root, prefix[..slash]);
         try
         {
-            if (!Directory.Exists(folder))
-            {
-                return found;
-            }
-
-            foreach (var file in new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories))
+            foreach (var file in FilesBelow(folder))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 var key = file.FullName[_prefix.Length..];
@@ -202,6 +208,10 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
                     found.Add(described);
                 }
             }
+        }
+        catch (DirectoryNotFoundException)
+        {
+            // Nothing was written there yet. Any other answer than that is none: who lists sessions or holds must not take it for an empty list.
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -212,7 +222,15 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         return found;
     }
 
-    /// <summary>Null where another process deleted it since the folder was read: that is no fault of the listing.</summary>
+    private FileSystemEnumerable<FileInfo> FilesBelow(string folder) => new(
+        folder, (ref entry) => (FileInfo)entry.ToFileSystemInfo(), new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
+    {
+        ShouldIncludePredicate = (ref entry) => !entry.IsDirectory,
+        // Where the store is a file system's root, this is the file system's own, and only its administrator may look into it.
+        ShouldRecursePredicate = (ref entry) => !(entry.FileName is LostAndFound && entry.Directory.TrimEnd('/').SequenceEqual(_prefix.AsSpan().TrimEnd('/'))),
+    };
+
+    /// <summary>Null where it is not there, or where another process deleted it since the folder was read: that is no fault of the listing.</summary>
     private static ObjectInfo? TryDescribe(string key, FileInfo file)
     {
         try
@@ -220,7 +238,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
             var length = file.Length;
             return new ObjectInfo(key, length, file.LastWriteTimeUtc);
         }
-        catch (FileNotFoundException)
+        catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
             return null;
         }
@@ -277,6 +295,18 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
             {
                 file.Delete();
             }
+        }
+    }
+
+    private SafeFileHandle OpenToRead(string key, string path)
+    {
+        try
+        {
+            return File.OpenHandle(path);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            throw Translate(error, key, path);
         }
     }
 

@@ -10,6 +10,12 @@ internal static class StoreFaults
     private const int ReadOnlyFileSystem = 30;
     private const int PermissionDenied = 13;
     private const int NotPermitted = 1;
+    private const int InputOutput = 5;
+    private const int BadMessage = 74;
+    private const int NeedsCleaning = 117;
+
+    /// <summary>Code of the fault of an object that is there and whose bytes the disk does not give.</summary>
+    public const string Unreadable = "object-unreadable";
 
     public static EngineException NotFound(string url, string key, Exception? inner = null) => new(
         "object-missing", ErrorKind.NotFound, $"{key} does not exist in {url}", "run 'drconsole repository check' on this store", inner)
@@ -22,6 +28,19 @@ internal static class StoreFaults
     {
         Context = new Dictionary<string, string> { ["object"] = key },
     };
+
+    /// <summary>
+    /// A failure to read what was opened. Where the disk says that it does not have the bytes, that is damage to this object, as if they were
+    /// changed: trying again does not help, and all else in the store may be read.
+    /// </summary>
+    public static EngineException OfReading(Exception error, string url, string key, string path) =>
+        error is IOException { HResult: InputOutput or BadMessage or NeedsCleaning }
+            ? new EngineException(
+                Unreadable, ErrorKind.Damaged, $"{key} in {url} cannot be read: {error.Message}", "look at the disk behind this store; repair the tier from another one", error)
+            {
+                Context = new Dictionary<string, string> { ["object"] = key },
+            }
+            : From(error, path);
 
     /// <summary>An operational failure at <paramref name="path"/>.</summary>
     public static EngineException From(Exception error, string path) => error switch

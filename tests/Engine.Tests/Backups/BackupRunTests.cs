@@ -4,6 +4,7 @@ using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Storage;
 using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
@@ -136,6 +137,53 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.True((await hot.VerifyPacksAsync(await hot.ReadManifestAsync(new(ended.RestorePoint!), Ct), null, Ct)).IsSound);
         // Nor does it show when the tier is read anew.
         Assert.Equal([ended.RestorePoint!], (await hot.ListAsync(Ct)).Points.Select(point => point.Id.Value));
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Backup_cancelled_between_manifest_and_catalog_leaves_no_restore_point_that_nobody_knows(bool isWhole)
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var run = await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct);
+        PostgresBackupResult? committed = null;
+        await rig.DieInAsync(run.Id, "capture", async () =>
+        {
+            committed = await CaptureAsync(rig, run.Id.ToString(), run.CreatedAt);
+            var packs = Directory.GetFiles(Path.Combine(rig.Store("hot"), rig.Source.Workspace, "packs"), "*", SearchOption.AllDirectories);
+            if (!isWhole)
+            {
+                File.Delete(packs.MaxBy(pack => new FileInfo(pack).Length)!);
+            }
+        });
+        await rig.Runs.CancelAsync(run.Id, "tester", Ct);
+
+        Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(run.Id)).State);
+
+        await using var hot = await rig.OpenAsync("hot");
+        Assert.Equal(isWhole ? [committed!.BackupId] : [], (await hot.ListAsync(Ct)).Points.Select(point => point.Id));
+        Assert.Equal(isWhole ? [committed!.BackupId] : [], (await rig.Points.ListAsync(rig.Source.Name, 10, Ct)).Select(point => point.PointId));
+    }
+
+    [Fact]
+    public async Task Backup_killed_goes_on_although_another_tier_holds_what_is_not_its_own()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        Directory.Delete(rig.Store("warm"), recursive: true);
+        using (var key = new RepositoryKey("a passphrase of the test"u8))
+        {
+            await using var strange = await BackupRepository.InitializeAsync(
+                new StoreUrl(Path.Combine(rig.Store("warm"), rig.Source.Workspace)).Open(), key, cancellationToken: Ct);
+        }
+
+        var run = await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct);
+        await rig.DieInAsync(run.Id, "capture", () => Task.CompletedTask);
+
+        var ended = await rig.AdvanceAsync(run.Id);
+
+        Assert.Equal((RunState.Completed, 2), (ended.State, ended.Attempt));
+        Assert.Equal("stored", (await rig.TierStatesAsync(ended.RestorePoint!))["hot"]);
     }
 
     [Fact]

@@ -43,6 +43,37 @@ public sealed class TierIdentityTests(CatalogServer catalog, PostgresLab lab)
     }
 
     [Fact]
+    public async Task Tier_that_hangs_keeps_nobody_from_opening_another()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        await rig.BackupAsync();
+        var slots = Path.Combine(rig.Store("warm"), rig.Source.Workspace, "keys");
+        var slot = Directory.GetFiles(slots, "*", SearchOption.AllDirectories).First();
+        File.Delete(slot);
+        // Whoever opens it waits until somebody writes into it, as on a mount whose server is gone.
+        await Executable.Shell.RunAsync("mkfifo", slot);
+        using var tiers = new TierRepositories(rig.Estate, TimeProvider.System, catalog.Pool);
+        var hanging = Task.Run(() => tiers.OpenOrCreateAsync(rig.Estate.Tiers[1], rig.Source.Workspace, Ct), Ct);
+        try
+        {
+            await Task.Delay(TimeSpan.FromSeconds(1), Ct);
+            await using var hot = await Task.Run(() => tiers.OpenOrCreateAsync(rig.Estate.Tiers[0], rig.Source.Workspace, Ct), Ct).WaitAsync(TimeSpan.FromSeconds(30), Ct);
+            Assert.Single((await hot.ListAsync(Ct)).Points);
+            Assert.False(hanging.IsCompleted);
+        }
+        finally
+        {
+            // Lets all go that wait for it; its twin opens the repository.
+            while (!hanging.IsCompleted)
+            {
+                await Executable.Shell.RunAsync("timeout", "1", "sh", "-c", $"exec 3<>'{slot}'; sleep 0.2");
+            }
+
+            await ((Task)hanging).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        }
+    }
+
+    [Fact]
     public async Task Processes_that_need_a_workspaces_first_repository_at_the_same_moment_make_one()
     {
         await using var rig = await CreateAsync(catalog, lab);

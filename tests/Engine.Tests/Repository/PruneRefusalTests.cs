@@ -1,5 +1,6 @@
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Prune;
+using Hexabase.DrConsole.Engine.Tests.Storage;
 using Microsoft.Extensions.Time.Testing;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
 
@@ -21,6 +22,29 @@ public sealed class PruneRefusalTests : PruneScene
         Assert.Empty(Store.KeysOf("marks/"));
         Assert.Contains((await repository.PlanPruneAsync(Expire(old), null, Ct)).Notes, note => note.Contains("needs the approval", StringComparison.Ordinal));
         Assert.Single((await repository.PruneAsync(Expire(old) with { MaxDeletedShare = 0.999 }, null, Ct)).Expired);
+    }
+
+    [Fact]
+    public async Task Listing_that_shows_no_writers_any_more_not_even_the_prune_itself_deletes_nothing()
+    {
+        await using var repository = await InitializeAsync(Store, Options);
+        var (old, _) = await TwoPointsAsync(repository);
+        await repository.PruneAsync(Expire(old), null, Ct);
+        Time.Advance(2 * Day);
+        var packs = Store.KeysOf("packs/").ToList();
+        await using var hindered = new HinderedStore(Store);
+        await using var other = await OpenAsync(hindered, Options);
+        var looks = 0;
+        // The looks at the beginning see the store as it is, the last one before packs are deleted does not.
+        hindered.Lists = prefix => prefix != "sessions/" || ++looks < 4;
+
+        var error = await Assert.ThrowsAsync<EngineException>(() => other.PruneAsync(new PruneOptions { MaxDeletedShare = 1 }, null, Ct));
+
+        Assert.Equal(("store-listing-late", ErrorKind.Unavailable), (error.Code, error.Kind));
+        Assert.Equal(packs, Store.KeysOf("packs/"));
+        hindered.Lists = _ => true;
+        await other.PruneAsync(new PruneOptions { MaxDeletedShare = 1 }, null, Ct);
+        Assert.True(Store.KeysOf("packs/").Count() < packs.Count);
     }
 
     [Theory]

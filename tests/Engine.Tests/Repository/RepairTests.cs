@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
+using Hexabase.DrConsole.Engine.Repository.Packs;
 using Hexabase.DrConsole.Engine.Repository.Prune;
 using Hexabase.DrConsole.Engine.Tests.Storage;
 using static Hexabase.DrConsole.Engine.Tests.Repository.RepositoryFixture;
@@ -181,6 +182,36 @@ public sealed class RepairTests
         Assert.NotEmpty(check.Notes);
         Assert.True((await repository.RepairAsync(null, null, null, Ct)).IsWhole);
         Assert.DoesNotContain((await new MarkStore(repository.Parts.Keys, store).LoadAsync(Ct)).Marks, mark => mark.Kind == PackMark.Damaged);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Mark_of_a_pack_whose_chunk_was_wrong_before_it_was_named_is_not_taken_back(bool hasHelp)
+    {
+        var (store, tier, content) = await MakeTiersAsync();
+        var pack = store.KeysOf("packs/").MaxBy(key => store.Objects[key].Length)!;
+        var bytes = store.Objects[pack].ToArray();
+        bytes[40] ^= 0x40;
+        var wrong = PackBuilder.KeyOf(PackBuilder.NameOf(bytes));
+        store.Remove(pack);
+        store.Insert(wrong, bytes);
+        store.KeysOf("index/").ToList().ForEach(store.Remove);
+        await using var repository = await OpenAsync(store);
+        Assert.DoesNotContain((await repository.CheckAsync(CheckLevel.L2, CheckSlice.All, null, Ct)).Damaged, damage => damage.Name == wrong);
+        await repository.QuarantineAsync([wrong], "found by opening it", Ct);
+
+        await using var from = await OpenAsync(tier);
+        var report = await repository.RepairAsync(hasHelp ? from : null, null, null, Ct);
+
+        Assert.Equal(hasHelp, report.IsWhole);
+        Assert.Contains((await new MarkStore(repository.Parts.Keys, store).LoadAsync(Ct)).Marks, mark => mark.Kind == PackMark.Damaged && mark.Packs.Contains(wrong[^64..]));
+        if (hasHelp)
+        {
+            await repository.PruneAsync(new PruneOptions { MaxDeletedShare = 1 }, null, Ct);
+            Assert.DoesNotContain(wrong, store.Objects.Keys);
+            await AssertWholeAsync(repository, content, "after the prune");
+        }
     }
 
     [Fact]

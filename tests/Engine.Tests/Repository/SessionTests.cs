@@ -39,6 +39,56 @@ public sealed class SessionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Renewal_whose_index_could_not_be_written_leaves_its_packs_to_the_next()
+    {
+        await using var store = new HinderedStore(_store);
+        await using var repository = await InitializeAsync(store, Options);
+        await using var session = await repository.BeginAsync(Describe(), Ct);
+        await session.WriteStreamAsync("dump", "test", new MemoryStream(Noise(40_000_000)), null, Ct);
+        store.Storing = key => key.StartsWith("index/", StringComparison.Ordinal) ? new EngineException("store-failed", ErrorKind.Unavailable, "no connection") : null;
+        EngineException? fault = null;
+        while (fault is null)
+        {
+            // Until a full pack is there, a renewal has nothing to index.
+            fault = await Record.ExceptionAsync(() => session.Writer.RenewAsync(Ct)) as EngineException;
+        }
+
+        store.Storing = _ => null;
+        await session.Writer.RenewAsync(Ct);
+        Assert.Single(_store.KeysOf("index/"));
+        await session.CommitAsync(null, null, Ct);
+        await using var reopened = await OpenAsync(_store, Options);
+        Assert.Empty((await reopened.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Notes);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Commit_whose_manifest_is_stored_without_an_answer_leaves_none(bool isAnsweredLate)
+    {
+        await using var store = new HinderedStore(_store);
+        await using var repository = await InitializeAsync(store, Options);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        store.Stored = key =>
+        {
+            if (!key.StartsWith("manifests/", StringComparison.Ordinal))
+            {
+                return null;
+            }
+
+            stop.Cancel();
+            return isAnsweredLate ? new OperationCanceledException(stop.Token) : new EngineException("store-failed", ErrorKind.Unavailable, "the answer got lost");
+        };
+        await using var session = await repository.BeginAsync(Describe(), Ct);
+        await session.WriteStreamAsync("dump", "test", new MemoryStream(Noise(1000)), null, Ct);
+
+        await Assert.ThrowsAnyAsync<Exception>(() => session.CommitAsync(null, null, stop.Token));
+
+        Assert.Contains(_store.Order, key => key.StartsWith("manifests/", StringComparison.Ordinal));
+        Assert.Empty(_store.KeysOf("manifests/"));
+    }
+
+    [Fact]
     public async Task Session_renews_itself_while_the_backup_runs_and_indexes_what_is_stored()
     {
         await using var repository = await InitializeAsync(_store, Options);

@@ -284,6 +284,21 @@ public sealed class TreeBackupTests : IDisposable
         return root;
     }
 
+    [Fact]
+    public void Directory_whose_attributes_cannot_be_read_is_in_the_tree_since_what_is_in_it_is()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("there/a", [1]);
+        // Found, and then gone or swapped: what a walk finds in its place is stored below this node.
+        var item = new WalkedItem("gone"u8.ToArray(), Posix.ToPath(folder.Combine("gone")), Posix.Stat(Posix.ToPath(folder.Combine("there"))));
+        var warnings = new TreeWarnings();
+
+        var node = TreeWriter.TryDescribe(item, warnings);
+
+        Assert.Equal(TreeNodeKind.Directory, node?.Kind);
+        Assert.Contains("stored without them", Assert.Single(warnings.Lines), StringComparison.Ordinal);
+    }
+
     /// <summary>Removes a file while another is about to be read.</summary>
     private sealed class Removing(string at, string path) : ITreeInspector
     {

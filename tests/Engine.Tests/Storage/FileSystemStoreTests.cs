@@ -88,6 +88,54 @@ public sealed class FileSystemStoreTests : ObjectStoreContract, IDisposable
         }
     }
 
+    [Fact]
+    public async Task Bytes_that_the_disk_does_not_give_are_damage_to_their_object()
+    {
+        // The memory of this process where nothing is mapped: the kernel says EIO of it, as of a bad sector.
+        await using var store = new FileSystemStore("/proc/self");
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => store.ReadAsync("mem", 0, new byte[16], Ct));
+
+        Assert.Equal(("object-unreadable", ErrorKind.Damaged, false), (fault.Code, fault.Kind, fault.IsTransient));
+        Assert.Equal("mem", fault.Context["object"]);
+        Assert.True(RepositoryDamage.IsIn(fault));
+    }
+
+    [Fact]
+    public async Task Folder_that_cannot_be_looked_into_is_neither_empty_nor_are_its_objects_gone()
+    {
+        // A link to itself: a look at it fails with another errno than that of what is not there.
+        Directory.CreateDirectory(_folder.Combine("store"));
+        File.CreateSymbolicLink(_folder.Combine("store", "sessions"), "sessions");
+        await using var store = new FileSystemStore(_folder.Combine("store"));
+
+        Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<EngineException>(() => store.AnyAsync("sessions/", Ct))).Kind);
+        Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<EngineException>(() => store.StatAsync("sessions/a", Ct))).Kind);
+        Assert.Equal(ErrorKind.Unavailable, (await Assert.ThrowsAsync<EngineException>(() => store.DeleteAsync("sessions/a", Ct))).Kind);
+
+        Assert.False(await store.AnyAsync("marks/", Ct));
+        Assert.Null(await store.StatAsync("marks/a", Ct));
+        await store.DeleteAsync("marks/a", Ct);
+    }
+
+    [Fact]
+    public async Task Store_at_the_root_of_a_file_system_does_not_look_into_what_that_keeps_for_itself()
+    {
+        await using var store = new FileSystemStore(_folder.Combine("store"));
+        await store.PutAsync("packs/ab/c", new byte[3], Ct);
+        _folder.Write("store/lost+found/#12", new byte[10]);
+        File.SetUnixFileMode(_folder.Combine("store", "lost+found"), UnixFileMode.None);
+
+        var found = new List<string>();
+        await foreach (var item in store.ListAsync("", Ct))
+        {
+            found.Add(item.Key);
+        }
+
+        Assert.Equal(["packs/ab/c"], found);
+        File.SetUnixFileMode(_folder.Combine("store", "lost+found"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+    }
+
     protected override Task<IObjectStore> OpenAsync() => Task.FromResult<IObjectStore>(new FileSystemStore(_folder.Combine(Guid.NewGuid().ToString("N"), "store")));
 
     private static bool Run(string program, params string[] arguments)

@@ -201,7 +201,10 @@ public sealed class RepairRun(
         return new WorkspaceRepair(workspace, report.Objects, other.Name, report.Fetched, report.Salvaged, whole);
     }
 
-    /// <summary>A restore point that was damaged counts as whole again only when all its packs were read once more.</summary>
+    /// <summary>
+    /// A restore point that was damaged counts as whole again only when all its packs were read once more, and every chunk in them was
+    /// opened: what was wrong before a pack was named shows in nothing else.
+    /// </summary>
     private async Task<List<string>> ReadBackAsync(RunContext context, StorageTier tier, string workspace, BackupRepository repository)
     {
         var whole = new List<string>();
@@ -210,7 +213,8 @@ public sealed class RepairRun(
             try
             {
                 var manifest = await repository.ReadManifestAsync(new RestorePointId(point), context.Cancellation);
-                if ((await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation)).IsSound)
+                if ((await repository.VerifyPacksAsync(manifest, context.Progress, context.Cancellation)).IsSound
+                    && (await repository.VerifyChunksAsync(manifest, ChunkLayer.Content, context.Progress, context.Cancellation)).IsSound)
                 {
                     whole.Add(point);
                 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.ExceptionServices;
 using Hexabase.DrConsole.Engine.Repository.Crypto;
 using Hexabase.DrConsole.Engine.Repository.Format;
 using Hexabase.DrConsole.Engine.Repository.Index;
@@ -71,15 +72,30 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
     private async Task<(BlobReadOutcome Outcome, PooledBytes Plain)> TryPlacesAsync(IReadOnlyList<BlobLocation> places, CancellationToken ct)
     {
         var worst = new BlobReadOutcome(BlobFault.Missing, null);
+        EngineException? away = null;
         foreach (var place in places)
         {
-            var (fault, plain) = await TryReadAtAsync(place, ct);
-            if (fault == BlobFault.None)
+            try
             {
-                return (new BlobReadOutcome(BlobFault.None, null), plain);
-            }
+                var (fault, plain) = await TryReadAtAsync(place, ct);
+                if (fault == BlobFault.None)
+                {
+                    return (new BlobReadOutcome(BlobFault.None, null), plain);
+                }
 
-            worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
+                worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
+            }
+            catch (EngineException error)
+            {
+                // The store does not give this pack now; it may give another that holds the chunk.
+                away = error;
+            }
+        }
+
+        if (away is not null)
+        {
+            // Not said to be lost while a pack that may have it whole was not seen.
+            ExceptionDispatchInfo.Throw(away);
         }
 
         return (worst, default);
@@ -95,11 +111,23 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
         for (var look = 1; ; look++)
         {
             var seen = index.Generation;
+            EngineException? away = null;
             foreach (var place in index.Index.Find(id, type))
             {
-                if (await TryReadStoredAtAsync(place, ct) is not { } stored)
+                PooledBytes stored;
+                try
                 {
-                    worst = new BlobReadOutcome(BlobFault.Missing, index.Index.Pack(place.Pack).Name);
+                    if (await TryReadStoredAtAsync(place, ct) is not { } read)
+                    {
+                        worst = new BlobReadOutcome(BlobFault.Missing, index.Index.Pack(place.Pack).Name);
+                        continue;
+                    }
+
+                    stored = read;
+                }
+                catch (EngineException error)
+                {
+                    away = error;
                     continue;
                 }
 
@@ -111,6 +139,11 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
 
                 stored.Dispose();
                 worst = new BlobReadOutcome(fault, index.Index.Pack(place.Pack).Name);
+            }
+
+            if (away is not null)
+            {
+                ExceptionDispatchInfo.Throw(away);
             }
 
             if (worst.Fault != BlobFault.Missing || look == IndexStore.MaxLooks)
@@ -168,7 +201,7 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
         var isRead = false;
         try
         {
-            await store.ReadAsync(PackBuilder.KeyOf(index.Index.Pack(place.Pack).Name), place.Offset, stored.WritableMemory, ct);
+            await ReadBytesAsync(place, stored, ct);
             await BlobCodec.LearnAsync(keys, stored.Memory, ct);
             isRead = true;
             return stored;
@@ -183,6 +216,21 @@ internal sealed class BlobReader(KeyRing keys, IObjectStore store, IndexStore in
             {
                 stored.Dispose();
             }
+        }
+    }
+
+    private async Task ReadBytesAsync(BlobLocation place, PooledBytes stored, CancellationToken ct)
+    {
+        var pack = index.Index.Pack(place.Pack);
+        try
+        {
+            await store.ReadAsync(PackBuilder.KeyOf(pack.Name), place.Offset, stored.WritableMemory, ct);
+        }
+        catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
+        {
+            // A bad sector: what is stored from now on must not lean on this pack.
+            index.Suspect(pack);
+            throw;
         }
     }
 }

@@ -76,6 +76,15 @@ internal sealed class BlobWriter(KeyRing keys, ChunkIndex known, IObjectStore st
         return (packs, packs.Count == 0 ? [] : [.. _fresh.All().Where(entry => entry.StoredLength > 0 && ordinals.Contains(entry.Pack))]);
     }
 
+    /// <summary>Gives packs back that <see cref="TakeDurable"/> gave and no index lists: the next call gives them again.</summary>
+    public void PutBack(IEnumerable<IndexedPack> packs)
+    {
+        lock (_lock)
+        {
+            _taken.ExceptWith(packs.Select(pack => pack.Ordinal));
+        }
+    }
+
     /// <summary>Stores a chunk, or finds that it is stored. The bytes are not used after the task ends.</summary>
     public async ValueTask<ChunkId> StoreAsync(ObjectType type, ReadOnlyMemory<byte> plain, StoredTally tally, CancellationToken ct)
     {

@@ -106,7 +106,9 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     /// <summary>Sessions before manifests: a writer that is seen no more has its manifest in the listing, or will never have one.</summary>
     private async Task<(List<PrunedPack> Packs, PackUse Use)> DecideAsync(string? own, DateTimeOffset now, PointExpiry? without, CancellationToken ct)
     {
-        var sessions = LivingSessions.Of(await parts.Sessions.ListAsync(ct), now, own, parts.Options.SessionLife);
+        var stored = await parts.Sessions.ListAsync(ct);
+        RequireListed(stored, own);
+        var sessions = LivingSessions.Of(stored, now, own, parts.Options.SessionLife);
         var going = without is null ? [] : without.Expired.Select(point => ManifestStore.KeyOf(point.Id)).ToHashSet(StringComparer.Ordinal);
         var keys = (await parts.Manifests.KeysAsync(ct)).Where(key => !going.Contains(key)).ToList();
         var meter = new ProgressMeter(progress, parts.Options.Time, "references", keys.Count);
@@ -123,19 +125,24 @@ internal sealed class RepositoryPrune(RepositoryParts parts, PruneOptions option
     /// <summary>Writes are seen at once, and the store's clock is about ours: else no decision here would be worth anything.</summary>
     private async Task ProbeStoreAsync(WriterSession session, CancellationToken ct)
     {
-        if (!(await parts.Sessions.ListAsync(ct)).Any(stored => stored.Record?.Session == session.Id))
-        {
-            throw new EngineException(
-                "store-listing-late", ErrorKind.Unavailable, $"{parts.Store.Url} does not list an object right after it was written, so nothing is pruned",
-                "use a store whose listing is consistent");
-        }
-
+        RequireListed(await parts.Sessions.ListAsync(ct), session.Id);
         var difference = (session.WrittenAt - parts.Options.Time.GetUtcNow()).Duration();
         if (difference > MaxClockDifference)
         {
             throw new EngineException(
                 "store-clock-differs", ErrorKind.Unavailable, $"the clock of {parts.Store.Url} and this machine's differ by {difference:d\\.hh\\:mm\\:ss}, so nothing is pruned",
                 "set the clocks");
+        }
+    }
+
+    /// <summary>A listing that does not even show this prune's own session cannot be believed where it shows no other.</summary>
+    private void RequireListed(IReadOnlyList<StoredSession> sessions, string? own)
+    {
+        if (own is not null && !sessions.Any(stored => stored.Record?.Session == own))
+        {
+            throw new EngineException(
+                "store-listing-late", ErrorKind.Unavailable, $"{parts.Store.Url} does not list an object that was written before, so nothing more is pruned",
+                "use a store whose listing is consistent, or look at its mount");
         }
     }
 

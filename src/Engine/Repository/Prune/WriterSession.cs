@@ -140,9 +140,24 @@ internal sealed class WriterSession : IAsyncDisposable
     public async Task IndexDurableAsync(CancellationToken ct)
     {
         var (packs, entries) = _blobs.TakeDurable();
-        if (packs.Count > 0)
+        if (packs.Count == 0)
+        {
+            return;
+        }
+
+        var isWritten = false;
+        try
         {
             await _parts.Index.WriteSegmentsAsync(packs, entries, ct);
+            isWritten = true;
+        }
+        finally
+        {
+            if (!isWritten)
+            {
+                // A renewal goes on after a fault: they must be in the next one's segment, or no index would ever list them.
+                _blobs.PutBack(packs);
+            }
         }
     }
 

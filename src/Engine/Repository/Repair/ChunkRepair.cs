@@ -62,7 +62,7 @@ internal sealed class ChunkRepair(RepositoryParts parts, RepositoryParts? from, 
 
     private async Task<bool> TryStoreAsync(RepositoryParts origin, BlobLocation place, Action onStored, CancellationToken ct)
     {
-        var (stored, rawLength, _) = await origin.Blobs.TryReadSealedAsync(place.Id, place.Type, ct);
+        var (stored, rawLength) = await ReadAsync(origin, place, ct);
         if (stored is not { } bytes)
         {
             return false;
@@ -77,6 +77,21 @@ internal sealed class ChunkRepair(RepositoryParts parts, RepositoryParts? from, 
             }
 
             return true;
+        }
+    }
+
+    /// <summary>Null where it is not to be had there.</summary>
+    private async Task<(PooledBytes? Stored, uint RawLength)> ReadAsync(RepositoryParts origin, BlobLocation place, CancellationToken ct)
+    {
+        try
+        {
+            var (stored, rawLength, _) = await origin.Blobs.TryReadSealedAsync(place.Id, place.Type, ct);
+            return (stored, rawLength);
+        }
+        catch (EngineException fault) when (origin == parts && from is not null && fault.Kind == ErrorKind.Unavailable)
+        {
+            // A store that gives all but this pack: what the other tier has of it heals that. One that gives nothing fails at the next write.
+            return (null, 0);
         }
     }
 }

@@ -152,7 +152,7 @@ internal sealed class PagedContentWriter(BlobWriter blobs, ContentReader stored,
 
             return changed == 0 ? ~0u : changed;
         }
-        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound or ErrorKind.Unavailable)
         {
             // What cannot be read is not leant on: stored whole, this also heals it.
             return ~0u;

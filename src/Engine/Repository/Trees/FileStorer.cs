@@ -89,7 +89,7 @@ internal sealed class FileStorer(
                 }
             }
         }
-        catch (EngineException error) when (error.Kind == ErrorKind.Damaged)
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.Unavailable)
         {
             return false;
         }
@@ -198,7 +198,7 @@ internal sealed class FileStorer(
 
             return PagedContentWriter.Fits(before) ? before : null;
         }
-        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound or ErrorKind.Unavailable)
         {
             return null;
         }

@@ -52,9 +52,9 @@ internal sealed class ParentNodes : IAsyncDisposable
             _hasEnded = !await _batches!.MoveNextAsync();
             (_batch, _next) = (_hasEnded ? [] : _batches.Current, 0);
         }
-        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
+        catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound or ErrorKind.Unavailable)
         {
-            // A damaged parent must not stop a backup: from here on every file is read.
+            // A damaged parent must not stop a backup, nor one object that the store does not give: from here on every file is read.
             _hasEnded = true;
             _warnings.Note($"the parent's tree cannot be read to its end, so files are read anew: {error.Message}");
         }

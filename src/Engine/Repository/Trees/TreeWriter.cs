@@ -166,7 +166,7 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         {
             foreach (var item in roots.SelectMany(root => walker.Walk(root.Prefix, root.FullPath)))
             {
-                if (TryDescribe(item) is not { } node)
+                if (TryDescribe(item, _warnings) is not { } node)
                 {
                     continue;
                 }
@@ -275,11 +275,16 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
     }
 
     /// <summary>The node, of a file without attributes and content, whether it is the first name of it or not; null where it cannot be read.</summary>
-    private TreeNode? TryDescribe(WalkedItem item)
+    internal static TreeNode? TryDescribe(WalkedItem item, TreeWarnings warnings)
     {
         try
         {
             var node = TreeNode.From(item.Path, item.Stat);
+            if (node.Kind == TreeNodeKind.Directory)
+            {
+                return DescribeDirectory(item, node, warnings);
+            }
+
             if (node.Kind != TreeNodeKind.File)
             {
                 node = node with { Attributes = item.Attributes() };
@@ -289,14 +294,31 @@ internal sealed class TreeWriter(RepositoryParts parts, BlobWriter blobs, Conten
         }
         catch (PosixException error) when (error.Errno == PosixException.NoEntry)
         {
-            _warnings.Note($"{Posix.Show(item.FullPath)}: removed meanwhile");
+            warnings.Note($"{Posix.Show(item.FullPath)}: removed meanwhile");
         }
         catch (PosixException error)
         {
-            _warnings.Unreadable(error.Message);
+            warnings.Unreadable(error.Message);
         }
 
         return null;
+    }
+
+    /// <summary>
+    /// A directory is never left out for its attributes: the walk goes on into it, or into the one that took its place, and a tree that
+    /// holds what is in a directory without holding the directory cannot be restored.
+    /// </summary>
+    private static TreeNode DescribeDirectory(WalkedItem item, TreeNode node, TreeWarnings warnings)
+    {
+        try
+        {
+            return node with { Attributes = item.Attributes() };
+        }
+        catch (PosixException error)
+        {
+            warnings.Note($"{error.Message} (a directory's extended attributes; it is stored without them)");
+            return node;
+        }
     }
 
     private Task EncodeAsync(ChannelReader<List<PendingNode>> batches, PipeWriter output, CancellationToken ct) => BoundedPipe.FillAsync(output, async () =>

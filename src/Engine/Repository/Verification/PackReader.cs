@@ -6,17 +6,22 @@ using Hexabase.DrConsole.Engine.Storage;
 
 namespace Hexabase.DrConsole.Engine.Repository.Verification;
 
-/// <summary>Reads whole packs for a check: their SHA-256, and from L3 on their table and every chunk in them. Thread-safe.</summary>
+/// <summary>
+/// Reads whole packs for a check: their SHA-256, and from L3 on their table and every chunk in them; so also at lower levels where a pack
+/// is marked as damaged. Thread-safe.
+/// </summary>
 internal sealed class PackReader(RepositoryParts parts, CheckLevel level, ProgressMeter meter)
 {
-    private readonly Dictionary<int, int>? _counts = level == CheckLevel.L3 ? CountByPack(parts) : null;
+    private readonly Lazy<Dictionary<int, int>> _counts = new(() => CountByPack(parts));
 
-    /// <summary>What is wrong with a pack, or null, and how many bytes and chunks were read.</summary>
+    /// <summary>What is wrong with a pack, or null, and how many bytes and chunks were read; no chunks where only its SHA-256 was compared.</summary>
     public async Task<(string? Fault, long Bytes, long Chunks)> ReadAsync(IndexedPack pack, CancellationToken ct)
     {
-        if (_counts is not null)
+        // Whoever marked it may have opened a chunk that does not open although the pack is named by its bytes: they were wrong before they
+        // were named. Then its SHA-256 says nothing.
+        if (level >= CheckLevel.L3 || pack.IsDamaged)
         {
-            return await OpenAsync(pack, _counts.GetValueOrDefault(pack.Ordinal), ct);
+            return await OpenAsync(pack, _counts.Value.GetValueOrDefault(pack.Ordinal), ct);
         }
 
         var (fault, bytes) = await PackScrub.HashAsync(parts.Store, pack.Name, read => meter.Add(0, read), ct);

@@ -278,8 +278,9 @@ internal sealed class RepositoryCheck(
             // One that is gone by now was pruned, or the restore points that need it will say so.
             _damaged[PackBuilder.KeyOf(pack.Name)] = fault;
         }
-        else if (fault is null)
+        else if (fault is null && chunks > 0)
         {
+            // Only of one whose chunks were opened: a mark that another process makes meanwhile may be about what its SHA-256 does not show.
             NoteSound(pack);
         }
 

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Repository;
@@ -85,6 +86,28 @@ public sealed partial class RepairRunTests
         Assert.Equal(tier is null ? RunState.Completed : RunState.Failed, (await rig.Runs.FindAsync(asked.Id, Ct))!.State);
         Assert.Equal("damaged", (await rig.TierStatesAsync(point))["warm"]);
         await rig.Runs.CancelAsync(Assert.Single(await rig.Runs.ListAsync("warm", RunKinds.Repair, RunState.Queued, 10, Ct)).Id, "tester", Ct);
+    }
+
+    [Fact]
+    public async Task Point_whose_chunk_was_wrong_before_its_pack_was_named_stays_damaged_where_no_tier_has_it()
+    {
+        await using var rig = await CreateAsync(catalog, lab);
+        var backup = await rig.BackupAsync();
+        var pack = FlipAByte(rig, "hot");
+        File.Delete(PacksOf(rig, "warm").MaxBy(file => new FileInfo(file).Length)!);
+        // Named by its bytes as they are, and known by its own table.
+        var name = Convert.ToHexStringLower(SHA256.HashData(await File.ReadAllBytesAsync(pack, Ct)));
+        var renamed = Path.Combine(RoomOf(rig, "hot", "packs"), name[..2], name);
+        Directory.CreateDirectory(Path.GetDirectoryName(renamed)!);
+        File.Move(pack, renamed);
+        Directory.Delete(RoomOf(rig, "hot", "index"), recursive: true);
+        await VerifyAsync(rig, CheckLevel.L3);
+        Assert.Equal("damaged", (await rig.TierStatesAsync(backup.RestorePoint!))["hot"]);
+
+        var repair = await rig.AdvanceAsync((await OpenRepairAsync(rig)).Id);
+
+        Assert.False(Result<RepairRunResult>(repair).IsWhole);
+        Assert.Equal("damaged", (await rig.TierStatesAsync(backup.RestorePoint!))["hot"]);
     }
 
     private static string RoomOf(BackupRig rig, string tier, string room, string? workspace = null) => Path.Combine(rig.Store(tier), workspace ?? rig.Source.Workspace, room);
