@@ -78,6 +78,7 @@ internal static class ConsoleServices
         TokenAuthentication.Add(services.AddAuthentication());
         services.AddSingleton<CatalogUserDirectory>();
         services.AddSingleton<IUserDirectory>(provider => provider.GetRequiredService<CatalogUserDirectory>());
+        services.AddSingleton<ISessionStore, CatalogSessions>();
         services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = setup.Data.CookieKeys, EstateName = setup.Estate.Name });
         // Workers give running steps this long to let go of their runs; the next start goes on with them.
         services.Configure<HostOptions>(host => host.ShutdownTimeout = TimeSpan.FromSeconds(25));
@@ -101,12 +102,9 @@ internal static class ConsoleServices
             DisplayStorageConnectionString = false,
             DashboardTitle = "DrConsole jobs",
             AppPath = "/",
-            IsReadOnlyFunc = context => !MayOperate(context.GetHttpContext()),
+            IsReadOnlyFunc = context => !JobConsoleAudit.MayOperate(context.GetHttpContext().User),
         });
     }
-
-    private static bool MayOperate(HttpContext context) =>
-        context.User.IsInRole(nameof(ConsoleRole.Operator)) || context.User.IsInRole(nameof(ConsoleRole.Admin));
 
     private static async Task<IResult> IsReadyAsync(NpgsqlDataSource catalog, CancellationToken cancellationToken)
     {

@@ -14,8 +14,8 @@ namespace Hexabase.DrConsole.Dashboard;
 public static class DashboardServices
 {
     /// <summary>
-    /// Adds pages, sign-in and theme. The host adds an <see cref="IUserDirectory"/>, and may add any number of
-    /// <see cref="IPaletteSource"/>s.
+    /// Adds pages, sign-in and theme. The host adds an <see cref="IUserDirectory"/> and an <see cref="ISessionStore"/>, and
+    /// may add any number of <see cref="IPaletteSource"/>s.
     /// </summary>
     public static IServiceCollection AddDashboard(this IServiceCollection services, DashboardOptions options)
     {

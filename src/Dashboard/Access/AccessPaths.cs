@@ -4,6 +4,10 @@ namespace Hexabase.DrConsole.Dashboard.Access;
 public static class AccessPaths
 {
     public const string SignIn = "/sign-in";
+
+    /// <summary>Where only this browser could be signed out: the catalog could not be told.</summary>
+    public const string SignInNotEnded = "/sign-in?ended=false";
+
     public const string SignOut = "/sign-out";
     public const string Denied = "/denied";
 }

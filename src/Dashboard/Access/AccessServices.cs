@@ -1,3 +1,4 @@
+using Hexabase.DrConsole.Engine;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
@@ -9,7 +10,7 @@ namespace Hexabase.DrConsole.Dashboard.Access;
 
 internal static class AccessServices
 {
-    /// <summary>Cookie sign-in, the policies, lock-out and the keys that seal cookies. Needs an <see cref="IUserDirectory"/>.</summary>
+    /// <summary>Cookie sign-in, the policies, lock-out and the keys that seal cookies. Needs an <see cref="IUserDirectory"/> and an <see cref="ISessionStore"/>.</summary>
     public static void AddAccess(this IServiceCollection services, DashboardOptions options)
     {
         services.TryAddSingleton(TimeProvider.System);
@@ -53,14 +54,29 @@ internal static class AccessServices
 
     // The token is checked here and not by the framework, which would answer a stale form (a console that was
     // restarted with other keys) with a bare 400 instead of the sign-in page.
-    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery antiforgery)
+    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery antiforgery, ISessionStore sessions)
     {
-        if (await antiforgery.IsRequestValidAsync(context))
+        if (!await antiforgery.IsRequestValidAsync(context))
         {
-            await context.SignOutAsync(CookieAuthenticationDefaults.AuthenticationScheme);
+            return Results.LocalRedirect(AccessPaths.SignIn);
         }
 
-        return Results.LocalRedirect(AccessPaths.SignIn);
+        var session = ConsoleSession.IdOf(context.User);
+        await context.SignOutAsync(CookieAuthenticationDefaults.AuthenticationScheme);
+        try
+        {
+            if (session is not null)
+            {
+                // Also where the browser does not wait for the answer: whoever signs out and closes the window is signed out.
+                await sessions.EndAsync(session, CancellationToken.None);
+            }
+
+            return Results.LocalRedirect(AccessPaths.SignIn);
+        }
+        catch (EngineException fault) when (fault.Kind == ErrorKind.Unavailable)
+        {
+            return Results.LocalRedirect(AccessPaths.SignInNotEnded);
+        }
     }
 
     private static DirectoryInfo PrivateDirectory(string path)

@@ -1,6 +1,7 @@
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Audit;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Dashboard.Access;
@@ -8,7 +9,7 @@ namespace Hexabase.DrConsole.Dashboard.Access;
 /// <summary>The users in the catalog's <c>app_user</c> table. Every change is an audit event in its own transaction.</summary>
 public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirectory
 {
-    private const string Columns = "name, password_hash, role, failed_attempts, locked_until, disabled";
+    private const string Columns = "name, password_hash, role, failed_attempts, locked_until, disabled, confirm_failures, confirm_locked_until";
 
     /// <inheritdoc/>
     public async Task<ConsoleUser?> FindAsync(string name, CancellationToken cancellationToken)
@@ -17,7 +18,7 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
         {
             return await catalog.Command($"SELECT {Columns} FROM app_user WHERE name = $1", name).FirstAsync(Map, cancellationToken);
         }
-        catch (NpgsqlException fault)
+        catch (NpgsqlException fault) when (RunExecution.IsCatalogAway(fault))
         {
             throw Unavailable(fault);
         }
@@ -28,29 +29,33 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
         catalog.Command($"SELECT {Columns} FROM app_user ORDER BY name").ListAsync(Map, cancellationToken);
 
     /// <inheritdoc/>
-    public Task<ConsoleUser?> RecordFailureAsync(string name, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken) =>
+    public Task<ConsoleUser?> RecordFailureAsync(string name, PasswordUse use, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken) =>
         ChangeAsync(name, async transaction =>
         {
+            var (failures, locked) = ColumnsOf(use);
             // One statement counts; parallel guesses wait for its row and each counts. The lock follows in the same transaction.
-            var user = await transaction.Command($"UPDATE app_user SET failed_attempts = failed_attempts + 1 WHERE name = $1 RETURNING {Columns}", name)
+            var user = await transaction.Command($"UPDATE app_user SET {failures} = {failures} + 1 WHERE name = $1 RETURNING {Columns}", name)
                 .FirstAsync(Map, cancellationToken);
-            if (user is not null && lockedUntil(user.FailedAttempts) is { } until)
+            if (user is not null && lockedUntil(user.FailuresOf(use)) is { } until)
             {
-                user = await transaction.Command($"UPDATE app_user SET locked_until = $2 WHERE name = $1 RETURNING {Columns}", name, until.ToUniversalTime())
+                user = await transaction.Command($"UPDATE app_user SET {locked} = $2 WHERE name = $1 RETURNING {Columns}", name, until.ToUniversalTime())
                     .FirstAsync(Map, cancellationToken);
             }
 
             return user;
-        }, user => ("access.sign-in-failed", new { user.FailedAttempts, user.LockedUntil }), name, cancellationToken);
+        }, user => (use == PasswordUse.SignIn ? "access.sign-in-failed" : "access.confirm-failed", new { failedAttempts = user.FailuresOf(use), lockedUntil = user.LockOf(use) }), name, cancellationToken);
 
     /// <inheritdoc/>
-    public Task RecordSuccessAsync(string name, string? renewedPasswordHash, CancellationToken cancellationToken) =>
-        ChangeAsync(
+    public Task RecordSuccessAsync(string name, PasswordUse use, string? renewedPasswordHash, CancellationToken cancellationToken)
+    {
+        var (failures, locked) = ColumnsOf(use);
+        return ChangeAsync(
             name,
             transaction => transaction.Command(
-                $"UPDATE app_user SET failed_attempts = 0, locked_until = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1 RETURNING {Columns}",
+                $"UPDATE app_user SET {failures} = 0, {locked} = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1 RETURNING {Columns}",
                 name, renewedPasswordHash).FirstAsync(Map, cancellationToken),
-            _ => ("access.signed-in", new { }), name, cancellationToken);
+            _ => (use == PasswordUse.SignIn ? "access.signed-in" : "access.confirmed", new { }), name, cancellationToken);
+    }
 
     /// <summary>Adds a user, or none where the name is taken.</summary>
     /// <returns>False where the name is taken.</returns>
@@ -62,17 +67,21 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
                 name, passwordHash, role.ToString(), actor).FirstAsync(Map, cancellationToken),
             _ => ("user.added", new { role = role.ToString() }), actor, cancellationToken) is not null;
 
-    /// <summary>Changes what is not null; the session of a changed user ends soon.</summary>
+    /// <summary>Changes what is not null; the sessions of a changed user end, also where it is changed back.</summary>
     /// <returns>False where there is no such user.</returns>
     public async Task<bool> ChangeAsync(string name, string? passwordHash, ConsoleRole? role, bool? disabled, string actor, CancellationToken cancellationToken) =>
         await ChangeAsync(
             name,
-            transaction => transaction.Command(
-                $"""
-                UPDATE app_user SET password_hash = coalesce($2, password_hash), role = coalesce($3, role), disabled = coalesce($4, disabled),
-                  failed_attempts = 0, locked_until = NULL
-                WHERE name = $1 RETURNING {Columns}
-                """, name, passwordHash, role?.ToString(), disabled).FirstAsync(Map, cancellationToken),
+            async transaction =>
+            {
+                await transaction.Command("DELETE FROM web_session WHERE person = $1", name).RunAsync(cancellationToken);
+                return await transaction.Command(
+                    $"""
+                    UPDATE app_user SET password_hash = coalesce($2, password_hash), role = coalesce($3, role), disabled = coalesce($4, disabled),
+                      failed_attempts = 0, locked_until = NULL, confirm_failures = 0, confirm_locked_until = NULL
+                    WHERE name = $1 RETURNING {Columns}
+                    """, name, passwordHash, role?.ToString(), disabled).FirstAsync(Map, cancellationToken);
+            },
             _ => ("user.changed", new { password = passwordHash is not null, role = role?.ToString(), disabled }), actor, cancellationToken) is not null;
 
     private async Task<ConsoleUser?> ChangeAsync(
@@ -92,16 +101,20 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
 
             return user;
         }
-        catch (NpgsqlException fault)
+        catch (NpgsqlException fault) when (RunExecution.IsCatalogAway(fault))
         {
             throw Unavailable(fault);
         }
     }
 
     private static ConsoleUser Map(NpgsqlDataReader row) => new(
-        row.GetString(0), row.GetString(1), Enum.Parse<ConsoleRole>(row.GetString(2)), row.GetInt32(3), row.TimeOrNull(4), row.GetBoolean(5));
+        row.GetString(0), row.GetString(1), Enum.Parse<ConsoleRole>(row.GetString(2)), row.GetInt32(3), row.TimeOrNull(4), row.GetBoolean(5))
+    { ConfirmFailures = row.GetInt32(6), ConfirmLockedUntil = row.TimeOrNull(7) };
 
-    private static EngineException Unavailable(NpgsqlException fault) => new(
+    private static (string Failures, string Locked) ColumnsOf(PasswordUse use) =>
+        use == PasswordUse.SignIn ? ("failed_attempts", "locked_until") : ("confirm_failures", "confirm_locked_until");
+
+    internal static EngineException Unavailable(NpgsqlException fault) => new(
         "catalog-unavailable", ErrorKind.Unavailable, "the console's database does not answer", "Look at its log in the data folder; sign-in works again when it is back.", fault)
     { IsTransient = true };
 }

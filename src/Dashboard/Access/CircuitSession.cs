@@ -6,7 +6,7 @@ namespace Hexabase.DrConsole.Dashboard.Access;
 
 /// <summary>
 /// The same check for a page that stays open: a circuit sends no cookie, so that without this a person who was
-/// disabled could go on until they close the tab.
+/// disabled, or signed out in another tab, could go on until they close this one.
 /// </summary>
 public sealed class CircuitSession(
     ILoggerFactory loggerFactory, IServiceScopeFactory scopes, IOptions<DashboardOptions> options)
@@ -21,6 +21,7 @@ public sealed class CircuitSession(
     {
         await using var scope = scopes.CreateAsyncScope();
         var users = scope.ServiceProvider.GetRequiredService<IUserDirectory>();
-        return await ConsoleSession.HoldsAsync(authenticationState.User, users, cancellationToken);
+        var sessions = scope.ServiceProvider.GetRequiredService<ISessionStore>();
+        return await ConsoleSession.HoldsAsync(authenticationState.User, users, sessions, cancellationToken);
     }
 }

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Options;
 
 namespace Hexabase.DrConsole.Dashboard.Access;
 
-/// <summary>Asks the user directory again, at an interval, whether a cookie's session still holds.</summary>
-public sealed class SessionCookieEvents(IUserDirectory users, IOptions<DashboardOptions> options, TimeProvider time)
+/// <summary>Asks again, at an interval, whether a cookie's session still holds.</summary>
+public sealed class SessionCookieEvents(IUserDirectory users, ISessionStore sessions, IOptions<DashboardOptions> options, TimeProvider time)
     : CookieAuthenticationEvents
 {
     private const string CheckedAt = ".checked";
@@ -21,12 +21,12 @@ public sealed class SessionCookieEvents(IUserDirectory users, IOptions<Dashboard
     /// <inheritdoc/>
     public override async Task ValidatePrincipal(CookieValidatePrincipalContext context)
     {
-        if (context.Principal is not { } principal || !IsDue(context.Properties))
+        if (context.Principal is not { } principal || (ConsoleSession.IdOf(principal) is not null && !IsDue(context.Properties)))
         {
             return;
         }
 
-        if (!await ConsoleSession.HoldsAsync(principal, users, context.HttpContext.RequestAborted))
+        if (!await ConsoleSession.HoldsAsync(principal, users, sessions, context.HttpContext.RequestAborted))
         {
             context.RejectPrincipal();
             await context.HttpContext.SignOutAsync(context.Scheme.Name);

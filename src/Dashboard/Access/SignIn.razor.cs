@@ -23,11 +23,18 @@ public partial class SignIn
     [SupplyParameterFromQuery]
     public string? ReturnUrl { get; set; }
 
+    /// <summary>False where somebody signed out and only this browser could be told.</summary>
+    [SupplyParameterFromQuery]
+    public bool? Ended { get; set; }
+
     [CascadingParameter]
     private HttpContext HttpContext { get; set; } = default!;
 
     [Inject]
     private SignInDesk Desk { get; set; } = default!;
+
+    [Inject]
+    private ISessionStore Sessions { get; set; } = default!;
 
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
@@ -46,6 +53,11 @@ public partial class SignIn
         {
             Navigation.NavigateTo(LocalUrl.OrRoot(ReturnUrl));
         }
+
+        if (Ended == false)
+        {
+            (_problem, _hint, _problemStatus) = (AccessTexts.SignOutHalf, AccessTexts.SignOutHalfHint, Status.Waiting);
+        }
     }
 
     private async Task SubmitAsync()
@@ -56,8 +68,7 @@ public partial class SignIn
             switch (outcome)
             {
                 case SignInOutcome.Accepted accepted:
-                    await HttpContext.SignInAsync(
-                        CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(accepted.User));
+                    await BeginAsync(accepted.User);
                     Navigation.NavigateTo(LocalUrl.OrRoot(ReturnUrl));
                     break;
                 case SignInOutcome.LockedOut locked:
@@ -74,6 +85,18 @@ public partial class SignIn
         {
             Say(AccessTexts.DirectoryUnavailable, fault.Hint ?? fault.Message, Status.Failed, StatusCodes.Status503ServiceUnavailable);
         }
+    }
+
+    /// <summary>The session that this browser had ends: its tabs must not go on in the name of whoever sat there before.</summary>
+    private async Task BeginAsync(ConsoleUser user)
+    {
+        var session = await Sessions.BeginAsync(user.Name, HttpContext.RequestAborted);
+        if (ConsoleSession.IdOf(HttpContext.User) is { } former)
+        {
+            await Sessions.EndAsync(former, HttpContext.RequestAborted);
+        }
+
+        await HttpContext.SignInAsync(CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(user, session));
     }
 
     // Rounded up: who waits for the time told must not meet the lock again.

@@ -28,11 +28,28 @@ public sealed class SignInDesk(
     public const int MaxNameLength = 128;
 
     // Argon2id takes 64 MiB a time: a flood of attempts must queue, not exhaust the machine.
-    private static readonly SemaphoreSlim HashingSlots = new(2);
+    private static readonly SemaphoreSlim s_signInSlots = new(2);
 
-    /// <summary>Checks one attempt and records how it ended.</summary>
+    // A place of its own: who floods the sign-in page must not hold up whoever approves.
+    private static readonly SemaphoreSlim s_confirmSlots = new(1);
+
+    /// <summary>Checks one attempt to sign in and records how it ended.</summary>
     /// <exception cref="Engine.EngineException">The directory does not answer.</exception>
-    public async Task<SignInOutcome> TryAsync(string? name, string? password, CancellationToken cancellationToken)
+    public Task<SignInOutcome> TryAsync(string? name, string? password, CancellationToken cancellationToken) =>
+        TryAsync(name, password, PasswordUse.SignIn, s_signInSlots, cancellationToken);
+
+    /// <summary>
+    /// Checks the password of a person who is signed in, and records how that ended. Wrong ones are counted apart from those at the
+    /// sign-in page, where anybody may guess: a name that is locked there can still approve.
+    /// </summary>
+    /// <param name="name">Whose session it is; never what somebody typed.</param>
+    /// <param name="password">As they gave it for this act.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="Engine.EngineException">The directory does not answer.</exception>
+    public Task<SignInOutcome> ConfirmAsync(string name, string? password, CancellationToken cancellationToken) =>
+        TryAsync(name, password, PasswordUse.Confirmation, s_confirmSlots, cancellationToken);
+
+    private async Task<SignInOutcome> TryAsync(string? name, string? password, PasswordUse use, SemaphoreSlim slots, CancellationToken cancellationToken)
     {
         if (string.IsNullOrWhiteSpace(name) || string.IsNullOrEmpty(password)
             || name.Length > MaxNameLength || password.Length > MaxPasswordLength)
@@ -42,20 +59,20 @@ public sealed class SignInDesk(
 
         var normalized = ConsoleUser.Normalize(name);
         var user = await users.FindAsync(normalized, cancellationToken);
-        var lockedUntil = user is null ? unknownNames.LockedUntil(normalized) : user.LockedUntil;
+        var lockedUntil = user is null ? unknownNames.LockedUntil(normalized) : user.LockOf(use);
         if (LeftOf(lockedUntil) is { } left)
         {
             return new SignInOutcome.LockedOut(left);
         }
 
-        await HashingSlots.WaitAsync(cancellationToken);
+        await slots.WaitAsync(cancellationToken);
         try
         {
-            return await TryInTurnAsync(normalized, password, cancellationToken);
+            return await TryInTurnAsync(normalized, password, use, cancellationToken);
         }
         finally
         {
-            HashingSlots.Release();
+            slots.Release();
         }
     }
 
@@ -63,10 +80,10 @@ public sealed class SignInDesk(
     /// The attempt itself, once it has its turn. The account is read again: of a thousand attempts that were let in at once, those
     /// behind the fifth wrong one find it locked.
     /// </summary>
-    private async Task<SignInOutcome> TryInTurnAsync(string normalized, string password, CancellationToken cancellationToken)
+    private async Task<SignInOutcome> TryInTurnAsync(string normalized, string password, PasswordUse use, CancellationToken cancellationToken)
     {
         var user = await users.FindAsync(normalized, cancellationToken);
-        if (LeftOf(user is null ? unknownNames.LockedUntil(normalized) : user.LockedUntil) is { } left)
+        if (LeftOf(user is null ? unknownNames.LockedUntil(normalized) : user.LockOf(use)) is { } left)
         {
             return new SignInOutcome.LockedOut(left);
         }
@@ -75,18 +92,18 @@ public sealed class SignInDesk(
         if (user is not null && isRight && !user.IsDisabled)
         {
             var renewed = passwords.NeedsRenewal(user.PasswordHash) ? passwords.Hash(password) : null;
-            await users.RecordSuccessAsync(user.Name, renewed, cancellationToken);
+            await users.RecordSuccessAsync(user.Name, use, renewed, cancellationToken);
             return new SignInOutcome.Accepted(user with { PasswordHash = renewed ?? user.PasswordHash });
         }
 
-        return await RecordFailureAsync(user, normalized, cancellationToken);
+        return await RecordFailureAsync(user, normalized, use, cancellationToken);
     }
 
-    private async Task<SignInOutcome> RecordFailureAsync(ConsoleUser? user, string name, CancellationToken cancellationToken)
+    private async Task<SignInOutcome> RecordFailureAsync(ConsoleUser? user, string name, PasswordUse use, CancellationToken cancellationToken)
     {
         var lockedUntil = user is null
             ? unknownNames.Record(name)
-            : (await users.RecordFailureAsync(user.Name, LockedUntil, cancellationToken))?.LockedUntil;
+            : (await users.RecordFailureAsync(user.Name, use, LockedUntil, cancellationToken))?.LockOf(use);
         return LeftOf(lockedUntil) is { } left ? new SignInOutcome.LockedOut(left) : new SignInOutcome.Refused();
     }
 

@@ -1,6 +1,7 @@
 using System.Security.Claims;
 using System.Text.Encodings.Web;
 using Hexabase.DrConsole.Dashboard.Api;
+using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Authorization;
@@ -50,7 +51,7 @@ public sealed class TokenAuthentication(IOptionsMonitor<AuthenticationSchemeOpti
                 ? AuthenticateResult.Success(new AuthenticationTicket(PrincipalOf(token), Scheme.Name))
                 : AuthenticateResult.Fail("the token is unknown or revoked");
         }
-        catch (NpgsqlException fault)
+        catch (NpgsqlException fault) when (RunExecution.IsCatalogAway(fault))
         {
             _isCatalogAway = true;
             return AuthenticateResult.Fail(fault);

@@ -26,6 +26,7 @@ internal static class ApiEndpoints
         services.AddSingleton<ApiTokens>();
         services.AddSingleton<RunStepReading>();
         services.AddSingleton<PlanGiving>();
+        services.AddSingleton<TokenRefusals>();
         services.AddSingleton<LiveTicks>();
         services.AddOpenApi("v1", options => options.ShouldInclude = description => description.RelativePath?.StartsWith("api/v1/", StringComparison.Ordinal) == true);
     }

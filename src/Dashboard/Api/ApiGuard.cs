@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Diagnostics;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Hexabase.DrConsole.Dashboard.Api;
 
@@ -6,6 +7,9 @@ namespace Hexabase.DrConsole.Dashboard.Api;
 internal static class ApiGuard
 {
     private const string Hubs = "/hubs";
+
+    /// <summary>The longest body, a plan's, is far shorter.</summary>
+    private const long MostBytes = 256 * 1024;
 
     public static IApplicationBuilder UseApiGuard(this IApplicationBuilder app) => app.Use(async (context, next) =>
     {
@@ -26,6 +30,11 @@ internal static class ApiGuard
             return;
         }
 
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } body)
+        {
+            body.MaxRequestBodySize = MostBytes;
+        }
+
         await next(context);
         if (!context.Response.HasStarted && context.Response is { StatusCode: >= 400, ContentType: null, ContentLength: null } && !context.WebSockets.IsWebSocketRequest)
         {
@@ -33,6 +42,7 @@ internal static class ApiGuard
             {
                 StatusCodes.Status404NotFound => "there is nothing at this address",
                 StatusCodes.Status405MethodNotAllowed => "this address does not take that method",
+                StatusCodes.Status413PayloadTooLarge => $"the body is longer than {MostBytes / 1024} KiB",
                 StatusCodes.Status415UnsupportedMediaType => "the body is not JSON",
                 _ => "the request cannot be understood",
             }, "See docs/api.md and /api/openapi/v1.json.");

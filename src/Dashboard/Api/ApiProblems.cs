@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Runs;
 using Npgsql;
 
 namespace Hexabase.DrConsole.Dashboard.Api;
@@ -12,6 +13,9 @@ public sealed record ApiProblem(string Type, string Title, int Status, string Co
 internal static class ApiProblems
 {
     public const string ContentType = "application/problem+json";
+
+    /// <summary>The class of what PostgreSQL says of values that it cannot take.</summary>
+    private const string DataException = "22";
 
     private const string AwayCode = "catalog-unavailable";
     private const string AwayTitle = "the console's database does not answer";
@@ -45,7 +49,11 @@ internal static class ApiProblems
         {
             return Of(StatusOf(fault.Kind), fault.Code, fault.Message, fault.Hint);
         }
-        catch (NpgsqlException)
+        catch (PostgresException fault) when (fault.SqlState.StartsWith(DataException, StringComparison.Ordinal))
+        {
+            return Of(StatusCodes.Status400BadRequest, "value-invalid", $"a value cannot be read: {fault.MessageText}", "Correct it and send it again; nothing was changed.");
+        }
+        catch (NpgsqlException fault) when (RunExecution.IsCatalogAway(fault))
         {
             return Of(StatusCodes.Status503ServiceUnavailable, AwayCode, AwayTitle, AwayHint);
         }

@@ -56,16 +56,17 @@ internal static class ApprovalEndpoints
     }
 
     /// <summary>The same rule as on the page: a person, signed in, with the password of this moment and the role of this moment.</summary>
-    private static async Task<IResult> AnswerAsync(long gate, ApiGateAnswer answer, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    private static async Task<IResult> AnswerAsync(long gate, ApiGateAnswer answer, HttpContext context, GateAnswering answering, ApprovalCatalog gates, TokenRefusals refusals, CancellationToken ct)
     {
-        if (await RefuseTokenAsync(gate, answer.Act, context, answering, gates, ct) is { } refused)
-        {
-            return refused;
-        }
-
+        // Before anything is recorded: the audit holds the acts that there are, never what somebody sent.
         if (!GateAnswering.IsAct(answer.Act))
         {
-            return ApiProblems.Of(StatusCodes.Status400BadRequest, "act-unknown", $"'{answer.Act}' is no answer", "One of approve, decline, break-glass.");
+            return ApiProblems.Of(StatusCodes.Status400BadRequest, "act-unknown", "that is no answer", "One of approve, decline, break-glass.");
+        }
+
+        if (await RefuseTokenAsync(gate, answer.Act, context, answering, gates, refusals, ct) is { } refused)
+        {
+            return refused;
         }
 
         await FindAsync(gates, gate, ct);
@@ -73,9 +74,9 @@ internal static class ApprovalEndpoints
             await answering.AnswerAsync(ApiEndpoints.ActorOf(context), answer.Password, answer.Act, gate, answer.SubjectHash, answer.Reason, answer.Incident, ct), gates, gate, ct);
     }
 
-    private static async Task<IResult> ReviewAsync(long gate, ApiGateReview review, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    private static async Task<IResult> ReviewAsync(long gate, ApiGateReview review, HttpContext context, GateAnswering answering, ApprovalCatalog gates, TokenRefusals refusals, CancellationToken ct)
     {
-        if (await RefuseTokenAsync(gate, GateAnswering.Review, context, answering, gates, ct) is { } refused)
+        if (await RefuseTokenAsync(gate, GateAnswering.Review, context, answering, gates, refusals, ct) is { } refused)
         {
             return refused;
         }
@@ -85,7 +86,8 @@ internal static class ApprovalEndpoints
     }
 
     /// <summary>Null where a person asks.</summary>
-    private static async Task<IResult?> RefuseTokenAsync(long gate, string act, HttpContext context, GateAnswering answering, ApprovalCatalog gates, CancellationToken ct)
+    private static async Task<IResult?> RefuseTokenAsync(
+        long gate, string act, HttpContext context, GateAnswering answering, ApprovalCatalog gates, TokenRefusals refusals, CancellationToken ct)
     {
         if (!context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
         {
@@ -94,7 +96,11 @@ internal static class ApprovalEndpoints
 
         const string why = "a token cannot answer at a gate";
         await FindAsync(gates, gate, ct);
-        await answering.RefuseTokenAsync(ApiEndpoints.ActorOf(context), act, gate, why, ct);
+        if (refusals.IsNew(ApiEndpoints.ActorOf(context), $"gate {gate}: {act}"))
+        {
+            await answering.RefuseTokenAsync(ApiEndpoints.ActorOf(context), act, gate, why, ct);
+        }
+
         return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person answers, with the session's cookie and their password.");
     }
 

@@ -91,10 +91,10 @@ internal static class RecoveryEndpoints
 
     /// <summary>What takes something from what was approved is said by a person with their password, as at the gate; the rest by whoever has the role.</summary>
     private static async Task<IResult> DecideAsync(
-        long run, ApiDecision body, HttpContext context, RecoveryRequests requests, DecisionMaking decisions, RecoveryCatalog recoveries, CancellationToken ct)
+        long run, ApiDecision body, HttpContext context, RecoveryRequests requests, DecisionMaking decisions, RecoveryCatalog recoveries, TokenRefusals refusals, CancellationToken ct)
     {
         var choices = Enum.GetValues<StepChoice>().ToDictionary(RecoveryNames.Of);
-        ApiMistakes.Require((choices.ContainsKey(body.Choice ?? ""), $"'{body.Choice}' is no choice: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
+        ApiMistakes.Require((choices.ContainsKey(body.Choice ?? ""), $"choice is none: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
         var (id, choice, actor) = (new RunId(run), choices[body.Choice!], ApiEndpoints.ActorOf(context));
         if (!StepDecisions.NeedsSecondPerson(choice))
         {
@@ -106,7 +106,11 @@ internal static class RecoveryEndpoints
         if (context.User.HasClaim(claim => claim.Type == TokenAuthentication.TokenClaim))
         {
             var why = $"a token cannot decide {body.Choice}, which changes what people approved";
-            await requests.RecordRefusalAsync(id, choice, actor, why, ct);
+            if (refusals.IsNew(actor, $"{id}: {body.Choice}"))
+            {
+                await requests.RecordRefusalAsync(id, choice, actor, why, ct);
+            }
+
             return ApiProblems.Of(StatusCodes.Status403Forbidden, "person-needed", why, "A person decides that, with the session's cookie and their password.");
         }
 

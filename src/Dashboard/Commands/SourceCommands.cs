@@ -108,7 +108,7 @@ internal static class SourceCommands
             {
                 var requests = session.Get<RunRequests>();
                 var (point, target) = await what(session, parsed, stopping);
-                var plan = await requests.PlanRestoreAsync(point, target, Directory.GetCurrentDirectory(), stopping);
+                var plan = await requests.PlanRestoreAsync(point, target, Directory.GetCurrentDirectory(), stopping, Actor);
                 foreach (var note in plan.NotesToShow)
                 {
                     await Console.Error.WriteLineAsync($"note: {note}");

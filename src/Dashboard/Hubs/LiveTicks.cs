@@ -9,7 +9,7 @@ using Microsoft.AspNetCore.SignalR;
 namespace Hexabase.DrConsole.Dashboard.Hubs;
 
 /// <summary>When a stream reads again: as pages do, from the same feed, and only while its reader may.</summary>
-internal sealed class LiveTicks(RunFeed feed, IUserDirectory users, ApiTokens tokens, TimeProvider time)
+internal sealed class LiveTicks(RunFeed feed, IUserDirectory users, ISessionStore sessions, ApiTokens tokens, TimeProvider time)
 {
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan s_atLeastEvery = TimeSpan.FromSeconds(15);
@@ -45,6 +45,6 @@ internal sealed class LiveTicks(RunFeed feed, IUserDirectory users, ApiTokens to
     {
         null => false,
         _ when reader.FindFirstValue(TokenAuthentication.TokenClaim) is { } token => await tokens.HoldsAsync(token, ct),
-        _ => await ConsoleSession.HoldsAsync(reader, users, ct),
+        _ => await ConsoleSession.HoldsAsync(reader, users, sessions, ct),
     };
 }

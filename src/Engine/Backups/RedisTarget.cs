@@ -42,6 +42,9 @@ public sealed record RedisTarget(
     /// <inheritdoc/>
     internal override string? PasswordFileToSend => PasswordFile;
 
+    /// <inheritdoc/>
+    internal override (string Host, int Port)? PasswordGoesTo => (Host, Port);
+
     internal RedisEndpoint Endpoint => new(Host, Port) { Username = Username, PasswordFile = PasswordFile, Tls = Tls, CaFile = CaFile };
 
     /// <summary>Reads one; mistakes are collected.</summary>

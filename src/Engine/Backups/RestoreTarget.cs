@@ -18,6 +18,9 @@ public abstract record RestoreTarget
     /// <summary>A file whose first line goes to the target's server as a password; null where none does.</summary>
     internal virtual string? PasswordFileToSend => null;
 
+    /// <summary>The server that it goes to; null where none does.</summary>
+    internal virtual (string Host, int Port)? PasswordGoesTo => null;
+
     /// <summary>Reads a target.</summary>
     /// <param name="text">The URL.</param>
     /// <param name="baseFolder">Where relative paths in it start: the working directory for a command.</param>
@@ -206,6 +209,9 @@ public sealed record PostgresTarget(
 
     /// <inheritdoc/>
     internal override string? PasswordFileToSend => PasswordFile;
+
+    /// <inheritdoc/>
+    internal override (string Host, int Port)? PasswordGoesTo => (Host, Port);
 
     /// <summary>The target's server, signed in to one of its databases.</summary>
     internal PostgresSource Server(string database) => new()

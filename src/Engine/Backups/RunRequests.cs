@@ -137,11 +137,12 @@ public sealed class RunRequests(
     /// <summary>Says what a restore would do; nothing is changed. The plan's hash is what a person confirms.</summary>
     /// <param name="target">A target's URL, as on the command line.</param>
     /// <param name="baseFolder">Where relative paths in it start.</param>
-    /// <exception cref="EngineException">The target exists, does not answer or cannot take this point.</exception>
-    public async Task<RestorePlan> PlanRestoreAsync(string restorePoint, string target, string baseFolder, CancellationToken cancellationToken)
+    /// <param name="asker">Who asks, where it is <see cref="RestoreAsker.CommandLine"/>: nobody else may name any file for a password.</param>
+    /// <exception cref="EngineException">The target exists, does not answer or cannot take this point; <c>password-file-refused</c>.</exception>
+    public async Task<RestorePlan> PlanRestoreAsync(string restorePoint, string target, string baseFolder, CancellationToken cancellationToken, string asker = "")
     {
         var parsed = RestoreTarget.Parse(target, baseFolder);
-        _secrets.Refuse(parsed);
+        _secrets.Refuse(parsed, asker);
         var point = await points.ResolveAsync(restorePoint, cancellationToken);
         var (_, repository) = await access.OpenForAsync(point, parsed, null, cancellationToken);
         await using (repository)
@@ -165,7 +166,7 @@ public sealed class RunRequests(
         }
 
         var target = RestoreTarget.Parse(plan.Target, "/");
-        _secrets.Refuse(target);
+        _secrets.Refuse(target, asker.Name);
         if (plan.WritesOver)
         {
             await gate.RequireApproversAsync(plan, asker.Name, cancellationToken);

@@ -212,7 +212,7 @@ public sealed class RunExecution(
     /// True for a lost connection, a server that stops or starts, and a session that it ended because this process was frozen inside
     /// a transaction; false for a statement that the server refused.
     /// </summary>
-    internal static bool IsCatalogAway(NpgsqlException fault) =>
+    public static bool IsCatalogAway(NpgsqlException fault) =>
         fault is not PostgresException refused || refused.SqlState[..2] is "08" or "57" or "53" || refused.SqlState == IdleInTransactionEnded;
 
     private static Task FailAsync(RunHold hold, RunJournal journal, RunError error)

@@ -1,6 +1,10 @@
 using System.Net;
+using System.Security.Claims;
 using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Dashboard.Access;
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -19,10 +23,12 @@ internal sealed partial class ConsoleHost : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly DirectoryInfo _keys;
 
-    private ConsoleHost(WebApplication app, DirectoryInfo keys, MemoryUserDirectory users, FakeTimeProvider time)
-        => (_app, _keys, Users, Time) = (app, keys, users, time);
+    private ConsoleHost(WebApplication app, DirectoryInfo keys, MemoryUserDirectory users, MemorySessions sessions, FakeTimeProvider time)
+        => (_app, _keys, Users, Sessions, Time) = (app, keys, users, sessions, time);
 
     public MemoryUserDirectory Users { get; }
+
+    public MemorySessions Sessions { get; }
 
     public FakeTimeProvider Time { get; }
 
@@ -45,6 +51,8 @@ internal sealed partial class ConsoleHost : IAsyncDisposable
         builder.Services.AddSingleton<TimeProvider>(time);
         builder.Services.AddSingleton(cost);
         builder.Services.AddSingleton<IUserDirectory>(users);
+        var sessions = new MemorySessions(time);
+        builder.Services.AddSingleton<ISessionStore>(sessions);
         builder.Services.AddDashboard(new DashboardOptions { DataProtectionKeysDirectory = Path.Combine(keys.FullName, "keys"), EstateName = "lab" });
         var app = builder.Build();
         app.MapDashboard();
@@ -54,8 +62,13 @@ internal sealed partial class ConsoleHost : IAsyncDisposable
         }
 
         app.MapGet("/probe/nothing-said", () => Results.Text("in"));
+        app.MapGet("/probe/token", (IAntiforgery antiforgery, HttpContext context) => antiforgery.GetAndStoreTokens(context).RequestToken);
+        // As a version signed people in that knew of no sessions.
+        app.MapGet("/probe/old-cookie", (HttpContext context) => context.SignInAsync(new ClaimsPrincipal(new ClaimsIdentity(
+            [new Claim(ClaimTypes.Name, "admin"), new Claim(ClaimTypes.Role, "Admin"), new Claim(ConsoleSession.StampClaim, users["admin"].SessionStamp())],
+            CookieAuthenticationDefaults.AuthenticationScheme)))).AllowAnonymous();
         await app.StartAsync(cancellationToken);
-        return new ConsoleHost(app, keys, users, time);
+        return new ConsoleHost(app, keys, users, sessions, time);
     }
 
     /// <summary>A browser of its own: cookies kept, redirects shown.</summary>

@@ -21,7 +21,7 @@ internal sealed class MemoryUserDirectory : IUserDirectory
         : throw new EngineException("catalog-unavailable", ErrorKind.Unavailable, "the catalog does not answer", "start PostgreSQL again");
 
     public Task<ConsoleUser?> RecordFailureAsync(
-        string name, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken)
+        string name, PasswordUse use, Func<int, DateTimeOffset?> lockedUntil, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
@@ -30,18 +30,21 @@ internal sealed class MemoryUserDirectory : IUserDirectory
                 return Task.FromResult<ConsoleUser?>(null);
             }
 
-            var failures = user.FailedAttempts + 1;
-            _users[name] = user with { FailedAttempts = failures, LockedUntil = lockedUntil(failures) };
+            var failures = user.FailuresOf(use) + 1;
+            _users[name] = use == PasswordUse.SignIn
+                ? user with { FailedAttempts = failures, LockedUntil = lockedUntil(failures) }
+                : user with { ConfirmFailures = failures, ConfirmLockedUntil = lockedUntil(failures) };
             return Task.FromResult<ConsoleUser?>(_users[name]);
         }
     }
 
-    public Task RecordSuccessAsync(string name, string? renewedPasswordHash, CancellationToken cancellationToken)
+    public Task RecordSuccessAsync(string name, PasswordUse use, string? renewedPasswordHash, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
             var user = _users[name];
-            _users[name] = user with { FailedAttempts = 0, LockedUntil = null, PasswordHash = renewedPasswordHash ?? user.PasswordHash };
+            user = use == PasswordUse.SignIn ? user with { FailedAttempts = 0, LockedUntil = null } : user with { ConfirmFailures = 0, ConfirmLockedUntil = null };
+            _users[name] = user with { PasswordHash = renewedPasswordHash ?? user.PasswordHash };
         }
 
         return Task.CompletedTask;

@@ -85,6 +85,29 @@ public sealed class SignInDeskTests
     }
 
     [Fact]
+    public async Task Confirm_is_not_locked_by_whoever_guesses_at_the_sign_in_page_and_locks_nobody_out_there()
+    {
+        await FailAsync("k.ito", 5);
+        Assert.IsType<SignInOutcome.LockedOut>(await TryAsync("k.ito", Password));
+        Assert.IsType<SignInOutcome.Accepted>(await ConfirmAsync(Password));
+        Assert.IsType<SignInOutcome.LockedOut>(await TryAsync("k.ito", Password));
+
+        _time.Advance(TimeSpan.FromMinutes(1));
+        for (var attempt = 1; attempt < 5; attempt++)
+        {
+            Assert.IsType<SignInOutcome.Refused>(await ConfirmAsync("wrong"));
+        }
+
+        Assert.IsType<SignInOutcome.LockedOut>(await ConfirmAsync("wrong"));
+        Assert.IsType<SignInOutcome.LockedOut>(await ConfirmAsync(Password));
+        Assert.IsType<SignInOutcome.Accepted>(await TryAsync("k.ito", Password));
+        Assert.IsType<SignInOutcome.LockedOut>(await ConfirmAsync(Password));
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.IsType<SignInOutcome.Accepted>(await ConfirmAsync(Password));
+        Assert.Equal(0, _users["k.ito"].ConfirmFailures);
+    }
+
+    [Fact]
     public async Task Try_hash_of_another_cost_is_renewed()
     {
         _users.Put(_users["k.ito"] with { PasswordHash = new PasswordHasher(new PasswordCost(128, 2)).Hash(Password) });
@@ -125,6 +148,8 @@ public sealed class SignInDeskTests
             await TryAsync(name, "wrong");
         }
     }
+
+    private Task<SignInOutcome> ConfirmAsync(string password) => _desk.ConfirmAsync("k.ito", password, TestContext.Current.CancellationToken);
 
     private Task<SignInOutcome> TryAsync(string? name, string? password)
         => _desk.TryAsync(name, password, TestContext.Current.CancellationToken);

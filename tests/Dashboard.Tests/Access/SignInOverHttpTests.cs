@@ -188,6 +188,63 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
         Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
     }
 
+    [Fact]
+    public async Task Sign_out_ends_the_session_for_its_other_tabs_and_for_a_copied_cookie()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        using var copy = new HttpClient(new HttpClientHandler { UseCookies = false, AllowAutoRedirect = false }) { BaseAddress = _host.Address };
+        copy.DefaultRequestHeaders.Add("Cookie", signedIn.Headers.GetValues("Set-Cookie").Single(value => value.StartsWith("drconsole-session", StringComparison.Ordinal)).Split(';')[0]);
+        Assert.Equal("in", await copy.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+
+        using var answer = await SignOutAsync();
+        Assert.Equal("/sign-in", answer.Headers.Location?.ToString());
+        _host.Time.Advance(TimeSpan.FromSeconds(11));
+        using var late = await copy.GetAsync(Relative("/probe/nothing-said"), Cancel);
+
+        Assert.Equal(HttpStatusCode.Redirect, late.StatusCode);
+    }
+
+    [Fact]
+    public async Task Sign_out_that_only_the_browser_hears_of_says_so()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        _host.Sessions.IsUp = false;
+        using var answer = await SignOutAsync();
+
+        Assert.Equal("/sign-in?ended=false", answer.Headers.Location?.ToString());
+        Assert.Contains("signed out in this browser only", await _browser.GetStringAsync(answer.Headers.Location, Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Session_that_is_used_all_the_time_ends_after_a_day()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        for (var hours = 4; hours < 24; hours += 4)
+        {
+            _host.Time.Advance(TimeSpan.FromHours(4));
+            Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+        }
+
+        _host.Time.Advance(TimeSpan.FromHours(4));
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Cookie_of_a_version_without_sessions_signs_nobody_in()
+    {
+        using var old = await GetAsync("/probe/old-cookie");
+        Assert.Contains(old.Headers.GetValues("Set-Cookie"), value => value.StartsWith("drconsole-session", StringComparison.Ordinal));
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    private async Task<HttpResponseMessage> SignOutAsync()
+    {
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["__RequestVerificationToken"] = await _browser.GetStringAsync(Relative("/probe/token"), Cancel) });
+        return await _browser.PostAsync(Relative("/sign-out"), form, Cancel);
+    }
+
     private static Uri Relative(string path) => new(path, UriKind.Relative);
 
     private Task<HttpResponseMessage> GetAsync(string path) => _browser.GetAsync(Relative(path), Cancel);

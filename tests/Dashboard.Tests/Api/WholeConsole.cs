@@ -5,8 +5,10 @@ using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Servers;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,6 +22,7 @@ namespace Hexabase.DrConsole.Dashboard.Tests.Api;
 internal sealed class WholeConsole : IAsyncDisposable
 {
     private const string Nowhere = "Host=127.0.0.1;Port=1;Username=nobody;Database=none;Timeout=5";
+    private const string FormToken = "/probe/token";
     private readonly WebApplication _app;
     private readonly DirectoryInfo _folder;
 
@@ -54,8 +57,11 @@ internal sealed class WholeConsole : IAsyncDisposable
         }
 
         builder.Services.Replace(ServiceDescriptor.Singleton<IUserDirectory>(users));
+        builder.Services.Replace(ServiceDescriptor.Singleton<ISessionStore>(new MemorySessions(TimeProvider.System)));
         var app = builder.Build();
         app.MapConsole();
+        // What a form of a page carries: pages are drawn over a circuit, which nothing here opens.
+        app.MapGet(FormToken, (IAntiforgery antiforgery, HttpContext context) => antiforgery.GetAndStoreTokens(context).RequestToken);
         await app.StartAsync(cancellationToken);
         return new WholeConsole(app, folder);
     }
@@ -70,6 +76,14 @@ internal sealed class WholeConsole : IAsyncDisposable
         }
 
         return browser;
+    }
+
+    /// <summary>Sends a form as the page that holds it does.</summary>
+    public static async Task<HttpResponseMessage> SendFormAsync(HttpClient browser, string path, Dictionary<string, string> fields, CancellationToken cancellationToken)
+    {
+        var token = await browser.GetStringAsync(new Uri(FormToken, UriKind.Relative), cancellationToken);
+        using var form = new FormUrlEncodedContent(fields.Append(new("__RequestVerificationToken", token)));
+        return await browser.PostAsync(new Uri(path, UriKind.Relative), form, cancellationToken);
     }
 
     private static string NameOf(ConsoleRole role) => role.ToString().ToLowerInvariant();

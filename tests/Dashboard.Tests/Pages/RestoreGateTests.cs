@@ -58,6 +58,16 @@ public sealed class RestoreGateTests : ControlTests
     }
 
     [Fact]
+    public void Review_after_broken_glass_is_posted_with_the_password()
+    {
+        var form = Render<ReviewForm>(with => with.Add(one => one.Gate, 5).Add(one => one.Person, "rita")).Find("form");
+
+        Assert.Equal(("/approvals/5/review", "post"), (form.GetAttribute("action"), form.GetAttribute("method")));
+        Assert.NotNull(form.QuerySelector("[name=review][required][minlength='8'][maxlength='500']"));
+        Assert.NotNull(form.QuerySelector("[name=password][required]"));
+    }
+
+    [Fact]
     public void Requester_who_waits_gets_no_form_who_has_approved_may_take_it_back_and_only_an_incident_lets_one_go_alone()
     {
         Assert.Empty(Decision(Gate(), person: "olga").FindAll("form"));

@@ -62,6 +62,49 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
         }
     }
 
+    [Theory]
+    [InlineData("source.pw", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("source.pw", "redis://10.0.0.1:5432", "", true)]
+    [InlineData("source.pw", "postgres://postgres@10.0.0.1:5432/copy", RestoreAsker.CommandLine, false)]
+    [InlineData("source.pw", "postgres://postgres@db.example:5433/copy", "", true)]
+    [InlineData("source.link", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("source.pw", "postgres://postgres@DB.example:5432/copy", "", false)]
+    [InlineData("redis.pw", "redis://127.0.0.1:6380", "", false)]
+    [InlineData("redis.pw", "postgres://postgres@db.example:5432/copy", "", true)]
+    [InlineData("target.pw", "postgres://postgres@10.0.0.1:5432/copy", "", false)]
+    [InlineData("keys.pem", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("keys.pem", "postgres://postgres@10.0.0.1:5432/copy", RestoreAsker.CommandLine, false)]
+    [InlineData("../elsewhere.pw", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("elsewhere.link", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("../elsewhere.pw", "postgres://postgres@10.0.0.1:5432/copy", RestoreAsker.CommandLine, false)]
+    [InlineData("/etc/shadow", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    public async Task PlanRestore_sends_a_sources_password_to_its_own_server_and_of_a_page_only_what_lies_beside(string file, string target, string asker, bool isRefused)
+    {
+        await using var rig = await BackupRig.CreateAsync(catalog, lab, (estate, folder) => estate with
+        {
+            Sources =
+            [
+                .. estate.Sources.Select(source => source with { Postgres = source.Postgres! with { Host = "db.example", Port = 5432, PasswordFile = folder.Combine("passwords/source.pw") } }),
+                new Source($"cache-{Guid.NewGuid():n}", SourceKind.Redis, "critical", "shop") { Redis = new RedisSettings("localhost", 6380, folder.Combine("passwords/redis.pw"), false) },
+            ],
+        });
+        var passwords = Directory.CreateDirectory(rig.Store("passwords")).FullName;
+        foreach (var name in new[] { "source.pw", "redis.pw", "target.pw", "../elsewhere.pw" })
+        {
+            await File.WriteAllTextAsync(Path.Combine(passwords, name), $"{name}\n\n", BackupRig.Ct);
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(passwords, "keys.pem"), "of a key\nthe first line\n", BackupRig.Ct);
+        await Shell.RunAsync("ln", Path.Combine(passwords, "source.pw"), Path.Combine(passwords, "source.link"));
+        File.CreateSymbolicLink(Path.Combine(passwords, "elsewhere.link"), rig.Store("elsewhere.pw"));
+
+        // Where nothing is refused, the restore point that nobody made is what is met next.
+        var met = await Assert.ThrowsAsync<EngineException>(() =>
+            rig.Requests.PlanRestoreAsync("0", $"{target}?passwordFile={Uri.EscapeDataString(Path.GetFullPath(file, passwords))}", "/", BackupRig.Ct, asker));
+
+        Assert.Equal(isRefused, met.Code == "password-file-refused");
+    }
+
     [Fact]
     public async Task Restore_sends_no_secret_that_took_the_place_of_the_named_file_after_the_request()
     {
@@ -71,7 +114,7 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
         await File.WriteAllTextAsync(named, "of the target\n", BackupRig.Ct);
         var beside = await rig.Requests.PlanRestoreAsync(point, $"dir:{rig.Store("restored")}", "/", BackupRig.Ct);
         var plan = beside with { Target = $"postgres://postgres@127.0.0.1:1/copy?passwordFile={Uri.EscapeDataString(named)}" };
-        var asked = await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("operator", MayWriteOver: false), BackupRig.Ct);
+        var asked = await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker(RestoreAsker.CommandLine, MayWriteOver: false), BackupRig.Ct);
         File.Delete(named);
         File.CreateSymbolicLink(named, rig.Store("key"));
 

@@ -10,9 +10,10 @@ internal static partial class ConsoleBrowser
     public static Uri AddressOf(ConsoleProcess console) => new(UrlLine().Match(console.Said).Groups[1].Value);
 
     /// <summary>Signs in through the form.</summary>
-    public static async Task<HttpClient> SignInAsync(Uri address, string name, string password, CancellationToken ct)
+    /// <param name="cookies">Where its cookies are kept, for whoever copies them.</param>
+    public static async Task<HttpClient> SignInAsync(Uri address, string name, string password, CancellationToken ct, CookieContainer? cookies = null)
     {
-        var browser = new HttpClient(new HttpClientHandler { CookieContainer = new CookieContainer(), AllowAutoRedirect = false }) { BaseAddress = address };
+        var browser = new HttpClient(new HttpClientHandler { CookieContainer = cookies ?? new CookieContainer(), AllowAutoRedirect = false }) { BaseAddress = address };
         var html = await browser.GetStringAsync(new Uri("/sign-in", UriKind.Relative), ct);
         using var form = new FormUrlEncodedContent(new Dictionary<string, string>
         {

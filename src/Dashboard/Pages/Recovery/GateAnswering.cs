@@ -68,6 +68,6 @@ internal sealed class GateAnswering(Reauthentication people, ApprovalDesk desk)
     }
 
     /// <summary>Writes down that a token tried.</summary>
-    public Task RefuseTokenAsync(string token, string? act, long gate, string why, CancellationToken cancellationToken) =>
-        desk.RecordRefusalAsync(new GateAnswer(gate, token, "", "", ""), act ?? "", why, cancellationToken);
+    public Task RefuseTokenAsync(string token, string act, long gate, string why, CancellationToken cancellationToken) =>
+        desk.RecordRefusalAsync(new GateAnswer(gate, token, "", "", ""), act, why, cancellationToken);
 }

@@ -28,7 +28,6 @@ public partial class GatePage : LivePage
     private string? _person;
     private string? _role;
     private Tie _tie;
-    private string _review = "";
 
     /// <summary>The gate's number.</summary>
     [Parameter]
@@ -46,9 +45,6 @@ public partial class GatePage : LivePage
 
     [Inject]
     private IDataProtectionProvider Protection { get; set; } = default!;
-
-    [Inject]
-    private ApprovalDesk Desk { get; set; } = default!;
 
     [Inject]
     private RunStore Runs { get; set; } = default!;
@@ -105,11 +101,4 @@ public partial class GatePage : LivePage
         (_plan, _restore) = (_plan is not null && _gate?.Run == run.Id ? _plan : RecoveryRequest.PlanOf(run), null);
         _beside = await Beside.ReadAsync(run, _plan, cancellationToken);
     }
-
-    private Task ReviewAsync() => ApproverActAsync(async (actor, token) =>
-    {
-        await Desk.ReviewAsync(Number, actor, _review, token);
-        _review = "";
-        await RefreshAsync(token);
-    });
 }

@@ -18,7 +18,7 @@ internal sealed class Reauthentication(SignInDesk signIn)
 {
     /// <returns>The person where they may approve; null with the refusal, and the person where only the role is missing.</returns>
     public async Task<(ConsoleUser? Person, Said Said)> OfApproverAsync(string name, string? password, CancellationToken cancellationToken) =>
-        await signIn.TryAsync(name, password, cancellationToken) is not SignInOutcome.Accepted accepted ? (null, Said.Password)
+        await signIn.ConfirmAsync(name, password, cancellationToken) is not SignInOutcome.Accepted accepted ? (null, Said.Password)
             : accepted.User.Role is ConsoleRole.Approver or ConsoleRole.Admin ? (accepted.User, Said.Taken)
             : (accepted.User, Said.Role);
 }

@@ -23,7 +23,14 @@ public sealed record GateAnswer(long Gate, string Person, string SubjectHash, st
 /// </summary>
 public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
 {
-    private const int ShortestReason = 8;
+    /// <summary>A reason, or a review, of fewer characters says nothing.</summary>
+    public const int ShortestReason = 8;
+
+    /// <summary>Of a reason or a review. The audit keeps what is said for ever.</summary>
+    public const int LongestReason = 500;
+
+    /// <summary>Of the incident or ticket that an answer names.</summary>
+    public const int LongestIncident = 80;
 
     private static readonly TimeSpan s_remindEvery = TimeSpan.FromDays(1);
 
@@ -187,7 +194,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
 
         await transaction.Command("UPDATE approval_gate SET reviewed_by = $2, reviewed_at = clock_timestamp(), review = $3 WHERE id = $1", gate, person, review.Trim()).RunAsync(cancellationToken);
-        await AuditLog.AppendAsync(transaction, person, "approval.reviewed", SubjectOf(gate), new { review }, cancellationToken);
+        await AuditLog.AppendAsync(transaction, person, "approval.reviewed", SubjectOf(gate), new { review = review.Trim() }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
     }
 
@@ -215,6 +222,11 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
             throw Refused("the incident or ticket that it is for is needed");
         }
 
+        if (answer.Incident.Trim().Length > LongestIncident)
+        {
+            throw Refused($"the incident or ticket has more than {LongestIncident} characters");
+        }
+
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // Two answers at once stand in line here, so that the second sees what the first has done. The run's row comes first, as where
@@ -236,7 +248,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
         }
 
         await AuditLog.AppendAsync(
-            transaction, answer.Person, $"approval.{act}", gate.Run.ToString(), new { gate = gate.Id, gate.SubjectHash, answer.Reason, answer.Incident }, cancellationToken);
+            transaction, answer.Person, $"approval.{act}", gate.Run.ToString(), new { gate = gate.Id, gate.SubjectHash, reason = answer.Reason.Trim(), incident = answer.Incident.Trim() }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         if (isGranted)
         {
@@ -307,6 +319,7 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
     }
 
     /// <summary>Writes a refusal into the audit: those of this desk, and those of whoever asks for it.</summary>
+    /// <param name="act">One of the acts that are known; never as somebody sent it.</param>
     public async Task RecordRefusalAsync(GateAnswer answer, string act, string why, CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
@@ -320,9 +333,9 @@ public sealed class ApprovalDesk(NpgsqlDataSource catalog, HandOver handOver)
 
     private static void RequireReason(string reason)
     {
-        if ((reason ?? "").Trim().Length < ShortestReason)
+        if ((reason ?? "").Trim().Length is < ShortestReason or > LongestReason)
         {
-            throw Refused($"a reason of at least {ShortestReason} characters is needed");
+            throw Refused($"a reason of {ShortestReason} to {LongestReason} characters is needed");
         }
     }
 
