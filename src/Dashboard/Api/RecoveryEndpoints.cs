@@ -52,6 +52,9 @@ public sealed record ApiDecision(string? Choice, string? Reason, string? Passwor
 /// <summary>Recoveries, and what a person can do with one that has not ended.</summary>
 internal static class RecoveryEndpoints
 {
+    /// <summary>An answer names what it refuses, but sends no megabyte back.</summary>
+    private const int LongestChoiceShown = 40;
+
     public static void Map(RouteGroupBuilder api)
     {
         api.MapGet("/recoveries", async (int? limit, RecoveryCatalog recoveries, CancellationToken ct) =>
@@ -94,7 +97,8 @@ internal static class RecoveryEndpoints
         long run, ApiDecision body, HttpContext context, RecoveryRequests requests, DecisionMaking decisions, RecoveryCatalog recoveries, TokenRefusals refusals, CancellationToken ct)
     {
         var choices = Enum.GetValues<StepChoice>().ToDictionary(RecoveryNames.Of);
-        ApiMistakes.Require((choices.ContainsKey(body.Choice ?? ""), $"choice is none: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
+        var named = body.Choice is { Length: <= LongestChoiceShown } ? $"'{body.Choice}'" : "that";
+        ApiMistakes.Require((choices.ContainsKey(body.Choice ?? ""), $"{named} is no choice: one of {string.Join(", ", choices.Keys)}"), ReasonOf(body.Reason));
         var (id, choice, actor) = (new RunId(run), choices[body.Choice!], ApiEndpoints.ActorOf(context));
         if (!StepDecisions.NeedsSecondPerson(choice))
         {

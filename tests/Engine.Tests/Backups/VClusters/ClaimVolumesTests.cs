@@ -40,7 +40,7 @@ public sealed class ClaimVolumesTests(KubernetesLab kubernetes) : IDisposable
             var validation = new RestorePointValidation(new ValidationOptions { ScratchRoot = "/var/lib/hexabase-drconsole-scratch" }, lab.Registry, TimeProvider.System);
             var result = await validation.RunAsync(repository, first.Manifest.Id, null, null, Ct);
             Assert.True(result.OverallPassed, string.Join("; ", result.Steps.Select(step => $"{step.Name} {step.Status}: {step.Reason}")));
-            Assert.Contains("of 1 volumes are equal", result.Steps[4].Reason, StringComparison.Ordinal);
+            Assert.Contains("of 1 volume are equal", result.Steps[4].Reason, StringComparison.Ordinal);
 
             await File.WriteAllTextAsync(Path.Combine(directory, "files", "03.txt"), "encrypted by somebody", Ct);
             await File.WriteAllTextAsync(Path.Combine(directory, "files", "new.txt"), "new", Ct);
