@@ -50,15 +50,21 @@ public sealed partial class RestoreGateTests
         Assert.Equal("engine", (await rig.Runs.FindAsync(open.Id, Ct))!.CancelRequestedBy);
     }
 
-    [Fact]
-    public async Task Restore_over_another_place_leaves_the_source_and_its_backups_alone()
+    /// <summary>A place that is not the source's, holds something, and is to be written over.</summary>
+    private static async Task<(string Place, RestorePointRow Point, RestorePlan Plan)> PlanElsewhereAsync(InPlaceRig rig)
     {
-        await using var rig = await FilledAsync();
         var other = $"{rig.Source.Volume!.Path!}-elsewhere";
         Directory.CreateDirectory(other);
         await File.WriteAllTextAsync(Path.Combine(other, "letter"), "of somebody else", Ct);
         var point = Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 5, Ct));
-        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        return (other, point, await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct));
+    }
+
+    [Fact]
+    public async Task Restore_over_another_place_leaves_the_source_and_its_backups_alone()
+    {
+        await using var rig = await FilledAsync();
+        var (other, point, plan) = await PlanElsewhereAsync(rig);
         Assert.True(plan.WritesOver);
         var run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
         Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
@@ -88,11 +94,7 @@ public sealed partial class RestoreGateTests
     public async Task Place_that_became_the_source_s_own_while_the_restore_waited_is_not_written_over()
     {
         await using var rig = await FilledAsync();
-        var other = $"{rig.Source.Volume!.Path!}-elsewhere";
-        Directory.CreateDirectory(other);
-        await File.WriteAllTextAsync(Path.Combine(other, "letter"), "of somebody else", Ct);
-        var point = Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 5, Ct));
-        var plan = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true", "/", Ct);
+        var (other, point, plan) = await PlanElsewhereAsync(rig);
         var run = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
         Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(run)).State);
         await rig.ApproveAsync(run, "paul");
