@@ -93,7 +93,7 @@ public sealed class SettingsTests : ControlTests
     public void Keys_of_workspaces_tell_epoch_tiers_and_both_rotations()
     {
         var row = Keys(Shop).Find("tbody tr").TextContent;
-        foreach (var text in (string[])["shop", "Of date", "looked at 2h ago", "3", "hot, warm", "10d ago", "every 90 days"])
+        foreach (var text in (string[])["shop", "Up to date", "looked at 2h ago", "3", "hot, warm", "10d ago", "every 90 days"])
         {
             Assert.Contains(text, row, StringComparison.Ordinal);
         }
