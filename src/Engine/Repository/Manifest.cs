@@ -163,6 +163,6 @@ internal sealed class RestorePointIdConverter : JsonConverter<RestorePointId>
 [JsonSerializable(typeof(SessionRecord))]
 [JsonSerializable(typeof(PackMark))]
 [JsonSerializable(typeof(WalStreamInfo))]
-[JsonSerializable(typeof(List<DamagedWal>))]
+[JsonSerializable(typeof(List<WalDamageEntry>))]
 [JsonSerializable(typeof(WalDamageNote))]
 internal sealed partial class RepositoryJson : JsonSerializerContext;

@@ -45,7 +45,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
         {
             if (WalName.TryParse(damage.Name) is { } wal)
             {
-                var can = await new WalRepair(parts, from).CanRepairAsync(wal, ct);
+                var can = await new WalRepair(parts, from, options.Level >= CheckLevel.L2).CanRepairAsync(wal, ct);
                 objects.Add(new RepairedObject(damage.Name, damage.Reason, [], can, can ? "would be fetched, or is in a whole segment" : "no tier named has it whole"));
                 continue;
             }
@@ -190,7 +190,7 @@ internal sealed class RepositoryRepair(RepositoryParts parts, RepositoryParts? f
             new WalStore(parts), found.Damaged.Where(damage => damage.StoredAt is not null).Select(damage => new DamagedWal(damage.Name, damage.StoredAt!.Value)), found.SoundWal, ct);
         foreach (var damage in found.Damaged)
         {
-            if (WalName.TryParse(damage.Name) is { } name && !await new WalRepair(parts, from).RepairAsync(name, ct))
+            if (WalName.TryParse(damage.Name) is { } name && !await new WalRepair(parts, from, options.Level >= CheckLevel.L2).RepairAsync(name, ct))
             {
                 lost.Add(damage);
             }

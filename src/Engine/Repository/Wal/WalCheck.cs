@@ -35,7 +35,7 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
 
         foreach (var stream in items.Where(item => item.Name is not null).GroupBy(item => item.Name!.Value.Stream))
         {
-            var known = await WalDamageNotes.ReadAsync(_wal, stream.Select(item => item.Name!.Value), ct);
+            var known = await WalDamageNotes.ReadWhatOpensAsync(_wal, stream.Select(item => item.Name!.Value), ct);
             foreach (var noted in stream.Where(item => WalDamageNotes.IsDamaged(known, item) && _noted.Add(item.Info.Key)))
             {
                 onDamage(noted.Info.Key, KnownBefore);
@@ -119,7 +119,19 @@ internal sealed class WalCheck(RepositoryParts parts, CheckLevel level, Action<s
 
     private async Task NoteHolesAsync(string stream, WalStreamInfo info, CancellationToken ct)
     {
-        foreach (var timeline in (await WalListing.ReadAsync(_wal, stream, info.SegmentBytes, ct)).Timelines)
+        WalCoverage coverage;
+        try
+        {
+            coverage = await WalListing.ReadAsync(_wal, stream, info.SegmentBytes, ct);
+        }
+        catch (EngineException fault) when (fault.Code == WalDamageNotes.Unknown)
+        {
+            // The note that is not given is damage by itself, by which a repair reads all of it.
+            onNote($"the WAL of '{info.Source}' is not looked through for holes: {fault.Message}");
+            return;
+        }
+
+        foreach (var timeline in coverage.Timelines)
         {
             foreach (var (before, after) in timeline.Spans.Zip(timeline.Spans.Skip(1)))
             {

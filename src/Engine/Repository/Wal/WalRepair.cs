@@ -7,18 +7,27 @@ namespace Hexabase.DrConsole.Engine.Repository.Wal;
 /// Repairs damaged objects below <c>wal/</c>: the same object from another tier, or for a piece the whole segment that holds
 /// it. Deletes only pieces that a segment supersedes which opens here.
 /// </summary>
-internal sealed class WalRepair(RepositoryParts parts, RepositoryParts? from)
+/// <param name="parts">The tier.</param>
+/// <param name="from">Another tier; null where there is none.</param>
+/// <param name="isAllRead">True where all WAL of the tier was read before, and what was damaged is noted.</param>
+internal sealed class WalRepair(RepositoryParts parts, RepositoryParts? from, bool isAllRead)
 {
     private readonly WalStore _here = new(parts);
     private readonly WalStore? _there = from is null ? null : new WalStore(from);
 
     /// <summary>True where the object could be repaired; writes nothing.</summary>
     public async Task<bool> CanRepairAsync(WalName name, CancellationToken ct) =>
-        name.Type is ObjectType.WalHorizon or ObjectType.WalDamage || await SoundSegmentAsync(_here, name, ct) is not null || await SoundObjectAsync(name, ct) is not null || await SoundSegmentAsync(_there, name, ct) is not null;
+        name.Type == ObjectType.WalHorizon || (name.Type == ObjectType.WalDamage && isAllRead) || await SoundSegmentAsync(_here, name, ct) is not null || await SoundObjectAsync(name, ct) is not null || await SoundSegmentAsync(_there, name, ct) is not null;
 
     /// <summary>Repairs an object; false where nobody has it whole.</summary>
     public async Task<bool> RepairAsync(WalName name, CancellationToken ct)
     {
+        if (name.Type == ObjectType.WalDamage && !isAllRead)
+        {
+            // It may speak of what nobody has read since.
+            return false;
+        }
+
         if (name.Type is ObjectType.WalHorizon or ObjectType.WalDamage)
         {
             // A horizon gave up what is gone, and the next expiry writes another; what a note of damage spoke of this repair has read itself.

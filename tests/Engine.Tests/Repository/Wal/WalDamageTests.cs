@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Wal;
 using Hexabase.DrConsole.Engine.Tests.Storage;
@@ -202,6 +203,66 @@ public sealed class WalDamageTests : IAsyncDisposable
         _store.Listed = () => here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
 
         Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
+    }
+
+    [Fact]
+    public async Task Note_that_the_disk_does_not_give_is_neither_passed_over_nor_replaced_until_a_repair_has_read_all()
+    {
+        await using var store = new HinderedStore(_store);
+        await using var here = await InitializeAsync(store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        Damage(_store, 2);
+        await NoteAsync(here);
+        var note = Notes().Keys.Single();
+        store.Reading = key => key == note ? new IOException("Input/output error", 5) : null;
+
+        Assert.Equal((WalDamageNotes.Unknown, ErrorKind.Unavailable), await FaultAsync());
+        // Another check, of a share, finds something else: what the note speaks of it has not read.
+        await here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
+        Assert.Contains(note, Notes().Keys);
+        Assert.Equal(WalDamageNotes.Unknown, (await FaultAsync()).Code);
+        Assert.Contains(note, (await here.CheckAsync(CheckLevel.L1, CheckSlice.All, null, Ct)).Damaged.Select(damage => damage.Name));
+        Assert.False((await here.RepairAsync(null, new RepairOptions { Level = CheckLevel.L1 }, null, Ct)).IsWhole);
+        Assert.Contains(note, Notes().Keys);
+
+        await here.RepairAsync(null, null, null, Ct);
+
+        Assert.DoesNotContain(note, Notes().Keys);
+        Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
+
+        async Task<(string Code, ErrorKind Kind)> FaultAsync()
+        {
+            var fault = await Assert.ThrowsAsync<EngineException>(() => archive.CoverageAsync(Ct));
+            return (fault.Code, fault.Kind);
+        }
+    }
+
+    [Fact]
+    public async Task Note_is_a_list_as_builds_before_know_it_and_those_of_all_forms_are_read()
+    {
+        await using var here = await InitializeAsync(_store, Cheap with { Time = _time });
+        var archive = await LiveAsync(here);
+        _store.DeniesDelete = _ => true;
+        await here.NoteDamagedWalAsync([Found(2)], s_none, Ct);
+        await here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
+        var wal = new WalStore(here.Parts);
+        var newest = WalName.TryParse(Notes().Keys.Max(StringComparer.Ordinal)!)!.Value;
+
+        var entries = JsonElement.Parse(await wal.ReadAsync(newest, Ct)).EnumerateArray().ToList();
+
+        Assert.Equal([KeyOf(_store, 2), KeyOf(_store, 3), ""], entries.Select(entry => entry.GetProperty("key").GetString()));
+        Assert.All(entries, entry => entry.GetProperty("storedAt").GetDateTimeOffset());
+
+        // As builds wrote it in between; and one that is none.
+        await PutAsync(2, $$"""{"damaged": [{"key": "{{KeyOf(_store, 4)}}", "storedAt": "2027-01-01T00:00:00+00:00"}], "replaces": []}""");
+        await PutAsync(3, "[1]");
+        Assert.Equal([(At(1), At(2))], await archive.SpansAsync());
+
+        Task PutAsync(int later, string text)
+        {
+            var name = WalName.OfDamage(newest.Stream, newest.Segment + ((ulong)later << 40));
+            return wal.PutAsync(name, Engine.Repository.Format.Envelope.Seal(here.Parts.Keys, name.Type, name.Id, System.Text.Encoding.UTF8.GetBytes(text)), Ct);
+        }
     }
 
     public async ValueTask DisposeAsync()
