@@ -133,6 +133,11 @@ public sealed class TierMonitor(
         try
         {
             await using var store = tiers.LookAt(tier);
+            if (store is IListingProgress listing)
+            {
+                listing.OnEntry = onMoved;
+            }
+
             long bytes = 0, objects = 0;
             DateTimeOffset? last = null;
             await foreach (var found in store.ListAsync("", cancellationToken))

@@ -14,7 +14,7 @@ internal sealed class TierWatch(
     /// <summary>How often it is looked at where a look takes no time.</summary>
     public static readonly TimeSpan Every = TimeSpan.FromMinutes(1);
 
-    /// <summary>A store that gave nothing for so long does not answer. A local one is read whole before anything of it is seen.</summary>
+    /// <summary>A store that gave nothing for so long does not answer.</summary>
     public static readonly TimeSpan LongestSilence = TimeSpan.FromMinutes(2);
 
     /// <summary>At most this share of the time goes into looking.</summary>
@@ -29,7 +29,7 @@ internal sealed class TierWatch(
     private long _movedAt;
     private bool _isOver;
     private bool _isAsked;
-    private bool _hasHung;
+    private long _hungTicks;
 
     /// <summary>Begins a look where one is due, and tells where the last one hangs. Does not wait for any.</summary>
     /// <param name="isAsked">True where the store may have changed since the last look.</param>
@@ -55,8 +55,9 @@ internal sealed class TierWatch(
             return;
         }
 
-        (_isAsked, _hasHung, _isOver, _began) = (false, false, false, now);
-        Moved();
+        (_isAsked, _isOver, _began) = (false, false, now);
+        Interlocked.Exchange(ref _movedAt, time.GetTimestamp());
+        Interlocked.Exchange(ref _hungTicks, 0);
         // On a thread of its own: a local store is read without letting the caller go.
         _look = Task.Run(() => LookAsync(cancellationToken), CancellationToken.None);
     }
@@ -69,8 +70,9 @@ internal sealed class TierWatch(
             _isOver = true;
             tell(usage);
             var now = time.GetElapsedTime(_epoch);
-            // What it hung says nothing of how long a look takes.
-            var rest = _hasHung ? TimeSpan.Zero : (now - _began) / LookingShare;
+            // For how long it hung says nothing of how long a look takes.
+            Moved();
+            var rest = (now - _began - TimeSpan.FromTicks(Interlocked.Read(ref _hungTicks))) / LookingShare;
             (_mayLookAgain, _next) = (now + rest, now + (rest > Every ? rest : Every));
         }
 
@@ -84,12 +86,18 @@ internal sealed class TierWatch(
             var silence = time.GetElapsedTime(Interlocked.Read(ref _movedAt));
             if (!_isOver && silence >= LongestSilence)
             {
-                _hasHung = true;
                 tell(new TierUsage(
                     tier, time.GetUtcNow(), null, 0, null, null, null, $"its store has not answered for {silence.TotalMinutes:0} minutes; look at its mount or connection"));
             }
         }
     }
 
-    private void Moved() => Interlocked.Exchange(ref _movedAt, time.GetTimestamp());
+    private void Moved()
+    {
+        var now = time.GetTimestamp();
+        if (time.GetElapsedTime(Interlocked.Exchange(ref _movedAt, now), now) is var silence && silence >= LongestSilence)
+        {
+            Interlocked.Add(ref _hungTicks, silence.Ticks);
+        }
+    }
 }

@@ -8,7 +8,7 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// A store in a local directory. An object is written to <c>tmp/</c>, synced, renamed, and its directory synced: after a
 /// crash at any instant it is either whole or absent.
 /// </summary>
-public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableStore
+public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableStore, IListingProgress
 {
     private const string LostAndFound = "lost+found";
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
@@ -17,6 +17,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
     private readonly TimeProvider _time;
     private readonly Lock _folders = new();
     private readonly HashSet<string> _known = new(StringComparer.Ordinal);
+    private volatile string? _lastRead;
 
     /// <param name="root">The directory; made at the first write.</param>
     /// <param name="time">The clock by which abandoned temporary files are swept.</param>
@@ -30,6 +31,9 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
 
     /// <inheritdoc/>
     public string Url { get; }
+
+    /// <inheritdoc/>
+    public Action? OnEntry { get; set; }
 
     /// <inheritdoc/>
     public async Task PutAsync(string key, ReadOnlyMemory<byte> content, CancellationToken cancellationToken)
@@ -92,8 +96,10 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw StoreFaults.OfReading(error, Url, key, path);
+            throw FaultOfReading(error, key, path);
         }
+
+        _lastRead = path;
     }
 
     /// <inheritdoc/>
@@ -103,7 +109,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         var path = PathOf(key);
         try
         {
-            return Task.FromResult<Stream>(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0));
+            return Task.FromResult<Stream>(new GivenStream(this, key, path, new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0)));
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -202,6 +208,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
             foreach (var file in FilesBelow(folder))
             {
                 cancellationToken.ThrowIfCancellationRequested();
+                OnEntry?.Invoke();
                 var key = file.FullName[_prefix.Length..];
                 if (key.StartsWith(prefix, StringComparison.Ordinal) && !ObjectKey.IsTemporary(key) && TryDescribe(key, file) is { } described)
                 {
@@ -313,5 +320,38 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
     private EngineException Translate(Exception error, string key, string path) =>
         error is FileNotFoundException or DirectoryNotFoundException ? StoreFaults.NotFound(Url, key, error) : StoreFaults.From(error, path);
 
+    /// <summary>Damage to the object only where the disk is this machine's and gives others: else it is the store that is away.</summary>
+    private EngineException FaultOfReading(Exception error, string key, string path) =>
+        StoreFaults.OfReading(error, Url, key, path) is var fault && (fault.Code != StoreFaults.Unreadable || LocalDisk.GivesOthers(path, _lastRead))
+            ? fault : StoreFaults.From(error, path);
+
     private string PathOf(string key) => Path.Combine(_root, ObjectKey.Check(key));
+
+    /// <summary>An object's bytes, whose faults are told as those of other stores are.</summary>
+    private sealed class GivenStream(FileSystemStore store, string key, string path, FileStream file) : ForwardReadStream
+    {
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                var read = await file.ReadAsync(buffer, cancellationToken);
+                store._lastRead = path;
+                return read;
+            }
+            catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+            {
+                throw store.FaultOfReading(error, key, path);
+            }
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+            {
+                file.Dispose();
+            }
+
+            base.Dispose(disposing);
+        }
+    }
 }

@@ -72,6 +72,31 @@ public sealed class TierWatchTests
     }
 
     [Fact]
+    public async Task Look_that_takes_long_and_hangs_in_between_is_made_less_often_by_what_it_took_without_that()
+    {
+        var (moved, answer) = (new TaskCompletionSource(), new TaskCompletionSource());
+        var watch = Watch(async onMoved =>
+        {
+            _time.Advance(TimeSpan.FromMinutes(1.5));
+            onMoved();
+            moved.TrySetResult();
+            await answer.Task;
+        });
+        await BeginAsync(watch);
+        await moved.Task;
+        _time.Advance(TimeSpan.FromMinutes(3));
+        answer.SetResult();
+        await UntilAsync(() => _told.Count > 0);
+
+        _time.Advance(TimeSpan.FromMinutes(29));
+        await watch.AdvanceAsync(true, Ct);
+        Assert.Equal(1, _looks);
+        _time.Advance(TimeSpan.FromMinutes(2));
+        await BeginAsync(watch);
+        Assert.Equal(2, _looks);
+    }
+
+    [Fact]
     public async Task Tier_is_looked_at_at_once_where_a_run_has_ended()
     {
         var watch = Watch(_ => Task.CompletedTask);

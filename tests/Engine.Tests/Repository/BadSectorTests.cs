@@ -106,6 +106,20 @@ public sealed class BadSectorTests
         }
     }
 
+    [Fact]
+    public async Task Pack_that_a_mount_does_not_give_which_lost_its_server_is_not_damaged()
+    {
+        const int stale = 116;
+        await using var store = new HinderedStore(new CrashStore());
+        await using var repository = await InitializeAsync(store);
+        await repository.BackupAsync(Noise(900_000));
+        store.Reading = key => key.StartsWith("packs/", StringComparison.Ordinal) ? new IOException("Stale file handle", stale) : null;
+
+        var fault = await Assert.ThrowsAsync<EngineException>(() => BackupRepository.ScrubAsync(store, CheckSlice.All, cancellationToken: Ct));
+
+        Assert.Equal(ErrorKind.Unavailable, fault.Kind);
+    }
+
     private static Exception Fault(bool isOfTheDisk) => isOfTheDisk
         ? new IOException("Input/output error", InputOutput)
         : new EngineException("store-failed", ErrorKind.Unavailable, "500 Internal Server Error");

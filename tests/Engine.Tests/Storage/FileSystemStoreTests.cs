@@ -102,6 +102,57 @@ public sealed class FileSystemStoreTests : ObjectStoreContract, IDisposable
     }
 
     [Fact]
+    public async Task Disk_that_gives_nothing_is_away_and_its_objects_are_not_damaged()
+    {
+        Directory.CreateDirectory(_folder.Combine("store"));
+        File.CreateSymbolicLink(_folder.Combine("store", "mem"), "/proc/self/mem");
+        await using var store = new FileSystemStore(_folder.Combine("store"));
+
+        Assert.Equal(("store-failed", ErrorKind.Unavailable), await FaultAsync(() => store.ReadAsync("mem", 0, new byte[16], Ct)));
+        Assert.Equal(("store-failed", ErrorKind.Unavailable), await FaultAsync(ReadStreamAsync));
+
+        await store.PutAsync("other", new byte[3], Ct);
+        Assert.Equal(("object-unreadable", ErrorKind.Damaged), await FaultAsync(() => store.ReadAsync("mem", 0, new byte[16], Ct)));
+        Assert.Equal(("object-unreadable", ErrorKind.Damaged), await FaultAsync(ReadStreamAsync));
+
+        async Task ReadStreamAsync()
+        {
+            await using var stream = await store.OpenReadAsync("mem", Ct);
+            _ = await stream.ReadAsync(new byte[16], Ct);
+        }
+
+        static async Task<(string Code, ErrorKind Kind)> FaultAsync(Func<Task> read)
+        {
+            var fault = await Assert.ThrowsAsync<EngineException>(read);
+            return (fault.Code, fault.Kind);
+        }
+    }
+
+    [Theory]
+    [InlineData("ext3", false)]
+    [InlineData("xfs", false)]
+    [InlineData("zfs", false)]
+    [InlineData("overlayfs", false)]
+    [InlineData("nfs", true)]
+    [InlineData("fuse", true)]
+    [InlineData("fuse.sshfs", true)]
+    public void File_system_of_a_network_or_a_program_is_no_disk_of_this_machine(string type, bool isRemote) => Assert.Equal(isRemote, LocalDisk.IsRemoteType(type));
+
+    [Fact]
+    public async Task Listing_says_that_it_goes_on()
+    {
+        await using var store = new FileSystemStore(_folder.Combine("store"));
+        await store.PutAsync("packs/ab/c", new byte[3], Ct);
+        await store.PutAsync("packs/cd/e", new byte[3], Ct);
+        var entries = 0;
+        store.OnEntry = () => entries++;
+
+        Assert.True(await store.AnyAsync("packs/", Ct));
+
+        Assert.Equal(2, entries);
+    }
+
+    [Fact]
     public async Task Folder_that_cannot_be_looked_into_is_neither_empty_nor_are_its_objects_gone()
     {
         // A link to itself: a look at it fails with another errno than that of what is not there.

@@ -36,8 +36,9 @@ internal static class PackScrub
         }
         catch (IOException error)
         {
-            // A bad sector: the rest of the packs are still worth reading.
-            return ($"cannot be read: {error.Message}", 0);
+            // A bad sector: the rest of the packs are still worth reading. Any other fault is the store's, and says nothing of the pack.
+            var fault = StoreFaults.OfReading(error, store.Url, PackBuilder.KeyOf(name), PackBuilder.KeyOf(name));
+            return fault.Kind == ErrorKind.Damaged ? (fault.Message, 0) : throw fault;
         }
     }
 

@@ -7,8 +7,21 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 /// <param name="inner">The store.</param>
 /// <param name="upload">What may be sent; without bound where null.</param>
 /// <param name="download">What may be fetched; without bound where null.</param>
-public sealed class ThrottledStore(IObjectStore inner, TokenBucket? upload, TokenBucket? download) : IObjectStore, IStoreCapacity, IResumableListing, IErasableStore
+public sealed class ThrottledStore(IObjectStore inner, TokenBucket? upload, TokenBucket? download) : IObjectStore, IStoreCapacity, IResumableListing, IErasableStore, IListingProgress
 {
+    /// <inheritdoc/>
+    public Action? OnEntry
+    {
+        get => (inner as IListingProgress)?.OnEntry;
+        set
+        {
+            if (inner is IListingProgress listing)
+            {
+                listing.OnEntry = value;
+            }
+        }
+    }
+
     /// <inheritdoc/>
     public string Url => inner.Url;
 
