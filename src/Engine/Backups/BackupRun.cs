@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
+using Hexabase.DrConsole.Engine.Backups.Maintenance;
 using Hexabase.DrConsole.Engine.Backups.Postgres;
 using Hexabase.DrConsole.Engine.Backups.Postgres.Physical;
 using Hexabase.DrConsole.Engine.Catalog;
@@ -47,6 +48,17 @@ public sealed class BackupRun(
 
     private const string CaptureStep = "capture";
 
+    /// <summary>How long a tier is waited for that may hold what an attempt left: it may save a whole capture.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(10);
+
+    /// <summary>The same where nothing depends on it, since there is another restore point: the copies wait for it.</summary>
+    private static readonly TimeSpan s_patienceOfOthers = TimeSpan.FromMinutes(1);
+
+    /// <summary>The same where the run ends without a result: a restore may wait for just that.</summary>
+    internal TimeSpan PatienceAtEnd { get; init; } = TimeSpan.FromSeconds(20);
+
+    private LeftPoints Left => new(tiers, new TierRequests(requests, estate), estate, time);
+
     /// <inheritdoc/>
     public string Kind => RunKinds.Backup;
 
@@ -59,12 +71,14 @@ public sealed class BackupRun(
         var began = time.GetTimestamp();
         var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
         await RequireNotRecoveredAsync(context, source);
-        var captured = await context.StepAsync(CaptureStep, step => CaptureAsync(context, step, source), _ => FindCapturedAsync(context, source));
-        if (context.Run.Attempt > 1)
+        var captured = await context.StepAsync(CaptureStep, step => CaptureAsync(context, step, source), intent => FindCapturedAsync(context, source, CaptureIntent.Of(intent)), keepsIntent: true);
+        // Also in a first attempt: a tier whose answer was lost may hold what was then captured into the next one.
+        if (await IntentAsync(context) is { Commits.Count: > 0 } intent)
         {
-            await WithdrawTornAsync(context, source, captured.Backup.BackupId);
+            await Left.SettleAsync(context, source, intent, s_patienceOfOthers);
         }
 
+        await Left.SettleEarlierAsync(context, source, s_patienceOfOthers);
         var held = new Dictionary<string, string> { [captured.Tier] = estate.Tiers.First(tier => tier.Name == captured.Tier).RepositoryUrl(source.Workspace) };
         var behind = new Dictionary<string, string>();
         foreach (var tier in estate.TiersOf(source).Where(tier => tier.Name != captured.Tier))
@@ -88,46 +102,16 @@ public sealed class BackupRun(
         return new BackupRunResult(captured.Backup, held, behind, wanted, time.GetElapsedTime(began).TotalSeconds);
     }
 
-    /// <summary>
-    /// What this run committed in a tier without coming to tell the catalog of it would be seen by nobody: retention would never give it up.
-    /// Whole, it is put on record, since it may be the last state of a source that is gone; torn, it is taken back.
-    /// </summary>
+    /// <summary>A commit whose manifest it was about to write may have been done all the same. Where none was, no tier is asked.</summary>
     public async Task AbandonAsync(RunContext context)
     {
-        if (!await context.HasBegunAsync(CaptureStep))
+        if (await context.HasBegunAsync(CaptureStep))
         {
-            return;
+            await Left.SettleAsync(context, estate.SourceNamed(context.Request<BackupRequest>().Source), await IntentAsync(context), PatienceAtEnd);
         }
-
-        var source = estate.SourceNamed(context.Request<BackupRequest>().Source);
-        await EachLeftAsync(context, source, async (tier, repository, point) =>
-        {
-            if (await IsKnownAsync(context, point.Id))
-            {
-                return;
-            }
-
-            if (!await repository.HoldsAllOfAsync(point, context.Cancellation))
-            {
-                await WithdrawAsync(context, source, tier, point);
-                return;
-            }
-
-            await context.CommitAsync(async transaction =>
-            {
-                await RestorePointCatalog.RecordAsync(transaction, point, context.Run.Id.Value, CancellationToken.None);
-                await RestorePointCatalog.RecordTierAsync(transaction, point.Id, tier.Name, "stored", null, CancellationToken.None);
-            });
-            context.Warn(CaptureStep, $"restore point {point.Id.Short} of this run is whole in tier {tier.Name} although the run did not come to its end; it was put on record");
-        });
     }
 
-    private static async Task<bool> IsKnownAsync(RunContext context, RestorePointId point)
-    {
-        await using var command = context.Catalog.CreateCommand("SELECT 1 FROM restore_point WHERE id = $1");
-        command.Parameters.AddWithValue(point.Value);
-        return await command.ExecuteScalarAsync(context.Cancellation) is not null;
-    }
+    private static async Task<CaptureIntent?> IntentAsync(RunContext context) => CaptureIntent.Of((await context.FindStepAsync(CaptureStep))?.IntentJson);
 
     /// <summary>What is captured while a recovery replaces it is a mixture that may validate: its facts are those of what was read.</summary>
     private static async Task RequireNotRecoveredAsync(RunContext context, Source source)
@@ -144,11 +128,12 @@ public sealed class BackupRun(
     private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source)
     {
         var serving = estate.TiersOf(source);
+        List<BegunCommit> begun = [.. (await IntentAsync(context))?.Commits ?? []];
         foreach (var tier in serving)
         {
             try
             {
-                return await CaptureAsync(context, step, source, tier);
+                return await CaptureAsync(context, step, source, tier, begun);
             }
             catch (EngineException fault) when (tier != serving[^1] && IsOfTheTier(fault))
             {
@@ -159,16 +144,26 @@ public sealed class BackupRun(
         throw new UnreachableException("an estate has at least one tier");
     }
 
-    private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source, StorageTier tier)
+    /// <param name="begun">Every commit that this run has begun; those of this capture are added.</param>
+    private async Task<Captured> CaptureAsync(RunContext context, StepHandle step, Source source, StorageTier tier, List<BegunCommit> begun)
     {
+        await step.RecordIntentAsync(new CaptureIntent(tier.Name, begun));
         await using var repository = await OpenAsync(source, tier, context.Cancellation);
         var request = await RequestFor(context, source);
-        await step.RecordIntentAsync(new { tier = tier.Name });
+        request = request with { Description = request.Description with { BeforeManifest = BeforeManifestAsync } };
         var result = await drivers.Of(source).CaptureAsync(request, repository, context.Progress, context.Log, context.Cancellation);
         // It is committed: a cancel that comes only now no longer takes it back, so it belongs into the catalog.
         var manifest = await repository.ReadManifestAsync(result.BackupId, CancellationToken.None);
         Record(context, step, manifest, tier.Name);
         return new Captured(tier.Name, result);
+
+        async Task BeforeManifestAsync(RestorePointId point, CancellationToken _)
+        {
+            begun.Add(new BegunCommit(tier.Name, point.Value));
+            await step.RecordIntentAsync(new CaptureIntent(tier.Name, begun));
+            // Last: a process that was frozen while it captured must not commit what a restore has been writing over since.
+            await context.RequireLeaseAsync();
+        }
     }
 
     /// <summary>What opening says is the tier's in any case; while capturing, the source may fail as well.</summary>
@@ -208,113 +203,38 @@ public sealed class BackupRun(
         Properties = new Dictionary<string, string>
         {
             [RunProperty] = context.Run.Id.ToString(),
-            [RequestedAtProperty] = RequestedAt(context.Run),
+            [RequestedAtProperty] = LeftPoints.RequestedAt(context.Run),
         },
     };
 
-    /// <summary>Looks in every tier that answers for a restore point of this run.</summary>
-    private async Task<StepProbe<Captured>> FindCapturedAsync(RunContext context, Source source)
+    /// <summary>Looks in the tiers for a restore point of this run that is whole.</summary>
+    private async Task<StepProbe<Captured>> FindCapturedAsync(RunContext context, Source source, CaptureIntent? intent)
     {
-        foreach (var tier in estate.Tiers)
+        var (points, isAll) = await Left.FindAsync(context, source, intent, s_patience);
+        if (intent?.Commits is null && isAll)
+        {
+            // From now on each is found by its name, whatever becomes of this attempt.
+            await context.WriteIntentAsync(CaptureStep, new CaptureIntent(intent?.Tier, [.. points.Select(one => new BegunCommit(one.Tier.Name, one.Point.Id.Value))]));
+        }
+
+        foreach (var left in points.Where(one => one.Standing == PointStanding.Whole).GroupBy(one => one.Tier.Name).Select(same => same.Last()))
         {
             try
             {
-                if (await FindCapturedAsync(context, source, tier) is { } found)
-                {
-                    return found;
-                }
+                await using var repository = await tiers.OpenAsync(left.Tier, source.Workspace, context.Cancellation);
+                var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, left.Point, context.Cancellation);
+                return new StepProbe<Captured>.Done(new Captured(left.Tier.Name, result), step => Record(context, step, left.Point, left.Tier.Name));
             }
             catch (EngineException fault) when (!context.Cancellation.IsCancellationRequested)
             {
                 // Whatever is wrong with one tier, another may have it, and without any it is captured again.
-                context.Warn(CaptureStep, $"tier {tier.Name} cannot be asked for the interrupted attempt: {fault.Message}");
+                context.Warn(CaptureStep, $"restore point {left.Point.Id.Short} of the interrupted attempt in tier {left.Tier.Name} cannot be taken over: {fault.Message}");
             }
         }
 
         context.Log(CaptureStep, "no restore point of the interrupted attempt was committed; capturing again");
         return new StepProbe<Captured>.NotDone();
     }
-
-    private async Task<StepProbe<Captured>?> FindCapturedAsync(RunContext context, Source source, StorageTier tier)
-    {
-        if (!await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
-        {
-            return null;
-        }
-
-        await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-        Manifest? whole = null;
-        // Each attempt may have left one.
-        foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
-        {
-            whole = await repository.HoldsAllOfAsync(point, context.Cancellation) ? point : whole;
-        }
-
-        if (whole is not { } found)
-        {
-            return null;
-        }
-
-        var result = await drivers.Of(source).DescribeAsync(await RequestFor(context, source), repository, found, context.Cancellation);
-        return new StepProbe<Captured>.Done(new Captured(tier.Name, result), step => Record(context, step, found, tier.Name));
-    }
-
-    /// <summary>
-    /// Takes back what interrupted attempts have left that is not whole; only once another restore point of the run is on record, since half
-    /// of the newest state may be all that is left of a source that died with the console.
-    /// </summary>
-    private Task WithdrawTornAsync(RunContext context, Source source, RestorePointId captured) => EachLeftAsync(context, source, async (tier, repository, point) =>
-    {
-        if (point.Id != captured && !await repository.HoldsAllOfAsync(point, context.Cancellation))
-        {
-            await WithdrawAsync(context, source, tier, point);
-        }
-    });
-
-    /// <summary>Each restore point of this run in each tier that can be asked.</summary>
-    private async Task EachLeftAsync(RunContext context, Source source, Func<StorageTier, BackupRepository, Manifest, Task> look)
-    {
-        foreach (var tier in estate.Tiers)
-        {
-            try
-            {
-                if (await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
-                {
-                    await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-                    foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
-                    {
-                        await look(tier, repository, point);
-                    }
-                }
-            }
-            catch (EngineException fault) when (!context.Cancellation.IsCancellationRequested)
-            {
-                context.Warn(CaptureStep, $"tier {tier.Name} cannot be asked what interrupted attempts have left: {fault.Message}");
-            }
-        }
-    }
-
-    /// <summary>It ended before its last look whether all is there that it leans on: nobody counts it, and it must not show when the tier is read anew.</summary>
-    private async Task WithdrawAsync(RunContext context, Source source, StorageTier tier, Manifest point)
-    {
-        var what = $"restore point {point.Id.Short} of an interrupted attempt leans on what tier {tier.Name} does not hold safely";
-        try
-        {
-            await using var repository = await tiers.OpenForPruneAsync(tier, source.Workspace, context.Cancellation);
-            var isGone = await repository.WithdrawUnprovenAsync(point, context.Cancellation);
-            context.Warn(CaptureStep, isGone ? $"{what}; it was taken back" : $"{what}, or did not a moment ago");
-        }
-        catch (EngineException fault) when (fault.Kind is ErrorKind.Denied or ErrorKind.Unavailable)
-        {
-            // The next attempt looks again; a check names it until then.
-            context.Warn(CaptureStep, $"{what}, and cannot be taken back now: {fault.Message}");
-        }
-    }
-
-    private static bool IsOf(Run run, Manifest point) =>
-        point.Properties.GetValueOrDefault(RunProperty) == run.Id.ToString() && point.Properties.GetValueOrDefault(RequestedAtProperty) == RequestedAt(run);
-
-    private static string RequestedAt(Run run) => run.CreatedAt.UtcDateTime.ToString("O", CultureInfo.InvariantCulture);
 
     private static void Record(RunContext context, StepHandle step, Manifest manifest, string tier) =>
         step.OnCommit(async transaction =>

@@ -32,4 +32,11 @@ public sealed record BackupDescription
 
     /// <summary>When the backup began; the repository's clock where null.</summary>
     public DateTimeOffset? CreatedAt { get; init; }
+
+    /// <summary>
+    /// Called with the restore point's id once all but its manifest is stored; what it throws ends the commit, and there is no restore point.
+    /// Whoever gives one looks after what a commit leaves that fails from then on: nothing is taken back by itself, since another process may
+    /// have taken the work over meanwhile and count on it. Null: a commit that fails takes its manifest back.
+    /// </summary>
+    public Func<RestorePointId, CancellationToken, Task>? BeforeManifest { get; init; }
 }

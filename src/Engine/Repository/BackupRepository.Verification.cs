@@ -42,25 +42,31 @@ public sealed partial class BackupRepository
         PackScrub.ScrubAsync(store, slice, new ProgressMeter(progress, time ?? TimeProvider.System, "scrub"), cancellationToken);
 
     /// <summary>True where every chunk that a restore point leans on lies in a pack that is there, whole as far as is known, and not about to be deleted.</summary>
-    public async Task<bool> HoldsAllOfAsync(Manifest manifest, CancellationToken cancellationToken = default)
+    public async Task<bool> HoldsAllOfAsync(Manifest manifest, CancellationToken cancellationToken = default) =>
+        await StandingOfAsync(manifest, cancellationToken) == PointStanding.Whole;
+
+    /// <summary>How much of what a restore point leans on is there; content is not read.</summary>
+    public async Task<PointStanding> StandingOfAsync(Manifest manifest, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(manifest);
         await _parts.Index.RefreshAsync(cancellationToken);
         var closure = await Closure.CollectAsync(_parts, manifest, cancellationToken);
-        return closure.Faults.Count == 0
-            && closure.Entries.Select(number => _parts.Index.Index.Pack(_parts.Index.Index.Place(number).Pack)).All(pack => pack is { IsPresent: true, IsDamaged: false, IsMarked: false });
+        var packs = closure.Entries.Select(number => _parts.Index.Index.Pack(_parts.Index.Index.Place(number).Pack)).Distinct().ToList();
+        return closure.IsLacking || packs.Exists(pack => !pack.IsPresent) ? PointStanding.Lacking
+            : closure.Faults.Count > 0 || packs.Exists(pack => pack.IsDamaged || pack.IsMarked) ? PointStanding.Doubtful
+            : PointStanding.Whole;
     }
 
     /// <summary>
-    /// Takes a restore point back whose writer died before its last look whether all is there that it leans on, where not all of it is.
-    /// Only for one that nobody counts yet.
+    /// Takes a restore point back whose writer died before its last look whether all is there that it leans on, where some of it is not.
+    /// Only for one that nobody counts yet, and whose content another restore point has. What only cannot be read, or is marked, may be
+    /// read again tomorrow or be repaired: it stays.
     /// </summary>
-    /// <returns>False where all of it is there: it stays.</returns>
+    /// <returns>False where it stays.</returns>
     /// <exception cref="EngineException">Kind Denied where the store lets nobody delete who only writes.</exception>
     public async Task<bool> WithdrawUnprovenAsync(Manifest manifest, CancellationToken cancellationToken = default)
     {
-        ArgumentNullException.ThrowIfNull(manifest);
-        if (await HoldsAllOfAsync(manifest, cancellationToken))
+        if (await StandingOfAsync(manifest, cancellationToken) != PointStanding.Lacking)
         {
             return false;
         }

@@ -142,7 +142,7 @@ public sealed class BackupSession : IAsyncDisposable
     /// </summary>
     /// <param name="facts">What the source said about its content; null where it said nothing.</param>
     /// <param name="properties">Further facts by name; never secrets.</param>
-    /// <param name="cancellationToken">Ends the commit; then there is no restore point.</param>
+    /// <param name="cancellationToken">Ends the commit; then there is no restore point, but for one that <see cref="BackupDescription.BeforeManifest"/> was told of.</param>
     public async Task<Manifest> CommitAsync(
         JsonElement? facts, IReadOnlyDictionary<string, string>? properties, CancellationToken cancellationToken)
     {
@@ -178,6 +178,11 @@ public sealed class BackupSession : IAsyncDisposable
             Facts = facts,
             Properties = properties ?? new Dictionary<string, string>(),
         };
+        if (_description.BeforeManifest is { } before)
+        {
+            await before(Id, cancellationToken);
+        }
+
         var proven = false;
         try
         {
@@ -190,7 +195,7 @@ public sealed class BackupSession : IAsyncDisposable
         }
         finally
         {
-            if (!proven)
+            if (!proven && _description.BeforeManifest is null)
             {
                 await TakeBackAsync();
             }
@@ -206,8 +211,7 @@ public sealed class BackupSession : IAsyncDisposable
         }
         catch (EngineException error) when (error.Kind is ErrorKind.Unavailable or ErrorKind.Denied)
         {
-            // What ended the commit is told. The store does not answer, or lets nobody delete who only writes: whoever ran this backup looks
-            // for what it left, with the rights to take it back.
+            // What ended the commit is told. The store does not answer, or lets nobody delete who only writes: a check names what is left.
         }
     }
 

@@ -73,11 +73,12 @@ public sealed class RunContext
     /// <see cref="StepHandle.OnCommit"/> adds. A step that is done already gives its stored result; one whose intent alone was
     /// found is asked through <paramref name="probe"/> (without one it is idempotent and done again).
     /// </summary>
-    public async Task<T> StepAsync<T>(string name, Func<StepHandle, Task<T>> act, Func<string?, Task<StepProbe<T>>>? probe = null)
+    /// <param name="keepsIntent">True where doing it again must not forget what the attempt before it said that it was about to make.</param>
+    public async Task<T> StepAsync<T>(string name, Func<StepHandle, Task<T>> act, Func<string?, Task<StepProbe<T>>>? probe = null, bool keepsIntent = false)
     {
         CurrentStep = name;
         var position = ++_position;
-        var known = await FindAsync(name);
+        var known = await FindStepAsync(name);
         if (known is { State: "done" })
         {
             return JsonSerializer.Deserialize<T>(known.ResultJson!, JsonSerializerOptions.Web)!;
@@ -98,7 +99,7 @@ public sealed class RunContext
             }
         }
 
-        await IntendAsync(name, position);
+        await IntendAsync(name, position, keepsIntent);
         await RequireLeaseAsync();
         var result = await act(handle);
         await CompleteAsync(name, handle, result);
@@ -121,7 +122,13 @@ public sealed class RunContext
     internal Task RequireLeaseAsync() => _hold.RenewAsync(CancellationToken.None);
 
     /// <summary>True where a step's intent is on record: it may have had an effect.</summary>
-    internal async Task<bool> HasBegunAsync(string step) => await FindAsync(step) is not null;
+    internal async Task<bool> HasBegunAsync(string step) => await FindStepAsync(step) is not null;
+
+    /// <summary>A step as it is on record; null where it has not begun.</summary>
+    internal Task<RunStep?> FindStepAsync(string name) =>
+        _hold.Catalog.Command(
+            "SELECT name, position, state, attempt, intent::text, intent_at, result::text, ended_at FROM run_step WHERE run_id = $1 AND name = $2",
+            Run.Id.Value, name).FirstAsync(RunStore.MapStep, Cancellation);
 
     /// <summary>Runs <paramref name="write"/> in one transaction behind the run's fence. Not cancellable: what it records has happened.</summary>
     /// <exception cref="LeaseLostException">The fence is no longer ours; nothing was written.</exception>
@@ -139,18 +146,14 @@ public sealed class RunContext
                 Run.Id.Value, step, new Jsonb(JsonSerializer.Serialize(intent, JsonSerializerOptions.Web))).RunAsync(Cancellation),
             Cancellation);
 
-    private Task<RunStep?> FindAsync(string name) =>
-        _hold.Catalog.Command(
-            "SELECT name, position, state, attempt, intent::text, intent_at, result::text, ended_at FROM run_step WHERE run_id = $1 AND name = $2",
-            Run.Id.Value, name).FirstAsync(RunStore.MapStep, Cancellation);
-
-    private Task IntendAsync(string name, int position) =>
+    private Task IntendAsync(string name, int position, bool keepsIntent) =>
         _hold.CommitAsync(
             transaction => transaction.Command(
                 """
                 INSERT INTO run_step (run_id, name, position, state, intent_at) VALUES ($1, $2, $3, 'intended', clock_timestamp())
-                ON CONFLICT (run_id, name) DO UPDATE SET state = 'intended', attempt = run_step.attempt + 1, intent = NULL, intent_at = clock_timestamp(), ended_at = NULL
-                """, Run.Id.Value, name, position).RunAsync(Cancellation),
+                ON CONFLICT (run_id, name) DO UPDATE SET state = 'intended', attempt = run_step.attempt + 1,
+                  intent = CASE WHEN $4 THEN run_step.intent END, intent_at = clock_timestamp(), ended_at = NULL
+                """, Run.Id.Value, name, position, keepsIntent).RunAsync(Cancellation),
             Cancellation);
 
     private async Task CompleteAsync<T>(string name, StepHandle handle, T result)

@@ -18,6 +18,9 @@ internal static class SourceClaims
 
     private const string IsOpen = "r.state IN ('queued', 'running', 'waiting')";
 
+    /// <summary>True of a backup that may have written a manifest which the catalog does not know yet.</summary>
+    private const string HasBegunCommit = "EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id AND s.state = 'intended' AND jsonb_path_exists(s.intent, '$.commits[*].point'))";
+
     private const string Recoveries =
         $"""
         SELECT r.id, o.source FROM run r JOIN recovery c ON c.run_id = r.id JOIN run_source o ON o.run_id = r.id
@@ -109,12 +112,17 @@ internal static class SourceClaims
         $"SELECT r.id FROM run r WHERE r.id = ANY ($1) AND {IsOpen} AND (r.cancel_at IS NULL OR r.lease_until >= clock_timestamp()) ORDER BY r.id", runs.Select(run => run.Value).ToArray())
         .ListAsync(row => new RunId(row.GetInt64(0)), cancellationToken);
 
-    /// <summary>Ends runs whose holders do not: their fence is passed, so that whatever they do from now on is written down nowhere.</summary>
+    /// <summary>
+    /// Ends runs whose holders do not: their fence is passed, so that whatever they do from now on is written down nowhere, and no manifest is
+    /// begun any more. One whose manifest was begun before, of what was captured before this run changes anything, is ended by whoever takes
+    /// it up, who looks whether a tier has it.
+    /// </summary>
     private static Task TakeAwayAsync(RunContext context, IReadOnlyList<RunId> runs) => context.CommitAsync(async transaction =>
     {
         var taken = await transaction.Command(
             $"""
-            UPDATE run r SET state = 'cancelled', fence = fence + 1, lease_owner = NULL, lease_until = NULL, ended_at = clock_timestamp() WHERE r.id = ANY ($1) AND {IsOpen} RETURNING r.id
+            UPDATE run r SET state = CASE WHEN {HasBegunCommit} THEN 'queued' ELSE 'cancelled' END, ended_at = CASE WHEN {HasBegunCommit} THEN NULL ELSE clock_timestamp() END,
+              fence = fence + 1, lease_owner = NULL, lease_until = NULL, handed_over_at = NULL WHERE r.id = ANY ($1) AND {IsOpen} RETURNING r.id
             """, runs.Select(run => run.Value).Order().ToArray()).ListAsync(row => row.GetInt64(0), CancellationToken.None);
         foreach (var run in taken)
         {

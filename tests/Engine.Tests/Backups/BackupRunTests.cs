@@ -142,7 +142,7 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task Backup_cancelled_between_manifest_and_catalog_leaves_no_restore_point_that_nobody_knows(bool isWhole)
+    public async Task Backup_cancelled_between_manifest_and_catalog_puts_what_it_left_on_record(bool isWhole)
     {
         await using var rig = await CreateAsync(catalog, lab);
         var run = await rig.Requests.BackupAsync(rig.Source.Name, "tester", Ct);
@@ -161,8 +161,9 @@ public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(run.Id)).State);
 
         await using var hot = await rig.OpenAsync("hot");
-        Assert.Equal(isWhole ? [committed!.BackupId] : [], (await hot.ListAsync(Ct)).Points.Select(point => point.Id));
-        Assert.Equal(isWhole ? [committed!.BackupId] : [], (await rig.Points.ListAsync(rig.Source.Name, 10, Ct)).Select(point => point.PointId));
+        Assert.Equal(committed!.BackupId, Assert.Single((await hot.ListAsync(Ct)).Points).Id);
+        Assert.Equal(committed.BackupId, Assert.Single(await rig.Points.ListAsync(rig.Source.Name, 10, Ct)).PointId);
+        Assert.Equal(isWhole ? "stored" : "damaged", (await rig.TierStatesAsync(committed.BackupId.Value))["hot"]);
     }
 
     [Fact]

@@ -89,6 +89,42 @@ public sealed class SessionTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Commit_that_somebody_looks_after_takes_nothing_back_since_another_may_count_on_it()
+    {
+        await using var store = new HinderedStore(_store);
+        await using var repository = await InitializeAsync(store, Options);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        store.Stored = key =>
+        {
+            if (key.StartsWith("manifests/", StringComparison.Ordinal))
+            {
+                stop.Cancel();
+            }
+
+            return null;
+        };
+        RestorePointId? told = null;
+        await using var session = await repository.BeginAsync(Describe() with { BeforeManifest = (point, _) => Task.FromResult(told = point) }, Ct);
+        await session.WriteStreamAsync("dump", "test", new MemoryStream(Noise(1000)), null, Ct);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => session.CommitAsync(null, null, stop.Token));
+
+        Assert.Equal((session.Id, $"manifests/{session.Id}"), (told!.Value, Assert.Single(_store.KeysOf("manifests/"))));
+    }
+
+    [Fact]
+    public async Task Commit_whose_writer_may_not_go_on_writes_no_manifest()
+    {
+        await using var repository = await InitializeAsync(_store, Options);
+        await using var session = await repository.BeginAsync(Describe() with { BeforeManifest = (_, _) => throw new InvalidOperationException("another has taken it over") }, Ct);
+        await session.WriteStreamAsync("dump", "test", new MemoryStream(Noise(1000)), null, Ct);
+
+        await Assert.ThrowsAsync<InvalidOperationException>(() => session.CommitAsync(null, null, Ct));
+
+        Assert.DoesNotContain(_store.Order, key => key.StartsWith("manifests/", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Session_renews_itself_while_the_backup_runs_and_indexes_what_is_stored()
     {
         await using var repository = await InitializeAsync(_store, Options);
@@ -132,6 +168,9 @@ public sealed class SessionTests : IAsyncDisposable
         Assert.True(await repository.HoldsAllOfAsync(point, Ct));
         await MarkAsync(repository, kind, Packs());
         Assert.False(await repository.HoldsAllOfAsync(point, Ct));
+        // Nor is it taken back for that: all of it is there.
+        Assert.False(await repository.WithdrawUnprovenAsync(point, Ct));
+        Assert.Equal(point.Id, Assert.Single((await repository.ListAsync(Ct)).Points).Id);
     }
 
     [Fact]

@@ -15,6 +15,9 @@ internal sealed class Closure
     /// <summary>Chunks that no present pack holds, and artifacts that cannot be followed to their end.</summary>
     public List<Damage> Faults { get; } = [];
 
+    /// <summary>True where something is not there, as opposed to being there and not readable at this moment.</summary>
+    public bool IsLacking { get; private set; }
+
     /// <summary>Follows a manifest through its chunk lists and trees; content itself is not read.</summary>
     /// <exception cref="EngineException">Kind Unsupported for an unknown type; faults are values.</exception>
     public static async Task<Closure> CollectAsync(RepositoryParts parts, Manifest manifest, CancellationToken ct)
@@ -51,6 +54,7 @@ internal sealed class Closure
             }
             catch (EngineException error) when (error.Kind is ErrorKind.Damaged or ErrorKind.NotFound)
             {
+                closure.IsLacking |= error.Kind == ErrorKind.NotFound;
                 closure.Faults.Add(new Damage(
                     error.Context.GetValueOrDefault("pack") is { } pack ? Packs.PackBuilder.KeyOf(pack) : $"artifact {artifact.Name}",
                     $"artifact '{artifact.Name}': {error.Message}"));
@@ -101,6 +105,7 @@ internal sealed class Closure
         var number = parts.Index.Index.FindNumber(id, type);
         if (number == 0)
         {
+            IsLacking = true;
             var place = parts.Index.Index.Find(id, type).Select(p => parts.Index.Index.Pack(p.Pack).Name).FirstOrDefault();
             Faults.Add(new Damage(
                 place is null ? $"chunk {id}" : Packs.PackBuilder.KeyOf(place),
