@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
@@ -219,12 +220,13 @@ internal static class SourceCommands
         {
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
             var catalog = session.Get<RestorePointCatalog>();
+            var estate = session.Get<ProtectedEstate>();
             var rows = new List<object>();
             foreach (var point in await catalog.ListAsync(parsed.GetValue(source), 10_000, stopping))
             {
                 var validation = await catalog.ValidationsAsync(point.Id, stopping) is [var last, ..] ? last : null;
                 var tiers = await catalog.TiersAsync(point.Id, stopping);
-                var proof = validation is null ? "unproven" : validation.Passed ? "proven" : "failed";
+                var proof = PointProof.NameOf(PointProof.StatusOf(validation, estate.ProofLifetimeOf(point.Source, point.Class), TimeProvider.System.GetUtcNow()));
                 rows.Add(new { point.Id, point.Source, point.Kind, point.CreatedAt, point.Bytes, point.StoredBytes, Proof = proof, Tiers = tiers.ToDictionary(tier => tier.Tier, tier => tier.State) });
                 if (!parsed.GetValue(options.Json))
                 {
