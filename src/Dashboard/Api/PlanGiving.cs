@@ -2,6 +2,7 @@ using System.Text.Json;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Recovery;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
+using Hexabase.DrConsole.Engine.Runs;
 
 namespace Hexabase.DrConsole.Dashboard.Api;
 
@@ -33,13 +34,29 @@ internal sealed class PlanGiving(RecoveryRequests requests, TimeProvider time)
         return draft.Plan is { } plan ? new ApiPlanDraft(plan.Hash, JsonElement.Parse(plan.ToJson()), draft.Faults, Keep(plan, actor)) : new ApiPlanDraft(null, null, draft.Faults, null);
     }
 
-    /// <exception cref="EngineException"><c>plan-not-given</c>.</exception>
-    public RecoveryPlan Find(string actor, string hash)
+    /// <summary>Asks for a plan that was given, once: who asks again, since the answer was lost, gets the same run.</summary>
+    /// <param name="ask">Asks for it; where it fails nothing was asked for, and the plan may be asked for again.</param>
+    /// <exception cref="EngineException"><c>plan-not-given</c>; whatever <paramref name="ask"/> throws.</exception>
+    public async Task<Run> AskOnceAsync(string actor, string hash, Func<RecoveryPlan, Task<Run>> ask, CancellationToken cancellationToken)
+    {
+        var given = Find(actor, hash);
+        await given.Asking.WaitAsync(cancellationToken);
+        try
+        {
+            return given.Run ??= await ask(given.Plan);
+        }
+        finally
+        {
+            given.Asking.Release();
+        }
+    }
+
+    private Given Find(string actor, string hash)
     {
         lock (_lock)
         {
-            return _given.FindLast(one => one.Actor == actor && one.Plan.Hash == hash && one.Until > time.GetUtcNow())?.Plan ?? throw new EngineException(
-                "plan-not-given", ErrorKind.NotFound, $"no plan with this hash was made for {actor} in the last {s_kept.TotalMinutes:0} minutes",
+            return _given.FindLast(one => one.Actor == actor && one.Plan.Hash == hash && one.Until > time.GetUtcNow()) ?? throw new EngineException(
+                "plan-not-given", ErrorKind.NotFound, $"no plan with this hash was made for {actor} by this process of the console in the last {s_kept.TotalMinutes:0} minutes",
                 "Make it with POST /api/v1/recoveries/plan, look at it, and ask for it by its hash. Nothing was changed.");
         }
     }
@@ -60,5 +77,18 @@ internal sealed class PlanGiving(RecoveryRequests requests, TimeProvider time)
         }
     }
 
-    private sealed record Given(string Actor, RecoveryPlan Plan, DateTimeOffset Until);
+    private sealed class Given(string actor, RecoveryPlan plan, DateTimeOffset until)
+    {
+        public string Actor => actor;
+
+        public RecoveryPlan Plan => plan;
+
+        public DateTimeOffset Until => until;
+
+        /// <summary>One request for it at a time.</summary>
+        public SemaphoreSlim Asking { get; } = new(1);
+
+        /// <summary>What it was asked for with; null before.</summary>
+        public Run? Run { get; set; }
+    }
 }
