@@ -17,6 +17,8 @@ public static class ConsoleSession
         Claim[] claims =
         [
             new(ClaimTypes.Name, user.Name),
+            // What a form's token is bound to: the person, so that a tab of their former session can still post.
+            new(ClaimTypes.NameIdentifier, user.Name),
             new(ClaimTypes.Role, user.Role.ToString()),
             new(StampClaim, user.SessionStamp()),
             new(IdClaim, session),

@@ -34,6 +34,9 @@ public partial class SignIn
     private SignInDesk Desk { get; set; } = default!;
 
     [Inject]
+    private KnownBrowsers Browsers { get; set; } = default!;
+
+    [Inject]
     private ISessionStore Sessions { get; set; } = default!;
 
     [Inject]
@@ -64,11 +67,12 @@ public partial class SignIn
     {
         try
         {
-            var outcome = await Desk.TryAsync(Input?.Name, Input?.Password, HttpContext.RequestAborted);
+            var outcome = await Desk.TryAsync(Input?.Name, Input?.Password, Browsers.MarkOf(HttpContext.Request, Input?.Name), HttpContext.RequestAborted);
             switch (outcome)
             {
                 case SignInOutcome.Accepted accepted:
                     await BeginAsync(accepted.User);
+                    Browsers.Remember(HttpContext, accepted.User.Name);
                     Navigation.NavigateTo(LocalUrl.OrRoot(ReturnUrl));
                     break;
                 case SignInOutcome.LockedOut locked:
