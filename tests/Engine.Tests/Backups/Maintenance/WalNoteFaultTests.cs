@@ -9,13 +9,11 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
 
-/// <summary>A verification on a real S3 server that found damaged WAL, and then cannot write that down, or look at what it means.</summary>
+/// <summary>A verification on a real S3 server that found damaged WAL, and then cannot write that down.</summary>
 public sealed class WalNoteFaultTests(StoreLab stores, CatalogServer catalog, PostgresLab lab)
 {
-    [Theory]
-    [InlineData("PUT", ".damage", "could not be noted there")]
-    [InlineData("GET", "/wal/", "could not be looked at")]
-    public async Task Verification_names_damaged_WAL_although_the_tier_takes_no_note_or_shows_nothing_then(string method, string part, string warning)
+    [Fact]
+    public async Task Verification_names_damaged_WAL_although_the_tier_takes_no_note_of_it()
     {
         // Of its own: other tests hold restore points in theirs, and ask for runs of them.
         var tier = $"s3-{Guid.NewGuid():n}";
@@ -30,21 +28,14 @@ public sealed class WalNoteFaultTests(StoreLab stores, CatalogServer catalog, Po
             damaged = await DamageAsync(warm, rig.Source.Name);
         }
 
-        // What it reads itself it reads before it writes the note.
-        var isNoted = method == "PUT";
-        proxy.Errs = (asked, path) =>
-        {
-            var errs = isNoted && asked == method && path.Contains(part, StringComparison.Ordinal);
-            isNoted |= asked == "PUT" && path.EndsWith(".damage", StringComparison.Ordinal);
-            return errs;
-        };
+        proxy.Errs = (method, path) => method == "PUT" && path.Contains(".damage", StringComparison.Ordinal);
         var run = await rig.AdvanceAsync((await new TierRequests(rig.Requests, rig.Estate).VerifyAsync(new VerificationRequest(tier, CheckLevel.L3), "tester", Ct)).Id);
 
         Assert.True(run.State == RunState.Completed, run.ErrorJson);
         Assert.True(proxy.Erred > 0);
         var found = JsonSerializer.Deserialize<VerificationRunResult>(run.ResultJson!, JsonSerializerOptions.Web)!.Workspaces.Single(one => one.Workspace == rig.Source.Workspace);
         Assert.Equal(damaged, Assert.Single(found.Damaged).Name);
-        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 200, Ct), line => line.Level == "warning" && line.Text.Contains(warning, StringComparison.Ordinal));
+        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 200, Ct), line => line.Level == "warning" && line.Text.Contains("could not be noted there", StringComparison.Ordinal));
     }
 
     /// <summary>Three segments of WAL, the second with another byte in it.</summary>
