@@ -190,13 +190,14 @@ internal static class SourceCommands
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
             var points = session.Get<RestorePointCatalog>();
             var rows = new List<object>();
-            foreach (var source in session.Get<ProtectedEstate>().Sources)
+            foreach (var standing in await session.Get<StandingCatalog>().ReadAsync(stopping))
             {
+                var source = standing.Source;
                 var newest = await points.ListAsync(source.Name, 1, stopping) is [var one, ..] ? one : null;
-                rows.Add(new { source.Name, Kind = source.Kind.ToString().ToLowerInvariant(), source.Class, source.Workspace, NewestRestorePoint = newest?.Id, NewestAt = newest?.CreatedAt });
+                rows.Add(new { source.Name, Kind = source.Kind.ToString().ToLowerInvariant(), source.Class, source.Workspace, NewestRestorePoint = newest?.Id, NewestAt = newest?.CreatedAt, SilentAgent = standing.SilentAgent?.Node });
                 if (!parsed.GetValue(options.Json))
                 {
-                    Console.WriteLine($"{source.Name,-24} {source.Kind.ToString().ToLowerInvariant(),-10} {source.Class,-10} {newest?.CreatedAt.ToString("u") ?? "no restore point"}");
+                    Console.WriteLine($"{source.Name,-24} {source.Kind.ToString().ToLowerInvariant(),-10} {source.Class,-10} {newest?.CreatedAt.ToString("u") ?? "no restore point"}{(standing.SilentAgent is { } agent ? $"  no agent on {agent.Node}: {agent.Command}" : "")}");
                 }
             }
 

@@ -47,6 +47,12 @@ public sealed class BackupRun(
 
     private const string CaptureStep = "capture";
 
+    /// <summary>
+    /// What a run stored is no older than the run, but for how far a store's clock may be behind the catalog's. A tier may hold thousands of
+    /// restore points, and each backup that fails looks for its own.
+    /// </summary>
+    private static readonly TimeSpan s_clockSkew = TimeSpan.FromDays(1);
+
     /// <inheritdoc/>
     public string Kind => RunKinds.Backup;
 
@@ -245,7 +251,7 @@ public sealed class BackupRun(
         await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
         Manifest? whole = null;
         // Each attempt may have left one.
-        foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
+        foreach (var point in await OwnAsync(context, repository))
         {
             whole = await repository.HoldsAllOfAsync(point, context.Cancellation) ? point : whole;
         }
@@ -281,7 +287,7 @@ public sealed class BackupRun(
                 if (await tiers.ExistsAsync(tier, source.Workspace, context.Cancellation))
                 {
                     await using var repository = await tiers.OpenAsync(tier, source.Workspace, context.Cancellation);
-                    foreach (var point in (await repository.ListAsync(context.Cancellation)).Points.Where(point => IsOf(context.Run, point)))
+                    foreach (var point in await OwnAsync(context, repository))
                     {
                         await look(tier, repository, point);
                     }
@@ -310,6 +316,10 @@ public sealed class BackupRun(
             context.Warn(CaptureStep, $"{what}, and cannot be taken back now: {fault.Message}");
         }
     }
+
+    /// <summary>The restore points of this run in a tier, oldest first.</summary>
+    private static async Task<IReadOnlyList<Manifest>> OwnAsync(RunContext context, BackupRepository repository) =>
+        [.. (await repository.ListStoredSinceAsync(context.Run.CreatedAt - s_clockSkew, context.Cancellation)).Points.Where(point => IsOf(context.Run, point))];
 
     private static bool IsOf(Run run, Manifest point) =>
         point.Properties.GetValueOrDefault(RunProperty) == run.Id.ToString() && point.Properties.GetValueOrDefault(RequestedAtProperty) == RequestedAt(run);

@@ -30,6 +30,9 @@ internal sealed record EstateChanges
     /// <summary>Tiers by URL instead of the two directories.</summary>
     public IReadOnlyList<(string Name, string Store)>? Tiers { get; init; }
 
+    /// <summary>How much each tier takes; without bound where null.</summary>
+    public int? UploadMbitPerSecond { get; init; }
+
     public string[] Tables { get; init; } = [];
 
     public string Class { get; init; } = "critical";
@@ -94,7 +97,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
                 // Tests ask for their backups themselves: a schedule that asks in between would refuse theirs.
                 Classes = new Dictionary<string, object> { [changes.Class] = new { Rpo = "7.00:00:00" } },
                 Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(changes.WarmStore ?? Store("warm")).AbsoluteUri)])
-                    .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
+                    .Select(tier => new { tier.Name, tier.Store, KeyFile = key, changes.UploadMbitPerSecond }),
                 Sources = new object[]
                 {
                     new
