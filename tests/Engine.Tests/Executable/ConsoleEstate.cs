@@ -122,16 +122,30 @@ internal sealed class ConsoleEstate : IAsyncDisposable
         return path;
     }
 
+    /// <summary>Writes a configuration file of one source in one tier, whose restores nobody has to approve, and gives its path.</summary>
+    public async Task<string> ConfigureSourceAsync(object source)
+    {
+        var path = _folder.Combine($"console-{_configurations++}.json");
+        await File.WriteAllTextAsync(path, JsonSerializer.Serialize(new
+        {
+            DrConsole = new
+            {
+                DataDirectory = "data",
+                RestoreApprovals = 0,
+                Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
+                Tiers = new[] { new { Name = "hot", Store = new Uri(Store("hot")).AbsoluteUri, KeyFile = Key } },
+                Sources = new[] { source },
+            },
+        }), Ct);
+        return path;
+    }
+
     /// <summary>A command on this estate.</summary>
-    public Task<CommandResult> RunAsync(params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", Configuration]);
+    public Task<CommandResult> RunAsync(params string[] arguments) => ConsoleProcess.RunAsync(Configuration, arguments);
 
     /// <summary>The console itself, once it says that it listens.</summary>
-    public async Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null, params string[] more)
-    {
-        var console = ConsoleProcess.Start(["serve", "--config", Configuration, "--urls", "http://127.0.0.1:0", .. more], environment);
-        await console.WaitForAsync("Console: http");
-        return console;
-    }
+    public Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null, params string[] more) =>
+        ConsoleProcess.ServeAsync(Configuration, environment, more);
 
     /// <summary>Restore points by their manifests' files.</summary>
     public IReadOnlyList<string> Manifests(string tier = "hot")
