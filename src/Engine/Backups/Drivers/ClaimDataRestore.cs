@@ -148,6 +148,10 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     /// <summary>True where it writes into a volume.</summary>
     internal static bool WritesAny(IReadOnlyList<string> notes) => notes.Any(note => note.StartsWith(Bound, StringComparison.Ordinal));
 
+    /// <summary>The directories that a plan writes the data of claims into.</summary>
+    internal static IReadOnlyList<string> PlacesIn(RestorePlan plan) =>
+        [.. PartsOf(plan).Select(part => RestoreTarget.Parse(part.Target, "/")).OfType<DirectoryTarget>().Select(target => target.Path)];
+
     /// <summary>The plans of the volumes, as the notes of the whole plan hold them: its hash covers them.</summary>
     private static IEnumerable<RestorePlan> PartsOf(RestorePlan plan) =>
         from note in plan.Notes
