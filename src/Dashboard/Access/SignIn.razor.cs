@@ -40,6 +40,9 @@ public partial class SignIn
     private ISessionStore Sessions { get; set; } = default!;
 
     [Inject]
+    private TimeProvider Time { get; set; } = default!;
+
+    [Inject]
     private NavigationManager Navigation { get; set; } = default!;
 
     [Inject]
@@ -94,13 +97,15 @@ public partial class SignIn
     /// <summary>The session that this browser had ends: its tabs must not go on in the name of whoever sat there before.</summary>
     private async Task BeginAsync(ConsoleUser user)
     {
+        // From before the store begins it, so that no cookie outlives its session.
+        var ends = Time.GetUtcNow() + Options.Value.LongestSession;
         var session = await Sessions.BeginAsync(user.Name, HttpContext.RequestAborted);
         if (ConsoleSession.IdOf(HttpContext.User) is { } former)
         {
             await Sessions.EndAsync(former, HttpContext.RequestAborted);
         }
 
-        await HttpContext.SignInAsync(CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(user, session));
+        await HttpContext.SignInAsync(CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(user, session, ends));
     }
 
     // Rounded up: who waits for the time told must not meet the lock again.

@@ -14,6 +14,9 @@ public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
     /// <summary>True where it goes to another place than the one where its source lives: then that source is neither changed nor claimed by it.</summary>
     public bool IsElsewhere { get; init; }
 
+    /// <summary>Other sources whose places it writes over, and claims as its own.</summary>
+    public IReadOnlyList<string> Overwrites { get; init; } = [];
+
     /// <summary>The request of a restore's run.</summary>
     public static RestoreRequest Of(Run run)
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Claims;
 using Hexabase.DrConsole.Dashboard.Access;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Access;
@@ -278,6 +279,43 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
         _host.Time.Advance(TimeSpan.FromHours(4));
         using var answer = await GetAsync("/probe/nothing-said");
         Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Session_ends_after_a_day_also_while_the_catalog_that_keeps_it_is_away()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (false, false);
+        for (var hours = 4; hours < 24; hours += 4)
+        {
+            _host.Time.Advance(TimeSpan.FromHours(4));
+            Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+        }
+
+        // Asked a moment ago, so that the next look is not due yet.
+        _host.Time.Advance(TimeSpan.FromHours(4) - TimeSpan.FromSeconds(1));
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+        _host.Time.Advance(TimeSpan.FromSeconds(1));
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Page_that_stays_open_ends_with_its_session_also_while_the_catalog_is_away()
+    {
+        var begun = _host.Time.GetUtcNow();
+        var session = await _host.Sessions.BeginAsync("admin", Cancel);
+        var person = ConsoleSession.PrincipalOf(_host.Users["admin"], session, begun + TimeSpan.FromHours(24));
+        Assert.True(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun, Cancel));
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (false, false);
+        Assert.True(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun + TimeSpan.FromHours(23.9), Cancel));
+        Assert.False(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun + TimeSpan.FromHours(24), Cancel));
+
+        // Of one that does not say its end nobody knows it then.
+        var silent = new ClaimsPrincipal(new ClaimsIdentity(person.Claims.Where(claim => claim.Type != "drconsole:session-ends"), "cookie"));
+        Assert.False(await ConsoleSession.HoldsAsync(silent, _host.Users, _host.Sessions, begun, Cancel));
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (true, true);
+        Assert.True(await ConsoleSession.HoldsAsync(silent, _host.Users, _host.Sessions, begun, Cancel));
     }
 
     [Fact]

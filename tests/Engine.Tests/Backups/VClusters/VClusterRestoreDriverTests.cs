@@ -142,9 +142,9 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             await driver.ExecuteAsync(Work(plan, operation), Ct);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(file, Ct));
 
-            // A claim that has no volume yet cannot have its data.
+            // A claim that the restore makes gets its data with its volume (NewClaimDataTests).
             var mapped = await driver.PlanAsync(repository, manifest, RestoreTarget.Parse($"{text}&map={Namespace}:team-0003", "/"), Ct);
-            Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: has no volume", StringComparison.Ordinal));
+            Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: comes into the volume", StringComparison.Ordinal));
 
             // Nor does one have it that is left as it is: here one that is being deleted, which something still holds.
             await File.WriteAllTextAsync(file, "written since", Ct);
