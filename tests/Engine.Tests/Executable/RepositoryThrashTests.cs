@@ -6,7 +6,7 @@ public sealed class RepositoryThrashTests
     [Fact]
     public async Task Killed_beside_one_another_repository_commands_damage_no_restore_point()
     {
-        var rounds = Number("DRCONSOLE_CAMPAIGN_ROUNDS", 5);
+        var rounds = Number("DRCONSOLE_CAMPAIGN_ROUNDS", 10);
         using var thrash = new RepositoryThrash(Number("DRCONSOLE_CAMPAIGN_SEED", 20261124));
         var report = new List<string>();
         await thrash.RunAsync(rounds, line =>
