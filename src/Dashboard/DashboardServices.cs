@@ -2,6 +2,7 @@ using Hexabase.DrConsole.Dashboard.Access;
 using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Language;
 using Hexabase.DrConsole.Dashboard.Layout;
+using Hexabase.DrConsole.Dashboard.Live;
 using Hexabase.DrConsole.Dashboard.Pages;
 using Microsoft.AspNetCore.Components.Server.Circuits;
 using Microsoft.Extensions.Options;
@@ -25,6 +26,8 @@ public static class DashboardServices
         services.AddMudServices();
         services.AddTransient<MudLocalizer, DialogWords>();
         services.AddScoped<ShellState>();
+        services.AddSingleton<SharedReading>();
+        services.AddSingleton<ShellReading>();
         services.AddScoped<PageClock>();
         services.AddScoped<QueryFilters>();
         services.AddScoped<CircuitLanguage>();

@@ -43,6 +43,7 @@ public static class EngineServices
         services.AddSingleton<RunStore>();
         services.AddSingleton<RestorePointCatalog>();
         services.AddSingleton<SourceCatalog>();
+        services.TryAddSingleton<INodeAgents, UnknownNodeAgents>();
         services.AddSingleton<StandingCatalog>();
         services.AddSingleton<RunRequests>();
         services.AddSingleton<RunExecution>();

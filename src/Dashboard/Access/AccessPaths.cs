@@ -9,5 +9,9 @@ public static class AccessPaths
     public const string SignInNotEnded = "/sign-in?ended=false";
 
     public const string SignOut = "/sign-out";
+
+    /// <summary>Ends every session of the person, in all browsers.</summary>
+    public const string SignOutEverywhere = "/sign-out/everywhere";
+
     public const string Denied = "/denied";
 }

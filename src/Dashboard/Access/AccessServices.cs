@@ -17,7 +17,8 @@ internal static class AccessServices
         services.TryAddSingleton(LockOutPolicy.Default);
         services.TryAddSingleton(PasswordCost.Default);
         services.AddSingleton<PasswordHasher>();
-        services.AddSingleton<UnknownNameAttempts>();
+        services.AddSingleton<FailureMemory>();
+        services.AddSingleton<KnownBrowsers>();
         services.AddScoped<SignInDesk>();
         services.AddScoped<SessionCookieEvents>();
         services.AddScoped<AuthenticationStateProvider, CircuitSession>();
@@ -50,11 +51,17 @@ internal static class AccessServices
     }
 
     public static void MapAccess(this IEndpointRouteBuilder endpoints)
-        => endpoints.MapPost(AccessPaths.SignOut, SignOutAsync).AllowAnonymous().DisableAntiforgery();
+    {
+        endpoints.MapPost(AccessPaths.SignOut, (HttpContext context, IAntiforgery antiforgery, ISessionStore sessions) =>
+            SignOutAsync(context, antiforgery, session => sessions.EndAsync(session, CancellationToken.None))).AllowAnonymous().DisableAntiforgery();
+        endpoints.MapPost(AccessPaths.SignOutEverywhere, (HttpContext context, IAntiforgery antiforgery, ISessionStore sessions) =>
+            SignOutAsync(context, antiforgery, session => sessions.EndAllAsync(session, CancellationToken.None))).AllowAnonymous().DisableAntiforgery();
+    }
 
     // The token is checked here and not by the framework, which would answer a stale form (a console that was
     // restarted with other keys) with a bare 400 instead of the sign-in page.
-    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery antiforgery, ISessionStore sessions)
+    /// <param name="end">Ends the session of that id, or with it all of that person's. It does so also where the browser does not wait for the answer: whoever signs out and closes the window is signed out.</param>
+    private static async Task<IResult> SignOutAsync(HttpContext context, IAntiforgery antiforgery, Func<string, Task> end)
     {
         if (!await antiforgery.IsRequestValidAsync(context))
         {
@@ -67,8 +74,7 @@ internal static class AccessServices
         {
             if (session is not null)
             {
-                // Also where the browser does not wait for the answer: whoever signs out and closes the window is signed out.
-                await sessions.EndAsync(session, CancellationToken.None);
+                await end(session);
             }
 
             return Results.LocalRedirect(AccessPaths.SignIn);

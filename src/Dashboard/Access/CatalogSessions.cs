@@ -23,6 +23,13 @@ internal sealed class CatalogSessions(NpgsqlDataSource catalog, IOptions<Dashboa
         return true;
     });
 
+    /// <inheritdoc/>
+    public Task EndAllAsync(string id, CancellationToken cancellationToken) => AskAsync(async () =>
+    {
+        await _sessions.EndAllAsync(id, cancellationToken);
+        return true;
+    });
+
     private static async Task<T> AskAsync<T>(Func<Task<T>> ask)
     {
         try

@@ -49,10 +49,13 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
     public Task RecordSuccessAsync(string name, PasswordUse use, string? renewedPasswordHash, CancellationToken cancellationToken)
     {
         var (failures, locked) = ColumnsOf(use);
+
+        // Who signs in anew starts afresh inside, too: somebody else may have guessed in a session of theirs.
+        var also = use == PasswordUse.SignIn ? ", confirm_failures = 0, confirm_locked_until = NULL" : "";
         return ChangeAsync(
             name,
             transaction => transaction.Command(
-                $"UPDATE app_user SET {failures} = 0, {locked} = NULL, password_hash = coalesce($2, password_hash) WHERE name = $1 RETURNING {Columns}",
+                $"UPDATE app_user SET {failures} = 0, {locked} = NULL{also}, password_hash = coalesce($2, password_hash) WHERE name = $1 RETURNING {Columns}",
                 name, renewedPasswordHash).FirstAsync(Map, cancellationToken),
             _ => (use == PasswordUse.SignIn ? "access.signed-in" : "access.confirmed", new { }), name, cancellationToken);
     }
@@ -67,14 +70,18 @@ public sealed class CatalogUserDirectory(NpgsqlDataSource catalog) : IUserDirect
                 name, passwordHash, role.ToString(), actor).FirstAsync(Map, cancellationToken),
             _ => ("user.added", new { role = role.ToString() }), actor, cancellationToken) is not null;
 
-    /// <summary>Changes what is not null; the sessions of a changed user end, also where it is changed back.</summary>
+    /// <summary>Changes what is not null; the sessions of a changed user end, also where it is changed back. With nothing to change only locks are lifted.</summary>
     /// <returns>False where there is no such user.</returns>
     public async Task<bool> ChangeAsync(string name, string? passwordHash, ConsoleRole? role, bool? disabled, string actor, CancellationToken cancellationToken) =>
         await ChangeAsync(
             name,
             async transaction =>
             {
-                await transaction.Command("DELETE FROM web_session WHERE person = $1", name).RunAsync(cancellationToken);
+                if (passwordHash is not null || role is not null || disabled is not null)
+                {
+                    await transaction.Command("DELETE FROM web_session WHERE person = $1", name).RunAsync(cancellationToken);
+                }
+
                 return await transaction.Command(
                     $"""
                     UPDATE app_user SET password_hash = coalesce($2, password_hash), role = coalesce($3, role), disabled = coalesce($4, disabled),

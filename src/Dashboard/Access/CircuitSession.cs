@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Dashboard.Access;
 /// disabled, or signed out in another tab, could go on until they close this one.
 /// </summary>
 public sealed class CircuitSession(
-    ILoggerFactory loggerFactory, IServiceScopeFactory scopes, IOptions<DashboardOptions> options)
+    ILoggerFactory loggerFactory, IServiceScopeFactory scopes, IOptions<DashboardOptions> options, TimeProvider time)
     : RevalidatingServerAuthenticationStateProvider(loggerFactory)
 {
     /// <inheritdoc/>
@@ -22,6 +22,6 @@ public sealed class CircuitSession(
         await using var scope = scopes.CreateAsyncScope();
         var users = scope.ServiceProvider.GetRequiredService<IUserDirectory>();
         var sessions = scope.ServiceProvider.GetRequiredService<ISessionStore>();
-        return await ConsoleSession.HoldsAsync(authenticationState.User, users, sessions, cancellationToken);
+        return await ConsoleSession.HoldsAsync(authenticationState.User, users, sessions, time.GetUtcNow(), cancellationToken);
     }
 }

@@ -17,4 +17,7 @@ public interface ISessionStore
 
     /// <summary>Ends it; nothing where it has ended already.</summary>
     Task EndAsync(string id, CancellationToken cancellationToken);
+
+    /// <summary>Ends it and all others of its person, in whatever browser; nothing where it has ended already.</summary>
+    Task EndAllAsync(string id, CancellationToken cancellationToken);
 }

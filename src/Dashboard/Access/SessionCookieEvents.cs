@@ -21,12 +21,12 @@ public sealed class SessionCookieEvents(IUserDirectory users, ISessionStore sess
     /// <inheritdoc/>
     public override async Task ValidatePrincipal(CookieValidatePrincipalContext context)
     {
-        if (context.Principal is not { } principal || (ConsoleSession.IdOf(principal) is not null && !IsDue(context.Properties)))
+        if (context.Principal is not { } principal || (ConsoleSession.IdOf(principal) is not null && ConsoleSession.EndOf(principal) > time.GetUtcNow() && !IsDue(context.Properties)))
         {
             return;
         }
 
-        if (!await ConsoleSession.HoldsAsync(principal, users, sessions, context.HttpContext.RequestAborted))
+        if (!await ConsoleSession.HoldsAsync(principal, users, sessions, time.GetUtcNow(), context.HttpContext.RequestAborted))
         {
             context.RejectPrincipal();
             await context.HttpContext.SignOutAsync(context.Scheme.Name);

@@ -34,7 +34,13 @@ public partial class SignIn
     private SignInDesk Desk { get; set; } = default!;
 
     [Inject]
+    private KnownBrowsers Browsers { get; set; } = default!;
+
+    [Inject]
     private ISessionStore Sessions { get; set; } = default!;
+
+    [Inject]
+    private TimeProvider Time { get; set; } = default!;
 
     [Inject]
     private NavigationManager Navigation { get; set; } = default!;
@@ -64,11 +70,12 @@ public partial class SignIn
     {
         try
         {
-            var outcome = await Desk.TryAsync(Input?.Name, Input?.Password, HttpContext.RequestAborted);
+            var outcome = await Desk.TryAsync(Input?.Name, Input?.Password, Browsers.MarkOf(HttpContext.Request, Input?.Name), HttpContext.RequestAborted);
             switch (outcome)
             {
                 case SignInOutcome.Accepted accepted:
                     await BeginAsync(accepted.User);
+                    Browsers.Remember(HttpContext, accepted.User.Name);
                     Navigation.NavigateTo(LocalUrl.OrRoot(ReturnUrl));
                     break;
                 case SignInOutcome.LockedOut locked:
@@ -90,13 +97,15 @@ public partial class SignIn
     /// <summary>The session that this browser had ends: its tabs must not go on in the name of whoever sat there before.</summary>
     private async Task BeginAsync(ConsoleUser user)
     {
+        // From before the store begins it, so that no cookie outlives its session.
+        var ends = Time.GetUtcNow() + Options.Value.LongestSession;
         var session = await Sessions.BeginAsync(user.Name, HttpContext.RequestAborted);
         if (ConsoleSession.IdOf(HttpContext.User) is { } former)
         {
             await Sessions.EndAsync(former, HttpContext.RequestAborted);
         }
 
-        await HttpContext.SignInAsync(CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(user, session));
+        await HttpContext.SignInAsync(CookieAuthenticationDefaults.AuthenticationScheme, ConsoleSession.PrincipalOf(user, session, ends));
     }
 
     // Rounded up: who waits for the time told must not meet the lock again.

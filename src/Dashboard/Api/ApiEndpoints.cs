@@ -26,6 +26,7 @@ internal static class ApiEndpoints
         services.AddSingleton<ApiTokens>();
         services.AddSingleton<RunStepReading>();
         services.AddSingleton<PlanGiving>();
+        services.AddSingleton<RestoreGiving>();
         services.AddSingleton<TokenRefusals>();
         services.AddSingleton<LiveTicks>();
         services.AddOpenApi("v1", options => options.ShouldInclude = description => description.RelativePath?.StartsWith("api/v1/", StringComparison.Ordinal) == true);
@@ -37,7 +38,9 @@ internal static class ApiEndpoints
         var api = endpoints.MapGroup(Root + "/v1").RequireAuthorization(CanView).AddEndpointFilter(ApiProblems.CatchAsync);
         SourceEndpoints.Map(api);
         RunEndpoints.Map(api);
+        RestoreEndpoints.Map(api);
         IncidentEndpoints.Map(api);
+        MaintenanceEndpoints.Map(api);
         PlanEndpoints.Map(api);
         RecoveryEndpoints.Map(api);
         RecoveryPlanEndpoints.Map(api);

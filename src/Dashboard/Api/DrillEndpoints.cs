@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine;
+using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Runs;
@@ -29,6 +30,10 @@ public sealed record ApiDrillDue(string Plan, int PlanVersion, string Source, IR
 /// <param name="Source">The source; of a plan for a recovery set the workspace, of one for several sources their names with commas between.</param>
 public sealed record ApiDrillRequest(string? Plan, string? Source);
 
+/// <summary>A drill to a moment.</summary>
+/// <param name="Moment">Of the recoverable window; left out: a random second of it.</param>
+public sealed record ApiMomentDrill(DateTimeOffset? Moment);
+
 /// <summary>Drills: what is due, all of them, and asking for one.</summary>
 internal static class DrillEndpoints
 {
@@ -48,6 +53,11 @@ internal static class DrillEndpoints
         {
             ApiMistakes.Require((!string.IsNullOrWhiteSpace(body.Plan), "plan is missing"), (!string.IsNullOrWhiteSpace(body.Source), "source is missing"));
             return ApiEndpoints.Accepted(await requests.RequestAsync(body.Plan!, body.Source!, ApiEndpoints.ActorOf(context), ct));
+        }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
+        api.MapPost("/sources/{name}/drills", async (string name, ApiMomentDrill? body, HttpContext context, RunRequests requests, TimeProvider time, CancellationToken ct) =>
+        {
+            ApiMistakes.Require((!(body?.Moment > time.GetUtcNow()), "moment has not come yet"));
+            return ApiEndpoints.Accepted(await requests.DrillAsync(name, body?.Moment, ApiEndpoints.ActorOf(context), ct));
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
     }
 

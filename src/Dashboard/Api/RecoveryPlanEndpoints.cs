@@ -38,7 +38,7 @@ internal static class RecoveryPlanEndpoints
         {
             ApiMistakes.Require((!string.IsNullOrWhiteSpace(body.Hash), "hash is missing: of the plan that POST /api/v1/recoveries/plan has made"));
             var actor = ApiEndpoints.ActorOf(context);
-            return ApiEndpoints.Accepted(await requests.RequestAsync(plans.Find(actor, body.Hash!), body.Hash!, actor, ct));
+            return ApiEndpoints.Accepted(await plans.AskOnceAsync(actor, body.Hash!, plan => requests.RequestAsync(plan, body.Hash!, actor, ct), ct));
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
         // The very text whose hash is approved, not a form of its own.
         api.MapGet("/recoveries/{run:long}/plan", async (long run, RunStore runs, RecoveryCatalog recoveries, CancellationToken ct) =>

@@ -12,7 +12,12 @@ namespace Hexabase.DrConsole.Dashboard.Api;
 /// <param name="RestoreSeconds">Measured time of the last proven restore.</param>
 public sealed record ApiSource(
     string Name, string Kind, string Class, string Workspace, string Standing, string Reason, double? RpoSeconds, double RpoTargetSeconds, double? RestoreSeconds, double RtoTargetSeconds,
-    double? ProofAgeSeconds, string? NewestRestorePoint, DateTimeOffset? NewestAt, IReadOnlyList<TierStanding> Tiers);
+    double? ProofAgeSeconds, string? NewestRestorePoint, DateTimeOffset? NewestAt, IReadOnlyList<TierStanding> Tiers, ApiNodeAgent? Agent);
+
+/// <summary>The agent of a source's node; null where any process backs the source up.</summary>
+/// <param name="SilentSeconds">For how long nothing was heard of it; null where no worker serves the node.</param>
+/// <param name="IsSilent">True where nobody will make the source's next backup.</param>
+public sealed record ApiNodeAgent(string Node, double? SilentSeconds, bool IsSilent);
 
 /// <summary>A restore point.</summary>
 public sealed record ApiRestorePoint(
@@ -42,7 +47,8 @@ internal static class SourceEndpoints
     private static ApiSource Of(SourceStanding standing) => new(
         standing.Source.Name, standing.Source.Kind.ToString().ToLowerInvariant(), standing.Protection.Name, standing.Source.Workspace, RecoveryNames.Of(standing.Standing),
         RecoveryNames.Of(standing.Reason), standing.RpoNow?.TotalSeconds, standing.Protection.Rpo.TotalSeconds, standing.RestoreTime?.TotalSeconds, standing.Protection.Rto.TotalSeconds,
-        standing.ProofAge?.TotalSeconds, standing.Facts.NewestPoint, standing.Facts.NewestAt, standing.Facts.Tiers);
+        standing.ProofAge?.TotalSeconds, standing.Facts.NewestPoint, standing.Facts.NewestAt, standing.Facts.Tiers,
+        standing.Facts.Agent is { } agent ? new ApiNodeAgent(agent.Node, agent.Silence?.TotalSeconds, agent.IsSilent) : null);
 
     private static ApiRestorePoint Of(RestorePointRow point) => new(
         point.Id, point.Source, point.Kind, point.Class, point.Workspace, point.Strategy, point.CreatedAt, point.CompletedAt, point.Bytes, point.StoredBytes, point.RunId, point.ExpiredAt);

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Engine;
 using Hexabase.DrConsole.Engine.Backups;
 using Hexabase.DrConsole.Engine.Backups.Drivers;
@@ -189,13 +190,14 @@ internal static class SourceCommands
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
             var points = session.Get<RestorePointCatalog>();
             var rows = new List<object>();
-            foreach (var source in session.Get<ProtectedEstate>().Sources)
+            foreach (var standing in await session.Get<StandingCatalog>().ReadAsync(stopping))
             {
+                var source = standing.Source;
                 var newest = await points.ListAsync(source.Name, 1, stopping) is [var one, ..] ? one : null;
-                rows.Add(new { source.Name, Kind = source.Kind.ToString().ToLowerInvariant(), source.Class, source.Workspace, NewestRestorePoint = newest?.Id, NewestAt = newest?.CreatedAt });
+                rows.Add(new { source.Name, Kind = source.Kind.ToString().ToLowerInvariant(), source.Class, source.Workspace, NewestRestorePoint = newest?.Id, NewestAt = newest?.CreatedAt, SilentAgent = standing.SilentAgent?.Node });
                 if (!parsed.GetValue(options.Json))
                 {
-                    Console.WriteLine($"{source.Name,-24} {source.Kind.ToString().ToLowerInvariant(),-10} {source.Class,-10} {newest?.CreatedAt.ToString("u") ?? "no restore point"}");
+                    Console.WriteLine($"{source.Name,-24} {source.Kind.ToString().ToLowerInvariant(),-10} {source.Class,-10} {newest?.CreatedAt.ToString("u") ?? "no restore point"}{(standing.SilentAgent is { } agent ? $"  no agent on {agent.Node}: {agent.Command}" : "")}");
                 }
             }
 
@@ -219,12 +221,13 @@ internal static class SourceCommands
         {
             await using var session = await CatalogSession.OpenAsync(parsed, options, stopping);
             var catalog = session.Get<RestorePointCatalog>();
+            var estate = session.Get<ProtectedEstate>();
             var rows = new List<object>();
             foreach (var point in await catalog.ListAsync(parsed.GetValue(source), 10_000, stopping))
             {
                 var validation = await catalog.ValidationsAsync(point.Id, stopping) is [var last, ..] ? last : null;
                 var tiers = await catalog.TiersAsync(point.Id, stopping);
-                var proof = validation is null ? "unproven" : validation.Passed ? "proven" : "failed";
+                var proof = PointProof.NameOf(PointProof.StatusOf(validation, estate.ProofLifetimeOf(point.Source, point.Class), TimeProvider.System.GetUtcNow()));
                 rows.Add(new { point.Id, point.Source, point.Kind, point.CreatedAt, point.Bytes, point.StoredBytes, Proof = proof, Tiers = tiers.ToDictionary(tier => tier.Tier, tier => tier.State) });
                 if (!parsed.GetValue(options.Json))
                 {

@@ -45,6 +45,6 @@ internal sealed class LiveTicks(RunFeed feed, IUserDirectory users, ISessionStor
     {
         null => false,
         _ when reader.FindFirstValue(TokenAuthentication.TokenClaim) is { } token => await tokens.HoldsAsync(token, ct),
-        _ => await ConsoleSession.HoldsAsync(reader, users, sessions, ct),
+        _ => await ConsoleSession.HoldsAsync(reader, users, sessions, time.GetUtcNow(), ct),
     };
 }

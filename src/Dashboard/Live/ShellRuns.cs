@@ -3,7 +3,6 @@ using Hexabase.DrConsole.Dashboard.Layout;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Resources;
 using Hexabase.DrConsole.Engine;
-using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
@@ -22,13 +21,7 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
     private RunFeed Feed { get; set; } = default!;
 
     [Inject]
-    private RunStore Runs { get; set; } = default!;
-
-    [Inject]
-    private RecoveryCatalog Recoveries { get; set; } = default!;
-
-    [Inject]
-    private ApprovalCatalog Gates { get; set; } = default!;
+    private ShellReading Reading { get; set; } = default!;
 
     [Inject]
     private ShellState Shell { get; set; } = default!;
@@ -60,12 +53,9 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
     {
         try
         {
-            var running = await Runs.ListAsync(null, null, RunState.Running, 50, cancellationToken);
-            var restore = running.FirstOrDefault(run => run.Kind == RunKinds.Restore);
-            var recovery = running.FirstOrDefault(run => run.Kind == RunKinds.Recovery)
-                ?? (await Runs.ListAsync(null, RunKinds.Recovery, RunState.Waiting, 1, cancellationToken) is [var waiting] ? waiting : null);
-            var banner = recovery is not null ? await RecoveryBannerAsync(recovery, cancellationToken) : restore is not null ? Banner(restore) : null;
-            Shell.Show(banner, running.Count, (await Gates.OpenAsync(cancellationToken)).Count);
+            var facts = await Reading.ReadAsync(cancellationToken);
+            var banner = facts.Recovery is { } recovery ? RecoveryBanner(recovery) : facts.Restore is { } restore ? Banner(restore) : null;
+            Shell.Show(banner, facts.Running, facts.OpenGates);
         }
         catch (NpgsqlException fault)
         {
@@ -74,9 +64,9 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
         }
     }
 
-    private async Task<RunBannerModel> RecoveryBannerAsync(Run run, CancellationToken cancellationToken)
+    private RunBannerModel RecoveryBanner(ShellRecovery recovery)
     {
-        var steps = await Recoveries.StepsAsync(run.Id, cancellationToken);
+        var (run, steps) = (recovery.Run, recovery.Steps);
         RecoveryPlan plan;
         try
         {
@@ -89,8 +79,8 @@ public sealed class ShellRuns : ComponentBase, IAsyncDisposable
             return RecoveryBanner(run, steps, null);
         }
 
-        var end = await Recoveries.FindAsync(run.Id, cancellationToken) is { } row ? RecoveryForecast.Of(run, plan, row, steps, Time.GetUtcNow()) : null;
-        var deadline = RecoveryClock.From(run, await Recoveries.ConfirmedAtAsync(run.Id, cancellationToken)) + TimeSpan.FromSeconds(plan.RtoSeconds);
+        var end = recovery.Row is { } row ? RecoveryForecast.Of(run, plan, row, steps, Time.GetUtcNow()) : null;
+        var deadline = RecoveryClock.From(run, recovery.ConfirmedAt) + TimeSpan.FromSeconds(plan.RtoSeconds);
         return RecoveryBanner(run, steps, end is { } known ? ForecastText(known, deadline) : null);
     }
 

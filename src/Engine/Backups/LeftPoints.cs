@@ -32,6 +32,12 @@ internal sealed class LeftPoints(TierRepositories tiers, TierRequests requests, 
     /// <summary>A writer that was frozen may store a manifest after its run has ended; none is frozen for so long and goes on.</summary>
     private static readonly TimeSpan s_settled = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// What a run stored is no older than the run, but for how far a store's clock may be behind the catalog's: a tier may hold thousands of
+    /// restore points.
+    /// </summary>
+    private static readonly TimeSpan s_clockSkew = TimeSpan.FromDays(1);
+
     /// <summary>So many earlier runs are looked after at once.</summary>
     private const int MostEarlier = 10;
 
@@ -200,7 +206,7 @@ internal sealed class LeftPoints(TierRepositories tiers, TierRequests requests, 
         await using var repository = await tiers.OpenAsync(tier, source.Workspace, ended);
         var found = new List<LeftPoint>();
         foreach (var point in wanted is null
-            ? [.. (await repository.ListAsync(ended)).Points.Where(point => IsOf(context.Run, point))] : await ReadNamedAsync(context, repository, run, tier, wanted, ended))
+            ? [.. (await repository.ListStoredSinceAsync(context.Run.CreatedAt - s_clockSkew, ended)).Points.Where(point => IsOf(context.Run, point))] : await ReadNamedAsync(context, repository, run, tier, wanted, ended))
         {
             found.Add(new LeftPoint(tier, point, await repository.StandingOfAsync(point, ended)));
         }

@@ -9,7 +9,7 @@ namespace Hexabase.DrConsole.Engine.Backups;
 /// The console's own secrets. A target's server gets the first line of the password file that whoever asks has named, and it may
 /// be anybody's server: these files, and the repositories' keys among them, are never read for it, under whatever name. Who
 /// asks on the command line may read the other files anyway. Who asks on a page may not: a source's password goes to that source's own
-/// server and to no other, and of what is no source's only a file that lies where theirs do is read.
+/// server and to no other, no less protected than the source's own connection, and of what is no source's only a file that lies where theirs do, and is called a password, is read.
 /// </summary>
 public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
 {
@@ -18,7 +18,8 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
     /// <summary>A longer file is no password.</summary>
     private const int LongestPasswordFile = 4096;
 
-    private static readonly string[] s_thisMachine = ["localhost", "127.0.0.1", "::1"];
+    /// <summary>What a password file is called. A key's passphrase is one line too, and lies beside them in many a folder.</summary>
+    private static readonly string[] s_passwordEndings = [".pw", ".password"];
 
     /// <summary>All of them: a name that begins with a dot hides nothing here.</summary>
     private static readonly EnumerationOptions s_everyFile = new() { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = FileAttributes.None };
@@ -26,8 +27,9 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
     /// <summary>Refuses a target whose server would be sent one of them.</summary>
     /// <param name="target">Where something is to be restored to.</param>
     /// <param name="asker">Who asked: <see cref="RestoreAsker.CommandLine"/> reads files by its own rights, anybody else by the console's.</param>
+    /// <param name="hasBegun">True where the restore has begun: the password went to that server already, and a target that is half restored must be finished or taken back.</param>
     /// <exception cref="EngineException"><c>password-file-refused</c>.</exception>
-    public void Refuse(RestoreTarget target, string asker)
+    public void Refuse(RestoreTarget target, string asker, bool hasBegun = false)
     {
         ArgumentNullException.ThrowIfNull(target);
         if (target.PasswordFileToSend is not { } file)
@@ -46,7 +48,7 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
             throw Refused($"{file} is a secret of the console itself, no password of a target");
         }
 
-        if (asker == RestoreAsker.CommandLine)
+        if (asker == RestoreAsker.CommandLine || hasBegun)
         {
             return;
         }
@@ -64,11 +66,19 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
 
     private static void RequireOwnServer(string file, List<SourcePassword> owners, RestoreTarget target)
     {
-        if (!owners.Any(owner => target.PasswordGoesTo is { } server && server.Port == owner.Port && IsSameHost(server.Host, owner.Host)))
+        var asked = target.PasswordGoesTo;
+        if (owners.FirstOrDefault(owner => owner.Server.IsSameAs(asked)) is not { } owner)
         {
             throw new EngineException(
-                "password-file-refused", ErrorKind.Denied, $"{file} holds the password of {owners[0].Host} port {owners[0].Port}, and the target is another server",
-                "Name the server as the source's configuration does, or another password file.");
+                "password-file-refused", ErrorKind.Denied, $"{file} holds the password of {owners[0].Server.Host} port {owners[0].Server.Port}, and the target is another server",
+                "Name the server exactly as the source's configuration does, or another password file.");
+        }
+
+        if (!owner.Server.IsNoBetterProtectedThan(asked!))
+        {
+            throw new EngineException(
+                "password-file-refused", ErrorKind.Denied, $"the password of {owner.Server.Host} port {owner.Server.Port} would go there less protected than the source's own connection is",
+                "Give the target the same TLS options as the source's configuration has: tls and caFile of a Redis, sslMode of a PostgreSQL.");
         }
     }
 
@@ -81,6 +91,13 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
             throw new EngineException(
                 "password-file-refused", ErrorKind.Denied, $"{file} lies in no folder with a password file of a source",
                 "Put the target's password file beside a source's, or restore on the command line.");
+        }
+
+        if (!s_passwordEndings.Contains(Path.GetExtension(real), StringComparer.OrdinalIgnoreCase))
+        {
+            throw new EngineException(
+                "password-file-refused", ErrorKind.Denied, $"{file} is not called a password file",
+                $"Give it a name that ends in {string.Join(" or ", s_passwordEndings)}, or restore on the command line.");
         }
 
         if (!HoldsOneLine(real))
@@ -103,10 +120,6 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
         }
     }
 
-    private static bool IsSameHost(string asked, string configured) =>
-        string.Equals(asked, configured, StringComparison.OrdinalIgnoreCase)
-        || (s_thisMachine.Contains(asked, StringComparer.OrdinalIgnoreCase) && s_thisMachine.Contains(configured, StringComparer.OrdinalIgnoreCase));
-
     private static bool IsSame(string secret, string file, string real) =>
         LinkResolution.Resolve(secret) == real || (Identity(file) is { } asked && Identity(secret) == asked);
 
@@ -116,17 +129,17 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
         {
             if (source.Postgres is { PasswordFile: { } ofServer } server)
             {
-                yield return new SourcePassword(ofServer, server.Host, server.Port);
+                yield return new SourcePassword(ofServer, PasswordReceiver.OfPostgres(server.Host, server.Port, null));
             }
 
             if (source.Postgres?.Standby is { PasswordFile: { } ofStandby } standby)
             {
-                yield return new SourcePassword(ofStandby, standby.Host, standby.Port);
+                yield return new SourcePassword(ofStandby, PasswordReceiver.OfPostgres(standby.Host, standby.Port, null));
             }
 
             if (source.Redis is { PasswordFile: { } ofRedis } redis)
             {
-                yield return new SourcePassword(ofRedis, redis.Host, redis.Port);
+                yield return new SourcePassword(ofRedis, PasswordReceiver.OfRedis(redis.Host, redis.Port, redis.Tls, redis.CaFile));
             }
         }
     }
@@ -164,5 +177,5 @@ public sealed class OwnSecrets(ProtectedEstate estate, DataFolder data)
         "password-file-refused", ErrorKind.Denied, why, "Name a file that holds the target's password and lies outside the data folder.");
 
     /// <summary>A source's password file, and the server that it is for.</summary>
-    private sealed record SourcePassword(string File, string Host, int Port);
+    private sealed record SourcePassword(string File, PasswordReceiver Server);
 }

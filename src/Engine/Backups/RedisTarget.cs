@@ -43,7 +43,7 @@ public sealed record RedisTarget(
     internal override string? PasswordFileToSend => PasswordFile;
 
     /// <inheritdoc/>
-    internal override (string Host, int Port)? PasswordGoesTo => (Host, Port);
+    internal override PasswordReceiver? PasswordGoesTo => PasswordReceiver.OfRedis(Host, Port, Tls, CaFile);
 
     internal RedisEndpoint Endpoint => new(Host, Port) { Username = Username, PasswordFile = PasswordFile, Tls = Tls, CaFile = CaFile };
 

@@ -32,18 +32,25 @@ internal static class RestorePlaces
         (cluster.Namespace != other.Namespace || (cluster.Name is { } name && name != other.Name))
         && (other.Store is null || (cluster.DataDirectory is { } own && VolumePlace.AreApart(own, other.Store)));
 
-    /// <summary>One server has many addresses, and one that replicates another changes with it: only they themselves know.</summary>
-    private static async Task<bool> AreOthersAsync(RedisEndpoint one, RedisEndpoint other, CancellationToken cancellationToken)
+    /// <summary>What nobody can tell is no other server.</summary>
+    private static async Task<bool> AreOthersAsync(RedisEndpoint one, RedisEndpoint other, CancellationToken cancellationToken) =>
+        await AreOneAsync(one, other, cancellationToken) == false;
+
+    /// <summary>
+    /// Whether two addresses lead to one server, or to two that replicate: one has many addresses, and one that replicates another changes
+    /// with it, so that only they themselves know. Null where they do not say.
+    /// </summary>
+    internal static async Task<bool?> AreOneAsync(RedisEndpoint one, RedisEndpoint other, CancellationToken cancellationToken)
     {
         try
         {
             var (first, second) = (await IdentityAsync(one, cancellationToken), await IdentityAsync(other, cancellationToken));
-            return first is { Run: not null, History: not null } && second is { Run: not null, History: not null } && first.Run != second.Run && first.History != second.History;
+            return first is { Run: not null, History: not null } && second is { Run: not null, History: not null } ? first.Run == second.Run || first.History == second.History : null;
         }
         catch (EngineException)
         {
             // It does not answer, or not to this user: then nobody knows.
-            return false;
+            return null;
         }
     }
 

@@ -14,6 +14,9 @@ public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
     /// <summary>True where it goes to another place than the one where its source lives: then that source is neither changed nor claimed by it.</summary>
     public bool IsElsewhere { get; init; }
 
+    /// <summary>Other sources whose places it writes over, and claims as its own.</summary>
+    public IReadOnlyList<string> Overwrites { get; init; } = [];
+
     /// <summary>The request of a restore's run.</summary>
     public static RestoreRequest Of(Run run)
     {
@@ -74,7 +77,7 @@ public sealed class RestoreRun(
         }
 
         // Between the request and now, hours perhaps at a gate, another file may have taken the place of the one that was named.
-        secrets?.Refuse(RestoreTarget.Parse(request.Plan.Target, "/"), context.Run.RequestedBy);
+        secrets?.Refuse(RestoreTarget.Parse(request.Plan.Target, "/"), context.Run.RequestedBy, await context.HasBegunAsync(Step));
         var result = await context.StepAsync(Step, _ => RestoreAsync(context, request), _ => FindRestoredAsync(context, request));
         await SettleAsync(context, request.Plan);
         return result;
@@ -94,7 +97,7 @@ public sealed class RestoreRun(
         }
 
         var plan = RestoreRequest.Of(context.Run).Plan;
-        secrets?.Refuse(RestoreTarget.Parse(plan.Target, "/"), context.Run.RequestedBy);
+        secrets?.Refuse(RestoreTarget.Parse(plan.Target, "/"), context.Run.RequestedBy, hasBegun: true);
         var found = await drivers.Of(plan).AbandonAsync(plan, OperationOf(context.Run), context.Cancellation);
         if (found is not null)
         {

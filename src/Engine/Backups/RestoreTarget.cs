@@ -19,7 +19,7 @@ public abstract record RestoreTarget
     internal virtual string? PasswordFileToSend => null;
 
     /// <summary>The server that it goes to; null where none does.</summary>
-    internal virtual (string Host, int Port)? PasswordGoesTo => null;
+    internal virtual PasswordReceiver? PasswordGoesTo => null;
 
     /// <summary>Reads a target.</summary>
     /// <param name="text">The URL.</param>
@@ -211,7 +211,7 @@ public sealed record PostgresTarget(
     internal override string? PasswordFileToSend => PasswordFile;
 
     /// <inheritdoc/>
-    internal override (string Host, int Port)? PasswordGoesTo => (Host, Port);
+    internal override PasswordReceiver? PasswordGoesTo => PasswordReceiver.OfPostgres(Host, Port, SslMode);
 
     /// <summary>The target's server, signed in to one of its databases.</summary>
     internal PostgresSource Server(string database) => new()

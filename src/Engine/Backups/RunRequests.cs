@@ -174,8 +174,9 @@ public sealed class RunRequests(
 
         var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
         var isElsewhere = plan.WritesOver && await RestorePlaces.IsElsewhereAsync(source, target, cancellationToken);
+        var overwrites = plan.WritesOver ? await OverwrittenSources.FindAsync(estate.Sources, plan, TimeProvider.System, cancellationToken) : [];
         return await RequestAsync(
-            RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash) { IsElsewhere = isElsewhere }, asker.Name, null, cancellationToken);
+            RunKinds.Restore, plan.Source, plan.RestorePointId, new RestoreRequest(plan, confirmedHash) { IsElsewhere = isElsewhere, Overwrites = overwrites }, asker.Name, null, cancellationToken);
     }
 
     /// <summary>Asks to end a run. Not a recovery: it has a door of its own, since it ends with a reason, and undone or not.</summary>

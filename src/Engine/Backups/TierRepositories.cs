@@ -130,7 +130,7 @@ public sealed class TierRepositories : IDisposable
         if (holding.Contains(tier.Name))
         {
             // A disk that is not mounted leaves an empty folder. What is made in it fills the wrong disk, and vanishes below the right one.
-            throw Empty(tier, workspace, tier.Name);
+            throw Empty(tier, workspace, tier.Name, _estate.Tiers.FirstOrDefault(other => other != tier && holding.Contains(other.Name)));
         }
 
         foreach (var other in _estate.Tiers.Where(other => other != tier))
@@ -152,9 +152,15 @@ public sealed class TierRepositories : IDisposable
         return await BackupRepository.InitializeAsync(StoreOf(tier, workspace), key, new RepositoryOptions { KeyDerivation = KeyDerivation }, cancellationToken);
     }
 
-    private static EngineException Empty(StorageTier tier, string workspace, string holder) => new(
+    /// <param name="tier">The tier in which it would be made.</param>
+    /// <param name="workspace">Whose.</param>
+    /// <param name="holder">The tier that held one and shows none.</param>
+    /// <param name="from">Another tier that holds it; null where none is known to.</param>
+    private static EngineException Empty(StorageTier tier, string workspace, string holder, StorageTier? from = null) => new(
         "tier-empty", ErrorKind.Unavailable, $"{holder} held the repository of {workspace} and shows none now, so none is made in {tier.Name}",
-        $"Look whether the store of {holder} is mounted. Where what it held is lost for good, make it anew with 'drconsole repository init --store {tier.RepositoryUrl(workspace)}' (--from another tier, where one has it), then repair {tier.Name}.")
+        $"Look whether the store of {holder} is mounted. Where what it held is lost for good, or {holder} was moved to an empty store, make the repository of {workspace} anew: "
+            + $"drconsole repository init --store '{tier.RepositoryUrl(workspace)}' --key-file '{tier.KeyFile}'{(from is null ? "" : $" --from '{from.RepositoryUrl(workspace)}'")}"
+            + $"; then repair {tier.Name}, which fetches what other tiers hold. The same is to be done for each workspace.")
     {
         IsTransient = true,
     };

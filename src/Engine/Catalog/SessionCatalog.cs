@@ -30,13 +30,21 @@ public sealed class SessionCatalog(NpgsqlDataSource catalog)
             .FirstAsync(row => row.GetString(0), cancellationToken) is not null;
 
     /// <summary>Ends it, with its audit event; nothing where it has ended already.</summary>
-    public async Task EndAsync(string id, CancellationToken cancellationToken)
+    public Task EndAsync(string id, CancellationToken cancellationToken) =>
+        EndAsync("DELETE FROM web_session WHERE digest = $1 RETURNING person", id, _ => new { }, cancellationToken);
+
+    /// <summary>Ends it and all others of its person, with one audit event; nothing where it has ended already.</summary>
+    public Task EndAllAsync(string id, CancellationToken cancellationToken) => EndAsync(
+        "DELETE FROM web_session WHERE person = (SELECT person FROM web_session WHERE digest = $1 AND ends_at > clock_timestamp()) RETURNING person",
+        id, ended => new { everywhere = true, sessions = ended }, cancellationToken);
+
+    private async Task EndAsync(string delete, string id, Func<int, object> details, CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        if (await transaction.Command("DELETE FROM web_session WHERE digest = $1 RETURNING person", DigestOf(id)).FirstAsync(row => row.GetString(0), cancellationToken) is { } person)
+        if (await transaction.Command(delete, DigestOf(id)).ListAsync(row => row.GetString(0), cancellationToken) is [var person, ..] ended)
         {
-            await AuditLog.AppendAsync(transaction, person, "access.signed-out", person, new { }, cancellationToken);
+            await AuditLog.AppendAsync(transaction, person, "access.signed-out", person, details(ended.Count), cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
     }

@@ -6,7 +6,8 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Catalog;
 
 /// <summary>Reads the facts about every source and judges them.</summary>
-public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate estate, TimeProvider time)
+/// <param name="agents">Null: nobody knows of the nodes' agents.</param>
+public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate estate, TimeProvider time, INodeAgents? agents = null)
 {
     private const int RecentValidations = 8;
 
@@ -82,7 +83,17 @@ public sealed class StandingCatalog(NpgsqlDataSource catalog, ProtectedEstate es
                 }), cancellationToken);
         var facts = rows.ToDictionary(row => row.Name, row => row.Facts);
         var now = time.GetUtcNow();
-        return [.. estate.Sources.Select(source => SourceStanding.Judge(source, estate.ClassOf(source), facts.GetValueOrDefault(source.Name, SourceFacts.None), now))];
+        var silences = await SilencesAsync(cancellationToken);
+        return [.. estate.Sources.Select(source => SourceStanding.Judge(source, estate.ClassOf(source), facts.GetValueOrDefault(source.Name, SourceFacts.None) with { Agent = AgentOf(source) }, now))];
+
+        NodeAgentStanding? AgentOf(Source source) =>
+            source.Node is { } node && silences is not null ? new(node, silences.TryGetValue(node, out var silence) ? silence : null) : null;
+    }
+
+    private async Task<IReadOnlyDictionary<string, TimeSpan>?> SilencesAsync(CancellationToken cancellationToken)
+    {
+        var nodes = estate.Sources.Select(source => source.Node).OfType<string>().Distinct().ToList();
+        return nodes.Count == 0 || agents is null ? null : await agents.SilencesAsync(nodes, cancellationToken);
     }
 
     private static T? Parse<T>(string? json)

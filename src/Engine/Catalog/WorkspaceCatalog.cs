@@ -71,7 +71,10 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
         await transaction.Command("UPDATE workspace_key SET seen_in = seen_in - $2 WHERE workspace = $1", workspace, tier).RunAsync(cancellationToken);
     }
 
-    /// <summary>Forgets what the catalog knows of the content of a workspace whose keys are gone; only that and when it existed stays.</summary>
+    /// <summary>
+    /// Forgets what the catalog knows of the content of a workspace whose keys are gone. What stays says what was done and by whom: that and
+    /// when restore points, runs, recoveries and their steps were, the plans that people approved, their votes and reasons, and the audit.
+    /// </summary>
     /// <param name="run">The run that deleted the keys; what it says of that stays.</param>
     public static async Task ForgetAsync(NpgsqlTransaction transaction, string workspace, long run, CancellationToken cancellationToken)
     {
@@ -87,6 +90,14 @@ public sealed class WorkspaceCatalog(NpgsqlDataSource catalog)
             $"DELETE FROM run_event WHERE run_id IN {runs}",
             $"UPDATE run_step SET intent = NULL, result = NULL WHERE run_id IN {runs}",
             $"UPDATE run SET result = NULL, error = NULL, progress = NULL WHERE id IN {runs}",
+            // The notes of a restore name the tenant's files, tables and objects; the hash of what was confirmed stays.
+            $$"""UPDATE run SET request = jsonb_set(jsonb_set(request, '{plan,notes}', '[]'), '{plan,remarks}', '[]') WHERE jsonb_typeof(request #> '{plan,notes}') = 'array' AND id IN {{runs}}""",
+            // What a step found, kept for its way back, and what it said of it; why a person left one out stays.
+            $"UPDATE recovery_step SET snapshot = NULL, effect = NULL, verification = NULL, error = NULL, rollback_error = NULL WHERE run_id IN {runs}",
+            $"UPDATE recovery SET waits_why = NULL, decision = NULL WHERE run_id IN {runs}",
+            $"UPDATE point_in_time_drill SET reason = '' WHERE run_id IN {runs}",
+            $"UPDATE recovery_set_part SET fault = NULL WHERE run_id IN {runs}",
+            $"DELETE FROM object_restore o WHERE EXISTS (SELECT FROM run r WHERE o.operation LIKE 'R-' || r.id || ' of %' AND r.id IN {runs})",
         ])
         {
             await transaction.Command(forget, workspace, run).RunAsync(cancellationToken);

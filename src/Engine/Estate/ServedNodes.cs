@@ -4,6 +4,9 @@ namespace Hexabase.DrConsole.Engine.Estate;
 /// <param name="names">None for a console, and for a worker that serves no node's queue.</param>
 public sealed class ServedNodes(IReadOnlyCollection<string> names)
 {
+    /// <summary>A node's queue is named by this word and its name.</summary>
+    public const string QueueWord = "node-";
+
     /// <summary>No node's agent.</summary>
     public static ServedNodes None { get; } = new([]);
 
@@ -20,7 +23,7 @@ public sealed class ServedNodes(IReadOnlyCollection<string> names)
         if (node is not null && !Serves(node))
         {
             throw new EngineException(code, ErrorKind.Unsupported, $"the files of {source} are on node {node}, and this process is not its agent",
-                $"Run there: drconsole worker --queues node-{node}. Its backup is executed by that worker only.");
+                $"Run there: drconsole worker --queues {QueueWord}{node}. Its backup is executed by that worker only.");
         }
     }
 }

@@ -57,6 +57,9 @@ public enum StandingReason
 
     /// <summary>Items of the volume could not be read, and are missing in the newest restore point.</summary>
     ItemsMissing,
+
+    /// <summary>Nothing is heard of the agent of its node: nobody will make its next backup.</summary>
+    AgentSilent,
 }
 
 /// <summary>A restore that really ran, or tried to.</summary>
@@ -118,6 +121,9 @@ public sealed record SourceFacts(
     /// <summary>When the newest restore point was complete.</summary>
     public DateTimeOffset? NewestCompletedAt { get; init; }
 
+    /// <summary>How the agent of its node stands; null where any process backs it up, or where nobody knows.</summary>
+    public NodeAgentStanding? Agent { get; init; }
+
     /// <summary>Nothing is known.</summary>
     public static SourceFacts None { get; } = new(null, null, [], null, null, []);
 }
@@ -134,6 +140,9 @@ public sealed record SourceStanding(
 
     /// <summary>True where the figure for the RPO is the measured lag of the WAL.</summary>
     public bool IsByWal { get; init; }
+
+    /// <summary>The agent of its node, where nothing is heard of it; whatever else is the reason of the standing.</summary>
+    public NodeAgentStanding? SilentAgent => Facts.Agent is { IsSilent: true } agent ? agent : null;
 
     /// <summary>How many items of a volume could not be read, and are missing in its newest restore point; 0 for other kinds.</summary>
     public long MissingItems => MissingItemsOf(Source, Facts);
@@ -204,6 +213,8 @@ public sealed record SourceStanding(
             (true, _) => (Standing.Stale, StandingReason.None),
             (_, true) => (Standing.Degraded, StandingReason.ValidationFailed),
             _ when facts.Tiers.Any(tier => tier.State == "damaged") => (Standing.Degraded, StandingReason.TierDamaged),
+            // What is stored is as good as it was, and grows older: nobody will make the next.
+            _ when facts.Agent is { IsSilent: true } => (Standing.Degraded, StandingReason.AgentSilent),
             // What is there was proven; of what is missing nobody can say as much.
             _ when MissingItemsOf(source, facts) > 0 => (Standing.Degraded, StandingReason.ItemsMissing),
             _ when facts.Tiers.Count(tier => tier.State is "stored" or "verified") < protection.MinimumTiers => (Standing.Degraded, StandingReason.TooFewTiers),

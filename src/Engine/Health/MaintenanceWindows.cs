@@ -30,13 +30,23 @@ public sealed class MaintenanceWindows(NpgsqlDataSource catalog, ProtectedEstate
 
     /// <summary>Announces maintenance.</summary>
     /// <exception cref="EngineException">Every mistake at once, kind Input.</exception>
-    public async Task<MaintenanceWindow> AddAsync(string? source, DateTimeOffset from, DateTimeOffset to, string reason, string actor, CancellationToken cancellationToken)
+    public async Task<MaintenanceWindow> AddAsync(string? source, DateTimeOffset? from, DateTimeOffset? to, string reason, string actor, CancellationToken cancellationToken)
     {
         var text = (reason ?? "").Trim();
         List<string> problems = [];
         if (source is not null && estate.Sources.All(one => one.Name != source))
         {
             problems.Add($"there is no source named '{source}'");
+        }
+
+        if (from is null)
+        {
+            problems.Add("when it begins is missing");
+        }
+
+        if (to is null)
+        {
+            problems.Add("when it ends is missing");
         }
 
         if (to <= from)
@@ -67,24 +77,28 @@ public sealed class MaintenanceWindows(NpgsqlDataSource catalog, ProtectedEstate
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var added = await transaction.Command(
             $"INSERT INTO maintenance_window (source, starts_at, ends_at, reason, created_by) VALUES ($1, $2, $3, $4, $5) RETURNING {Columns}",
-            source, from.ToUniversalTime(), to.ToUniversalTime(), text, actor).FirstAsync(Map, cancellationToken);
+            source, from!.Value.ToUniversalTime(), to!.Value.ToUniversalTime(), text, actor).FirstAsync(Map, cancellationToken);
         await AuditLog.AppendAsync(transaction, actor, "maintenance.announced", source ?? "*", new { window = added!.Id, from, to, reason = text }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return added;
     }
 
     /// <summary>Ends a window now, also one that has not begun.</summary>
-    /// <exception cref="EngineException">Code <c>maintenance-over</c>: it is over, or there is none of that number.</exception>
-    public async Task EndAsync(long id, string actor, CancellationToken cancellationToken)
+    /// <returns>The window as it is then.</returns>
+    /// <exception cref="EngineException"><c>maintenance-over</c>: it is over; <c>maintenance-unknown</c>: there is none of that number.</exception>
+    public async Task<MaintenanceWindow> EndAsync(long id, string actor, CancellationToken cancellationToken)
     {
         await using var connection = await catalog.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var ended = await transaction.Command(
             $"UPDATE maintenance_window SET ended_by = $2, ended_at = clock_timestamp() WHERE id = $1 AND ended_at IS NULL AND ends_at > clock_timestamp() RETURNING {Columns}", id, actor)
             .FirstAsync(Map, cancellationToken)
-            ?? throw new EngineException("maintenance-over", ErrorKind.Conflict, "this maintenance is over already", "Look at the list again.");
+            ?? throw (await transaction.Command("SELECT 'there' FROM maintenance_window WHERE id = $1", id).FirstAsync(row => row.GetString(0), cancellationToken) is null
+                ? new EngineException("maintenance-unknown", ErrorKind.NotFound, $"there is no maintenance {id}", "Look at the list again.")
+                : new EngineException("maintenance-over", ErrorKind.Conflict, "this maintenance is over already", "Look at the list again."));
         await AuditLog.AppendAsync(transaction, actor, "maintenance.ended", ended.Source ?? "*", new { window = id }, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        return ended;
     }
 
     internal static async Task<IReadOnlyList<MaintenanceWindow>> CurrentAsync(NpgsqlDataSource catalog, DateTimeOffset at, CancellationToken cancellationToken) =>

@@ -9,8 +9,8 @@ using Npgsql;
 namespace Hexabase.DrConsole.Engine.Health;
 
 /// <summary>
-/// Tells when a promise is not kept any more, and when it is again: a source's RPO, that its commits do not wait for its copy, the age of a workspace's keys, and that the health
-/// monitor looks at all. That it was told is written in the transaction that tells it: every process may look, and each change is told once.
+/// Tells when a promise is not kept any more, and when it is again: a source's RPO, that its commits do not wait for its copy, the age of a workspace's keys, that the workers
+/// of nodes live, and that the health monitor looks at all. That it was told is written in the transaction that tells it: every process may look, and each change is told once.
 /// </summary>
 public sealed class PromiseWatch(
     NpgsqlDataSource catalog, StandingCatalog standings, WorkspaceRequests workspaces, HealthWatch watch, ProtectedEstate estate, TimeProvider time, ILogger<PromiseWatch> log)
@@ -26,6 +26,15 @@ public sealed class PromiseWatch(
     /// <summary>Commits that wait for so long are told of at once; shorter waits come and go where a tier is slow.</summary>
     private static readonly TimeSpan s_longWait = TimeSpan.FromSeconds(15);
 
+    /// <summary>
+    /// A worker that this process hears nothing of for so long is told of. Where the catalog was away nobody could report, and a worker
+    /// takes a while to find it again.
+    /// </summary>
+    private static readonly TimeSpan s_agentPatience = TimeSpan.FromMinutes(2);
+
+    /// <summary>Since when this process hears nothing of a node's worker, by the node's queue.</summary>
+    private readonly Dictionary<string, DateTimeOffset> _silentAgents = new(StringComparer.Ordinal);
+
     /// <summary>Whether commits wait as this process saw it last, and since when it has seen nothing else.</summary>
     private readonly Dictionary<string, (bool Waits, DateTimeOffset Since)> _commits = new(StringComparer.Ordinal);
 
@@ -37,7 +46,12 @@ public sealed class PromiseWatch(
     {
         var broken = (await catalog.Command("SELECT promise, subject FROM promise_broken").ListAsync(row => (row.GetString(0), row.GetString(1)), cancellationToken)).ToHashSet();
         var looked = new HashSet<(string, string)>();
-        foreach (var promise in (await RposAsync(cancellationToken)).Concat(await RotationsAsync(cancellationToken)).Concat(await CommitsAsync(cancellationToken)).Append(await WatcherAsync(cancellationToken)))
+        var sources = await standings.ReadAsync(cancellationToken);
+        Promise[] promises =
+        [
+            .. Rpos(sources), .. Agents(sources), .. await RotationsAsync(cancellationToken), .. await CommitsAsync(cancellationToken), await WatcherAsync(cancellationToken),
+        ];
+        foreach (var promise in promises)
         {
             looked.Add((promise.Name, promise.Subject));
             if (promise.IsBroken is { } isBroken && isBroken != broken.Contains((promise.Name, promise.Subject)))
@@ -53,6 +67,13 @@ public sealed class PromiseWatch(
             {
                 // Nobody makes commits wait any more: an alert that is open ends with the setting.
                 await ChangeAsync(CommitsOf(subject, null, time.GetUtcNow()), isBroken: false, cancellationToken);
+                continue;
+            }
+
+            if (name == Watcher)
+            {
+                // A node without sources needs no worker.
+                await ChangeAsync(AgentOf(subject, [], isSilent: false), isBroken: false, cancellationToken);
                 continue;
             }
 
@@ -80,13 +101,39 @@ public sealed class PromiseWatch(
     }
 
     /// <summary>A source without a restore point is not known to keep or break anything: it is shown as unproven.</summary>
-    private async Task<IEnumerable<Promise>> RposAsync(CancellationToken ct) =>
-        from standing in await standings.ReadAsync(ct)
+    private static IEnumerable<Promise> Rpos(IReadOnlyList<SourceStanding> standings) =>
+        from standing in standings
         let name = standing.Source.Name
         select new Promise(Rpo, name, standing.RpoNow is { } now ? now > standing.Protection.Rpo : null, isBroken => new Notice(
             isBroken ? NotificationEvent.RpoBreached : NotificationEvent.RpoKept, isBroken ? NotificationSeverity.Critical : NotificationSeverity.Info, name,
             $"/sources/{Uri.EscapeDataString(name)}",
             new NotificationFacts { Sources = [name], LossSeconds = standing.RpoNow?.TotalSeconds, RpoSeconds = standing.Protection.Rpo.TotalSeconds }));
+
+    /// <summary>One story for each node, however many sources are on it. What was said of a node whose workers nobody can know of stands.</summary>
+    private IEnumerable<Promise> Agents(IReadOnlyList<SourceStanding> standings)
+    {
+        var now = time.GetUtcNow();
+        foreach (var node in standings.Where(standing => standing.Source.Node is not null).GroupBy(standing => ServedNodes.QueueWord + standing.Source.Node))
+        {
+            var isSilent = node.First().Facts.Agent?.IsSilent;
+            if (isSilent == true)
+            {
+                _silentAgents.TryAdd(node.Key, now);
+            }
+            else
+            {
+                _silentAgents.Remove(node.Key);
+            }
+
+            var isLasting = isSilent == true && now - _silentAgents[node.Key] >= s_agentPatience;
+            yield return AgentOf(node.Key, [.. node.Select(standing => standing.Source.Name)], isSilent == true && !isLasting ? null : isSilent);
+        }
+    }
+
+    /// <summary>It watches its node's sources as the monitor watches all.</summary>
+    private static Promise AgentOf(string queue, IReadOnlyList<string> sources, bool? isSilent) => new(Watcher, queue, isSilent, isBroken => new Notice(
+        isBroken ? NotificationEvent.AgentSilent : NotificationEvent.AgentBack, isBroken ? NotificationSeverity.Warning : NotificationSeverity.Info, queue, "/sources",
+        new NotificationFacts { Sources = sources }));
 
     private async Task<IEnumerable<Promise>> RotationsAsync(CancellationToken ct)
     {

@@ -14,7 +14,7 @@ public static class JobQueues
 
     private const string Restores = "b-restore";
     private const string Others = "z-other";
-    private const string NodeWord = "node-";
+    private const string NodeWord = ServedNodes.QueueWord;
     private const string NodePrefix = "n-" + NodeWord;
     private static readonly string[] Classes = ["critical", "important", "standard", "archive"];
 
@@ -74,7 +74,7 @@ public static class JobQueues
     private static bool IsNode(string name) => name.Length > NodeWord.Length && name.StartsWith(NodeWord, StringComparison.Ordinal);
 
     /// <summary>Hangfire's queues have no dots in their names, nodes may.</summary>
-    private static string QueueOfNode(string node) => NodePrefix + node.Replace('.', '_');
+    internal static string QueueOfNode(string node) => NodePrefix + node.Replace('.', '_');
 
     private static string QueueOf(string name, int rank) => $"{(char)('c' + rank)}-{name}";
 }

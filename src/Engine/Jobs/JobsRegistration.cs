@@ -1,6 +1,7 @@
 using Hangfire;
 using Hangfire.PostgreSql;
 using Hexabase.DrConsole.Engine.Catalog;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Runs;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
@@ -29,6 +30,7 @@ public static class JobsRegistration
                     InvisibilityTimeout = TimeSpan.FromMinutes(5),
                 }));
         services.AddSingleton<IRunTrigger, HangfireTrigger>();
+        services.AddSingleton<INodeAgents, WorkerHeartbeats>();
         services.AddSingleton<RecurringBackups>();
         services.AddSingleton<RecurringMaintenance>();
         services.AddTransient<RunJobs>();
@@ -45,6 +47,7 @@ public static class JobsRegistration
             options.Queues = queues;
             options.WorkerCount = Environment.ProcessorCount + 2;
             options.ServerName = $"drconsole-{Environment.MachineName}-{Environment.ProcessId}";
+            options.HeartbeatInterval = WorkerHeartbeats.Every;
             options.SchedulePollingInterval = TimeSpan.FromSeconds(5);
             options.ShutdownTimeout = TimeSpan.FromSeconds(20);
         });

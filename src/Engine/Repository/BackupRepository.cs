@@ -111,6 +111,9 @@ public sealed partial class BackupRepository : IAsyncDisposable
     /// <exception cref="EngineException">Kind Unsupported for a manifest of another version.</exception>
     public Task<RestorePointList> ListAsync(CancellationToken cancellationToken = default) => _parts.Manifests.ListAsync(cancellationToken);
 
+    /// <summary>The same of those alone that the store took then or later, on its own clock: no other manifest is read.</summary>
+    public Task<RestorePointList> ListStoredSinceAsync(DateTimeOffset since, CancellationToken cancellationToken = default) => _parts.Manifests.ListAsync(cancellationToken, since);
+
     /// <summary>Reads a restore point's manifest.</summary>
     /// <exception cref="EngineException">Kind NotFound, Damaged or Unsupported.</exception>
     public async Task<Manifest> ReadManifestAsync(RestorePointId id, CancellationToken cancellationToken = default)

@@ -36,10 +36,12 @@ internal static class SourceClaims
 
     private const string Restores =
         $$"""
-        SELECT r.id, o.source FROM run r JOIN run_source o ON o.run_id = r.id
-        WHERE r.kind = 'restore' AND {{IsOpen}} AND r.id <> $2
-          -- One that goes to another place than the source's own changes only that.
-          AND ((o.source = ANY ($1) AND coalesce(r.request ->> 'isElsewhere', 'false') = 'false') OR r.request #>> '{plan,target}' = $3)
+        SELECT r.id, o.source FROM run r CROSS JOIN LATERAL (
+          -- One that goes to another place than the source's own changes only that, and the sources that live there.
+          SELECT r.source WHERE coalesce(r.request ->> 'isElsewhere', 'false') = 'false' OR r.request #>> '{plan,target}' = $3
+          UNION ALL
+          SELECT jsonb_array_elements_text(coalesce(r.request -> 'overwrites', '[]'))) o
+        WHERE r.kind = 'restore' AND {{IsOpen}} AND r.id <> $2 AND (o.source = ANY ($1) OR r.request #>> '{plan,target}' = $3)
           AND (EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
             -- From when it went through its gate, as a recovery is.
             OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id ORDER BY g.id DESC LIMIT 1) = 'used' AND r.state <> 'waiting'))

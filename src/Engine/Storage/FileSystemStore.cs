@@ -10,7 +10,6 @@ namespace Hexabase.DrConsole.Engine.Storage;
 /// </summary>
 public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableStore, IListingProgress
 {
-    private const string LostAndFound = "lost+found";
     private static readonly TimeSpan AbandonedAge = TimeSpan.FromDays(1);
     private readonly string _root;
     private readonly string _prefix;
@@ -233,8 +232,7 @@ public sealed class FileSystemStore : IObjectStore, IStoreCapacity, IErasableSto
         folder, (ref entry) => (FileInfo)entry.ToFileSystemInfo(), new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false })
     {
         ShouldIncludePredicate = (ref entry) => !entry.IsDirectory,
-        // Where the store is a file system's root, this is the file system's own, and only its administrator may look into it.
-        ShouldRecursePredicate = (ref entry) => !(entry.FileName is LostAndFound && entry.Directory.TrimEnd('/').SequenceEqual(_prefix.AsSpan().TrimEnd('/'))),
+        ShouldRecursePredicate = (ref entry) => !(entry.FileName is ObjectKey.LostAndFound && entry.Directory.TrimEnd('/').SequenceEqual(_prefix.AsSpan().TrimEnd('/'))),
     };
 
     /// <summary>Null where it is not there, or where another process deleted it since the folder was read: that is no fault of the listing.</summary>

@@ -6,6 +6,9 @@ internal static class ObjectKey
     /// <summary>The folder of half-written objects in stores that are directories; never part of a key.</summary>
     public const string TemporaryFolder = "tmp";
 
+    /// <summary>A file system's own folder where the store is its root: only its administrator may look into it. Never part of a key.</summary>
+    public const string LostAndFound = "lost+found";
+
     /// <exception cref="ArgumentException">It is none: a bug of the caller.</exception>
     public static string Check(string key)
     {

@@ -14,8 +14,21 @@ internal static class StoreFaults
     private const int BadMessage = 74;
     private const int NeedsCleaning = 117;
 
-    /// <summary>Code of the fault of an object that is there and whose bytes the disk does not give.</summary>
+    /// <summary>Code of the fault of an object that is there and whose bytes the disk, or the server, does not give.</summary>
     public const string Unreadable = "object-unreadable";
+
+    /// <summary>In a fault's context: the status of a server's answer.</summary>
+    public const string Status = "status";
+
+    /// <summary>True where a server answered with an error of its own, or one behind it; not that it has too much to do (503), or no room (507).</summary>
+    public static bool IsServerError(EngineException fault) => fault.Context.GetValueOrDefault(Status) is "500" or "502" or "504";
+
+    /// <summary>An object that a server does not give, while it gives others: damage to this object, as a bad sector is.</summary>
+    public static EngineException NotGiven(string url, string key, EngineException cause) => new(
+        Unreadable, ErrorKind.Damaged, $"{key} in {url} cannot be read, while other objects can: {cause.Message}", "look at the server's log for this object; repair the tier from another one", cause)
+    {
+        Context = new Dictionary<string, string> { ["object"] = key },
+    };
 
     public static EngineException NotFound(string url, string key, Exception? inner = null) => new(
         "object-missing", ErrorKind.NotFound, $"{key} does not exist in {url}", "run 'drconsole repository check' on this store", inner)

@@ -44,6 +44,20 @@ internal sealed class MemorySessions(TimeProvider time) : ISessionStore
         return Task.CompletedTask;
     }
 
+    public Task EndAllAsync(string id, CancellationToken cancellationToken)
+    {
+        Answering();
+        lock (_gate)
+        {
+            if (_sessions.TryGetValue(id, out var own))
+            {
+                _sessions.Where(one => one.Value.Person == own.Person).ToList().ForEach(one => _sessions.Remove(one.Key));
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
     private void Answering()
     {
         if (!IsUp)

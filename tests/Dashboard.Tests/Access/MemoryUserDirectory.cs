@@ -43,7 +43,8 @@ internal sealed class MemoryUserDirectory : IUserDirectory
         lock (_gate)
         {
             var user = _users[name];
-            user = use == PasswordUse.SignIn ? user with { FailedAttempts = 0, LockedUntil = null } : user with { ConfirmFailures = 0, ConfirmLockedUntil = null };
+            user = user with { ConfirmFailures = 0, ConfirmLockedUntil = null };
+            user = use == PasswordUse.SignIn ? user with { FailedAttempts = 0, LockedUntil = null } : user;
             _users[name] = user with { PasswordHash = renewedPasswordHash ?? user.PasswordHash };
         }
 

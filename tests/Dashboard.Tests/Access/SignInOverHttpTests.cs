@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Claims;
 using Hexabase.DrConsole.Dashboard.Access;
 
 namespace Hexabase.DrConsole.Dashboard.Tests.Access;
@@ -205,6 +206,56 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Sign_out_everywhere_ends_the_sessions_of_that_person_in_all_browsers_and_nobody_else_s()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        using var forgotten = _host.Browse();
+        using var there = await ConsoleHost.SignInAsync(forgotten, "admin", ConsoleHost.Password, null, Cancel);
+        using var other = _host.Browse();
+        using var alsoIn = await ConsoleHost.SignInAsync(other, "viewer", ConsoleHost.Password, null, Cancel);
+
+        using var answer = await SignOutAsync("/sign-out/everywhere");
+        Assert.Equal("/sign-in", answer.Headers.Location?.ToString());
+        _host.Time.Advance(TimeSpan.FromSeconds(11));
+        using var late = await forgotten.GetAsync(Relative("/probe/nothing-said"), Cancel);
+
+        Assert.Equal(HttpStatusCode.Redirect, late.StatusCode);
+        Assert.Equal("in", await other.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+    }
+
+    [Fact]
+    public async Task Sign_out_of_a_tab_that_was_drawn_in_the_person_s_former_session_ends_the_present_one()
+    {
+        using var before = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        var token = await _browser.GetStringAsync(Relative("/probe/token"), Cancel);
+        using var ended = await SignOutAsync();
+        using var again = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+
+        using var answer = await SignOutAsync(token: token);
+        using var after = await GetAsync("/probe/nothing-said");
+
+        Assert.Equal(HttpStatusCode.Redirect, after.StatusCode);
+    }
+
+    [Fact]
+    public async Task Name_that_strangers_have_locked_can_be_used_in_its_own_browser()
+    {
+        using var own = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        using var signedOut = await SignOutAsync();
+        using var stranger = _host.Browse();
+        for (var attempt = 0; attempt < 5; attempt++)
+        {
+            using var guess = await ConsoleHost.SignInAsync(stranger, "admin", "wrong", null, Cancel);
+        }
+
+        using var refused = await ConsoleHost.SignInAsync(stranger, "admin", ConsoleHost.Password, null, Cancel);
+        Assert.Equal(HttpStatusCode.TooManyRequests, refused.StatusCode);
+        using var accepted = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        Assert.Equal(HttpStatusCode.Redirect, accepted.StatusCode);
+    }
+
+    [Fact]
     public async Task Sign_out_that_only_the_browser_hears_of_says_so()
     {
         using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
@@ -231,6 +282,43 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Session_ends_after_a_day_also_while_the_catalog_that_keeps_it_is_away()
+    {
+        using var signedIn = await ConsoleHost.SignInAsync(_browser, "admin", ConsoleHost.Password, null, Cancel);
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (false, false);
+        for (var hours = 4; hours < 24; hours += 4)
+        {
+            _host.Time.Advance(TimeSpan.FromHours(4));
+            Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+        }
+
+        // Asked a moment ago, so that the next look is not due yet.
+        _host.Time.Advance(TimeSpan.FromHours(4) - TimeSpan.FromSeconds(1));
+        Assert.Equal("in", await _browser.GetStringAsync(Relative("/probe/nothing-said"), Cancel));
+        _host.Time.Advance(TimeSpan.FromSeconds(1));
+        using var answer = await GetAsync("/probe/nothing-said");
+        Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
+    }
+
+    [Fact]
+    public async Task Page_that_stays_open_ends_with_its_session_also_while_the_catalog_is_away()
+    {
+        var begun = _host.Time.GetUtcNow();
+        var session = await _host.Sessions.BeginAsync("admin", Cancel);
+        var person = ConsoleSession.PrincipalOf(_host.Users["admin"], session, begun + TimeSpan.FromHours(24));
+        Assert.True(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun, Cancel));
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (false, false);
+        Assert.True(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun + TimeSpan.FromHours(23.9), Cancel));
+        Assert.False(await ConsoleSession.HoldsAsync(person, _host.Users, _host.Sessions, begun + TimeSpan.FromHours(24), Cancel));
+
+        // Of one that does not say its end nobody knows it then.
+        var silent = new ClaimsPrincipal(new ClaimsIdentity(person.Claims.Where(claim => claim.Type != "drconsole:session-ends"), "cookie"));
+        Assert.False(await ConsoleSession.HoldsAsync(silent, _host.Users, _host.Sessions, begun, Cancel));
+        (_host.Sessions.IsUp, _host.Users.IsUp) = (true, true);
+        Assert.True(await ConsoleSession.HoldsAsync(silent, _host.Users, _host.Sessions, begun, Cancel));
+    }
+
+    [Fact]
     public async Task Cookie_of_a_version_without_sessions_signs_nobody_in()
     {
         using var old = await GetAsync("/probe/old-cookie");
@@ -239,10 +327,10 @@ public sealed class SignInOverHttpTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.Redirect, answer.StatusCode);
     }
 
-    private async Task<HttpResponseMessage> SignOutAsync()
+    private async Task<HttpResponseMessage> SignOutAsync(string path = "/sign-out", string? token = null)
     {
-        using var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["__RequestVerificationToken"] = await _browser.GetStringAsync(Relative("/probe/token"), Cancel) });
-        return await _browser.PostAsync(Relative("/sign-out"), form, Cancel);
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string> { ["__RequestVerificationToken"] = token ?? await _browser.GetStringAsync(Relative("/probe/token"), Cancel) });
+        return await _browser.PostAsync(Relative(path), form, Cancel);
     }
 
     private static Uri Relative(string path) => new(path, UriKind.Relative);

@@ -1,14 +1,17 @@
 using Bunit;
 using Bunit.TestDoubles;
+using Hexabase.DrConsole.Dashboard.Controls;
 using Hexabase.DrConsole.Dashboard.Pages.Incidents;
 using Hexabase.DrConsole.Dashboard.Pages.Recovery;
 using Hexabase.DrConsole.Dashboard.Tests.Controls;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Health.Probes;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Hexabase.DrConsole.Engine.Runs;
+using Hexabase.DrConsole.Engine.Strategies;
 using Microsoft.AspNetCore.Components.Forms;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -119,6 +122,20 @@ public sealed class RecoveryPageTests : ControlTests
         Assert.Equal("6m 00s", strip.Single(figure => figure.Label.StartsWith("Left before RTO", StringComparison.Ordinal)).Value);
         var without = RecoveryFigures.Of(Running, Reading() with { Brief = null }, Time);
         Assert.Equal(("Since it was asked for", "4m 00s"), (without[0].Label, without[0].Value));
+    }
+
+    public RecoveryPageTests() => Services.AddSingleton(new ProtectedEstate("test", "/unused", ProtectionClass.Defaults, [], [], []));
+
+    [Theory]
+    [InlineData(null, "Unproven")]
+    [InlineData(1, "Proven")]
+    [InlineData(31, "Stale")]
+    public void Proof_that_holds_no_longer_is_not_green_before_the_approvers_eyes(int? daysAgo, string expected)
+    {
+        var plan = s_plan with { Basis = s_plan.Basis with { ProvenAt = daysAgo is { } days ? Start.AddDays(-days) : null } };
+        var facts = Render<PlanGateFacts>(with => with.Add(one => one.Gate, OpenGate).Add(one => one.Plan, plan).Add(one => one.Beside, PlanGateReading.Nothing));
+
+        Assert.Equal(expected, facts.FindComponents<StatusIcon>().First(icon => icon.Instance.Status is Status.Unproven or Status.Proven or Status.Stale).Instance.Status.ToString());
     }
 
     [Fact]

@@ -80,6 +80,8 @@ public sealed class RetentionSimulatorTests : ControlTests
     {
         _asked.Add((policy, days));
         var points = Present.Points.Select(point => new RetainedPoint(point.Id, point.CreatedAt, false) { Tiers = ["hot"] }).ToList();
-        return Task.FromResult<RetentionSimulation?>(RetentionSimulation.Compare(points, Daily.Retention, Daily.TierDays, policy, days, ["hot", "warm"], Now));
+        return Task.FromResult<RetentionSimulation?>(RetentionSimulation.Compare(points, Said(Daily.Retention, Daily.TierDays), Said(policy, days)));
+
+        IReadOnlyList<TierDecision> Said(RetentionPolicy asked, IReadOnlyDictionary<string, int> tierDays) => TierRetention.Decide(points, asked, tierDays, ["hot", "warm"], Now);
     }
 }

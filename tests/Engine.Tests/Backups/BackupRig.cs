@@ -84,6 +84,8 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
 
     public SourceFreezes Freezes => new(new FreezeCatalog(_catalog.Pool), Points, Tiers);
 
+    public RetentionPlanning Planning => new(Points, Tiers, Estate, Time);
+
     public IRestoreGate Gate { get; }
 
     public RunRequests Requests { get; }
@@ -133,7 +135,7 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
             new RepairRun(Tiers, Points, _catalog.Pool, tierRequests, Requests, Estate),
             new ShreddingRun(Tiers, new WorkspaceCatalog(_catalog.Pool)),
             new RetentionRun(
-                Tiers, new RetentionPlanning(Points, Estate, Time), new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Freezes, Points, Estate, Time),
+                Tiers, Planning, new PointHolds(new HoldCatalog(_catalog.Pool), Points, Tiers), Freezes, Points, Estate, Time),
         ];
         await new RunExecution(_catalog.Pool, handlers, LeaseTimes.Default, TimeProvider.System, NullLogger<RunExecution>.Instance).AdvanceAsync(id, Ct);
         return (await Runs.FindAsync(id, Ct))!;

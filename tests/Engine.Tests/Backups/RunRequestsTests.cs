@@ -69,7 +69,20 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
     [InlineData("source.pw", "postgres://postgres@db.example:5433/copy", "", true)]
     [InlineData("source.link", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
     [InlineData("source.pw", "postgres://postgres@DB.example:5432/copy", "", false)]
-    [InlineData("redis.pw", "redis://127.0.0.1:6380", "", false)]
+    [InlineData("source.pw", "postgres://postgres@db.example:5432/copy?sslMode=verify-full", "", false)]
+    [InlineData("source.pw", "postgres://postgres@db.example:5432/copy?sslMode=disable", "", true)]
+    [InlineData("source.pw", "redis://db.example:5432", "", true)]
+    [InlineData("redis.pw", "redis://localhost:6380", "", false)]
+    [InlineData("redis.pw", "redis://localhost:6380?tls=true", "", false)]
+    [InlineData("redis.pw", "redis://localhost:6380?tls=true&caFile=/tmp/ca.pem", "", true)]
+    [InlineData("redis.pw", "redis://127.0.0.1:6380", "", true)]
+    [InlineData("redis.pw", "redis://[::1]:6380", "", true)]
+    [InlineData("secure.pw", "redis://cache.example:6381?tls=true&caFile=/srv/ca.pem", "", false)]
+    [InlineData("secure.pw", "redis://cache.example:6381?tls=true", "", true)]
+    [InlineData("secure.pw", "redis://cache.example:6381", "", true)]
+    [InlineData("secure.pw", "redis://cache.example:6381", RestoreAsker.CommandLine, false)]
+    [InlineData("repository-2027.key", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
+    [InlineData("repository-2027.key", "postgres://postgres@10.0.0.1:5432/copy", RestoreAsker.CommandLine, false)]
     [InlineData("redis.pw", "postgres://postgres@db.example:5432/copy", "", true)]
     [InlineData("target.pw", "postgres://postgres@10.0.0.1:5432/copy", "", false)]
     [InlineData("keys.pem", "postgres://postgres@10.0.0.1:5432/copy", "", true)]
@@ -86,10 +99,11 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
             [
                 .. estate.Sources.Select(source => source with { Postgres = source.Postgres! with { Host = "db.example", Port = 5432, PasswordFile = folder.Combine("passwords/source.pw") } }),
                 new Source($"cache-{Guid.NewGuid():n}", SourceKind.Redis, "critical", "shop") { Redis = new RedisSettings("localhost", 6380, folder.Combine("passwords/redis.pw"), false) },
+                new Source($"secure-{Guid.NewGuid():n}", SourceKind.Redis, "critical", "shop") { Redis = new RedisSettings("cache.example", 6381, folder.Combine("passwords/secure.pw"), true) { CaFile = "/srv/ca.pem" } },
             ],
         });
         var passwords = Directory.CreateDirectory(rig.Store("passwords")).FullName;
-        foreach (var name in new[] { "source.pw", "redis.pw", "target.pw", "../elsewhere.pw" })
+        foreach (var name in new[] { "source.pw", "redis.pw", "secure.pw", "target.pw", "repository-2027.key", "../elsewhere.pw" })
         {
             await File.WriteAllTextAsync(Path.Combine(passwords, name), $"{name}\n\n", BackupRig.Ct);
         }
@@ -100,7 +114,7 @@ public sealed class RunRequestsTests(CatalogServer catalog, PostgresLab lab)
 
         // Where nothing is refused, the restore point that nobody made is what is met next.
         var met = await Assert.ThrowsAsync<EngineException>(() =>
-            rig.Requests.PlanRestoreAsync("0", $"{target}?passwordFile={Uri.EscapeDataString(Path.GetFullPath(file, passwords))}", "/", BackupRig.Ct, asker));
+            rig.Requests.PlanRestoreAsync("0", $"{target}{(target.Contains('?', StringComparison.Ordinal) ? '&' : '?')}passwordFile={Uri.EscapeDataString(Path.GetFullPath(file, passwords))}", "/", BackupRig.Ct, asker));
 
         Assert.Equal(isRefused, met.Code == "password-file-refused");
     }

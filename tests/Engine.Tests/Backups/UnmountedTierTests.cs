@@ -28,6 +28,9 @@ public sealed class UnmountedTierTests(CatalogServer catalog, PostgresLab lab)
         Assert.Equal(["warm"], result.Tiers.Keys);
         Assert.Contains("hot held the repository", result.Behind["hot"], StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(rig.Store("hot")));
+        var (hotTier, warmTier) = (rig.Estate.Tiers[0], rig.Estate.Tiers[1]);
+        Assert.Contains(await rig.Runs.EventsAsync(run.Id, 0, 100, Ct), line => line.Text.Contains(
+            $"drconsole repository init --store '{hotTier.RepositoryUrl(rig.Source.Workspace)}' --key-file '{hotTier.KeyFile}' --from '{warmTier.RepositoryUrl(rig.Source.Workspace)}'", StringComparison.Ordinal));
 
         Mount(rig, "hot");
         await rig.BackupAsync();

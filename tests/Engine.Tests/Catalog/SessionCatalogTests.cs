@@ -28,6 +28,24 @@ public sealed class SessionCatalogTests(CatalogServer catalog)
     }
 
     [Fact]
+    public async Task Sessions_of_a_person_end_together_by_one_that_holds_and_by_no_other()
+    {
+        var (person, another) = (await PersonAsync(), await PersonAsync());
+        var (id, forgotten) = (await _sessions.BeginAsync(person, TimeSpan.FromHours(24), Ct), await _sessions.BeginAsync(person, TimeSpan.FromHours(24), Ct));
+        var theirs = await _sessions.BeginAsync(another, TimeSpan.FromHours(24), Ct);
+        await _sessions.EndAllAsync("guessed", Ct);
+        Assert.True(await _sessions.HoldsAsync(forgotten, person, Ct));
+
+        await _sessions.EndAllAsync(id, Ct);
+        await _sessions.EndAllAsync(id, Ct);
+
+        Assert.False(await _sessions.HoldsAsync(id, person, Ct));
+        Assert.False(await _sessions.HoldsAsync(forgotten, person, Ct));
+        Assert.True(await _sessions.HoldsAsync(theirs, another, Ct));
+        Assert.Equal(1, await CountAsync("SELECT count(*) FROM audit_event WHERE action = 'access.signed-out' AND actor = $1 AND details::jsonb @> '{\"everywhere\": true, \"sessions\": 2}'", person));
+    }
+
+    [Fact]
     public async Task Session_ends_by_itself_and_is_removed_when_somebody_signs_in()
     {
         var person = await PersonAsync();

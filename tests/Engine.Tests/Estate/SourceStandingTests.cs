@@ -90,6 +90,22 @@ public sealed class SourceStandingTests
     public void Judge_kind_without_driver_is_unproven_whatever_else() =>
         Assert.Equal(StandingReason.NoDriver, SourceStanding.Judge(new Source("files", (SourceKind)99, "critical", "shop"), Critical, Facts(), Now).Reason);
 
+    [Fact]
+    public void Judge_source_whose_nodes_agent_is_silent_is_degraded_and_says_so_whatever_else_is_wrong()
+    {
+        var missing = Facts() with { Agent = new NodeAgentStanding("db-1", null) };
+        var silent = Facts() with { Agent = new NodeAgentStanding("db-1", TimeSpan.FromSeconds(91)) };
+        var heard = Facts() with { Agent = new NodeAgentStanding("db-1", TimeSpan.FromSeconds(89)) };
+        var standing = SourceStanding.Judge(Postgres(), Critical, missing, Now);
+        var breached = SourceStanding.Judge(Postgres(), Critical, silent with { CountingAt = Now.AddMinutes(-6) }, Now);
+
+        Assert.Equal((Standing.Degraded, StandingReason.AgentSilent), (standing.Standing, standing.Reason));
+        Assert.Equal((Standing.Breached, StandingReason.RpoExceeded, "drconsole worker --queues node-db-1"), (breached.Standing, breached.Reason, breached.SilentAgent?.Command));
+        Assert.Equal("db-1", SourceStanding.Judge(Postgres(), Critical, SourceFacts.None with { Agent = missing.Agent }, Now).SilentAgent?.Node);
+        Assert.Equal(Standing.Proven, Judge(heard));
+        Assert.Null(SourceStanding.Judge(Postgres(), Critical, heard, Now).SilentAgent);
+    }
+
     private static Standing Judge(SourceFacts facts) => SourceStanding.Judge(Postgres(), Critical, facts, Now).Standing;
 
     private static Source Postgres() => new("orders", SourceKind.Postgres, "critical", "shop");

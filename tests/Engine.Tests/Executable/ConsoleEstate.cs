@@ -30,6 +30,9 @@ internal sealed record EstateChanges
     /// <summary>Tiers by URL instead of the two directories.</summary>
     public IReadOnlyList<(string Name, string Store)>? Tiers { get; init; }
 
+    /// <summary>How much each tier takes; without bound where null.</summary>
+    public int? UploadMbitPerSecond { get; init; }
+
     public string[] Tables { get; init; } = [];
 
     public string Class { get; init; } = "critical";
@@ -94,7 +97,7 @@ internal sealed class ConsoleEstate : IAsyncDisposable
                 // Tests ask for their backups themselves: a schedule that asks in between would refuse theirs.
                 Classes = new Dictionary<string, object> { [changes.Class] = new { Rpo = "7.00:00:00" } },
                 Tiers = (changes.Tiers ?? [("hot", new Uri(changes.HotStore ?? Store("hot")).AbsoluteUri), ("warm", new Uri(changes.WarmStore ?? Store("warm")).AbsoluteUri)])
-                    .Select(tier => new { tier.Name, tier.Store, KeyFile = key }),
+                    .Select(tier => new { tier.Name, tier.Store, KeyFile = key, changes.UploadMbitPerSecond }),
                 Sources = new object[]
                 {
                     new
@@ -119,16 +122,30 @@ internal sealed class ConsoleEstate : IAsyncDisposable
         return path;
     }
 
+    /// <summary>Writes a configuration file of one source in one tier, whose restores nobody has to approve, and gives its path.</summary>
+    public async Task<string> ConfigureSourceAsync(object source)
+    {
+        var path = _folder.Combine($"console-{_configurations++}.json");
+        await File.WriteAllTextAsync(path, JsonSerializer.Serialize(new
+        {
+            DrConsole = new
+            {
+                DataDirectory = "data",
+                RestoreApprovals = 0,
+                Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
+                Tiers = new[] { new { Name = "hot", Store = new Uri(Store("hot")).AbsoluteUri, KeyFile = Key } },
+                Sources = new[] { source },
+            },
+        }), Ct);
+        return path;
+    }
+
     /// <summary>A command on this estate.</summary>
-    public Task<CommandResult> RunAsync(params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", Configuration]);
+    public Task<CommandResult> RunAsync(params string[] arguments) => ConsoleProcess.RunAsync(Configuration, arguments);
 
     /// <summary>The console itself, once it says that it listens.</summary>
-    public async Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null, params string[] more)
-    {
-        var console = ConsoleProcess.Start(["serve", "--config", Configuration, "--urls", "http://127.0.0.1:0", .. more], environment);
-        await console.WaitForAsync("Console: http");
-        return console;
-    }
+    public Task<ConsoleProcess> ServeAsync(IReadOnlyDictionary<string, string>? environment = null, params string[] more) =>
+        ConsoleProcess.ServeAsync(Configuration, environment, more);
 
     /// <summary>Restore points by their manifests' files.</summary>
     public IReadOnlyList<string> Manifests(string tier = "hot")

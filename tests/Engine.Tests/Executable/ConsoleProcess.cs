@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Reflection;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using Hexabase.DrConsole.Engine.Servers;
 
 namespace Hexabase.DrConsole.Engine.Tests.Executable;
@@ -19,6 +20,15 @@ internal sealed record CommandResult(int Code, string Output, string Error)
         Assert.Contains("→", Error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", Error, StringComparison.Ordinal);
         Assert.DoesNotContain("Unhandled", Error, StringComparison.Ordinal);
+    }
+
+    /// <summary>It asks for its plan to be confirmed, by exit code 2; the hash to confirm it with.</summary>
+    public string AssertAsksForHash()
+    {
+        Assert.True(Code == 2, $"exit code {Code}\n{Output}\n{Error}");
+        var hash = Regex.Match(Error, "--confirm ([0-9a-f]{64})");
+        Assert.True(hash.Success, Error);
+        return hash.Groups[1].Value;
     }
 
     public CommandResult AssertDone()
@@ -91,6 +101,17 @@ internal sealed class ConsoleProcess : IAsyncDisposable
     {
         await using var process = Start(arguments, environment, prefix);
         return await process.EndAsync();
+    }
+
+    /// <summary>Runs a command with a configuration file to its end.</summary>
+    public static Task<CommandResult> RunAsync(string configuration, params string[] arguments) => RunAsync([.. arguments, "--config", configuration]);
+
+    /// <summary>The console itself with a configuration file, once it says that it listens.</summary>
+    public static async Task<ConsoleProcess> ServeAsync(string configuration, IReadOnlyDictionary<string, string>? environment = null, params string[] more)
+    {
+        var console = Start(["serve", "--config", configuration, "--urls", "http://127.0.0.1:0", .. more], environment);
+        await console.WaitForAsync("Console: http");
+        return console;
     }
 
     /// <summary>Waits until it has said a text; fails where it ends without.</summary>

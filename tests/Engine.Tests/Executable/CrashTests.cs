@@ -16,7 +16,7 @@ public sealed class CrashTests(PostgresLab lab, ConsoleSeed seed)
     [Fact]
     public async Task Killed_at_random_instants_it_loses_nothing_and_leaves_nothing()
     {
-        var rounds = Number("DRCONSOLE_CAMPAIGN_ROUNDS", 3);
+        var rounds = Number("DRCONSOLE_CAMPAIGN_ROUNDS", 2);
         var number = Number("DRCONSOLE_CAMPAIGN_SEED", 20261124);
         await using var database = await lab.CreateDatabaseAsync(Ct);
         await using var estate = await ConsoleEstate.CreateAsync(lab, seed, database.Name);

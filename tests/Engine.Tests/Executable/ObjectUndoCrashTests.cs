@@ -28,22 +28,22 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
         var host = await kubernetes.GetAsync(Ct);
         using var api = KubernetesLab.Api(host.Clusters[0]);
         await using var estate = await ConsoleEstate.CreateAsync(lab, seed);
-        var configuration = await ConfigureAsync(estate, host);
+        var configuration = await estate.ConfigureSourceAsync(new { Name = Tenant, Kind = "vcluster", Class = "standard", VCluster = new { host.Clusters[0].Namespace, host.Clusters[0].Name, host.Host.Kubeconfig } });
         try
         {
             var restored = await RestoreAsync(configuration, host);
-            (await RunAsync(configuration, "restore", "undo", "R-999999")).AssertRefused("there is no run R-999999");
-            var unconfirmed = await RunAsync(configuration, "restore", "undo", restored);
+            (await ConsoleProcess.RunAsync(configuration, "restore", "undo", "R-999999")).AssertRefused("there is no run R-999999");
+            var unconfirmed = await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored);
             Assert.Equal((2, ""), (unconfirmed.Code, unconfirmed.Output));
             Assert.Contains($"note: takes {restored} back", unconfirmed.Error, StringComparison.Ordinal);
-            Assert.Equal(2, (await RunAsync(configuration, "restore", "undo", restored, "--confirm", new string('0', 64))).Code);
+            Assert.Equal(2, (await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored, "--confirm", new string('0', 64))).Code);
 
             long undo;
-            await using (var first = await ServeAsync(configuration))
+            await using (var first = await ConsoleProcess.ServeAsync(configuration))
             {
                 await using var catalog = estate.OpenCatalog();
                 var all = await NotedAsync(catalog, restored);
-                undo = (await RunAsync(configuration, "restore", "undo", restored, "--no-wait", "--json", "--confirm", HashIn(unconfirmed))).AssertDone().Json.GetProperty("runId").GetInt64();
+                undo = (await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored, "--no-wait", "--json", "--confirm", unconfirmed.AssertAsksForHash())).AssertDone().Json.GetProperty("runId").GetInt64();
                 await Eventually.UntilAsync(async () => await NotedAsync(catalog, restored) <= all - BeforeTheKill, () => "the way back to begin", Ct);
                 await first.KillAsync();
             }
@@ -51,7 +51,7 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
             // What was taken back and somebody has made again since is theirs.
             Assert.Null(await api.FindAsync($"{In(Made[0])}/app-0", Ct));
             var theirs = await PutIngressAsync(api, Made[0]);
-            await using (var second = await ServeAsync(configuration))
+            await using (var second = await ConsoleProcess.ServeAsync(configuration))
             {
                 await using var catalog = estate.OpenCatalog();
                 Run run = null!;
@@ -66,11 +66,11 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
 
                 // With theirs out of the way the rest of it goes too, and then nothing of it is left.
                 Assert.True((await api.DeleteAsync($"{In(Made[0])}/app-0", null, Ct)).IsSuccess);
-                var rest = await RunAsync(configuration, "restore", "undo", restored);
+                var rest = await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored);
                 Assert.Contains($"note: deleted: Namespace {Made[0]}", rest.Error, StringComparison.Ordinal);
-                (await RunAsync(configuration, "restore", "undo", restored, "--confirm", HashIn(rest))).AssertDone();
+                (await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored, "--confirm", rest.AssertAsksForHash())).AssertDone();
                 await AssertGoneAsync(api, Made);
-                (await RunAsync(configuration, "restore", "undo", restored)).AssertRefused($"{restored} cannot be taken back: nothing of it is left");
+                (await ConsoleProcess.RunAsync(configuration, "restore", "undo", restored)).AssertRefused($"{restored} cannot be taken back: nothing of it is left");
                 Assert.Equal(0, (await second.StopAsync()).Code);
             }
         }
@@ -86,11 +86,11 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
     /// <summary>All namespaces of the cluster under other names.</summary>
     private static async Task<string> RestoreAsync(string configuration, LabKubernetes host)
     {
-        var point = (await RunAsync(configuration, "backup", Tenant, "--json")).AssertDone().Json.GetProperty("restorePointId").GetString()!;
+        var point = (await ConsoleProcess.RunAsync(configuration, "backup", Tenant, "--json")).AssertDone().Json.GetProperty("restorePointId").GetString()!;
         var cluster = host.Clusters[0];
         var names = Made.Select((_, at) => ClusterPopulation.NamespaceOf(at)).ToList();
         var target = $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={host.Host.Kubeconfig}&namespaces={string.Join(',', names)}&map={string.Join(',', names.Zip(Made, (from, to) => $"{from}:{to}"))}";
-        return new RunId((await RunAsync(configuration, "restore", point, "--to", target, "--json")).AssertDone().Json.GetProperty("runId").GetInt64()).ToString();
+        return new RunId((await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", target, "--json")).AssertDone().Json.GetProperty("runId").GetInt64()).ToString();
     }
 
     private static async Task<string> PutIngressAsync(KubeApi api, string ns)
@@ -115,39 +115,4 @@ public sealed class ObjectUndoCrashTests(KubernetesLab kubernetes, PostgresLab l
         "SELECT count(*) FROM object_restore WHERE operation LIKE $1 AND position >= 0", $"{run} %").FirstAsync(row => (object)row.GetInt64(0), Ct))!;
 
     private static string In(string ns) => $"/apis/networking.k8s.io/v1/namespaces/{ns}/ingresses";
-
-    private static string HashIn(CommandResult unconfirmed)
-    {
-        Assert.True(unconfirmed.Code == 2, unconfirmed.Error);
-        var hash = System.Text.RegularExpressions.Regex.Match(unconfirmed.Error, "--confirm ([0-9a-f]{64})");
-        Assert.True(hash.Success, unconfirmed.Error);
-        return hash.Groups[1].Value;
-    }
-
-    private static async Task<string> ConfigureAsync(ConsoleEstate estate, LabKubernetes host)
-    {
-        var path = estate.Combine("tenant.json");
-        await File.WriteAllTextAsync(path, JsonSerializer.Serialize(new
-        {
-            DrConsole = new
-            {
-                DataDirectory = "data",
-                // This test is not about approvals.
-                RestoreApprovals = 0,
-                Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
-                Tiers = new[] { new { Name = "hot", Store = new Uri(estate.Store("hot")).AbsoluteUri, KeyFile = estate.Key } },
-                Sources = new[] { new { Name = Tenant, Kind = "vcluster", Class = "standard", VCluster = new { host.Clusters[0].Namespace, host.Clusters[0].Name, host.Host.Kubeconfig } } },
-            },
-        }), Ct);
-        return path;
-    }
-
-    private static async Task<ConsoleProcess> ServeAsync(string configuration)
-    {
-        var console = ConsoleProcess.Start(["serve", "--config", configuration, "--urls", "http://127.0.0.1:0"]);
-        await console.WaitForAsync("Console: http");
-        return console;
-    }
-
-    private static Task<CommandResult> RunAsync(string configuration, params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", configuration]);
 }

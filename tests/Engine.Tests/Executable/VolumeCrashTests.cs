@@ -23,9 +23,9 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         }
 
         // Its first freeze takes for ever.
-        await using (var first = await ServeAsync(configuration))
+        await using (var first = await ConsoleProcess.ServeAsync(configuration))
         {
-            (await RunAsync(configuration, "backup", Uploads, "--no-wait")).AssertDone();
+            (await ConsoleProcess.RunAsync(configuration, "backup", Uploads, "--no-wait")).AssertDone();
             await Eventually.UntilAsync(() => File.Exists(mark), mark, Ct);
             await first.KillAsync();
         }
@@ -38,7 +38,7 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
             { "source": "left", "kubeconfig": "/no/longer/there", "namespace": "shop", "name": "drconsole-0", "timeoutSeconds": 1, "owner": { "pid": 2147483647, "startTicks": 1, "bootId": "an earlier boot" }, "recordedAt": "2026-01-02T03:04:05Z" }
             """, Ct);
         string point;
-        await using (var second = await ServeAsync(configuration))
+        await using (var second = await ConsoleProcess.ServeAsync(configuration))
         {
             await using var catalog = estate.OpenCatalog();
             Assert.Contains("volume.thawed", await ActionsAsync(catalog));
@@ -55,13 +55,13 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
             }
 
             var place = $"dir:{volume}?inPlace=true&verify=true";
-            (await RunAsync(configuration, "restore", point, "--to", place, "--no-wait", "--confirm", await HashAsync(configuration, point, place))).AssertDone();
+            (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", place, "--no-wait", "--confirm", await HashAsync(configuration, point, place))).AssertDone();
             await Eventually.UntilAsync(
                 () => Directory.EnumerateDirectories(volume, ".drconsole-before-*").Any(folder => File.Exists(Path.Combine(folder, "journal"))), "the journal", Ct);
             await second.KillAsync();
         }
 
-        await using var third = await ServeAsync(configuration);
+        await using var third = await ConsoleProcess.ServeAsync(configuration);
         await using var after = estate.OpenCatalog();
         await Eventually.UntilAsync(
             async () =>
@@ -74,7 +74,7 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal($"content {i}", File.ReadAllText(FileOf(volume, i))));
         Assert.False(Directory.Exists(Path.Combine(volume, ".drconsole-partial")));
         var undo = $"dir:{volume}?undo=true";
-        (await RunAsync(configuration, "restore", point, "--to", undo, "--confirm", await HashAsync(configuration, point, undo))).AssertDone();
+        (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", undo, "--confirm", await HashAsync(configuration, point, undo))).AssertDone();
         Assert.All(Enumerable.Range(0, 2000), i => Assert.Equal("encrypted by somebody", File.ReadAllText(FileOf(volume, i))));
         Assert.Equal(0, (await third.StopAsync()).Code);
         estate.AssertNothingRuns();
@@ -88,76 +88,43 @@ public sealed class VolumeCrashTests(PostgresLab lab, ConsoleSeed seed)
         // This test is not about the freeze.
         await File.WriteAllTextAsync(estate.Combine("once"), "", Ct);
         Write(volume, 1, "content");
-        var point = (await RunAsync(configuration, "backup", Uploads, "--json")).AssertDone().Json.GetProperty("restorePointId").GetString()!;
+        var point = (await ConsoleProcess.RunAsync(configuration, "backup", Uploads, "--json")).AssertDone().Json.GetProperty("restorePointId").GetString()!;
         Write(volume, 1, "newer, and longer");
         var place = $"dir:{volume}?inPlace=true";
 
-        var unconfirmed = await RunAsync(configuration, "restore", point, "--to", place);
+        var unconfirmed = await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", place);
         Assert.Equal((2, ""), (unconfirmed.Code, unconfirmed.Output));
         Assert.Contains("note: ~ dir-1/file-1", unconfirmed.Error, StringComparison.Ordinal);
-        var hash = HashIn(unconfirmed);
-        Assert.Equal(2, (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..11])).Code);
-        Assert.Equal(2, (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", new string('0', 64))).Code);
+        var hash = unconfirmed.AssertAsksForHash();
+        Assert.Equal(2, (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..11])).Code);
+        Assert.Equal(2, (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", place, "--confirm", new string('0', 64))).Code);
         Assert.Equal("newer, and longer", await File.ReadAllTextAsync(FileOf(volume, 1), Ct));
 
-        (await RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..12])).AssertDone();
+        (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", place, "--confirm", hash[..12])).AssertDone();
         Assert.Equal("content", await File.ReadAllTextAsync(FileOf(volume, 1), Ct));
-        (await RunAsync(configuration, "restore", point, "--to", $"dir:{estate.Combine("beside")}")).AssertDone();
+        (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", $"dir:{estate.Combine("beside")}")).AssertDone();
         Assert.Equal("content", await File.ReadAllTextAsync(FileOf(estate.Combine("beside"), 1), Ct));
     }
 
-    private static async Task<string> HashAsync(string configuration, string point, string target) => HashIn(await RunAsync(configuration, "restore", point, "--to", target));
+    private static async Task<string> HashAsync(string configuration, string point, string target) => (await ConsoleProcess.RunAsync(configuration, "restore", point, "--to", target)).AssertAsksForHash();
 
-    private static string HashIn(CommandResult unconfirmed)
+    private static Task<string> ConfigureAsync(ConsoleEstate estate)
     {
-        Assert.Equal(2, unconfirmed.Code);
-        var hash = System.Text.RegularExpressions.Regex.Match(unconfirmed.Error, "--confirm ([0-9a-f]{64})");
-        Assert.True(hash.Success, unconfirmed.Error);
-        return hash.Groups[1].Value;
-    }
-
-    private static async Task<string> ConfigureAsync(ConsoleEstate estate)
-    {
-        var path = estate.Combine("volumes.json");
         var (mark, once) = (estate.Combine("frozen"), estate.Combine("once"));
-        await File.WriteAllTextAsync(path, JsonSerializer.Serialize(new
+        return estate.ConfigureSourceAsync(new
         {
-            DrConsole = new
+            Name = Uploads,
+            Kind = "volume",
+            Class = "standard",
+            Volume = new
             {
-                DataDirectory = "data",
-                // These tests are not about approvals.
-                RestoreApprovals = 0,
-                Classes = new Dictionary<string, object> { ["standard"] = new { Rpo = "7.00:00:00" } },
-                Tiers = new[] { new { Name = "hot", Store = new Uri(estate.Store("hot")).AbsoluteUri, KeyFile = estate.Key } },
-                Sources = new[]
-                {
-                    new
-                    {
-                        Name = Uploads,
-                        Kind = "volume",
-                        Class = "standard",
-                        Volume = new
-                        {
-                            Path = "volume",
-                            FreezeCommand = new[] { "/bin/sh", "-c", $"touch {mark}; test -e {once} || {{ touch {once}; exec sleep 600; }}" },
-                            ThawCommand = new[] { "/bin/rm", "-f", mark },
-                            HookTimeout = "00:10:00",
-                        },
-                    },
-                },
+                Path = "volume",
+                FreezeCommand = new[] { "/bin/sh", "-c", $"touch {mark}; test -e {once} || {{ touch {once}; exec sleep 600; }}" },
+                ThawCommand = new[] { "/bin/rm", "-f", mark },
+                HookTimeout = "00:10:00",
             },
-        }), Ct);
-        return path;
+        });
     }
-
-    private static async Task<ConsoleProcess> ServeAsync(string configuration)
-    {
-        var console = ConsoleProcess.Start(["serve", "--config", configuration, "--urls", "http://127.0.0.1:0"]);
-        await console.WaitForAsync("Console: http");
-        return console;
-    }
-
-    private static Task<CommandResult> RunAsync(string configuration, params string[] arguments) => ConsoleProcess.RunAsync([.. arguments, "--config", configuration]);
 
     private static async Task<IReadOnlyList<string>> ActionsAsync(Npgsql.NpgsqlDataSource catalog)
     {

@@ -144,6 +144,44 @@ public sealed class PromiseTests(CatalogServer server)
         Assert.Equal((told.Thread, true), (all[0].Thread, all[0].Closes));
     }
 
+    [Fact]
+    public async Task Nodes_worker_that_is_silent_is_told_once_for_all_of_the_nodes_sources_and_so_is_that_it_is_back()
+    {
+        var other = _source + "-logs";
+        var settings = new VolumeSettings("/srv") { Node = _workspace };
+        var estate = Estate with { Sources = [.. new[] { _source, other }.Select(name => new Source(name, SourceKind.Volume, "standard", _workspace) { Volume = settings })] };
+        var agents = new Agents();
+        var time = new FakeTimeProvider(Now);
+        var watch = WatchOf(estate, time, agents);
+
+        // Right after the catalog was away nobody has reported yet.
+        await watch.LookAsync(Ct);
+        time.Advance(TimeSpan.FromSeconds(110));
+        await watch.LookAsync(Ct);
+        Assert.Empty(await ToldAsync());
+        time.Advance(TimeSpan.FromSeconds(10));
+        await watch.LookAsync(Ct);
+        await watch.LookAsync(Ct);
+        var told = Assert.Single(await ToldAsync());
+        Assert.Equal((NotificationEvent.AgentSilent, NotificationSeverity.Warning, "node-" + _workspace, false), (told.Event, told.Severity, told.Subject, told.Closes));
+        Assert.Equal([_source, other], told.Sources);
+
+        agents.Silence = TimeSpan.FromSeconds(3);
+        await watch.LookAsync(Ct);
+        await watch.LookAsync(Ct);
+        var all = await ToldAsync();
+        Assert.Equal([NotificationEvent.AgentBack, NotificationEvent.AgentSilent], all.Select(one => one.Event));
+        Assert.Equal((told.Thread, true), (all[0].Thread, all[0].Closes));
+
+        // One that nobody can know of changes nothing, and the patience begins anew.
+        agents.Silence = TimeSpan.FromHours(1);
+        await watch.LookAsync(Ct);
+        await WatchOf(estate, time).LookAsync(Ct);
+        time.Advance(TimeSpan.FromSeconds(60));
+        await watch.LookAsync(Ct);
+        Assert.Equal(2, (await ToldAsync()).Count);
+    }
+
     private async Task<IReadOnlyList<Notification>> CommitsAsync() => [.. (await ToldAsync()).Where(one => one.Event is NotificationEvent.CommitsWait or NotificationEvent.CommitsFlow)];
 
     private Task ReceiveAsync(string state, DateTimeOffset? waitsSince) => server.Pool.Command(
@@ -154,11 +192,19 @@ public sealed class PromiseTests(CatalogServer server)
 
     private Task LookAsync() => WatchOf(Estate, TimeProvider.System).LookAsync(Ct);
 
-    private PromiseWatch WatchOf(ProtectedEstate estate, TimeProvider time)
+    private PromiseWatch WatchOf(ProtectedEstate estate, TimeProvider time, INodeAgents? agents = null)
     {
         var workspaces = new WorkspaceRequests(
             requests: null!, new WorkspaceCatalog(server.Pool), tiers: null!, estate, TimeProvider.System, NullLogger<WorkspaceRequests>.Instance);
-        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System), workspaces, new HealthWatch(server.Pool, estate with { Health = s_patient }), estate, time, NullLogger<PromiseWatch>.Instance);
+        return new PromiseWatch(server.Pool, new StandingCatalog(server.Pool, estate, TimeProvider.System, agents), workspaces, new HealthWatch(server.Pool, estate with { Health = s_patient }), estate, time, NullLogger<PromiseWatch>.Instance);
+    }
+
+    private sealed class Agents : INodeAgents
+    {
+        public TimeSpan? Silence { get; set; }
+
+        public Task<IReadOnlyDictionary<string, TimeSpan>?> SilencesAsync(IReadOnlyCollection<string> nodes, CancellationToken cancellationToken) =>
+            Task.FromResult<IReadOnlyDictionary<string, TimeSpan>?>(Silence is { } silence ? nodes.ToDictionary(node => node, _ => silence) : []);
     }
 
     private Task SeeAsync(DateTimeOffset rotatedAt) => new WorkspaceCatalog(server.Pool).SeeAsync(_workspace, 1, rotatedAt, ["hot"], Ct);

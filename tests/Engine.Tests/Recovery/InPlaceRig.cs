@@ -43,7 +43,9 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
     /// <param name="source">Given the name and the folder of the rig.</param>
     /// <param name="processes">Has the programs that drivers start.</param>
     /// <param name="approvals">As the configuration's <c>RestoreApprovals</c>.</param>
-    public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null, int approvals = ProtectedEstate.UsualRestoreApprovals)
+    /// <param name="beside">Another source of the estate, or null.</param>
+    public InPlaceRig(CatalogServer catalog, Func<string, ServerFolder, Source> source, ProcessRegistry? processes = null, int approvals = ProtectedEstate.UsualRestoreApprovals,
+        Func<ServerFolder, Source>? beside = null)
     {
         _catalog = catalog;
         var registry = _registry = processes ?? _folder.Registry;
@@ -52,7 +54,7 @@ internal sealed class InPlaceRig : IAsyncDisposable, IRunTrigger
         var data = DataFolder.Open(_folder.Combine("data"));
         Estate = new ProtectedEstate(
             "test", _folder.Path, ProtectionClass.Defaults, [new StorageTier("hot", new Uri(_folder.Combine("hot")).AbsoluteUri, _folder.Combine("key"), null)],
-            [source($"in-place-{Guid.NewGuid():n}", _folder)], [])
+            [source($"in-place-{Guid.NewGuid():n}", _folder), .. beside is null ? [] : new[] { beside(_folder) }], [])
         {
             RestoreApprovals = approvals,
         };

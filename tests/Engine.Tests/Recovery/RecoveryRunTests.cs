@@ -203,6 +203,7 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
         Assert.Equal([StepState.Done, StepState.Done, StepState.Done, StepState.Done, StepState.Pending], await rig.StatesAsync(waiting.Id));
         var gates = await rig.Gates.OfRunAsync(waiting.Id, Ct);
         Assert.Equal([null, 5], gates.Select(gate => gate.Step));
+        Assert.Empty(await rig.Gates.ComingAsync(waiting.Id, 10, Ct));
         Assert.NotEqual(gates[0].SubjectHash, gates[1].SubjectHash);
         var refused = await Assert.ThrowsAsync<EngineException>(() => rig.Desk.ApproveAsync(new GateAnswer(gates[1].Id, "olga", gates[1].SubjectHash, "I asked", "INC-1"), Ct));
         Assert.Equal(ErrorKind.Denied, refused.Kind);
@@ -210,6 +211,21 @@ public sealed partial class RecoveryRunTests(RecoveryRig rig) : IClassFixture<Re
 
         await rig.ApproveAsync(waiting.Id, "paul");
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(waiting.Id)).State);
+    }
+
+    [Fact]
+    public async Task A_gate_before_a_step_is_told_of_before_it_opens_and_not_once_the_recovery_has_ended()
+    {
+        var plan = await rig.PlanAsync();
+        plan = plan with { Steps = [.. plan.Steps.Select(step => step with { NeedsApproval = step.Action == RestartServices.ActionName })] };
+        var run = (await rig.Recoveries.RequestAsync(plan, plan.Hash, "olga", Ct)).Id;
+
+        Assert.Equal([new ComingGate(run, rig.Source.Name, 5, plan.Steps[4].Name, plan.Gate.Approvals, "olga")], await rig.Gates.ComingAsync(run, 10, Ct));
+        Assert.Contains(await rig.Gates.ComingAsync(null, 1000, Ct), gate => gate.Run == run);
+
+        await rig.Recoveries.CancelAsync(run, rollBack: false, "olga", "only a test of it", Ct);
+        Assert.Empty(await rig.Gates.ComingAsync(run, 10, Ct));
+        Assert.Equal(RunState.Cancelled, (await rig.AdvanceAsync(run)).State);
     }
 
     [Fact]

@@ -322,10 +322,10 @@ public sealed partial class RestoreGateTests(CatalogServer catalog)
         Assert.Contains(because, refused.Message, StringComparison.Ordinal);
     }
 
-    private async Task<InPlaceRig> FilledAsync(int approvals = 1)
+    private async Task<InPlaceRig> FilledAsync(int approvals = 1, Func<ServerFolder, Source>? beside = null)
     {
         var rig = new InPlaceRig(
-            catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) }, approvals: approvals);
+            catalog, (name, folder) => new Source(name, SourceKind.Volume, "standard", "shop") { Volume = new VolumeSettings(folder.Combine("volume")) }, approvals: approvals, beside: beside);
         await rig.PersonAsync("paul", "Approver");
         await rig.PersonAsync("petra", "Approver");
         Directory.CreateDirectory(rig.Source.Volume!.Path!);

@@ -21,6 +21,9 @@ public sealed class FaultyStore(IObjectStore inner, FaultPlan plan) : IObjectSto
 
     public string Url => inner.Url;
 
+    /// <summary>The status with which a server answers each read of an object's bytes, "" where none answers; null where it gives them.</summary>
+    public Func<string, string?> Errs { get; set; } = _ => null;
+
     public int Errors { get; private set; }
 
     public int TornWrites { get; private set; }
@@ -44,12 +47,14 @@ public sealed class FaultyStore(IObjectStore inner, FaultPlan plan) : IObjectSto
 
     public async Task ReadAsync(string key, long offset, Memory<byte> buffer, CancellationToken cancellationToken)
     {
+        ThrowIfErring(key);
         ThrowAtTimes(key);
         await inner.ReadAsync(key, offset, buffer, cancellationToken);
     }
 
     public async Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
     {
+        ThrowIfErring(key);
         ThrowAtTimes(key);
         var stream = await inner.OpenReadAsync(key, cancellationToken);
         if (!Strikes(plan.BrokenStreamShare))
@@ -102,6 +107,19 @@ public sealed class FaultyStore(IObjectStore inner, FaultPlan plan) : IObjectSto
         {
             Count(() => Errors++);
             throw Fault($"{key}: the answer got lost");
+        }
+    }
+
+    private void ThrowIfErring(string key)
+    {
+        if (Errs(key) is { } status)
+        {
+            Count(() => Errors++);
+            throw new EngineException("store-failed", ErrorKind.Unavailable, $"{Url} answers {status} for {key}")
+            {
+                IsTransient = true,
+                Context = new Dictionary<string, string> { [StoreFaults.Status] = status },
+            };
         }
     }
 

@@ -38,6 +38,23 @@ public sealed class SftpStoreTests(StoreLab lab)
     }
 
     [Fact]
+    public async Task What_a_file_system_keeps_in_its_root_is_no_object()
+    {
+        var folder = await lab.NewFolderAsync();
+        Directory.CreateDirectory(Path.Combine(folder, "lost+found"));
+        await File.WriteAllBytesAsync(Path.Combine(folder, "lost+found", "#12"), new byte[10], Ct);
+        await using var store = StoreUrl.Parse((await lab.GetSshAsync(Ct)).Url(folder)).Open();
+        await store.PutAsync("packs/ab/c", new byte[3], Ct);
+        var found = new List<string>();
+        await foreach (var item in store.ListAsync("", Ct))
+        {
+            found.Add(item.Key);
+        }
+
+        Assert.Equal(["packs/ab/c"], found);
+    }
+
+    [Fact]
     public async Task Shredding_leaves_nothing_of_a_key_that_a_killed_writer_had_not_named_yet()
     {
         var folder = await lab.NewFolderAsync();

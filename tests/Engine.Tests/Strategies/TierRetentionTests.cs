@@ -174,14 +174,16 @@ public sealed class TierRetentionTests
     {
         var points = Enumerable.Range(0, 60).Select(day => new RetainedPoint($"{day:00}", Now.AddDays(-day).AddHours(-1), day == 0) { Tiers = Tiers }).ToList();
 
-        var simulation = RetentionSimulation.Compare(points, Critical, Days, Critical with { Daily = 7, Weekly = 0, Monthly = 1 }, Days, Tiers, Now);
+        var simulation = RetentionSimulation.Compare(points, Said(Critical), Said(Critical with { Daily = 7, Weekly = 0, Monthly = 1 }));
 
         Assert.NotEmpty(simulation.Lost);
         Assert.DoesNotContain(simulation.Lost, point => simulation.Kept.Contains(point));
         Assert.True(simulation.WidestGaps[0].Length > TimeSpan.FromDays(20));
         Assert.True(simulation.Freed["warm"] > 0);
         Assert.Equal(simulation.Kept[^1].CreatedAt, simulation.Oldest);
-        Assert.Empty(RetentionSimulation.Compare(points, Critical, Days, Critical, Days, Tiers, Now).Lost);
+        Assert.Empty(RetentionSimulation.Compare(points, Said(Critical), Said(Critical)).Lost);
+
+        IReadOnlyList<TierDecision> Said(RetentionPolicy policy) => TierRetention.Decide(points, policy, Days, Tiers, Now);
     }
 
     private static IReadOnlyList<TierDecision> Decide(List<RetainedPoint> points) => TierRetention.Decide(points, Critical, Days, Tiers, Now);

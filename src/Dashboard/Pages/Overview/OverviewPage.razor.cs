@@ -31,6 +31,9 @@ public partial class OverviewPage : LivePage
     private IReadOnlyList<ReadinessRow> _readiness = [];
 
     [Inject]
+    private SharedReading Shared { get; set; } = default!;
+
+    [Inject]
     private StandingCatalog Standings { get; set; } = default!;
 
     [Inject]
@@ -85,12 +88,10 @@ public partial class OverviewPage : LivePage
     /// <inheritdoc/>
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
-        var standings = await Standings.ReadAsync(cancellationToken);
-        _runs = await Runs.ListAsync(null, null, null, RunsShown, cancellationToken);
-        _running = await Runs.ListAsync(null, null, RunState.Running, 100, cancellationToken);
-        _open = await Incidents.OpenAsync(cancellationToken);
-        _readiness = await Readiness.ListAsync(cancellationToken);
-        _standings = standings;
+        // The same for everybody who looks at it.
+        (_standings, _runs, _running, _open, _readiness) = await Shared.ReadAsync("the overview", async token => (
+            await Standings.ReadAsync(token), await Runs.ListAsync(null, null, null, RunsShown, token), await Runs.ListAsync(null, null, RunState.Running, 100, token),
+            await Incidents.OpenAsync(token), await Readiness.ListAsync(token)), cancellationToken);
     }
 
     /// <inheritdoc/>

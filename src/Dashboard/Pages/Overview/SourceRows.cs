@@ -40,11 +40,27 @@ internal static class SourceRows
     {
         StandingReason.RpoExceeded => PageTexts.WordRpoBreached,
         StandingReason.RtoExceeded => PageTexts.WordRtoBreached,
+        StandingReason.AgentSilent => PageTexts.WordAgentSilent,
         _ => null,
     };
 
-    /// <summary>Fact, number, consequence.</summary>
-    public static string? How(SourceStanding standing) => standing switch
+    /// <summary>Fact, number, consequence. That nobody will make the next backup is said whatever else is the reason.</summary>
+    public static string? How(SourceStanding standing) => (Why(standing), standing.SilentAgent) switch
+    {
+        (var why, null) => why,
+        (null, { } agent) => Silent(agent),
+        ({ } why, { } agent) => Figures.Format(PageTexts.HowAlso, why, Silent(agent)),
+    };
+
+    /// <summary>The same where it stands alone, under a title.</summary>
+    public static string? Sentence(SourceStanding standing) => standing.Standing == Standing.Proven ? PageTexts.SentenceProven : How(standing);
+
+    /// <summary>Which node's agent is silent, since when, and what is to start there.</summary>
+    public static string Silent(NodeAgentStanding agent) => agent.Silence is { } silence
+        ? Figures.Format(PageTexts.HowAgentSilent, agent.Node, Figures.Duration(silence), agent.Command)
+        : Figures.Format(PageTexts.HowAgentMissing, agent.Node, agent.Command);
+
+    private static string? Why(SourceStanding standing) => standing switch
     {
         { Reason: StandingReason.NoDriver } => Figures.Format(PageTexts.HowNoDriver, KindWords.Of(standing.Source.Kind).Name),
         { Reason: StandingReason.NoRestorePoint } => PageTexts.HowNoPoint,
@@ -57,14 +73,12 @@ internal static class SourceRows
         { Reason: StandingReason.ItemsMissing } => Figures.Format(PageTexts.HowItemsMissing, standing.MissingItems),
         { Reason: StandingReason.TooFewTiers } => Figures.Format(PageTexts.HowTiers, Held(standing), standing.Protection.MinimumTiers),
         { Reason: StandingReason.NotProvable } => PageTexts.HowNotProvable,
+        { Reason: StandingReason.AgentSilent } => null,
         { Standing: Standing.Unproven } => PageTexts.HowNeverRestored,
         { Standing: Standing.Stale } => Figures.Format(PageTexts.HowStale, Figures.Target(standing.Protection.ProofLifetime)),
         { Standing: Standing.Proven } => PageTexts.HowProven,
         _ => null,
     };
-
-    /// <summary>The same where it stands alone, under a title.</summary>
-    public static string? Sentence(SourceStanding standing) => standing.Standing == Standing.Proven ? PageTexts.SentenceProven : How(standing);
 
     /// <summary>Measured where the newest point was read back in a tier; hatched where it is only stored.</summary>
     public static TargetFigure Rpo(SourceStanding standing, TimeProvider time)

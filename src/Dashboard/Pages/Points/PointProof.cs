@@ -19,8 +19,17 @@ internal static class PointProof
     public static Status OfProof(DateTimeOffset? provenAt, TimeSpan lifetime, DateTimeOffset now) =>
         provenAt is not { } at ? Status.Unproven : now - at > lifetime ? Status.Stale : Status.Proven;
 
+    /// <summary>As programs read it: <c>proven</c>, <c>stale</c>, <c>unproven</c> or <c>failed</c>.</summary>
+    public static string NameOf(Status status) => status switch
+    {
+        Status.Proven => "proven",
+        Status.Stale => "stale",
+        Status.Failed => "failed",
+        _ => "unproven",
+    };
+
     /// <summary>How long a proof of a source's restore points holds: by its class as it is configured now, else by the class that a point was made with.</summary>
-    public static TimeSpan ProofLifetimeOf(this ProtectedEstate estate, string source, string madeWith)
+    public static TimeSpan ProofLifetimeOf(this ProtectedEstate estate, string source, string madeWith = "standard")
     {
         var name = estate.Sources.FirstOrDefault(one => one.Name == source)?.Class ?? madeWith;
         return (estate.Classes.TryGetValue(name, out var found) ? found : estate.Classes["standard"]).ProofLifetime;

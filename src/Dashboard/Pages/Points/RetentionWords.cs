@@ -22,6 +22,8 @@ internal static class RetentionWords
         KeepCause.Hold => PageTexts.KeptHold,
         KeepCause.Frozen => HealthTexts.KeptFrozen,
         KeepCause.WindowBase => PageTexts.KeptWindow,
+        KeepCause.LeadsToTimeline => RetentionTexts.KeptLeadsToTimeline,
+        KeepCause.LinesUnknown => Figures.Format(RetentionTexts.KeptLinesUnknown, reason.Detail!),
         KeepCause.InUse => reason.Detail is { } runs ? Figures.Format(PageTexts.KeptInUseBy, runs) : PageTexts.KeptInUse,
         KeepCause.AwaitingCopy => Figures.Format(PageTexts.KeptAwaitingCopy, reason.Detail!),
         KeepCause.AwaitingRepair => Figures.Format(PageTexts.KeptAwaitingRepair, reason.Detail!),

@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Recovery.Execution;
 using Hexabase.DrConsole.Engine.Recovery.Plans;
 using Microsoft.AspNetCore.Components;
@@ -23,6 +25,11 @@ public partial class PartsTable
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    private Status ProofOf(RecoveryPart part) => PointProof.OfProof(part.Basis.ProvenAt, Estate.ProofLifetimeOf(part.Source), Time.GetUtcNow());
 
     private string Lost(RecoveryPart part) => MeasuredLoss.OfPart(Plan, part, Steps) is { AtMost: { } most }
         ? Figures.Format(RecoveryTexts.PartLossMeasured, Figures.Duration(most))

@@ -1,5 +1,7 @@
 using Hexabase.DrConsole.Dashboard.Controls;
+using Hexabase.DrConsole.Dashboard.Pages.Points;
 using Hexabase.DrConsole.Dashboard.Resources;
+using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Health;
 using Hexabase.DrConsole.Engine.Recovery.Approvals;
 using Hexabase.DrConsole.Engine.Recovery.Drills;
@@ -25,6 +27,12 @@ public partial class PlanGateFacts
 
     [Inject]
     private TimeProvider Time { get; set; } = default!;
+
+    [Inject]
+    private ProtectedEstate Estate { get; set; } = default!;
+
+    /// <summary>The kept point's proof, only as long as it holds.</summary>
+    private Status BasisStatus => PointProof.OfProof(Plan.Basis.ProvenAt, Estate.ProofLifetimeOf(Plan.Source), Time.GetUtcNow());
 
     private RecoveryRow? Last => Beside.Last;
 

@@ -18,6 +18,9 @@ public sealed record RecoveryReading(
 {
     public Incident? Incident => Brief?.Incident;
 
+    /// <summary>Gates before single steps that have not opened yet.</summary>
+    public IReadOnlyList<ComingGate> Coming { get; init; } = [];
+
     /// <summary>Its newest gate; null where none has opened.</summary>
     public ApprovalGate? Gate => Gates is [.., var newest] ? newest : null;
 

@@ -43,6 +43,9 @@ public partial class RunPage : LivePage
     private ApprovalCatalog Gates { get; set; } = default!;
 
     [Inject]
+    private SharedReading Shared { get; set; } = default!;
+
+    [Inject]
     private RecoveryCatalog Recoveries { get; set; } = default!;
 
     [Inject]
@@ -114,31 +117,39 @@ public partial class RunPage : LivePage
     protected override async Task ReadAsync(CancellationToken cancellationToken)
     {
         var id = new RunId(Number);
-        var run = await Store.FindAsync(id, cancellationToken)
-            ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {id}", "All runs are on the Runs page.");
+        var (run, steps, gate, recovery) = await Shared.ReadAsync($"{id}", token => ReadRunAsync(id, token), cancellationToken);
         var isOther = _run is { } shown && shown.Id != run.Id;
         var log = isOther ? [] : _log;
         IReadOnlyList<RunEvent> lines;
         do
         {
-            // By number, so that a line that was missed is fetched the next time, and none is fetched twice.
-            lines = await Store.EventsAsync(id, log.Count == 0 ? 0 : log[^1].Number, LinesAtOnce, cancellationToken);
+            // By number, so that a line that was missed is fetched the next time, and none is fetched twice. Who has read as far gets the same.
+            var after = log.Count == 0 ? 0 : log[^1].Number;
+            lines = await Shared.ReadAsync($"lines of {id} after {after}", token => Store.EventsAsync(id, after, LinesAtOnce, token), cancellationToken);
             log = [.. log.TakeLast(LinesKept - lines.Count), .. lines.Select(line => new LogLine(line.Seq, line.At, line.Phase, line.Text, LevelOf(line.Level)))];
         }
         while (lines.Count == LinesAtOnce);
         _log = log;
 
-        _steps = await Store.StepsAsync(id, cancellationToken);
         (_rescue, _isDecided) = (null, false);
         if (run.Kind == RunKinds.TableRescue)
         {
-            _rescue = _steps.FirstOrDefault(step => step.Name == "rescue")?.IntentJson is { } offer ? JsonSerializer.Deserialize<RescueOffer>(offer, JsonSerializerOptions.Web) : null;
+            _rescue = steps.FirstOrDefault(step => step.Name == "rescue")?.IntentJson is { } offer ? JsonSerializer.Deserialize<RescueOffer>(offer, JsonSerializerOptions.Web) : null;
             _isDecided = JsonSerializer.Deserialize<TableRescueRequest>(run.RequestJson, JsonSerializerOptions.Web)!.Decision is not null || await Rescues.DecisionAsync(Number, cancellationToken) is not null;
         }
 
-        _gate = run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null;
-        _recovery = RunKinds.IsOfPlan(run.Kind) ? await ReadRecoveryAsync(id, cancellationToken) : null;
-        _run = run;
+        (_run, _steps, _gate, _recovery) = (run, steps, gate, recovery);
+    }
+
+    /// <summary>What is the same for everybody who looks at the run.</summary>
+    private async Task<(Run Run, IReadOnlyList<RunStep> Steps, ApprovalGate? Gate, RecoveryReading? Recovery)> ReadRunAsync(RunId id, CancellationToken cancellationToken)
+    {
+        var run = await Store.FindAsync(id, cancellationToken)
+            ?? throw new EngineException("run-unknown", ErrorKind.NotFound, $"there is no run {id}", "All runs are on the Runs page.");
+        return (
+            run, await Store.StepsAsync(id, cancellationToken),
+            run.Kind == RunKinds.Restore && await Gates.OfRunAsync(id, cancellationToken) is [.., var newest] ? newest : null,
+            RunKinds.IsOfPlan(run.Kind) ? await ReadRecoveryAsync(id, cancellationToken) : null);
     }
 
     private async Task<RecoveryReading?> ReadRecoveryAsync(RunId id, CancellationToken cancellationToken)
@@ -152,7 +163,10 @@ public partial class RunPage : LivePage
         return new RecoveryReading(
             recovery, await Recoveries.StepsAsync(id, cancellationToken), gates, gates.Count == 0 ? [] : await Gates.VotesAsync([.. gates.Select(gate => gate.Id)], cancellationToken),
             recovery.IsDrill ? await PlanDrills.FindAsync(id, cancellationToken) : null,
-            await Incidents.FindAsync(recovery.Incident, cancellationToken));
+            await Incidents.FindAsync(recovery.Incident, cancellationToken))
+        {
+            Coming = await Gates.ComingAsync(id, ComingGates.Most, cancellationToken),
+        };
     }
 
     private Task DecideAsync(string decision) => ActAsync(async (actor, token) =>

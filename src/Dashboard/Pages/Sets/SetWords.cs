@@ -23,7 +23,7 @@ internal static class SetWords
 
     /// <summary>Proven only as long as a proof of the source's class holds.</summary>
     public static Status StatusOf(SetPartRow part, ProtectedEstate estate, TimeProvider time) =>
-        PointProof.OfProof(part.ProvenAt, estate.ProofLifetimeOf(part.Source, "standard"), time.GetUtcNow());
+        PointProof.OfProof(part.ProvenAt, estate.ProofLifetimeOf(part.Source), time.GetUtcNow());
 
     public static string Skew(SetRow set) => set.SkewSeconds is { } seconds ? Figures.Duration(TimeSpan.FromSeconds(seconds)) : SetTexts.OneMoment;
 

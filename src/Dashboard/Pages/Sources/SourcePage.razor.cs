@@ -132,6 +132,15 @@ public partial class SourcePage : LivePage
                 yield return fact;
             }
 
+            if (_standing.Facts.Agent is { } agent)
+            {
+                yield return new NamedFact(PageTexts.FactAgent, agent switch
+                {
+                    { IsSilent: true } => SourceRows.Silent(agent),
+                    _ => Figures.Format(PageTexts.AgentHeard, Figures.Age(agent.Silence!.Value)),
+                });
+            }
+
             yield return new NamedFact(PageTexts.FactTiersWanted, Figures.Count(_standing.Protection.MinimumTiers));
             yield return new NamedFact(PageTexts.FactProofHolds, Figures.Target(_standing.Protection.ProofLifetime));
             yield return new NamedFact(PageTexts.FactDeclared, PageTexts.DeclaredInFile);

@@ -50,7 +50,7 @@ public sealed class TierReading(
         var (leaving, all) = (0, 0);
         foreach (var workspace in await points.WorkspacesAsync(tier, cancellationToken))
         {
-            var here = (await planning.OfWorkspaceAsync(workspace, cancellationToken)).Where(decision => decision.Tier == tier).ToList();
+            var here = await planning.OfTierAsync(estate.TierNamed(tier), workspace, cancellationToken);
             (leaving, all) = (leaving + here.Count(decision => !decision.IsKept), all + here.Count);
         }
 

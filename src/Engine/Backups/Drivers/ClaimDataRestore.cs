@@ -3,14 +3,15 @@ using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Objects;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Backups.Volumes;
+using Hexabase.DrConsole.Engine.Catalog;
 using Hexabase.DrConsole.Engine.Repository;
 
 namespace Hexabase.DrConsole.Engine.Backups.Drivers;
 
 /// <summary>
 /// The data of claims as a part of a restore of objects: each volume is brought to the state of the restore point by its difference,
-/// before the objects, and back to what it was with them. Only volumes that the host's claims are bound to already: one that its
-/// provisioner makes when a Pod asks for it is not there before the objects are.
+/// before the objects, and back to what it was with them. Here are the volumes that the host's claims are bound to already; those that
+/// claims get which the restore makes are filled between its objects (<see cref="NewClaimData"/>).
 /// </summary>
 public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
 {
@@ -25,6 +26,12 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     /// <summary>So many changed files are named for a claim at least, however many claims there are.</summary>
     private const int FewestFiles = 10;
 
+    /// <summary>How long the volumes of new claims may take to be made.</summary>
+    internal TimeSpan LongestBinding { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>What fills the volumes of claims that a restore makes.</summary>
+    internal NewClaimData NewOnes(ObjectRestoreCatalog notes, TimeProvider time) => new(volumes, notes, time) { Longest = LongestBinding };
+
     /// <summary>What a plan says of the data of claims.</summary>
     /// <param name="Heads">One line for each claim: whether and where its data is written, or why not. Nobody may miss one of them for another's files.</param>
     /// <param name="Rest">What is counted, then which files differ, then what the hash is bound to.</param>
@@ -37,16 +44,21 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     internal async Task<ClaimNotes> PlanAsync(
         BackupRepository repository, Manifest manifest, VClusterTarget target, ObjectRestorePlan objects, VClusterAccess access, CancellationToken cancellationToken)
     {
-        if (target.Volumes is null)
+        var claims = objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }).ToList();
+        if (claims.Count == 0)
         {
             return new ClaimNotes([], []);
         }
 
         var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken);
         var captured = (inventory.Volumes ?? []).ToDictionary(volume => new KubeObjectKey("", "PersistentVolumeClaim", volume.Namespace, volume.Claim));
+        if (target.Volumes is null)
+        {
+            return new ClaimNotes(Without(claims.Where(one => captured.ContainsKey(one.Source))), []);
+        }
+
         var hosts = await VolumeRetention.ClaimsAsync(access, cancellationToken);
         var (heads, counts, files, bounds) = (new List<string>(), new List<string>(), new List<string>(), new List<string>());
-        var claims = objects.Objects.Where(one => one.Source is { Kind: "PersistentVolumeClaim", Group: "" }).ToList();
         foreach (var claim in claims)
         {
             var name = $"{Note}{claim.Target.Namespace}/{claim.Target.Name}: ";
@@ -64,6 +76,12 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
             }
 
             var host = hosts.Find(one => IsTwin(one, claim.Target));
+            if (host is null && claim.Action == ObjectAction.Create)
+            {
+                heads.Add(NewClaimData.Head(name, target.Volumes));
+                continue;
+            }
+
             var (_, path, problem) = host is null ? ("", null, "has no volume on the host yet; restore it by itself once it is bound") : await new ClaimVolumes(access, target.Settings).FindAsync(host, cancellationToken);
             if (path is null)
             {
@@ -89,6 +107,16 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
         }
 
         return new ClaimNotes(heads, [.. counts, .. files, .. bounds]);
+    }
+
+    /// <summary>Whose data a restore of objects alone does not bring, although the restore point has it.</summary>
+    private static IReadOnlyList<string> Without(IEnumerable<PlannedObject> claims)
+    {
+        var names = claims.Select(one => $"{one.Target.Namespace}/{one.Target.Name}").ToList();
+        return names.Count == 0 ? [] :
+        [
+            $"data of claims: not restored, since volumes= names no directory; the restore point has that of {string.Join(", ", names.Take(FewestFiles))}{(names.Count > FewestFiles ? $" and {names.Count - FewestFiles} more" : "")}",
+        ];
     }
 
     /// <summary>Brings the volumes of a confirmed plan to the state of the restore point; what an interrupted attempt finished is left.</summary>
@@ -148,6 +176,10 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
     /// <summary>True where it writes into a volume.</summary>
     internal static bool WritesAny(IReadOnlyList<string> notes) => notes.Any(note => note.StartsWith(Bound, StringComparison.Ordinal));
 
+    /// <summary>The directories that a plan writes the data of claims into.</summary>
+    internal static IReadOnlyList<string> PlacesIn(RestorePlan plan) =>
+        [.. PartsOf(plan).Select(part => RestoreTarget.Parse(part.Target, "/")).OfType<DirectoryTarget>().Select(target => target.Path)];
+
     /// <summary>The plans of the volumes, as the notes of the whole plan hold them: its hash covers them.</summary>
     private static IEnumerable<RestorePlan> PartsOf(RestorePlan plan) =>
         from note in plan.Notes
@@ -155,7 +187,7 @@ public sealed class ClaimDataRestore(VolumeRestoreDriver volumes)
         let parts = note[Bound.Length..].Split(' ', 2)
         select plan with { Kind = VolumeDriver.ManifestKind, Target = parts[1], Difference = parts[0], Notes = [], Artifacts = [] };
 
-    private static bool IsTwin(JsonObject host, KubeObjectKey claim)
+    internal static bool IsTwin(JsonObject host, KubeObjectKey claim)
     {
         var annotations = host["metadata"]?["annotations"];
         return annotations?["vcluster.loft.sh/object-namespace"]?.GetValue<string>() == claim.Namespace && annotations?["vcluster.loft.sh/object-name"]?.GetValue<string>() == claim.Name;

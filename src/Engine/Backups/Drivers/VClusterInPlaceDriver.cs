@@ -29,8 +29,12 @@ public sealed class VClusterInPlaceDriver(InPlaceRestore restore, TimeProvider t
         var inventory = await ClusterInventory.ReadAsync(repository, manifest, cancellationToken);
         if (inventory.Etcd is not { PeerUrls.Count: > 0 })
         {
-            throw new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
-                $"restore point {manifest.Id.Short} has no snapshot of an etcd with one member", "restore its objects instead, without store=");
+            throw manifest.Artifacts.Any(one => StoreFileCapture.Files.Contains(one.Name))
+                ? new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
+                    $"the store in restore point {manifest.Id.Short} is a file of SQLite ({StoreFileCapture.Files[0]}), which is not put back in place: nothing here opens it, so that nobody could tell whether the cluster came back",
+                    $"restore its objects instead, without store=; or take {string.Join(" and ", StoreFileCapture.Files)} out with dir:/new/directory, stop the cluster, and exchange the files by hand")
+                : new EngineException("restore-target-unsupported", ErrorKind.Unsupported,
+                    $"restore point {manifest.Id.Short} has no snapshot of an etcd with one member", "restore its objects instead, without store=");
         }
 
         if (!Directory.Exists(Path.Combine(cluster.Store!, "etcd")))

@@ -24,6 +24,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     private const int Begun = -1;
 
     private const int NamedObjects = 100;
+    private readonly NewClaimData _newData = data.NewOnes(notes, time);
 
     /// <inheritdoc/>
     public string PlanKind => Kind;
@@ -83,7 +84,12 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         }
 
         work.Log?.Invoke("restore", plan.Summary);
-        var restore = new ObjectRestore(api, new Journal(notes, work.Operation), time) { Operation = work.Operation };
+        IReadOnlyList<string> unfilled = [];
+        var restore = new ObjectRestore(api, new Journal(notes, work.Operation), time)
+        {
+            Operation = work.Operation,
+            BeforeUse = async token => unfilled = await _newData.FillAsync(work, plan, api, token),
+        };
         ObjectRestoreResult result;
         try
         {
@@ -108,9 +114,9 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         }
 
         return new RestoreOutcome(
-            work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, [.. result.Failed.Select(one => "not restored: " + one), .. result.Warnings])
+            work.Plan.Artifacts.Sum(one => one.Bytes), time.GetElapsedTime(began).TotalSeconds, [.. result.Failed.Select(one => "not restored: " + one), .. unfilled, .. result.Warnings])
         {
-            NotRestored = result.Failed.Count,
+            NotRestored = result.Failed.Count + unfilled.Count,
         };
     }
 
@@ -199,6 +205,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
         found.AddRange(back);
         if (left.Count == 0)
         {
+            await _newData.ForgetAsync(operation);
             await notes.ForgetAsync(operation, Begun, CancellationToken.None);
         }
 
@@ -217,6 +224,8 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     /// <summary>Takes the objects back, and waits for the Pods that they brought about.</summary>
     private async Task<Undone> UndoAsync(KubeApi api, ObjectRestore restore, ObjectRestorePlan objects, RestorePlan plan, CancellationToken cancellationToken)
     {
+        // A claim does not go before the Pods that use it, nor a namespace that holds one of them.
+        await _newData.RemovePodsAsync(api, plan.Notes, objects, restore.Operation!, cancellationToken);
         var (taken, left) = await restore.UndoAsync(objects, cancellationToken);
         var claims = ClaimDataRestore.ClaimsIn(plan.Notes);
         // Long after its end all that uses the volumes counts, whoever brought it about.
@@ -344,7 +353,7 @@ public sealed class VClusterRestoreDriver(ObjectRestoreCatalog notes, RestorePoi
     private sealed class Journal(ObjectRestoreCatalog notes, string operation) : IObjectJournal
     {
         public async Task<IReadOnlyList<AppliedObject>> ReadAsync(CancellationToken cancellationToken) =>
-            [.. (await notes.ReadAsync(operation, cancellationToken)).Where(one => one.Position != Begun).Select(one => Parse(one.Position, one.Uid))];
+            [.. (await notes.ReadAsync(operation, cancellationToken)).Where(one => one.Position >= 0).Select(one => Parse(one.Position, one.Uid))];
 
         // The effect has taken place: a cancel that comes now must not lose its note.
         public Task NoteAsync(AppliedObject applied, CancellationToken cancellationToken) =>

@@ -74,8 +74,9 @@ public sealed class RetentionRun(
             context.Log("holds", $"{tier.Name} was told of holds, freezes or releases that it had missed: {told}");
         }
 
-        var going = (await planning.OfWorkspaceAsync(workspace, context.Cancellation)).Where(decision => decision.Tier == tier.Name && !decision.IsKept).ToList();
-        await KeepAnchorsAsync(context, going, await WalRetentionOfAsync(context, tier, workspace, repository));
+        var decisions = await planning.OfTierAsync(tier, workspace, repository, context.Cancellation);
+        SayKept(context, decisions);
+        var going = decisions.Where(decision => !decision.IsKept).ToList();
         context.Log("retention", $"{workspace}: {Counted.Of(going.Count, "restore point", "is", "are")} kept by nothing in {tier.Name}");
         var reasons = going.ToDictionary(one => one.Point.Id, one => one.Expiry!.ToText());
         var options = new PruneOptions
@@ -106,28 +107,17 @@ public sealed class RetentionRun(
             [.. report.Refused.Select(one => $"{one.Name}: {one.Reason}")], report.Notes) { KeptWal = keptWal };
     }
 
-    /// <summary>Takes out of what goes the base backups that stored WAL leads on from; all of them where nobody can tell which those are.</summary>
-    private async Task KeepAnchorsAsync(RunContext context, List<TierDecision> going, WalRetention wal)
+    /// <summary>Base backups that would go, but for what the tier's own WAL says.</summary>
+    private static void SayKept(RunContext context, IReadOnlyList<TierDecision> decisions)
     {
-        if (going.All(one => one.Point.Place is null))
+        foreach (var one in decisions.Where(one => one.Reasons.Any(reason => reason.Cause == KeepCause.LeadsToTimeline)))
         {
-            return;
+            context.Log("kept", $"{new RestorePointId(one.Point.Id).Short} stays: the WAL of the point-in-time window leads on from it, also along a timeline that has no base backup yet");
         }
 
-        try
+        if (decisions.SelectMany(one => one.Reasons).FirstOrDefault(reason => reason.Cause == KeepCause.LinesUnknown) is { } unknown)
         {
-            var anchors = await wal.AnchorsAsync(time.GetUtcNow(), context.Cancellation);
-            foreach (var one in going.Where(one => anchors.Contains(one.Point.Id)))
-            {
-                context.Log("kept", $"{new RestorePointId(one.Point.Id).Short} stays: the WAL of the point-in-time window leads on from it, also along a timeline that has no base backup yet");
-            }
-
-            going.RemoveAll(one => anchors.Contains(one.Point.Id));
-        }
-        catch (EngineException fault) when (fault.Kind is ErrorKind.Damaged)
-        {
-            context.Warn("kept", $"base backups stay, since nobody can tell which of them the stored WAL leads on from: {fault.Message}");
-            going.RemoveAll(one => one.Point.Place is not null);
+            context.Warn("kept", $"base backups stay, since nobody can tell which of them the stored WAL leads on from: {unknown.Detail}");
         }
     }
 
@@ -136,7 +126,7 @@ public sealed class RetentionRun(
         var frozen = await points.FrozenSourcesAsync(context.Cancellation);
         var known = (await planning.RetainedOfAsync(workspace, context.Cancellation)).ToDictionary(point => point.Id);
         var awaited = (await points.BehindAsync(tier.Name, workspace, context.Cancellation)).Select(row => (row.Source, row.SystemIdentifier ?? "")).ToHashSet();
-        return new WalRetention(repository, tier.Name, source => frozen.Contains(source) ? null : WindowOf(source), id => known.GetValueOrDefault(id.Value), awaited);
+        return new WalRetention(repository, tier.Name, source => frozen.Contains(source) ? null : planning.WindowOf(source), id => known.GetValueOrDefault(id.Value), awaited);
     }
 
     /// <summary>After the points, so that WAL is judged by the base backups that are left. A fault here costs space, nothing else.</summary>
@@ -175,9 +165,6 @@ public sealed class RetentionRun(
 
         return kept;
     }
-
-    private int? WindowOf(string source) =>
-        estate.Sources.FirstOrDefault(one => one.Name == source) is { } known ? estate.ClassOf(known).Retention.PointInTimeDays : null;
 
     private static async Task RecordAsync(
         NpgsqlTransaction transaction, StorageTier tier, string workspace, string[] gone, Dictionary<string, string> reasons)

@@ -67,22 +67,22 @@ internal sealed class WalRetention(
     /// The base backups that WAL is kept for, by their ids, as the stored histories say. A timeline is stored as soon as it begins; of the
     /// restore points nobody can tell where it branched off before the first base backup was taken on it.
     /// </summary>
+    /// <param name="stored">What the tier holds.</param>
+    /// <param name="tier">Its name.</param>
+    /// <param name="windowOf">Days of the window by source; null where nothing may be given up, or nothing is known.</param>
+    /// <param name="known">What the catalog knows of a restore point; null for one that it does not know.</param>
     /// <param name="now">The time that the window is counted from.</param>
-    /// <param name="cancellationToken">Ends it.</param>
-    /// <exception cref="EngineException">Kind Damaged where a stream's description cannot be read.</exception>
-    public async Task<IReadOnlySet<string>> AnchorsAsync(DateTimeOffset now, CancellationToken cancellationToken)
+    public static IReadOnlySet<string> AnchorsOf(
+        IReadOnlyList<StoredLine> stored, string tier, Func<string, int?> windowOf, Func<RestorePointId, RetainedPoint?> known, DateTimeOffset now)
     {
-        var streams = await repository.ListWalAsync(cancellationToken);
-        var points = streams.Count == 0 ? [] : (await repository.ListAsync(cancellationToken)).Points;
         var anchors = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var stream in streams)
+        foreach (var (stream, coverage, bases) in stored)
         {
-            if (windowOf(stream.Source) is { } days && points.Where(point => IsBaseOf(stream, point)).ToList() is { Count: > 0 } bases)
+            if (windowOf(stream.Source) is { } days)
             {
-                var coverage = await (await repository.OpenWalAsync(stream.Source, stream.SystemIdentifier, cancellationToken)).CoverageAsync(cancellationToken);
                 anchors.UnionWith(WithoutHistory(coverage, bases) is not null
                     ? bases.Select(point => point.Id.Value)
-                    : WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage))], tier, now.AddDays(-days)).Anchors.Select(point => point.Id));
+                    : WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage, tier, known))], tier, now.AddDays(-days)).Anchors.Select(point => point.Id));
             }
         }
 
@@ -105,7 +105,7 @@ internal sealed class WalRetention(
             return;
         }
 
-        var needs = WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage))], tier, begin);
+        var needs = WalNeeds.Of(coverage, [.. bases.Select(point => Judged(point, coverage, tier, known))], tier, begin);
         if (needs.LacksUsableBase)
         {
             _kept.Add(new KeptWal(stream.Source, KeptWalCause.NoUsableBase, 0));
@@ -120,7 +120,7 @@ internal sealed class WalRetention(
     }
 
     /// <summary>A timeline that cannot be the first of what is stored, and has no readable history; null where there is none.</summary>
-    private static uint? WithoutHistory(WalCoverage coverage, List<Manifest> bases)
+    private static uint? WithoutHistory(WalCoverage coverage, IReadOnlyList<Manifest> bases)
     {
         var timelines = coverage.Timelines.Select(one => one.Timeline).Concat(bases.Select(TimelineOf)).Distinct().Order().ToList();
         return timelines.Skip(1).Where(one => coverage.Histories.All(history => history.Timeline != one)).Select(one => (uint?)one).FirstOrDefault();
@@ -152,7 +152,7 @@ internal sealed class WalRetention(
     }
 
     /// <summary>As the catalog knows a base backup; one that it does not know is neither proven nor bad. Which timelines lie before its own the stored histories say.</summary>
-    private RetainedPoint Judged(Manifest point, WalCoverage coverage) =>
+    private static RetainedPoint Judged(Manifest point, WalCoverage coverage, string tier, Func<RestorePointId, RetainedPoint?> known) =>
         (known(point.Id) ?? new RetainedPoint(point.Id.Value, point.CreatedAt, false)) with
         {
             ConsistentAt = RecoveryPath.ConsistentAt(point),
@@ -162,7 +162,8 @@ internal sealed class WalRetention(
             Tiers = [tier],
         };
 
-    private static bool IsBaseOf(WalStreamInfo stream, Manifest point) =>
+    /// <summary>True for a base backup of the cluster whose WAL that is.</summary>
+    internal static bool IsBaseOf(WalStreamInfo stream, Manifest point) =>
         point.Source == stream.Source && point.Strategy == PhysicalBackup.Strategy && point.Properties.GetValueOrDefault(PhysicalBackup.SystemProperty) == SystemOf(stream);
 
     private static string SystemOf(WalStreamInfo stream) => stream.SystemIdentifier.ToString(CultureInfo.InvariantCulture);

@@ -17,7 +17,7 @@ internal sealed class HeldDirectory : IDisposable
         (Path, Handle) = (path, handle);
         RealPath = Posix.Show(Posix.ReadLink(Posix.LiveName(handle)));
         var stat = Posix.Stat(handle, Posix.ToPath(path));
-        Identity = string.Create(CultureInfo.InvariantCulture, $"{RealPath} (device {stat.Device >> 32}:{(uint)stat.Device}, inode {stat.Inode})");
+        Identity = string.Create(CultureInfo.InvariantCulture, $"{RealPath} ({FileSystemIdentity.Of(handle, RealPath, stat.Device)}, inode {stat.Inode})");
     }
 
     /// <summary>As it was named.</summary>

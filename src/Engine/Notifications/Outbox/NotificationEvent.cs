@@ -59,6 +59,10 @@ public enum NotificationEvent
     RotationDue,
     RotationDone,
 
+    /// <summary>Nothing is heard of the worker of a node: nobody makes the backups of its sources.</summary>
+    AgentSilent,
+    AgentBack,
+
     /// <summary>The health monitor has not looked for too long: nothing is known now.</summary>
     WatcherSilent,
     WatcherBack,

@@ -68,6 +68,14 @@ public sealed record GateStanding(ApprovalGate Gate, string Source, string RunKi
     public bool IsLive => Gate.State is GateState.Open or GateState.Granted;
 }
 
+/// <summary>A gate that has not opened yet: before a step that people approve by itself, of a recovery that has not come to it.</summary>
+/// <param name="Source">What its run is about.</param>
+/// <param name="Step">The step's position: its gate opens just before it begins.</param>
+/// <param name="Name">The step's name.</param>
+/// <param name="Needed">How many different people will have to approve.</param>
+/// <param name="Requester">Who asked for the recovery, and cannot approve it.</param>
+public sealed record ComingGate(RunId Run, string Source, int Step, string Name, int Needed, string Requester);
+
 /// <summary>Reads gates and votes.</summary>
 public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
 {
@@ -125,6 +133,24 @@ public sealed class ApprovalCatalog(NpgsqlDataSource catalog)
     /// <summary>Where one person went through alone and nobody has written the review yet, oldest first.</summary>
     public Task<IReadOnlyList<GateStanding>> ReviewsDueAsync(CancellationToken cancellationToken) =>
         catalog.Command($"{Standings} WHERE g.is_break_glass AND g.review IS NULL ORDER BY g.granted_at").ListAsync(MapStanding, cancellationToken);
+
+    /// <summary>
+    /// Gates that will open, so that whoever is to approve can be ready: those before the steps that an open recovery has not come to. Of one
+    /// that is being undone or ended none opens any more.
+    /// </summary>
+    /// <param name="run">Null: of all recoveries.</param>
+    public Task<IReadOnlyList<ComingGate>> ComingAsync(RunId? run, int limit, CancellationToken cancellationToken) => catalog.Command(
+        """
+        SELECT r.id, r.source, s.position, s.name, (p.plan #>> '{gate,approvals}')::integer, r.requested_by
+        FROM run r JOIN recovery c ON c.run_id = r.id JOIN recovery_step s ON s.run_id = r.id AND s.state = 'pending'
+          CROSS JOIN LATERAL (SELECT (r.request ->> 'plan')::jsonb AS plan) p
+        WHERE r.state IN ('queued', 'running', 'waiting') AND NOT c.is_drill AND c.outcome IS NULL AND r.cancel_at IS NULL AND ($1 = 0 OR r.id = $1)
+          AND EXISTS (SELECT FROM jsonb_array_elements(p.plan -> 'steps') o WHERE (o ->> 'position')::integer = s.position AND (o ->> 'needsApproval')::boolean)
+          AND NOT EXISTS (SELECT FROM approval_gate g WHERE g.run_id = r.id AND g.step = s.position AND g.state <> 'void')
+          AND NOT EXISTS (SELECT FROM recovery_step u WHERE u.run_id = r.id AND u.rollback_started_at IS NOT NULL)
+        ORDER BY r.id, s.position LIMIT $2
+        """, run?.Value ?? 0, limit)
+        .ListAsync(row => new ComingGate(new RunId(row.GetInt64(0)), row.GetString(1), row.GetInt32(2), row.GetString(3), row.GetInt32(4), row.GetString(5)), cancellationToken);
 
     /// <summary>The gates of a run, oldest first.</summary>
     public Task<IReadOnlyList<ApprovalGate>> OfRunAsync(RunId run, CancellationToken cancellationToken) =>

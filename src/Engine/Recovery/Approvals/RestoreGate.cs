@@ -11,6 +11,9 @@ namespace Hexabase.DrConsole.Engine.Recovery.Approvals;
 /// <summary>The gates of recoveries, before a restore outside of a plan that writes over something that lives.</summary>
 public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates, ProtectedEstate estate, TimeProvider time) : IRestoreGate
 {
+    private const string PlaceChanged = "restore-place-changed";
+    private const string PlanAgain = "Plan the restore again: it then ends the open backups of whatever lives there, and none begins beside it. Nothing was changed.";
+
     private static readonly TimeSpan s_longestEnd = TimeSpan.FromMinutes(1);
 
     /// <summary>As the product's own plans have it.</summary>
@@ -42,7 +45,7 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
             await RequireApartAsync(context, plan, claimed);
         }
 
-        var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}", Rule), hasBegun);
+        var found = await ApprovalGates.PassAsync(context, new GateSubject(null, plan.Hash, $"the restore over {plan.Target}{Lives(claimed, plan)}", Rule), hasBegun);
         if (found.Why is { } why)
         {
             throw new RunWaitsException(found.Gate.State == GateState.Open ? Waits(found.Gate, why) : why);
@@ -61,20 +64,31 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
         }
     }
 
-    /// <summary>The source, unless the restore goes to another place. It was asked for hours ago, perhaps: that has to be so still, since nobody would know of a claim that is made now.</summary>
+    /// <summary>
+    /// The source, unless the restore goes to another place, and those whose places it writes over. It was asked for hours ago, perhaps:
+    /// that has to be so still, since nobody would know of a claim that is made now.
+    /// </summary>
     private async Task<IReadOnlyList<string>> ClaimedAsync(RunContext context, RestorePlan plan, bool hasBegun)
     {
-        if (!RestoreRequest.Of(context.Run).IsElsewhere)
+        var request = RestoreRequest.Of(context.Run);
+        if (!hasBegun)
         {
-            return [plan.Source];
+            var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
+            if (request.IsElsewhere && !await RestorePlaces.IsElsewhereAsync(source, RestoreTarget.Parse(plan.Target, "/"), context.Cancellation))
+            {
+                throw new EngineException(PlaceChanged, ErrorKind.Conflict,
+                    $"{plan.Target} was another place than that of {plan.Source} when this restore was asked for, and is not any more, or nobody can tell", PlanAgain);
+            }
+
+            var others = await OverwrittenSources.FindAsync(estate.Sources, plan, time, context.Cancellation);
+            if (others.Except(request.Overwrites).ToArray() is { Length: > 0 } joined)
+            {
+                throw new EngineException(PlaceChanged, ErrorKind.Conflict,
+                    $"{plan.Target} is the place of {string.Join(", ", joined)} too, which it was not when this restore was asked for, or nobody can tell", PlanAgain);
+            }
         }
 
-        var source = estate.Sources.FirstOrDefault(one => one.Name == plan.Source);
-        return hasBegun || await RestorePlaces.IsElsewhereAsync(source, RestoreTarget.Parse(plan.Target, "/"), context.Cancellation)
-            ? []
-            : throw new EngineException("restore-place-changed", ErrorKind.Conflict,
-                $"{plan.Target} was another place than that of {plan.Source} when this restore was asked for, and is not any more, or nobody can tell",
-                "Plan the restore again: it then ends the source's open backups, and none begins beside it. Nothing was changed.");
+        return request.IsElsewhere ? request.Overwrites : [plan.Source, .. request.Overwrites];
     }
 
     private async Task RequireApartAsync(RunContext context, RestorePlan plan, IReadOnlyList<string> claimed)
@@ -89,6 +103,10 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
             throw new EngineException("recovery-at-work", ErrorKind.Conflict, $"{recovery.Run} recovers {recovery.Source} at this moment", "Wait for its end, then plan the restore again. Nothing was changed.");
         }
     }
+
+    /// <summary>Who approves must know what else lives there.</summary>
+    private static string Lives(IReadOnlyList<string> claimed, RestorePlan plan) =>
+        claimed.Where(name => name != plan.Source).ToArray() is { Length: > 0 } others ? $", where {string.Join(", ", others)} {(others.Length == 1 ? "lives" : "live")}" : "";
 
     private static string Waits(ApprovalGate gate, string why) => string.Create(CultureInfo.InvariantCulture,
         $"{why}: {Counted.Of(gate.Needed, "person")} with the role Approver or Admin, not {gate.Requester}, until {gate.ApproveUntil.UtcDateTime:yyyy-MM-dd HH:mm} UTC, on the page /approvals/{gate.Id}");

@@ -22,12 +22,17 @@ internal sealed class ManifestStore(KeyRing keys, IObjectStore store)
         JsonObject.ReadAsync(store, keys, ObjectType.Manifest, Prefix, key, RepositoryJson.Default.Manifest, ct);
 
     /// <summary>The keys of all manifests; ids begin with the time, so this is oldest first.</summary>
-    public async Task<List<string>> KeysAsync(CancellationToken ct)
+    /// <param name="ct">Ends it.</param>
+    /// <param name="since">Only of those that the store took then or later, on its own clock; null: all.</param>
+    public async Task<List<string>> KeysAsync(CancellationToken ct, DateTimeOffset? since = null)
     {
         var found = new List<string>();
         await foreach (var item in store.ListAsync(Prefix, ct))
         {
-            found.Add(item.Key);
+            if (since is null || item.LastModified >= since)
+            {
+                found.Add(item.Key);
+            }
         }
 
         return found;
@@ -48,11 +53,11 @@ internal sealed class ManifestStore(KeyRing keys, IObjectStore store)
         }
     }
 
-    public async Task<RestorePointList> ListAsync(CancellationToken ct)
+    public async Task<RestorePointList> ListAsync(CancellationToken ct, DateTimeOffset? since = null)
     {
         var points = new List<Manifest>();
         var damaged = new List<string>();
-        foreach (var batch in (await KeysAsync(ct)).Chunk(ParallelReads))
+        foreach (var batch in (await KeysAsync(ct, since)).Chunk(ParallelReads))
         {
             foreach (var (manifest, fault) in await Task.WhenAll(batch.Select(key => TryReadAsync(key, ct))))
             {

@@ -18,6 +18,10 @@ internal static unsafe partial class Posix
     private const ulong Beneath = 0x08;
     private const ulong NoSymbolicLinks = 0x04;
 
+    /// <summary>FS_IOC_GETFSUUID, since Linux 6.9: a byte with the length, then up to 16 bytes.</summary>
+    private const nuint GetFileSystemUuid = 0x8011_1500;
+    private const int UuidLength = 16;
+
     private static int DirectoryOnly => RuntimeInformation.ProcessArchitecture is Architecture.Arm64 or Architecture.Arm ? 0x4000 : DirectoryFlag;
 
     /// <summary>Opens a directory by its path, links followed.</summary>
@@ -29,6 +33,13 @@ internal static unsafe partial class Posix
         var how = stackalloc ulong[3] { (ulong)(uint)(CloseOnExec | DirectoryOnly | PathOnly), 0, Beneath | NoSymbolicLinks };
         var descriptor = OpenAt2(OpenAt2Number, root, path, how, 3 * sizeof(ulong));
         return descriptor < 0 ? throw new PosixException(Marshal.GetLastPInvokeError(), Show(path)) : new SafeFileHandle((nint)descriptor, ownsHandle: true);
+    }
+
+    /// <summary>The UUID of the file system that a directory lies on, 16 bytes as they are written; null where the kernel or the file system has none to tell.</summary>
+    public static byte[]? FileSystemUuid(SafeFileHandle directory)
+    {
+        var buffer = stackalloc byte[1 + UuidLength];
+        return Control(directory, GetFileSystemUuid, buffer) == 0 && buffer[0] == UuidLength ? new Span<byte>(buffer + 1, UuidLength).ToArray() : null;
     }
 
     /// <summary>Opens a directory in a directory to list it; refuses a symbolic link.</summary>

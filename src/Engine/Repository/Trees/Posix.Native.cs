@@ -129,6 +129,9 @@ internal static unsafe partial class Posix
     [LibraryImport(Library, EntryPoint = "chown", SetLastError = true)]
     private static partial int ChOwnFollowing(byte[] path, uint user, uint group);
 
+    [LibraryImport(Library, EntryPoint = "ioctl", SetLastError = true)]
+    private static partial int Control(SafeFileHandle file, nuint request, byte* argument);
+
     [LibraryImport(Library, EntryPoint = "syncfs", SetLastError = true)]
     private static partial int SyncFs(SafeFileHandle file);
 }

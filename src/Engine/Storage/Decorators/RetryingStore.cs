@@ -4,7 +4,8 @@ namespace Hexabase.DrConsole.Engine.Storage.Decorators;
 
 /// <summary>
 /// Makes calls again that failed for a reason that may pass. All calls of the port may be repeated: objects never change, a
-/// put of the same bytes replaces them, and deleting what is gone is no error.
+/// put of the same bytes replaces them, and deleting what is gone is no error. An object that is not given for all that time while
+/// others are is damaged, and not the store away (<see cref="ServedObjects"/>).
 /// </summary>
 /// <param name="inner">The store.</param>
 /// <param name="policy">When and how long.</param>
@@ -21,6 +22,7 @@ public sealed class RetryingStore(
     private readonly Random _random = random ?? Random.Shared;
     private readonly Action<RetryNotice>? _onRetry = onRetry;
     private readonly SharedPatience _shared = shared ?? new SharedPatience();
+    private readonly ServedObjects _served = new(inner, time ?? TimeProvider.System);
     private readonly Lock _randomGate = new();
 
     /// <inheritdoc/>
@@ -42,12 +44,12 @@ public sealed class RetryingStore(
             await inner.ReadAsync(key, offset, buffer, cancellationToken);
             return true;
         },
-        cancellationToken);
+        cancellationToken, new Reading(key, offset));
 
     /// <inheritdoc/>
     public async Task<Stream> OpenReadAsync(string key, CancellationToken cancellationToken)
     {
-        var stream = await RepeatAsync(() => inner.OpenReadAsync(key, cancellationToken), cancellationToken);
+        var stream = await RepeatAsync(() => inner.OpenReadAsync(key, cancellationToken), cancellationToken, new Reading(key, 0));
         return new ResumingStream(this, key, stream);
     }
 
@@ -119,15 +121,28 @@ public sealed class RetryingStore(
     /// <inheritdoc/>
     public ValueTask DisposeAsync() => inner.DisposeAsync();
 
-    private async Task<T> RepeatAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken)
+    /// <param name="call">What is tried.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="reading">What it reads; null where it reads no object's bytes.</param>
+    private async Task<T> RepeatAsync<T>(Func<Task<T>> call, CancellationToken cancellationToken, Reading? reading = null)
     {
-        var attempts = new Attempts(this);
+        if (reading is not null)
+        {
+            _served.RequireGiven(reading.Key);
+        }
+
+        var attempts = new Attempts(this, reading?.Key);
         while (true)
         {
             try
             {
                 var result = await call();
                 _shared.Renew();
+                if (reading is not null)
+                {
+                    _served.Given(reading.Key, reading.Offset);
+                }
+
                 return result;
             }
             catch (EngineException fault) when (fault.IsTransient)
@@ -137,15 +152,27 @@ public sealed class RetryingStore(
         }
     }
 
+    /// <summary>Bytes of an object that are asked for.</summary>
+    private sealed record Reading(string Key, long Offset);
+
     /// <summary>The attempts of one call.</summary>
-    private sealed class Attempts(RetryingStore store)
+    /// <param name="store">The store.</param>
+    /// <param name="read">The object that is read; null where none is.</param>
+    private sealed class Attempts(RetryingStore store, string? read = null)
     {
+        /// <summary>Where one object was found that is not given, the next is found in a part of the time: many of them must not take days.</summary>
+        private const int ShareOfLater = 6;
+
+        private readonly TimeSpan _total = read is not null && store._served.HasFound ? store._policy.TotalTime / ShareOfLater : store._policy.TotalTime;
         private int _retries;
         private long _since;
+        private bool _isOfServer = true;
+        private bool _isLast;
 
         public async Task PauseOrThrowAsync(EngineException fault, CancellationToken cancellationToken)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            _isOfServer &= StoreFaults.IsServerError(fault);
             if (_retries++ == 0)
             {
                 _since = store._time.GetTimestamp();
@@ -163,8 +190,20 @@ public sealed class RetryingStore(
                 throw fault;
             }
 
-            if (store._time.GetElapsedTime(_since) + pause > store._policy.TotalTime)
+            if (store._time.GetElapsedTime(_since) + pause > _total)
             {
+                if (read is not null && _isOfServer && _retries >= ServedObjects.LeastTries && await store._served.AreOthersGivenAsync(read, cancellationToken))
+                {
+                    if (_isLast)
+                    {
+                        throw store._served.NotGiven(read, fault);
+                    }
+
+                    // Once more, now that the server is known to serve.
+                    _isLast = true;
+                    return;
+                }
+
                 store._shared.End();
                 throw _retries == 1 ? fault : new EngineException(
                     fault.Code, fault.Kind, $"{fault.Message} (tried {_retries} times)", fault.Hint, fault)

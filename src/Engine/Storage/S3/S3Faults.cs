@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using System.Security.Authentication;
 using Amazon.Runtime;
@@ -69,7 +70,7 @@ internal static class S3Faults
 
         if (TransientCodes.Contains(code) || (int)fault.StatusCode is 408 or 429 or >= 500)
         {
-            return Transient("store-failed", $"{url} answers {(int)fault.StatusCode} {code} for {key}", fault);
+            return Transient("store-failed", $"{url} answers {(int)fault.StatusCode} {code} for {key}", fault, (int)fault.StatusCode);
         }
 
         return fault.InnerException is { } inner && From(inner, url, key, location) is { } said ? said : new EngineException(
@@ -98,8 +99,12 @@ internal static class S3Faults
     private static EngineException Unreachable(string url, Exception fault) =>
         Transient("store-unreachable", $"{url} does not work: {Innermost(fault).Message.TrimEnd('.')}", fault);
 
-    private static EngineException Transient(string code, string message, Exception fault) =>
-        new(code, ErrorKind.Unavailable, message, "check the network and the server, then run the command again", fault) { IsTransient = true };
+    private static EngineException Transient(string code, string message, Exception fault, int? status = null) =>
+        new(code, ErrorKind.Unavailable, message, "check the network and the server, then run the command again", fault)
+        {
+            IsTransient = true,
+            Context = status is { } known ? new Dictionary<string, string> { [StoreFaults.Status] = known.ToString(CultureInfo.InvariantCulture) } : new Dictionary<string, string>(),
+        };
 
     private static Exception Innermost(Exception fault)
     {

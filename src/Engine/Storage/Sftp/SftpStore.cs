@@ -312,7 +312,7 @@ public sealed class SftpStore : IObjectStore, IStoreCapacity, IErasableStore
                 await foreach (var entry in client.ListDirectoryAsync(path, ct))
                 {
                     var key = folder + entry.Name;
-                    if (entry.IsDirectory && entry.Name is not ("." or "..") && key != ObjectKey.TemporaryFolder)
+                    if (entry.IsDirectory && entry.Name is not ("." or "..") && key is not (ObjectKey.TemporaryFolder or ObjectKey.LostAndFound))
                     {
                         folders.Add(key + "/");
                     }

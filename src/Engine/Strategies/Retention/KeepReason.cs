@@ -37,6 +37,12 @@ public enum KeepCause
     /// <summary>The base backup that the point-in-time window begins with: without it the window would be shorter than promised.</summary>
     WindowBase,
 
+    /// <summary>The base backup that the window's WAL leads on from along a timeline without one of its own, as the tier's timeline histories say.</summary>
+    LeadsToTimeline,
+
+    /// <summary>A base backup of which nobody can tell whether stored WAL leads on from it: the tier's timeline histories cannot be read.</summary>
+    LinesUnknown,
+
     /// <summary>Another tier shall have it and has it not yet.</summary>
     AwaitingCopy,
 
@@ -52,7 +58,7 @@ public enum KeepCause
 /// <param name="Rung">The rung that it fills, or null where another reason keeps it.</param>
 /// <param name="Position">Its place on that rung, from 1 (newest).</param>
 /// <param name="Of">How many the rung keeps; of <see cref="KeepCause.Recent"/> the hours.</param>
-/// <param name="Detail">The tier that has no sound copy yet; of <see cref="KeepCause.InUse"/> the runs, where they are known.</param>
+/// <param name="Detail">The tier that has no sound copy yet; of <see cref="KeepCause.InUse"/> the runs, where they are known; of <see cref="KeepCause.LinesUnknown"/> why.</param>
 public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position = 0, int Of = 0, string? Detail = null)
 {
     /// <summary>Keeps the point in every tier, however old it is there: the others yield to a tier's days.</summary>
@@ -68,6 +74,8 @@ public sealed record KeepReason(KeepCause Cause, Rung? Rung = null, int Position
         KeepCause.Hold => "on hold",
         KeepCause.Frozen => "frozen: its source may be corrupt",
         KeepCause.WindowBase => "base of the point-in-time window",
+        KeepCause.LeadsToTimeline => "base of WAL on a timeline without one of its own",
+        KeepCause.LinesUnknown => $"nobody can tell whether WAL leads on from it: {Detail}",
         KeepCause.InUse => Detail is { } runs ? $"in use by {runs}" : "in use by a drill or recovery",
         KeepCause.AwaitingCopy => $"not yet in {Detail}",
         KeepCause.AwaitingRepair => $"damaged in {Detail}",

@@ -21,13 +21,14 @@ public sealed record RetentionSimulation(
 {
     private const int Gaps = 5;
 
-    /// <summary>Compares two policies on the points of one source; nothing is changed.</summary>
-    public static RetentionSimulation Compare(
-        IReadOnlyCollection<RetainedPoint> points, RetentionPolicy present, IReadOnlyDictionary<string, int> presentDays, RetentionPolicy changed,
-        IReadOnlyDictionary<string, int> changedDays, IReadOnlyList<string> tiers, DateTimeOffset now)
+    /// <summary>Compares what two policies say of the points of one source; nothing is changed.</summary>
+    /// <param name="points">All of them.</param>
+    /// <param name="present">What the present policy says.</param>
+    /// <param name="changed">What the changed one would say.</param>
+    public static RetentionSimulation Compare(IReadOnlyCollection<RetainedPoint> points, IReadOnlyList<TierDecision> present, IReadOnlyList<TierDecision> changed)
     {
-        var before = TierRetention.Decide(points, present, presentDays, tiers, now).Where(decision => decision.IsKept).ToList();
-        var after = TierRetention.Decide(points, changed, changedDays, tiers, now).Where(decision => decision.IsKept).ToList();
+        var before = present.Where(decision => decision.IsKept).ToList();
+        var after = changed.Where(decision => decision.IsKept).ToList();
         var stays = after.Select(decision => decision.Point.Id).ToHashSet();
         var copies = after.Select(decision => (decision.Point.Id, decision.Tier)).ToHashSet();
         var kept = points.Where(point => stays.Contains(point.Id)).OrderByDescending(point => point.CreatedAt).ToList();

@@ -175,7 +175,7 @@ public sealed class RetentionRunTests(CatalogServer catalog, PostgresLab lab)
             .FirstAsync(row => (object)new IncidentId(row.GetInt64(0)), Ct))!;
         await RetainAsync(rig, TimeSpan.FromHours(3));
         Assert.Contains("hot", (await rig.TierStatesAsync(first.RestorePoint!)).Keys);
-        var frozen = await new RetentionPlanning(rig.Points, rig.Estate, rig.Time).OfSourceAsync(rig.Source.Name, Ct);
+        var frozen = await rig.Planning.OfSourceAsync(rig.Source.Name, Ct);
         Assert.All(frozen, decision => Assert.Contains(decision.Reasons, reason => reason.Cause == KeepCause.Frozen));
         await AssertCommandLineObeysAsync(rig, first.RestorePoint!);
 

@@ -198,12 +198,14 @@ public sealed class WalRetentionTests : IAsyncDisposable
         };
         Assert.Equal([left.Id.Value], WindowAnchor.KeptOf([Placed(before, 1), Placed(left, 3)], _time.GetUtcNow().AddDays(-Days)).Select(point => point.Id));
 
-        var retention = new WalRetention(repository, "hot", _ => Days, id => _known.GetValueOrDefault(id), _awaited);
-        Assert.Equal([before.Id.Value], await retention.AnchorsAsync(_time.GetUtcNow(), Ct));
+        Assert.Equal([before.Id.Value], await AnchorsAsync());
 
         // Where the history cannot be read nobody can tell.
         _store.Damage(_store.KeysOf("wal/").Single(key => key.Contains("history", StringComparison.Ordinal)), bytes => bytes[..20]);
-        Assert.Equal(new[] { before.Id.Value, left.Id.Value }.Order(), (await retention.AnchorsAsync(_time.GetUtcNow(), Ct)).Order());
+        Assert.Equal(new[] { before.Id.Value, left.Id.Value }.Order(), (await AnchorsAsync()).Order());
+
+        async Task<IReadOnlySet<string>> AnchorsAsync() =>
+            WalRetention.AnchorsOf((await StoredLines.ReadAsync(repository, Ct)).Lines, "hot", _ => Days, id => _known.GetValueOrDefault(id), _time.GetUtcNow());
     }
 
     public async ValueTask DisposeAsync() => await _store.DisposeAsync();

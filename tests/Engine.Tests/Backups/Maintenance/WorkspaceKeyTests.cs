@@ -149,6 +149,7 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
         }
 
         var rescue = await RescueAsync(rig);
+        var recovery = await RecoveryAsync(rig);
         var withdrawn = rig.Estate with { Sources = [] };
         var run = await rig.AdvanceAsync((await WorkOn(rig, withdrawn).ShredAsync(rig.Source.Workspace, rig.Source.Workspace, "anna", Ct)).Id);
 
@@ -168,6 +169,15 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
             "SELECT (SELECT count(*) FROM run_event WHERE run_id = $1 OR run_id = $2), (SELECT count(*) FROM run_step WHERE run_id = $1 AND (intent IS NOT NULL OR result IS NOT NULL)), (SELECT count(*) FROM run WHERE id = $1 AND result IS NOT NULL)",
             rescue, backup.Id.Value).FirstAsync(row => $"{row.GetInt64(0)} {row.GetInt64(1)} {row.GetInt64(2)}", Ct);
         Assert.Equal("0 0 0", rows);
+        // What was done and decided stays, without a word of what was in it.
+        var left = await catalog.Pool.Command(
+            """
+            SELECT (SELECT row_to_json(s)::text FROM recovery_step s WHERE run_id = $1) || (SELECT row_to_json(c)::text FROM recovery c WHERE run_id = $1) || (SELECT row_to_json(r)::text FROM run r WHERE id = $1)
+              || (SELECT string_agg(reason, '') FROM point_in_time_drill WHERE run_id = $1) || (SELECT count(*) FROM object_restore WHERE operation LIKE 'R-' || $1 || ' of %')
+            """, recovery).FirstAsync(row => row.GetString(0), Ct);
+        Assert.DoesNotContain("4111", left, StringComparison.Ordinal);
+        Assert.Contains("the customer waits", left, StringComparison.Ordinal);
+        Assert.EndsWith("0", left, StringComparison.Ordinal);
         Assert.NotEmpty(await rig.Runs.EventsAsync(run.Id, 0, 10, Ct));
         Assert.All(await rig.Runs.StepsAsync(run.Id, Ct), step => Assert.NotNull(step.ResultJson));
     }
@@ -247,6 +257,31 @@ public sealed class WorkspaceKeyTests(CatalogServer catalog, PostgresLab lab)
             INSERT INTO run_event (run_id, seq, level, phase, text) SELECT id, 1, 'information', 'compare', '4111 1111' FROM rescue RETURNING run_id::text
             """, rig.Source.Name).FirstAsync(row => row.GetString(0), Ct))!, System.Globalization.CultureInfo.InvariantCulture);
         return id;
+    }
+
+    /// <summary>A run of a recovery that ended, with what a tenant keeps in each place that may hold it.</summary>
+    private async Task<long> RecoveryAsync(BackupRig rig)
+    {
+        var id = await catalog.Pool.Command(
+            """
+            INSERT INTO run (kind, source, request, request_hash, requested_by, state)
+            VALUES ('recovery', $1, '{"plan": {"notes": ["+ 4111 1111.pdf"], "target": "dir:/srv"}}', '', 'anna', 'completed') RETURNING id
+            """, rig.Source.Name).FirstAsync(row => (object)row.GetInt64(0), Ct);
+        foreach (var row in (string[])
+        [
+            "INSERT INTO recovery (run_id, plan, plan_version, plan_hash, source, disaster, is_drill, outcome, waits_why) VALUES ($1, 'p', 1, '', $2, 'UNKNOWN', false, 'completed', '4111 1111')",
+            """
+            INSERT INTO recovery_step (run_id, position, name, action, state, snapshot, effect, verification, error, reason)
+            VALUES ($1, 1, 's', 'a', 'done', '{"rows": "4111"}', '{"text": "4111"}', '4111', '4111', 'the customer waits')
+            """,
+            "INSERT INTO point_in_time_drill (run_id, source, restore_point, tier, moment, outcome, reason, phases) VALUES ($1, $2, '', 'hot', now(), 'failed', '4111 1111', '[]')",
+            "INSERT INTO object_restore (operation, position, uid) VALUES ('R-' || $1 || ' of then', 1, '4111')",
+        ])
+        {
+            await (row.Contains("$2", StringComparison.Ordinal) ? catalog.Pool.Command(row, id!, rig.Source.Name) : catalog.Pool.Command(row, id!)).RunAsync(Ct);
+        }
+
+        return (long)id!;
     }
 
     private WorkspaceRequests WorkOn(BackupRig rig, ProtectedEstate estate) =>

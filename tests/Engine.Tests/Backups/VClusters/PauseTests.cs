@@ -1,7 +1,10 @@
 using System.Text.Json.Nodes;
 using Hexabase.DrConsole.Engine.Audit;
+using Hexabase.DrConsole.Engine.Backups;
+using Hexabase.DrConsole.Engine.Backups.Drivers;
 using Hexabase.DrConsole.Engine.Backups.VClusters;
 using Hexabase.DrConsole.Engine.Backups.VClusters.Api;
+using Hexabase.DrConsole.Engine.Backups.VClusters.Restoring;
 using Hexabase.DrConsole.Engine.Estate;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Servers;
@@ -230,6 +233,13 @@ public sealed class PauseTests(KubernetesLab kubernetes, CatalogServer catalog) 
         Assert.Contains(captured.Manifest.Artifacts, artifact => artifact.Name == "state.db");
         Assert.True(cluster.ControlPlane.IsRunning);
         Assert.False(Directory.EnumerateFiles(_folder.Combine("pauses")).Any());
+
+        // It is not put back in place as a whole, and who wants that is told so, and what to do.
+        var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&store={_folder.Path}", "/");
+        var refused = await Assert.ThrowsAsync<EngineException>(() =>
+            new VClusterInPlaceDriver(new InPlaceRestore(new ProcessRegistry(_folder.Combine("processes")), TimeProvider.System), TimeProvider.System).PlanAsync(repository, captured.Manifest, target, Ct));
+        Assert.Equal(("restore-target-unsupported", ErrorKind.Unsupported), (refused.Code, refused.Kind));
+        Assert.Contains("is a file of SQLite (state.db), which is not put back in place", refused.Message, StringComparison.Ordinal);
 
         string[] Lines()
         {

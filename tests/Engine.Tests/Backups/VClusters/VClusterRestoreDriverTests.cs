@@ -29,20 +29,14 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         var lab = await kubernetes.GetAsync(Ct);
         var cluster = lab.Clusters[0];
         await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
-        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
-            new VClusterBackupRequest
-            {
-                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
-                Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null },
-            },
-            repository, null, null, Ct);
+        var manifest = await CaptureAsync(lab, cluster, repository);
         using var api = KubernetesLab.Api(cluster);
         var lost = $"/api/v1/namespaces/{ClusterPopulation.NamespaceOf(1)}/configmaps/settings-0";
         Assert.True((await api.DeleteAsync(lost, null, Ct)).IsSuccess);
         try
         {
             var target = (VClusterTarget)RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}", "/");
-            var objects = (await Driver().Driver.PlanInFullAsync(repository, captured.Manifest, target, Ct)).Objects.Objects;
+            var objects = (await Driver().Driver.PlanInFullAsync(repository, manifest, target, Ct)).Objects.Objects;
 
             Assert.True(objects.Count(one => one.Action == ObjectAction.Leave) > 100, $"{objects.Count}");
             Assert.Contains(objects, one => one is { Action: ObjectAction.Create, Document: not null, Target.Name: "settings-0" });
@@ -60,24 +54,18 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         var lab = await kubernetes.GetAsync(Ct);
         var cluster = lab.Clusters[0];
         await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
-        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
-            new VClusterBackupRequest
-            {
-                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
-                Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null },
-            },
-            repository, null, null, Ct);
+        var manifest = await CaptureAsync(lab, cluster, repository);
         var (notes, driver) = Driver();
         var target = RestoreTarget.Parse($"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={ClusterPopulation.NamespaceOf(3)}&map={ClusterPopulation.NamespaceOf(3)}:team-driven", "/");
-        Assert.True(driver.Takes(target, captured.Manifest));
-        var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
-        Assert.Equal(plan.Hash, (await driver.PlanAsync(repository, captured.Manifest, target, Ct)).Hash);
+        Assert.True(driver.Takes(target, manifest));
+        var plan = await driver.PlanAsync(repository, manifest, target, Ct);
+        Assert.Equal(plan.Hash, (await driver.PlanAsync(repository, manifest, target, Ct)).Hash);
         Assert.False(plan.WritesOver);
         using var api = KubernetesLab.Api(cluster);
         try
         {
             var operation = $"R-7 of {Guid.NewGuid()}";
-            var work = new RestoreWork(repository, captured.Manifest, plan, plan.Hash, operation);
+            var work = new RestoreWork(repository, manifest, plan, plan.Hash, operation);
             var outcome = await driver.ExecuteAsync(work, Ct);
             Assert.Empty(outcome.Warnings);
             var done = await notes.ReadAsync(operation, Ct);
@@ -86,7 +74,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
 
             // Over what somebody changed since it is another matter than beside it.
             await api.PatchAsync("/api/v1/namespaces/team-driven/configmaps/app-0", System.Text.Json.Nodes.JsonNode.Parse("""{"data":{"LOG_LEVEL":"trace"}}""")!.AsObject(), Ct);
-            var over = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse(target.ToText() + "&existing=change", "/"), Ct);
+            var over = await driver.PlanAsync(repository, manifest, RestoreTarget.Parse(target.ToText() + "&existing=change", "/"), Ct);
             Assert.True(over.WritesOver);
             await api.PatchAsync("/api/v1/namespaces/team-driven/configmaps/app-0", System.Text.Json.Nodes.JsonNode.Parse("""{"data":{"LOG_LEVEL":"info"}}""")!.AsObject(), Ct);
 
@@ -118,13 +106,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
         try
         {
             await using var repository = await InitializeAsync(new FileSystemStore(_folder.Combine("store")));
-            var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
-                new VClusterBackupRequest
-                {
-                    Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
-                    Settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null, VolumesDirectory = cluster.VolumesDirectory },
-                },
-                repository, null, null, Ct);
+            var manifest = await CaptureAsync(lab, cluster, repository, withVolumes: true);
             var file = Path.Combine(directory, "files", "03.txt");
             await File.WriteAllTextAsync(file, "encrypted by somebody", Ct);
             Assert.True((await api.DeleteAsync(ConfigMap, null, Ct)).IsSuccess);
@@ -132,12 +114,12 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             var text = $"vcluster:{cluster.Namespace}/{cluster.Name}?kubeconfig={lab.Host.Kubeconfig}&namespaces={Namespace}&kinds=ConfigMap,PersistentVolumeClaim&volumes={cluster.VolumesDirectory}";
 
             // Data that is there is left alone like objects that are there, unless that is asked for.
-            var careful = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse(text, "/"), Ct);
+            var careful = await driver.PlanAsync(repository, manifest, RestoreTarget.Parse(text, "/"), Ct);
             Assert.False(careful.WritesOver);
             Assert.Contains(careful.Notes, note => note.StartsWith($"data of claim {Namespace}/{claim}", StringComparison.Ordinal) && note.Contains("left alone", StringComparison.Ordinal));
 
             var target = RestoreTarget.Parse(text + "&existing=change", "/");
-            var plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            var plan = await driver.PlanAsync(repository, manifest, target, Ct);
             Assert.True(plan.WritesOver);
             Assert.Contains(plan.Notes, note => note.EndsWith("~ files/03.txt", StringComparison.Ordinal));
 
@@ -148,7 +130,7 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             Assert.Equal("encrypted by somebody", await File.ReadAllTextAsync(file, Ct));
             Assert.Null(await api.FindAsync(ConfigMap, Ct));
 
-            plan = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            plan = await driver.PlanAsync(repository, manifest, target, Ct);
             var operation = $"R-2 of {Guid.NewGuid()}";
             Assert.Empty((await driver.ExecuteAsync(Work(plan, operation), Ct)).Warnings);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(file, Ct));
@@ -160,19 +142,19 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
             await driver.ExecuteAsync(Work(plan, operation), Ct);
             Assert.Equal($"upload 3 of {Namespace}\n", await File.ReadAllTextAsync(file, Ct));
 
-            // A claim that has no volume yet cannot have its data.
-            var mapped = await driver.PlanAsync(repository, captured.Manifest, RestoreTarget.Parse($"{text}&map={Namespace}:team-0003", "/"), Ct);
-            Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: has no volume", StringComparison.Ordinal));
+            // A claim that the restore makes gets its data with its volume (NewClaimDataTests).
+            var mapped = await driver.PlanAsync(repository, manifest, RestoreTarget.Parse($"{text}&map={Namespace}:team-0003", "/"), Ct);
+            Assert.Contains(mapped.Notes, note => note.StartsWith($"data of claim team-0003/{claim}: comes into the volume", StringComparison.Ordinal));
 
             // Nor does one have it that is left as it is: here one that is being deleted, which something still holds.
             await File.WriteAllTextAsync(file, "written since", Ct);
             await HoldAsync("""["case.example/keep"]""");
             Assert.True((await api.DeleteAsync(claimPath, null, Ct)).IsSuccess);
-            var held = await driver.PlanAsync(repository, captured.Manifest, target, Ct);
+            var held = await driver.PlanAsync(repository, manifest, target, Ct);
             Assert.False(held.WritesOver);
             Assert.Contains(held.Notes, note => note.StartsWith($"data of claim {Namespace}/{claim}: is left alone", StringComparison.Ordinal) && note.Contains("being deleted", StringComparison.Ordinal));
 
-            RestoreWork Work(RestorePlan confirmed, string name) => new(repository, captured.Manifest, confirmed, confirmed.Hash, name);
+            RestoreWork Work(RestorePlan confirmed, string name) => new(repository, manifest, confirmed, confirmed.Hash, name);
         }
         finally
         {
@@ -187,6 +169,20 @@ public sealed class VClusterRestoreDriverTests(KubernetesLab kubernetes, Catalog
     {
         _tiers?.Dispose();
         _folder.Dispose();
+    }
+
+    /// <summary>A restore point of the cluster's objects; of the data of its claims where that is wanted.</summary>
+    private static async Task<Manifest> CaptureAsync(LabKubernetes lab, LabVirtualCluster cluster, BackupRepository repository, bool withVolumes = false)
+    {
+        var settings = KubernetesLab.Settings(lab, cluster) with { Etcd = null, DataDirectory = null };
+        var captured = await new VClusterBackup(TimeProvider.System).CaptureAsync(
+            new VClusterBackupRequest
+            {
+                Description = new BackupDescription { Source = "tenant-a", Kind = VClusterBackup.Kind },
+                Settings = withVolumes ? settings with { VolumesDirectory = cluster.VolumesDirectory } : settings,
+            },
+            repository, null, null, Ct);
+        return captured.Manifest;
     }
 
     private (ObjectRestoreCatalog Notes, VClusterRestoreDriver Driver) Driver()

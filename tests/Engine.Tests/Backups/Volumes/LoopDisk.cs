@@ -10,7 +10,7 @@ internal sealed class LoopDisk : IAsyncDisposable
 
     private LoopDisk(string device) => Device = device;
 
-    public string Device { get; }
+    public string Device { get; private set; }
 
     public static async Task<LoopDisk> AttachAsync(string image)
     {
@@ -29,6 +29,22 @@ internal sealed class LoopDisk : IAsyncDisposable
         Directory.CreateDirectory(folder);
         await Shell.RunAsync("mount", Device, folder);
         _mountedOn = folder;
+    }
+
+    public async Task UnmountAsync()
+    {
+        await Shell.RunAsync("umount", _mountedOn!);
+        _mountedOn = null;
+    }
+
+    /// <summary>Attaches the image as another device; the one that it was takes no other image meanwhile.</summary>
+    public async Task<string> AttachElsewhereAsync(string image)
+    {
+        using var attach = Process.Start(new ProcessStartInfo("losetup", ["--find", "--show", image]) { RedirectStandardOutput = true })!;
+        var device = (await attach.StandardOutput.ReadToEndAsync(CancellationToken.None)).Trim();
+        await attach.WaitForExitAsync(CancellationToken.None);
+        await Shell.RunAsync("losetup", "--detach", Device);
+        return Device = device;
     }
 
     public async ValueTask DisposeAsync()

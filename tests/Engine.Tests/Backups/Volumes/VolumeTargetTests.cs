@@ -1,4 +1,5 @@
 using Hexabase.DrConsole.Engine.Estate;
+using Hexabase.DrConsole.Engine.Tests.Executable;
 using Hexabase.DrConsole.Engine.Tests.Support;
 using static Hexabase.DrConsole.Engine.Tests.Backups.Volumes.VolumeRig;
 
@@ -18,7 +19,7 @@ public sealed class VolumeTargetTests(CatalogServer catalog)
         rig.Write("jobs/daily", "spoilt");
         var plan = await rig.RestoreAsync($"dir:{way}/jobs?inPlace=true&part=jobs");
         Assert.Equal("as it was", await File.ReadAllTextAsync(In(rig, "jobs/daily"), Ct));
-        Assert.Contains(plan.Notes, note => note.StartsWith($"the directory is {In(rig, "jobs")} (device ", StringComparison.Ordinal));
+        Assert.Contains(plan.Notes, note => note.StartsWith($"the directory is {In(rig, "jobs")} (", StringComparison.Ordinal) && note.Contains(", inode ", StringComparison.Ordinal));
 
         var victim = Exchange(rig);
         foreach (var path in new[] { way, rig.Volume })
@@ -28,6 +29,41 @@ public sealed class VolumeTargetTests(CatalogServer catalog)
         }
 
         Assert.Equal(["daily=spoilt"], Show(victim));
+    }
+
+    /// <summary>As after a restart of the machine, which counts devices anew.</summary>
+    [Fact]
+    public async Task Disk_that_is_mounted_anew_under_another_device_number_is_the_same_and_a_copy_made_anew_is_another()
+    {
+        await using var rig = new VolumeRig(catalog);
+        await using var disk = await LoopDisk.AttachAsync(rig.Combine("disk.img"));
+        await disk.MountAsync(rig.Volume);
+        rig.Write("jobs/daily", "as it was");
+        await rig.BackupAsync();
+        rig.Write("jobs/daily", "spoilt");
+        var (first, moved) = (disk.Device, "");
+
+        var plan = await rig.RestoreAsync($"dir:{rig.Volume}/jobs?inPlace=true&part=jobs", async _ =>
+        {
+            await disk.UnmountAsync();
+            moved = await disk.AttachElsewhereAsync(rig.Combine("disk.img"));
+            await disk.MountAsync(rig.Volume);
+        });
+
+        Assert.NotEqual(first, moved);
+        Assert.Contains(plan.Notes, note => note.Contains("(file system ", StringComparison.Ordinal));
+        Assert.Equal("as it was", await File.ReadAllTextAsync(In(rig, "jobs/daily"), Ct));
+
+        // The same names and inodes on another file system.
+        rig.Write("jobs/daily", "spoilt");
+        rig.Write("jobs/weekly", "new");
+        var fault = await Assert.ThrowsAsync<EngineException>(() => rig.RestoreAsync($"dir:{rig.Volume}/jobs?inPlace=true&part=jobs&delete=true", async _ =>
+        {
+            await disk.UnmountAsync();
+            await Shell.RunAsync("bash", "-c", $"e2fsck -fy {disk.Device} >/dev/null 2>&1; tune2fs -U random {disk.Device} >/dev/null");
+            await disk.MountAsync(rig.Volume);
+        }));
+        Assert.Equal("target-changed", fault.Code);
     }
 
     [Theory]

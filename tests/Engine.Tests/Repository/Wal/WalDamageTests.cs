@@ -205,6 +205,45 @@ public sealed class WalDamageTests : IAsyncDisposable
         Assert.Equal([(At(1), At(2)), (At(4), At(5))], await archive.SpansAsync());
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Killed_at_any_write_of_a_note_what_was_known_to_be_damaged_stays_so_and_the_next_check_ends_it(bool lastIsDone)
+    {
+        // Two processes have noted at the same time, so that both notes are to be replaced.
+        await using (var here = await InitializeAsync(_store, Cheap with { Time = _time }))
+        {
+            await LiveAsync(here);
+            _store.Listed = () => here.NoteDamagedWalAsync([Found(3)], s_none, Ct);
+            await here.NoteDamagedWalAsync([Found(2)], s_none, Ct);
+        }
+
+        Assert.Equal(2, Notes().Count);
+        var isThrough = false;
+        for (var operations = 0; !isThrough; operations++)
+        {
+            await using var store = _store.Reopen(operations, lastIsDone);
+            await using var killed = await OpenAsync(store);
+            try
+            {
+                await killed.NoteDamagedWalAsync([Found(4)], new HashSet<string> { KeyOf(_store, 2) }, Ct);
+                isThrough = !store.HasCrashed;
+            }
+            catch (EngineException crash) when (crash.Code == "crashed")
+            {
+                Assert.True(store.HasCrashed);
+            }
+
+            await using var after = store.Reopen();
+            await using var next = await OpenAsync(after);
+            var archive = await next.OpenWalAsync("orders", Cluster, Ct);
+            Assert.DoesNotContain(await archive.SpansAsync(), span => span.Start <= At(3) && At(3) < span.End);
+            await next.NoteDamagedWalAsync([Found(4)], new HashSet<string> { KeyOf(_store, 2) }, Ct);
+            Assert.Equal([(At(1), At(3))], await archive.SpansAsync());
+            Assert.Single(after.Objects.Keys, key => key.EndsWith(".damage", StringComparison.Ordinal));
+        }
+    }
+
     [Fact]
     public async Task Note_that_the_disk_does_not_give_is_neither_passed_over_nor_replaced_until_a_repair_has_read_all()
     {

@@ -63,6 +63,9 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
     /// </summary>
     public string? Operation { get; init; }
 
+    /// <summary>Called once, when claims are there and nothing is yet that may use them; also by an attempt that finds all of it done.</summary>
+    public Func<CancellationToken, Task> BeforeUse { get; init; } = _ => Task.CompletedTask;
+
     private string? Manager => Operation is null ? null : $"drconsole-{Operation}" is { Length: <= LongestManager } name ? name : $"drconsole-{Operation}"[..LongestManager];
 
     /// <summary>Executes the plan.</summary>
@@ -82,7 +85,7 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
         _catalogue = await DiscoverAsync(cancellationToken).ConfigureAwait(false);
         var total = plan.Objects.Count(one => one.IsEffect);
         int done = 0, created = 0, changed = 0;
-        var (definitions, isLate) = (false, false);
+        var (definitions, isLate, mayUse) = (false, false, false);
         for (var at = 0; at < plan.Objects.Count; at++)
         {
             var one = plan.Objects[at];
@@ -95,6 +98,12 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
             {
                 await WaitServedAsync(plan, cancellationToken).ConfigureAwait(false);
                 definitions = false;
+            }
+
+            if (!mayUse && RestoreOrder.MayUseClaims(one.Target))
+            {
+                await BeforeUse(cancellationToken).ConfigureAwait(false);
+                mayUse = true;
             }
 
             if (!isLate && RestoreOrder.IsOfOtherServers(one.Target))
@@ -119,6 +128,11 @@ public sealed partial class ObjectRestore(KubeApi api, IObjectJournal journal, T
 
             definitions |= one.Target.Kind == "CustomResourceDefinition";
             progress?.Report(new TransferProgress("restore", ++done, total, 0, 0));
+        }
+
+        if (!mayUse)
+        {
+            await BeforeUse(cancellationToken).ConfigureAwait(false);
         }
 
         await PatchOwnersAsync(plan.Objects, cancellationToken).ConfigureAwait(false);

@@ -31,6 +31,9 @@ public static class RestoreOrder
         return s_ranks.TryGetValue(kind, out var rank) || s_late.TryGetValue(kind, out rank) ? rank : Others;
     }
 
+    /// <summary>True for what may use claims, or lets others do: Pods and what makes them, and custom resources, whose operators are not known.</summary>
+    public static bool MayUseClaims(KubeObjectKey key) => RankOf(key) >= Others;
+
     /// <summary>True for what makes the server ask others: from then on any write may be refused for their sake.</summary>
     public static bool IsOfOtherServers(KubeObjectKey key) => RankOf(key) >= s_late["APIService.apiregistration.k8s.io"];
 
