@@ -51,7 +51,14 @@ public sealed class AbandonedBackupTests(CatalogServer catalog, PostgresLab lab)
         var packs = Path.Combine(rig.Store(tier), rig.Source.Workspace, "packs");
         var before = Directory.GetFiles(packs, "*", SearchOption.AllDirectories).ToHashSet();
         await using var repository = await rig.OpenAsync(tier);
-        await using (var session = await repository.BeginAsync(new BackupDescription { Source = rig.Source.Name, Kind = "postgres", Workspace = rig.Source.Workspace }, Ct))
+        await using (var session = await repository.BeginAsync(new BackupDescription
+        {
+            Source = rig.Source.Name,
+            Kind = "postgres",
+            Workspace = rig.Source.Workspace,
+            // Older than the one that is kept: the newest would be kept as damaged, since it may be all that is left.
+            CreatedAt = DateTimeOffset.UtcNow.AddHours(-1),
+        }, Ct))
         {
             await session.WriteStreamAsync("rows", "rows", new MemoryStream(Guid.NewGuid().ToByteArray()), null, Ct);
             var torn = await session.CommitAsync(null, new Dictionary<string, string>
