@@ -57,7 +57,7 @@ public sealed class AbandonedBackupTests(CatalogServer catalog, PostgresLab lab)
             Kind = "postgres",
             Workspace = rig.Source.Workspace,
             // Older than the one that is kept: the newest would be kept as damaged, since it may be all that is left.
-            CreatedAt = DateTimeOffset.UtcNow.AddHours(-1),
+            CreatedAt = TimeProvider.System.GetUtcNow().AddHours(-1),
         }, Ct))
         {
             await session.WriteStreamAsync("rows", "rows", new MemoryStream(Guid.NewGuid().ToByteArray()), null, Ct);
