@@ -84,7 +84,7 @@ public sealed partial class SignInTests(PublishedConsole console) : ConsoleVisit
         await Expect(leaver.Page.GetByText("Can we recover now?")).ToBeVisibleAsync();
 
         await leaver.Page.GetByText("leaver").ClickAsync();
-        await leaver.Page.GetByRole(AriaRole.Button, new() { Name = "Sign out" }).ClickAsync();
+        await leaver.Page.GetByRole(AriaRole.Button, new() { Name = "Sign out", Exact = true }).ClickAsync();
         foreach (var path in new[] { "/", "/sources", "/restore-points", "/runs", "/audit", "/jobs" })
         {
             await leaver.Page.GotoAsync(path);

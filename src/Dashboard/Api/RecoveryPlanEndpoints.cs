@@ -34,11 +34,12 @@ internal static class RecoveryPlanEndpoints
             return Results.Ok(await plans.GiveAsync(
                 new PlanAsk(body.Plan!, body.Source?.Trim(), body.Set, body.Disaster, body.Incident, body.LeaveOut ?? []), ApiEndpoints.ActorOf(context), ct));
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiPlanDraft>();
-        api.MapPost("/recoveries", async (ApiRecoveryAsk body, HttpContext context, PlanGiving plans, RecoveryRequests requests, CancellationToken ct) =>
+        api.MapPost("/recoveries", async (ApiRecoveryAsk body, HttpContext context, PlanGiving plans, RecoveryRequests requests, RunStore runs, CancellationToken ct) =>
         {
             ApiMistakes.Require((!string.IsNullOrWhiteSpace(body.Hash), "hash is missing: of the plan that POST /api/v1/recoveries/plan has made"));
             var actor = ApiEndpoints.ActorOf(context);
-            return ApiEndpoints.Accepted(await plans.AskOnceAsync(actor, body.Hash!, plan => requests.RequestAsync(plan, body.Hash!, actor, ct), ct));
+            var asked = await plans.AskOnceAsync(actor, body.Hash!, plan => requests.RequestAsync(plan, body.Hash!, actor, ct), ct);
+            return ApiEndpoints.Accepted(await runs.FindAsync(asked.Id, ct) ?? asked);
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
         // The very text whose hash is approved, not a form of its own.
         api.MapGet("/recoveries/{run:long}/plan", async (long run, RunStore runs, RecoveryCatalog recoveries, CancellationToken ct) =>

@@ -50,11 +50,12 @@ internal static class RestoreEndpoints
             ApiMistakes.Require((!string.IsNullOrWhiteSpace(body.Target), "target is missing: a URL such as dir:/path or postgres://user@host:port/newdb?passwordFile=F"));
             return Results.Ok(await plans.GiveAsync(id, body.Target!.Trim(), ApiEndpoints.ActorOf(context), ct));
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRestoreDraft>();
-        api.MapPost("/restores", async (ApiRestoreAsk body, HttpContext context, RestoreGiving plans, RunRequests requests, IAuthorizationService authorization, CancellationToken ct) =>
+        api.MapPost("/restores", async (ApiRestoreAsk body, HttpContext context, RestoreGiving plans, RunRequests requests, RunStore runs, IAuthorizationService authorization, CancellationToken ct) =>
         {
             ApiMistakes.Require((!string.IsNullOrWhiteSpace(body.Hash), "hash is missing: of the plan that POST /api/v1/restore-points/{id}/restores/plan has made"));
             var asker = new RestoreAsker(ApiEndpoints.ActorOf(context), (await authorization.AuthorizeAsync(context.User, Policies.CanAdminister)).Succeeded);
-            return ApiEndpoints.Accepted(await plans.AskOnceAsync(asker.Name, body.Hash!, plan => requests.RestoreAsync(plan, body.Hash!, asker, ct), ct));
+            var asked = await plans.AskOnceAsync(asker.Name, body.Hash!, plan => requests.RestoreAsync(plan, body.Hash!, asker, ct), ct);
+            return ApiEndpoints.Accepted(await runs.FindAsync(asked.Id, ct) ?? asked);
         }).RequireAuthorization(ApiEndpoints.CanOperate).Produces<ApiRun>(StatusCodes.Status202Accepted);
     }
 }

@@ -12,7 +12,8 @@ using Hexabase.DrConsole.Engine.Estate;
 namespace Hexabase.DrConsole.Engine.Backups;
 
 /// <summary>
-/// The other sources whose places a restore writes over: their backups would hold a mixture, and their recoveries would be undone by it.
+/// What a restore writes over besides its own source: other sources, whose backups would hold a mixture, and whose recoveries would be
+/// undone by it; and the places of other restores.
 /// Of a directory that may be theirs, and of a namespace of the same name, what cannot be told counts as theirs; a server that does not
 /// answer is another one, unless it has the same address, so that one outage does not stop the restores of all others.
 /// </summary>
@@ -39,6 +40,19 @@ internal static class OverwrittenSources
         return found;
     }
 
+    /// <summary>Whether two restores write to one place, or to places within one another, however each names it. What cannot be told counts as one.</summary>
+    public static async Task<bool> MeetAsync(RestorePlan one, RestorePlan other, CancellationToken cancellationToken)
+    {
+        var (first, second) = (RestoreTarget.Parse(one.Target, "/"), RestoreTarget.Parse(other.Target, "/"));
+        return one.Target == other.Target || (first, second) switch
+        {
+            (RedisTarget a, RedisTarget b) => (a.Database is null || b.Database is null || a.Database == b.Database)
+                && await IsServerAsync(a.Endpoint, b.Endpoint, cancellationToken).ConfigureAwait(false),
+            (VClusterTarget a, VClusterTarget b) when a.Namespace == b.Namespace && a.Name == b.Name => !await AreOfTwoHostsAsync(a.Settings, b.Settings, cancellationToken).ConfigureAwait(false),
+            _ => DirectoriesOf(first, one).Any(path => DirectoriesOf(second, other).Any(place => !VolumePlace.AreApart(path, place))),
+        };
+    }
+
     private static async Task<bool> IsAtAsync(Source source, RestoreTarget target, CancellationToken cancellationToken) => (source, target) switch
     {
         ({ VCluster: { } cluster }, VClusterTarget other) => cluster.Namespace == other.Namespace && (cluster.Name is null || cluster.Name == other.Name)
@@ -52,6 +66,7 @@ internal static class OverwrittenSources
     {
         DirectoryTarget directory => [directory.Path],
         RedisDirectoryTarget directory => [directory.Path],
+        PgDataTarget { InPlace: not null } cluster => [cluster.Path],
         VClusterTarget cluster => [.. new[] { cluster.Store }.OfType<string>(), .. ClaimDataRestore.PlacesIn(plan)],
         _ => [],
     };

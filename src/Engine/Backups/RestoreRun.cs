@@ -21,8 +21,11 @@ public sealed record RestoreRequest(RestorePlan Plan, string ConfirmedHash)
     public static RestoreRequest Of(Run run)
     {
         ArgumentNullException.ThrowIfNull(run);
-        return JsonSerializer.Deserialize<RestoreRequest>(run.RequestJson, JsonSerializerOptions.Web)!;
+        return Of(run.RequestJson);
     }
+
+    /// <summary>A restore's request as the catalog has it.</summary>
+    internal static RestoreRequest Of(string json) => JsonSerializer.Deserialize<RestoreRequest>(json, JsonSerializerOptions.Web)!;
 }
 
 /// <summary>What a restore run ends with.</summary>

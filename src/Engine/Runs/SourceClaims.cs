@@ -34,18 +34,24 @@ internal static class SourceClaims
         ORDER BY r.id LIMIT 1
         """;
 
-    private const string Restores =
+    /// <summary>True of a restore over something that lives which has begun.</summary>
+    private const string RestoreHasBegun =
         $$"""
-        SELECT r.id, o.source FROM run r CROSS JOIN LATERAL (
-          -- One that goes to another place than the source's own changes only that, and the sources that live there.
-          SELECT r.source WHERE coalesce(r.request ->> 'isElsewhere', 'false') = 'false' OR r.request #>> '{plan,target}' = $3
-          UNION ALL
-          SELECT jsonb_array_elements_text(coalesce(r.request -> 'overwrites', '[]'))) o
-        WHERE r.kind = 'restore' AND {{IsOpen}} AND r.id <> $2 AND (o.source = ANY ($1) OR r.request #>> '{plan,target}' = $3)
+        r.kind = 'restore' AND {{IsOpen}} AND r.id <> $1
           AND (EXISTS (SELECT FROM run_step s WHERE s.run_id = r.id)
             -- From when it went through its gate, as a recovery is.
             OR ((SELECT g.state FROM approval_gate g WHERE g.run_id = r.id ORDER BY g.id DESC LIMIT 1) = 'used' AND r.state <> 'waiting'))
           AND r.request #>> '{plan,difference}' IS NOT NULL AND coalesce(r.request #>> '{plan,fillsEmpty}', 'false') = 'false'
+        """;
+
+    private const string Restores =
+        $$"""
+        SELECT r.id, o.source FROM run r CROSS JOIN LATERAL (
+          -- One that goes to another place than the source's own changes only that, and the sources that live there.
+          SELECT r.source WHERE coalesce(r.request ->> 'isElsewhere', 'false') = 'false'
+          UNION ALL
+          SELECT jsonb_array_elements_text(coalesce(r.request -> 'overwrites', '[]'))) o
+        WHERE o.source = ANY ($2) AND {{RestoreHasBegun}}
         ORDER BY r.id LIMIT 1
         """;
 
@@ -53,15 +59,21 @@ internal static class SourceClaims
     public static Task<SourceClaim?> RecoveryAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken) =>
         catalog.Command(Recoveries, (object)sources.ToArray()).FirstAsync(Map, cancellationToken);
 
-    /// <summary>The restore over what lives that has begun with one of the sources, or at a target, and has not ended; null where there is none.</summary>
+    /// <summary>The restore over what lives that has begun with one of the sources, and has not ended; null where there is none.</summary>
     /// <param name="except">A restore that asks about others.</param>
-    /// <param name="target">Its target, as its plan names it.</param>
-    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken, RunId? except = null, string target = "") =>
-        catalog.Command(Restores, sources.ToArray(), except?.Value ?? 0, target).FirstAsync(Map, cancellationToken);
+    public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlDataSource catalog, IEnumerable<string> sources, CancellationToken cancellationToken, RunId? except = null) =>
+        catalog.Command(Restores, except?.Value ?? 0, sources.ToArray()).FirstAsync(Map, cancellationToken);
 
     /// <summary>The same inside the caller's transaction.</summary>
     public static Task<SourceClaim?> RestoreAtWorkAsync(NpgsqlTransaction transaction, IEnumerable<string> sources, CancellationToken cancellationToken) =>
-        transaction.Command(Restores, sources.ToArray(), 0L, "").FirstAsync(Map, cancellationToken);
+        transaction.Command(Restores, 0L, sources.ToArray()).FirstAsync(Map, cancellationToken);
+
+    /// <summary>Every restore over what lives that has begun and has not ended, wherever it goes.</summary>
+    /// <param name="except">The one that asks about others.</param>
+    /// <returns>Each with its request.</returns>
+    public static Task<IReadOnlyList<(RunId Run, string RequestJson)>> RestoresAtWorkAsync(NpgsqlDataSource catalog, RunId except, CancellationToken cancellationToken) =>
+        catalog.Command($"SELECT r.id, r.request::text FROM run r WHERE {RestoreHasBegun} ORDER BY r.id", except.Value)
+            .ListAsync(row => (new RunId(row.GetInt64(0)), row.GetString(1)), cancellationToken);
 
     /// <summary>As <see cref="Changes"/> of an action's name.</summary>
     public static bool ChangesSource(string action) => action is not (CheckServices.ActionName or SwitchTraffic.ActionName);

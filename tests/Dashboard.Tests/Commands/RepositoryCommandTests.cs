@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Reflection;
 using System.Text.Json;
 using Hexabase.DrConsole.Engine.Repository;
 using Hexabase.DrConsole.Engine.Repository.Prune;
@@ -9,6 +10,10 @@ namespace Hexabase.DrConsole.Dashboard.Tests.Commands;
 /// <summary>The contract of the command line, kept by the real executable.</summary>
 public sealed class RepositoryCommandTests : IDisposable
 {
+    /// <summary>Where the build has made it: beside the tests it would lack the native libraries of its machine.</summary>
+    private static readonly string s_console = Path.GetFullPath(
+        typeof(RepositoryCommandTests).Assembly.GetCustomAttributes<AssemblyMetadataAttribute>().Single(one => one.Key == "ConsoleExecutable").Value!);
+
     private readonly string _folder = Directory.CreateTempSubdirectory("drc-").FullName;
 
     public RepositoryCommandTests()
@@ -193,7 +198,7 @@ public sealed class RepositoryCommandTests : IDisposable
 
     private async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "drconsole.dll"), "repository", .. arguments])
+        var start = new ProcessStartInfo(s_console, ["repository", .. arguments])
         {
             WorkingDirectory = _folder,
             RedirectStandardOutput = true,

@@ -7,6 +7,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
 
 /// <summary>A process that is killed while it takes back what a failed backup has left.</summary>
+[Collection("repairs of tiers")]
 public sealed class AbandonedBackupTests(CatalogServer catalog, PostgresLab lab)
 {
     [Theory]

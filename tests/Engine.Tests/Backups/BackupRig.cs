@@ -169,8 +169,17 @@ internal sealed class BackupRig : IAsyncDisposable, IRunTrigger
         return Task.CompletedTask;
     }
 
+    /// <summary>A tier's repair is one for all workspaces of its name: what this rig's runs have asked for must not be the next one's.</summary>
     public async ValueTask DisposeAsync()
     {
+        foreach (var tier in Estate.Tiers)
+        {
+            foreach (var asked in (await Runs.ListAsync(tier.Name, RunKinds.Repair, RunState.Queued, 100, CancellationToken.None)).Where(run => run.RequestJson.Contains(Source.Workspace, StringComparison.Ordinal)))
+            {
+                await Runs.CancelAsync(asked.Id, "tester", CancellationToken.None);
+            }
+        }
+
         Tiers.Dispose();
         await _folder.DisposeAsync();
     }

@@ -11,6 +11,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
 
+[Collection("repairs of tiers")]
 public sealed class BackupRunTests(CatalogServer catalog, PostgresLab lab)
 {
     [Fact]

@@ -13,6 +13,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups;
 
 /// <summary>What a backup run committed in a tier without coming to tell the catalog of it.</summary>
+[Collection("repairs of tiers")]
 public sealed class LeftPointsTests(CatalogServer catalog, PostgresLab lab)
 {
     [Fact]

@@ -243,7 +243,10 @@ public sealed partial class RecoveryApiTests(ApiConsole console)
         var asked = await ApiConsole.ReadAsync(answer, Ct);
         var run = IdOf(asked);
         Assert.Equal((HttpStatusCode.Accepted, $"/api/v1/runs/{run}", "token/ci"), (answer.StatusCode, answer.Headers.Location?.OriginalString, Text(asked, "requestedBy")));
-        Assert.Equal("recovery-already-open", await RefusedAsync("operator", "/api/v1/recoveries", new { hash }, HttpStatusCode.Conflict));
+        // Whose answer was lost asks again and gets the same run; made anew it is another plan, which waits for its turn.
+        Assert.Equal(run, IdOf(await ApiConsole.ReadAsync(await console.PostAsync("operator", "/api/v1/recoveries", new { hash }, Ct), Ct)));
+        var second = Text(await PostAsync("operator", "/api/v1/recoveries/plan", new { plan = Plan, source = ApiConsole.Uploads }), "hash");
+        Assert.Equal("recovery-already-open", await RefusedAsync("operator", "/api/v1/recoveries", new { hash = second }, HttpStatusCode.Conflict));
         await UntilAsync(run, "approval");
         var gate = (await GetAsync("viewer", $"/api/v1/recoveries/{run}")).GetProperty("gates")[0];
         Assert.Equal(("token/ci", hash), (Text(gate, "requester"), Text(gate, "subjectHash")));

@@ -80,10 +80,15 @@ public sealed partial class RestoreGateTests
         Assert.Equal(RunState.Waiting, (await rig.AdvanceAsync(beside)).State);
         await rig.ApproveAsync(beside, "paul");
         Assert.True((await rig.AdvanceAsync(beside)).State == RunState.Completed, await rig.LogAsync(beside));
-        // Another one over the same place is, whatever source it is of.
-        var second = (await rig.Requests.RestoreAsync(plan, plan.Hash, new RestoreAsker("olga", true), Ct)).Id;
-        Assert.Equal(RunState.Failed, (await rig.AdvanceAsync(second)).State);
-        Assert.Contains("restore-at-work", (await rig.Runs.FindAsync(second, Ct))!.ErrorJson, StringComparison.Ordinal);
+        // Another one over the same place is, whatever source it is of, and however it names that place.
+        var another = await rig.Requests.PlanRestoreAsync(point.Id, $"dir:{other}?inPlace=true&delete=true", "/", Ct);
+        foreach (var same in (RestorePlan[])[plan, another])
+        {
+            var second = (await rig.Requests.RestoreAsync(same, same.Hash, new RestoreAsker("olga", true), Ct)).Id;
+            Assert.Equal(RunState.Failed, (await rig.AdvanceAsync(second)).State);
+            Assert.Contains("restore-at-work", (await rig.Runs.FindAsync(second, Ct))!.ErrorJson, StringComparison.Ordinal);
+        }
+
 
         await rig.ExpireLeaseAsync(run);
         Assert.Equal(RunState.Completed, (await rig.AdvanceAsync(run)).State);

@@ -93,9 +93,19 @@ public sealed class RestoreGate(NpgsqlDataSource catalog, ApprovalCatalog gates,
 
     private async Task RequireApartAsync(RunContext context, RestorePlan plan, IReadOnlyList<string> claimed)
     {
-        if (await SourceClaims.RestoreAtWorkAsync(catalog, claimed, context.Cancellation, context.Run.Id, plan.Target) is { } restore)
+        if (await SourceClaims.RestoreAtWorkAsync(catalog, claimed, context.Cancellation, context.Run.Id) is { } restore)
         {
             throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{restore.Run} writes over {restore.Source} at this moment", "Wait for its end or end it, then plan the restore again. Nothing was changed.");
+        }
+
+        // Two that go to places of no source claim none: the places themselves are compared.
+        foreach (var (run, request) in await SourceClaims.RestoresAtWorkAsync(catalog, context.Run.Id, context.Cancellation))
+        {
+            var other = RestoreRequest.Of(request).Plan;
+            if (await OverwrittenSources.MeetAsync(plan, other, context.Cancellation))
+            {
+                throw new EngineException("restore-at-work", ErrorKind.Conflict, $"{run} writes over {other.Target} at this moment", "Wait for its end or end it, then plan the restore again. Nothing was changed.");
+            }
         }
 
         if (await SourceClaims.RecoveryAtWorkAsync(catalog, claimed, context.Cancellation) is { } recovery)

@@ -11,6 +11,7 @@ using static Hexabase.DrConsole.Engine.Tests.Backups.BackupRig;
 namespace Hexabase.DrConsole.Engine.Tests.Backups.Maintenance;
 
 /// <summary>A flipped byte in a tier: named with the restore points that it hurts, and repaired from the other tier.</summary>
+[Collection("repairs of tiers")]
 public sealed partial class RepairRunTests(CatalogServer catalog, PostgresLab lab)
 {
     [Fact]
