@@ -59,6 +59,9 @@ public partial class GatePage : LivePage
 
     private string Title => (Step?.Title ?? _plan?.Title) is { } title ? PlanWords.Of(title) : Figures.Format(RecoveryTexts.OverOf, _restore?.Source ?? "");
 
+    /// <summary>Whoever asked or voted reviews nothing. What else forbids it is told when a review is written.</summary>
+    private bool HasPart => _person == _gate!.Requester || _votes.Any(vote => vote.Person == _person);
+
     private int Approved => _votes.Count(vote => vote is { Approves: true, Counts: true });
 
     private IReadOnlyList<Crumb> Crumbs =>

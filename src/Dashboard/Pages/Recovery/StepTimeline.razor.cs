@@ -12,6 +12,9 @@ public partial class StepTimeline
 {
     private const int TickCount = 5;
 
+    /// <summary>How much of the axis a label takes.</summary>
+    private const double LabelShare = 0.13;
+
     [Parameter, EditorRequired]
     public RecoveryPlan Plan { get; set; } = default!;
 
@@ -70,8 +73,15 @@ public partial class StepTimeline
         }
     }
 
+    /// <summary>Near the left edge its label stands right of its line: left of that are the names of the steps.</summary>
+    private bool IsDeadlineEarly => Share(Deadline) < LabelShare;
+
+    /// <summary>Where the RTO is marked no other time stands beside it.</summary>
     private IEnumerable<(string Place, string Label)> Ticks =>
-        Enumerable.Range(0, TickCount).Select(tick => (double)tick / TickCount).Select(share => (Css(share), Figures.Moment(Left + ((To - Left) * share), Time)));
+        Enumerable.Range(0, TickCount).Select(tick => (double)tick / TickCount).Where(share => Place(Deadline) is null || IsApart(share, Share(Deadline))).Select(share => (Css(share), Figures.Moment(Left + ((To - Left) * share), Time)));
+
+    /// <summary>A time's label stands right of its place; the deadline's left of it, or right where that is early.</summary>
+    private bool IsApart(double share, double deadline) => IsDeadlineEarly ? Math.Abs(share - deadline) > LabelShare : share >= deadline || share < deadline - (2 * LabelShare);
 
     private RecoveryStepRow RowOf(PlannedStep step) => Rows.First(row => row.Position == step.Position);
 
