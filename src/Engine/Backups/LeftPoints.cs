@@ -41,6 +41,9 @@ internal sealed class LeftPoints(TierRepositories tiers, TierRequests requests, 
     /// <summary>So many earlier runs are looked after at once.</summary>
     private const int MostEarlier = 10;
 
+    /// <summary>Of how many runs of the source the record is read for that: some days of the busiest one. Runs are never forgotten, and each backup looks.</summary>
+    private const int MostLookedAt = 5_000;
+
     /// <summary>Phase of a run's log in which all of it is said.</summary>
     private const string Phase = "capture";
 
@@ -64,12 +67,13 @@ internal sealed class LeftPoints(TierRepositories tiers, TierRequests requests, 
     {
         var earlier = await context.Catalog.Command(
             """
-            SELECT r.id, s.intent::text, r.ended_at < clock_timestamp() - $3 FROM run r JOIN run_step s ON s.run_id = r.id
-            WHERE r.kind = 'backup' AND r.source = $1 AND r.id < $2 AND r.ended_at IS NOT NULL AND s.name = 'capture'
+            SELECT r.id, s.intent::text, r.ended_at < clock_timestamp() - $3
+            FROM (SELECT id, kind, ended_at FROM run WHERE source = $1 AND id < $2 ORDER BY id DESC LIMIT $5) r JOIN run_step s ON s.run_id = r.id
+            WHERE r.kind = 'backup' AND r.ended_at IS NOT NULL AND s.name = 'capture'
               AND NOT coalesce((s.intent ->> 'isSettled')::boolean, false)
               AND EXISTS (SELECT FROM jsonb_path_query(s.intent, '$.commits[*].point') c WHERE NOT EXISTS (SELECT FROM restore_point p WHERE p.id = c #>> '{}'))
             ORDER BY r.id LIMIT $4
-            """, source.Name, context.Run.Id.Value, s_settled, MostEarlier)
+            """, source.Name, context.Run.Id.Value, s_settled, MostEarlier, MostLookedAt)
             .ListAsync(row => (Run: new RunId(row.GetInt64(0)), Intent: CaptureIntent.Of(row.GetString(1))!, IsLongAgo: row.GetBoolean(2)), context.Cancellation);
         var began = time.GetTimestamp();
         foreach (var (run, intent, isLongAgo) in earlier)
